@@ -1,0 +1,56 @@
+# The front door: each target sets up what it needs, and does nothing twice.
+# Needs on the machine: Python 3.11 or newer, make, git. Never root.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The first Python on PATH that is new enough. It only installs uv, which finds the same one itself;
+# `make PYTHON=/path/to/python …` makes both use another.
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v "$$name" && break; done)
+PINNED := $(if $(filter command% environment%,$(origin PYTHON)),UV_PYTHON="$(PYTHON)")
+# A uv that is already there is used; otherwise scripts/install_uv.py puts the pinned one in .tools/.
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+LOCKED := pyproject.toml uv.lock
+RUNTIME_READY := .venv/.ready-runtime
+ALL_READY := .venv/.ready-all
+PROCESSES ?= 2
+
+.PHONY: help setup demo test lint bench
+
+help: ## What can be done here
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
+		printf '  make %-8s %s\n' "$$target" "$$does"; done
+
+setup: $(ALL_READY) ## The environment: .venv with every locked dependency
+	@echo "Ready: .venv/bin/holdfast --help"
+
+demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20 --json" passes options
+	@.venv/bin/holdfast demo $(ARGS)
+
+test: $(ALL_READY) ## Everything a change must pass: style, types, tests
+	@scripts/lint
+	@.venv/bin/pytest --numprocesses=$(PROCESSES) $(ARGS)
+
+lint: $(ALL_READY) ## Style and types only
+	@scripts/lint
+
+bench: $(ALL_READY) ## The benchmarks, with their targets
+	@.venv/bin/python -m benchmarks $(ARGS)
+
+# Running needs fewer packages than developing, so the demo installs only those. An environment that
+# already has everything is left as it is (--inexact). Compiled now, the first start is not slow.
+$(RUNTIME_READY): $(LOCKED) | $(UV)
+	@$(PINNED) $(UV) sync --locked --no-dev --inexact --compile-bytecode
+	@touch $@
+
+$(ALL_READY): $(LOCKED) | $(UV)
+	@$(PINNED) $(UV) sync --locked
+	@touch $@ $(RUNTIME_READY)
+
+.tools/bin/uv:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer was found on PATH (seen: $$(python3 --version 2>&1))." \
+		"Install one, or name it: make PYTHON=/path/to/python3.11 …" >&2; exit 2; }
+	@"$(PYTHON)" scripts/install_uv.py
