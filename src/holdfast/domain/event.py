@@ -1,0 +1,69 @@
+"""Everything that can enter `engine.step`: one closed union, so that a reader sees every way in.
+
+Not here: where events come from (venues, journal, operators).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.domain.fact import AnyFact
+from holdfast.domain.market import Bar, Quote
+
+
+class BarClosed(msgspec.Struct, frozen=True, gc=False):
+    """A candle closed. `live` is False while history is replayed to warm indicators up."""
+
+    bar: Bar
+    live: bool = True
+
+
+class QuoteSeen(msgspec.Struct, frozen=True, gc=False):
+    """The top of the book moved."""
+
+    quote: Quote
+
+
+class Committed(msgspec.Struct, frozen=True, gc=False):
+    """A fact is durable at this place of the stream.
+
+    Attributes:
+        more: another fact of the same group follows; what the group means shows after the last.
+    """
+
+    seq: int
+    at_ns: int
+    fact: AnyFact
+    more: bool = False
+
+
+class ArmFailed(msgspec.Struct, frozen=True, gc=False):
+    """These orders were not journaled, so none was sent.
+
+    Attributes:
+        decision: number of the decision that was not journaled either, 0 when there was none or it
+            will be without them.
+    """
+
+    intent_ids: tuple[str, ...]
+    bot: str
+    reason: str
+    decision: int = 0
+
+
+class Ticked(msgspec.Struct, frozen=True, gc=False):
+    """Time passed: retries and daily marks are due by it."""
+
+    now_ns: int
+
+
+class OperatorAsked(msgspec.Struct, frozen=True, gc=False):
+    """A durable command of a person: `halt`, `resume`, `stop`, each with its arguments."""
+
+    command_id: str
+    name: str
+    by: str
+    arguments: dict[str, str]
+
+
+Event = BarClosed | QuoteSeen | Committed | ArmFailed | Ticked | OperatorAsked

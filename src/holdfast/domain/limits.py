@@ -1,0 +1,36 @@
+"""Limits on what a bot or an account may do. None means no limit.
+
+Not here: checking them (engine.risk).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of one bot or of one account; both are checked and the tighter one binds.
+
+    All but `price_band_pct` and `symbols` bind only what adds exposure.
+
+    Attributes:
+        max_order_notional: quote units of one order; what only reduces is split instead.
+        max_position_notional: quote units of one symbol, doubts and open orders counted as filled.
+        max_open_orders: orders resting or on their way.
+        price_band_pct: how far a limit price may lie on the losing side of the market.
+        max_orders_per_minute: attempts armed in any 60 s.
+        max_daily_loss: reporting units since 00:00 UTC.
+        max_drawdown_pct: of the peak; beyond it trading halts until a person resumes it.
+        symbols: the only ones allowed; empty allows all.
+    """
+
+    max_order_notional: Decimal | None = None
+    max_position_notional: Decimal | None = None
+    max_open_orders: int | None = None
+    price_band_pct: Decimal | None = Decimal(5)
+    max_orders_per_minute: int | None = 60
+    max_daily_loss: Decimal | None = None
+    max_drawdown_pct: Decimal | None = None
+    symbols: tuple[str, ...] = ()

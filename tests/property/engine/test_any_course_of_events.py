@@ -1,0 +1,233 @@
+"""Whatever the venue, the journal and people do, in any order: the promises of an account hold.
+
+`World.check` and the checks at each arming are the promises; this file chooses the course.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from holdfast.domain.order import AttemptState, OrderType, Side
+from holdfast.strategy import FLAT, KEEP, Level, Quotes, Target
+from tests.support.engine_world import BTC, World, bot, flow
+
+ZERO = Decimal(0)
+NAMES = ("bot", "other")
+
+names = st.sampled_from(NAMES)
+quantities = st.integers(0, 40).map(lambda n: Decimal(n) / 10)
+above_zero = st.integers(1, 20).map(lambda n: Decimal(n) / 10)
+levels = st.dictionaries(st.integers(90, 110), above_zero, max_size=3).map(
+    lambda found: [Level(Decimal(price), quantity) for price, quantity in found.items()]
+)
+targets = quantities.map(lambda q: Target(quantity=q))
+quotes = st.builds(
+    lambda bids, asks, post_only: Quotes(bids=bids, asks=asks, post_only=post_only),
+    levels,
+    levels,
+    st.booleans(),
+)
+wishes = st.one_of(targets, targets, quotes, st.just(FLAT), st.just(KEEP))
+shares = st.sampled_from([Decimal("0.1"), Decimal("0.5"), Decimal(1)])
+fee_assets = st.sampled_from(["BTC", "USDT", "BNB"])
+
+
+def cut(quantity: Decimal, share: Decimal) -> Decimal:
+    """A share of `quantity` on the step, never nothing."""
+    return max(BTC.floor_quantity(quantity * share), BTC.quantity_step)
+
+
+class AnyCourse(RuleBasedStateMachine):
+    """Two bots on one symbol of one account."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = World(bot("bot"), bot("other"))
+
+    @rule(name=names, wish=wishes, price=st.integers(80, 120), at_once=st.integers(0, 3))
+    def a_bar_closes(self, name: str, wish: object, price: int, at_once: int) -> None:
+        """A bot wishes; mostly what follows is armed at once."""
+        self.world.wish(wish, name)
+        self.world.bar(price=price)
+        if at_once:
+            self.arm_all()
+
+    @precondition(lambda self: self.world.arming)
+    @rule()
+    def arm_all(self) -> None:
+        while self.world.arming:
+            self.world.arm()
+
+    @precondition(lambda self: self.world.arming)
+    @rule(stands=st.booleans())
+    def fail_arm(self, stands: bool) -> None:
+        self.world.fail_arm(decision_stands=stands)
+
+    @rule(seconds=st.sampled_from([0.3, 4.0, 40.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.tick(seconds)
+
+    # -- the venue ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.unanswered)
+    @rule(data=st.data(), share=st.sampled_from([ZERO, Decimal("0.5"), Decimal(1)]))
+    def it_takes_an_order(self, data: st.DataObject, share: Decimal) -> None:
+        cid = data.draw(st.sampled_from(list(self.world.unanswered)))
+        spec = self.world.unanswered[cid].spec
+        executed = cut(spec.quantity, share) if share else ZERO
+        self.world.ack(cid, executed, book=data.draw(st.booleans()))
+
+    @precondition(lambda self: self.world.unanswered)
+    @rule(data=st.data(), how=st.sampled_from(["doubt", "provisional", "final", "not sent"]))
+    def it_takes_none(self, data: st.DataObject, how: str) -> None:
+        cid = data.draw(st.sampled_from(list(self.world.unanswered)))
+        if how == "doubt":
+            self.world.doubt(cid)
+        elif how == "not sent":
+            self.world.not_sent(cid)
+        else:
+            self.world.reject(cid, final=how == "final")
+
+    @precondition(lambda self: self.open_at_the_venue())
+    @rule(data=st.data(), share=shares, asset=fee_assets, told=st.booleans())
+    def an_order_executes(
+        self, data: st.DataObject, share: Decimal, asset: str, told: bool
+    ) -> None:
+        """`told`: the report carries the fill; otherwise it is found later."""
+        cid = data.draw(st.sampled_from(self.open_at_the_venue()))
+        resting = self.world.venue[cid]
+        left = resting.armed.spec.quantity - resting.executed
+        quantity = min(left, cut(left, share))
+        if asset == "BTC" and resting.armed.spec.side is Side.SELL:
+            asset = "USDT"  # a venue takes it from what it pays out
+        if told:
+            fee = Decimal("0.01") if asset == "USDT" else Decimal("0.0001")
+            self.world.fill(cid, quantity, fee=fee, fee_asset=asset)
+        else:
+            resting.executed += quantity
+            resting.open = resting.executed < resting.armed.spec.quantity
+            self.world.report(cid)
+
+    @precondition(lambda self: self.behind())
+    @rule(data=st.data())
+    def late_fills_arrive(self, data: st.DataObject) -> None:
+        self.world.book(data.draw(st.sampled_from(self.behind())))
+
+    @precondition(lambda self: self.world.cancelling)
+    @rule(answered=st.booleans())
+    def a_cancel_is_sent(self, answered: bool) -> None:
+        self.world.cancel(answered=answered)
+
+    @precondition(lambda self: self.open_at_the_venue())
+    @rule(data=st.data())
+    def an_order_expires(self, data: st.DataObject) -> None:
+        self.world.end(data.draw(st.sampled_from(self.open_at_the_venue())))
+
+    @precondition(lambda self: self.unsettled())
+    @rule(data=st.data(), found=st.booleans(), share=shares)
+    def a_doubt_is_settled(self, data: st.DataObject, found: bool, share: Decimal) -> None:
+        cid = data.draw(st.sampled_from(self.unsettled()))
+        order = self.world.account.live[cid]
+        if found:
+            self.world.ack(cid, max(cut(order.armed.spec.quantity, share), order.booked))
+        elif order.in_doubt:
+            self.world.never(cid)
+        else:
+            self.world.close_reject(cid)
+
+    def open_at_the_venue(self) -> list[str]:
+        cids = [order.armed.cid for order in self.world.working()]
+        return [cid for cid in cids if self.world.venue[cid].open]
+
+    def behind(self) -> list[str]:
+        return [cid for cid, o in self.world.account.live.items() if o.executed > o.booked]
+
+    def unsettled(self) -> list[str]:
+        return [
+            cid
+            for cid, o in self.world.account.live.items()
+            if o.in_doubt or (o.state is AttemptState.REJECTED and not o.closed)
+        ]
+
+    # -- people, money, processes ------------------------------------------------------------------
+
+    @rule(data=st.data(), what=st.sampled_from(["command", "money", "restart"]))
+    def something_else_happens(self, data: st.DataObject, what: str) -> None:
+        world = self.world
+        if what == "money":
+            world.commit(flow("USDT", Decimal(data.draw(st.integers(-100, 100)))))
+        elif what == "restart":
+            world.restart(from_snapshot=data.draw(st.booleans()))
+        else:
+            command, undo = data.draw(st.sampled_from([("halt", "resume"), ("stop", "start")]))
+            name = data.draw(names)
+            world.ask(command, bot=name)
+            world.check()
+            world.bar()
+            if data.draw(st.integers(0, 4)):
+                world.ask(undo, bot=name)
+
+    # -- promises ----------------------------------------------------------------------------------
+
+    @invariant()
+    def promises_hold(self) -> None:
+        if hasattr(self, "world"):
+            self.world.check()
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            self.calm_down()
+
+    def calm_down(self) -> None:
+        """Everything is answered, everybody may trade, time passes: the wishes are reached."""
+        world = self.world
+        for cid, order in list(world.account.live.items()):
+            if order.in_doubt:
+                world.never(cid)
+            elif order.state is AttemptState.REJECTED:
+                world.close_reject(cid)
+        world.ask("resume")
+        for name in NAMES:
+            world.ask("resume", bot=name)
+            world.ask("start", bot=name)
+        for _ in range(8):
+            for cid, order in list(world.account.live.items()):
+                if order.executed > order.booked and cid in world.venue:
+                    world.book(cid)
+                market = order.armed.spec.type is OrderType.MARKET
+                if market and order.is_working:
+                    world.end(cid)
+            world.settle()
+            world.tick(31)
+            world.bar()
+        world.settle()
+        for name in NAMES:
+            self.is_reached(name)
+        assert world.bar() == [] or world.arming == world.cancelling == type(world.arming)()
+
+    def is_reached(self, name: str) -> None:
+        world = self.world
+        state = world.account.bots[name]
+        resting = {
+            (o.armed.spec.side, o.armed.spec.price, o.armed.spec.quantity)
+            for o in world.working()
+            if o.armed.bot == name
+        }
+        dust = BTC.smallest_order(world.prices["BTC/USDT"])
+        refused = {r.leg for r in world.refusals if r.bot == name}
+        for leg in state.legs:
+            if leg.leg in refused:
+                continue
+            if leg.target is not None:
+                assert resting == set()
+                assert abs(world.held(name) - leg.target) < dust
+        wanted = {(leg.side, leg.price) for leg in state.legs if leg.target is None}
+        assert {(side, price) for side, price, _ in resting} <= wanted
+
+
+TestAnyCourse = AnyCourse.TestCase
+TestAnyCourse.settings = settings(max_examples=150, stateful_step_count=70)
