@@ -1,0 +1,24 @@
+"""What a strategy author imports: the base class, wishes, indicators and what `decide` may see.
+
+Not here: turning wishes into orders (engine).
+"""
+
+from holdfast.strategy.api import Setup, Strategy, View
+from holdfast.strategy.indicators import Indicator, Sma
+from holdfast.strategy.parameters import Range
+from holdfast.strategy.wish import FLAT, KEEP, Level, Quotes, Target, Wish
+
+__all__ = [
+    "FLAT",
+    "KEEP",
+    "Indicator",
+    "Level",
+    "Quotes",
+    "Range",
+    "Setup",
+    "Sma",
+    "Strategy",
+    "Target",
+    "View",
+    "Wish",
+]

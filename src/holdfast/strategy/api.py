@@ -1,0 +1,113 @@
+"""The strategy port: declare parameters and indicators, then decide from what `View` shows.
+
+Not here: shipped strategies (strategy.shipped), loading them (strategy.load).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from holdfast.domain.market import Bar
+from holdfast.strategy.indicators import Indicator, Sma
+from holdfast.strategy.wish import Wish
+
+IndicatorT = TypeVar("IndicatorT", bound=Indicator)
+
+
+class HeldPosition(msgspec.Struct, frozen=True):
+    """A bot's net position in a symbol.
+
+    Attributes:
+        quantity: base units, net of fees taken in the base asset.
+        average_price: what the open quantity cost, quote units per base unit; 0 when flat.
+    """
+
+    quantity: Decimal
+    average_price: Decimal
+
+
+class View:
+    """What a strategy may know at the close of a bar.
+
+    Attributes:
+        bar: the bar that just closed.
+        position: a fold of the journal, so it survives a failover.
+        time_ns: the bar's close, UTC nanoseconds. There is no other clock.
+    """
+
+    __slots__ = ("_equity", "bar", "position", "time_ns")
+
+    def __init__(
+        self,
+        bar: Bar,
+        position: HeldPosition,
+        equity: Callable[[], Decimal | None],
+        time_ns: int,
+    ) -> None:
+        self.bar = bar
+        self.position = position
+        self.time_ns = time_ns
+        self._equity = equity
+
+    @property
+    def equity(self) -> Decimal | None:
+        """Of the account, in its reporting currency; None until every holding has a price."""
+        return self._equity()
+
+
+class BarSeries:
+    """The bot's bars, as something to hang indicators on."""
+
+    def __init__(self, indicators: list[Indicator]) -> None:
+        self._indicators = indicators
+
+    def sma(self, period: int) -> Sma:
+        """A simple moving average of the close."""
+        return self.add(Sma(period))
+
+    def add(self, indicator: IndicatorT) -> IndicatorT:
+        """Feed `indicator` from now on, and wait for it before the first decision."""
+        self._indicators.append(indicator)
+        return indicator
+
+
+class Setup:
+    """Handed to `Strategy.setup`: what the strategy wants to be fed with."""
+
+    def __init__(self) -> None:
+        self.indicators: list[Indicator] = []
+
+    def bars(self) -> BarSeries:
+        """The bars of the bot's own symbol and timeframe."""
+        return BarSeries(self.indicators)
+
+
+class Strategy(msgspec.Struct, kw_only=True, dict=True):
+    """Base class: fields are parameters, `setup` declares indicators, `decide` returns a wish.
+
+    `decide` must be a function of what it is shown: same bars, same wishes. It is called once per
+    closed bar after every indicator is ready. Assigning to `self` in it is an error.
+    """
+
+    def setup(self, on: Setup) -> None:
+        """Declare indicators; may keep them on `self`."""
+
+    def decide(self, now: View) -> Wish:
+        """The wish that stands from here on."""
+        raise NotImplementedError(f"{type(self).__name__} has no decide(self, now) yet")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_sealed" in self.__dict__:
+            raise AttributeError(
+                f"seen: self.{name} = … after setup; expected: a strategy that keeps no state of "
+                "its own, because a standby could not know it; derive it from bars or now.position"
+            )
+        super().__setattr__(name, value)
+
+    def seal(self) -> None:
+        """Forbid assignments from here on; the engine calls it after `setup`."""
+        self.__dict__["_sealed"] = True

@@ -1,0 +1,80 @@
+"""Finding strategies: shipped ones by name, a user's own by `FILE:Class`.
+
+Not here: running them.
+"""
+
+from __future__ import annotations
+
+import decimal
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from holdfast.errors import ConfigError
+from holdfast.strategy.api import Strategy
+from holdfast.strategy.parameters import build
+
+SHIPPED: dict[str, str] = {
+    "grid": "holdfast.strategy.shipped.grid:Grid",
+    "sma_cross": "holdfast.strategy.shipped.sma_cross:SmaCross",
+}
+
+
+def find(name: str) -> type[Strategy]:
+    """The strategy class called `name`: a shipped name, or `path/to/file.py:Class`.
+
+    Raises:
+        ConfigError: no such name, file or class, or the file does not load.
+    """
+    if name in SHIPPED:
+        module_name, class_name = SHIPPED[name].split(":")
+        found: type[Strategy] = getattr(importlib.import_module(module_name), class_name)
+        return found
+    if ":" not in name:
+        raise ConfigError(
+            f"seen: strategy {name!r}; expected: one of {', '.join(SHIPPED)} or FILE:Class"
+        )
+    path, _, class_name = name.rpartition(":")
+    return _from_file(Path(path), class_name)
+
+
+def _from_file(path: Path, class_name: str) -> type[Strategy]:
+    if not path.is_file():
+        raise ConfigError(f"seen: no file {path}; expected: FILE:Class with an existing file")
+    module_name = f"holdfast_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"seen: {path}; expected: a Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        # A file that sets a precision of its own sets nobody else's.
+        with decimal.localcontext():
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module_name]
+        raise ConfigError(f"seen: {path} does not load: {error!r}; mend the file") from error
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        there = [
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, Strategy) and value is not Strategy
+        ]
+        raise ConfigError(
+            f"seen: no strategy {class_name!r} in {path}; expected: one of "
+            f"{', '.join(there) or 'a class that inherits from holdfast.strategy.Strategy'}"
+        )
+    return found
+
+
+def create(name: str, parameters: Mapping[str, Any]) -> Strategy:
+    """A strategy with its parameters checked.
+
+    Raises:
+        ConfigError: see `find` and `parameters.build`.
+    """
+    return build(find(name), parameters)

@@ -1,0 +1,63 @@
+"""Typed parameters of a strategy: one declaration parses text, bounds values, makes a form.
+
+Not here: the strategies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+
+from holdfast.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def Range(low: float, high: float) -> msgspec.Meta:  # noqa: N802 - reads as a type in Annotated
+    """Inclusive bounds of an int or float parameter, for `Annotated[int, Range(2, 200)]`.
+
+    Bounds of money are a relation: check them in `__post_init__`, exactly.
+    """
+    return msgspec.Meta(ge=low, le=high)
+
+
+def build(kind: type[T], given: Mapping[str, Any]) -> T:
+    """An instance of the struct `kind` with parameters from text or JSON values.
+
+    Raises:
+        ConfigError: unknown name, value of the wrong type, not finite or out of range, or a
+            relation between parameters (`__post_init__`) that does not hold.
+    """
+    known = set(kind.__struct_fields__)  # type: ignore[attr-defined]
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise ConfigError(
+            f"seen: parameter {unknown[0]!r}; expected: one of {', '.join(sorted(known)) or 'none'}"
+            f" ({kind.__name__} has no others)"
+        )
+    try:
+        made = msgspec.convert(dict(given), kind, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"seen: parameters of {kind.__name__}: {error}") from error
+    except (ArithmeticError, TypeError) as error:
+        raise ConfigError(
+            f"seen: parameters of {kind.__name__}: {type(error).__name__}: {error}; expected: "
+            "finite numbers, and declarations that msgspec can convert to; do: correct them"
+        ) from error
+    for name in sorted(known):
+        value = getattr(made, name)
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
+            raise ConfigError(f"seen: {name}={value} of {kind.__name__}; expected: a finite number")
+    return made
+
+
+def as_json(strategy: Any) -> dict[str, Any]:
+    """The declared parameters as JSON values, Decimals as text."""
+    values = {name: getattr(strategy, name) for name in strategy.__struct_fields__}
+    return {
+        name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()
+    }
