@@ -1,0 +1,117 @@
+"""Marks: what an account is worth at last prices, when that is journaled, when a drawdown halts.
+
+Not here: the folds that losses are measured on (ledger.portfolio), refusing orders (engine.risk).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from holdfast.domain.action import Note
+from holdfast.domain.fact import Halted, HaltLevel, Marked
+from holdfast.domain.limits import Limits
+from holdfast.domain.money import ZERO
+from holdfast.engine.bot import BotRuntime
+from holdfast.ledger.state import AccountState
+
+MARK_EVERY_NS = 300_000_000_000
+NS_PER_DAY = 86_400_000_000_000
+
+
+class Marks:
+    """Last prices, and the account valued at them.
+
+    Attributes:
+        prices: last price by symbol.
+    """
+
+    def __init__(
+        self, account: AccountState, bots: Mapping[str, BotRuntime], limits: Limits
+    ) -> None:
+        self.prices: dict[str, Decimal] = {}
+        self._account = account
+        self._bots = bots
+        self._limits = limits
+        self._watches_drawdown = any(
+            each.max_drawdown_pct is not None
+            for each in (limits, *(bot.limits for bot in bots.values()))
+        )
+        self._by_asset: dict[str, Decimal] = {}
+        self._marked_ns = 0
+        self._halting: set[str] = set()  # halts handed out and not yet in the journal
+
+    def take(self, symbol: str, price: Decimal) -> None:
+        """The market's last price of `symbol`."""
+        self.prices[symbol] = price
+        base, _, quote = symbol.partition("/")
+        if quote == self._account.reporting:
+            self._by_asset[base] = price
+
+    def equity(self) -> Decimal | None:
+        """Of the account, reporting units; None while a holding has no price."""
+        return self._account.equity(self._by_asset)
+
+    def pnl(self, bot: BotRuntime) -> Decimal:
+        """A bot's profit since it began, quote units; without a price its position counts zero."""
+        price = self.prices.get(bot.symbol, ZERO)
+        return self._account.bot(bot.name).position(bot.symbol).pnl(price)
+
+    def day_loss(self, bot: BotRuntime) -> Decimal:
+        """What a bot lost since 00:00 UTC; negative when it won."""
+        return self._account.units.day_pnl.get(bot.name, ZERO) - self.pnl(bot)
+
+    def drawdown_pct(self, bot: BotRuntime | None, equity: Decimal) -> Decimal:
+        """Of a bot, or of the account (None); a bot without a price stands where it stood."""
+        units = self._account.units
+        if bot is None:
+            return units.drawdown_pct(equity)
+        if bot.symbol not in self.prices:
+            return ZERO
+        return units.bot_drawdown_pct(bot.name, self.pnl(bot), equity)
+
+    def if_due(self, now_ns: int) -> list[Note]:
+        """A mark every now and then, and at once when a drawdown halts trading."""
+        units = self._account.units
+        last_ns = max(self._marked_ns, units.marked_ns)
+        due = now_ns - last_ns >= MARK_EVERY_NS
+        if not (due or self._watches_drawdown):
+            return []
+        equity = self.equity()
+        if equity is None or units.units <= ZERO:
+            return []
+        halts = self._halts(equity)
+        if not (due or halts):
+            return []
+        self._marked_ns = now_ns
+        marked = Marked(
+            at_ns=now_ns,
+            equity=equity,
+            pnl={b.name: self.pnl(b) for b in self._bots.values() if b.symbol in self.prices},
+            prices=dict(self.prices),
+            new_day=now_ns // NS_PER_DAY != last_ns // NS_PER_DAY,
+        )
+        return [Note((marked, *halts))]
+
+    def halted(self, fact: Halted) -> None:
+        """A halt is in the journal."""
+        self._halting.discard(fact.bot)
+
+    def _halts(self, equity: Decimal) -> list[Halted]:
+        """A halt for the account, and for each bot, whose drawdown reached its limit."""
+        halts = []
+        for bot in (None, *self._bots.values()):
+            name, limits, halted = (
+                ("", self._limits, self._account.halted)
+                if bot is None
+                else (bot.name, bot.limits, self._account.bot(bot.name).halted)
+            )
+            most = limits.max_drawdown_pct
+            if most is None or halted or name in self._halting:
+                continue
+            drawdown = self.drawdown_pct(bot, equity)
+            if drawdown >= most:
+                self._halting.add(name)
+                reason = f"drawdown {drawdown:.2f} % reached the limit of {most} %"
+                halts.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="risk", bot=name))
+        return halts

@@ -1,0 +1,336 @@
+"""The fold: how each fact changes the state of an account.
+
+Lives here: `apply`. The same facts always give the same state, and nothing else changes it. Not
+here: reading the state (ledger.state), what to do next (engine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.domain import fact as facts
+from holdfast.domain.fact import AnyFact, Armed
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, OrderState, Side
+from holdfast.errors import CorruptionError
+from holdfast.ledger.portfolio import Position
+from holdfast.ledger.state import AccountState, BotState, Counters, LegProgress, LiveOrder
+
+# Members of an enum are slow to look up on Python 3.11, and every fact meets these.
+_ACKED, _BUY = AttemptState.ACKED, Side.BUY
+
+REMEMBERED = 512  # closed attempts kept in the fold, for reports that arrive late
+
+
+def apply(state: AccountState, seq: int, epoch: int, at_ns: int, fact: AnyFact) -> None:
+    """Fold one fact in.
+
+    Raises:
+        CorruptionError: it does not follow the last one, or moves a state where it cannot go.
+    """
+    if seq != state.seq + 1:
+        raise CorruptionError(
+            f"seen: record {seq} after {state.seq}; expected: {state.seq + 1}; "
+            "the journal has a hole, run `holdfast audit verify`"
+        )
+    _APPLY[type(fact)](state, at_ns, fact)
+    state.seq = seq
+    state.epoch = epoch
+
+
+def _close_if_over(state: AccountState, order: LiveOrder, at_ns: int) -> None:
+    if not order.is_over:
+        return
+    cid = order.armed.cid
+    if state.live.pop(cid, None) is None:
+        return
+    state.recent[cid] = order
+    if len(state.recent) > REMEMBERED:
+        del state.recent[next(iter(state.recent))]
+    progress = _progress(state, order.armed)
+    if progress is None:
+        return
+    is_last = progress.cid == cid
+    if order.booked:
+        progress.misses = 0
+    else:
+        # Of parts that were armed together and all came to nothing, the last one counts.
+        progress.misses = progress.misses + 1 if is_last else max(progress.misses, 1)
+        progress.missed_ns = at_ns
+    if is_last:
+        progress.ended_ns = at_ns
+        progress.empty = order.state is not _ACKED
+
+
+def _progress(state: AccountState, armed: Armed) -> LegProgress | None:
+    """How far the leg of this attempt has come, unless another decision came since."""
+    bot = state.bots.get(armed.bot)
+    if bot is None or bot.number != armed.decision:
+        return None
+    return bot.progress.get(armed.leg)
+
+
+def _bot(state: AccountState, name: str) -> BotState:
+    """The bot called `name`, created at the first fact about it."""
+    found = state.bots.get(name)
+    if found is None:
+        found = state.bots[name] = BotState()
+    return found
+
+
+def _book(state: AccountState, fill: Fill, bot: str, quote_rate: Decimal | None) -> None:
+    base, quote = fill.symbol.split("/")
+    signed = fill.quantity if fill.side is _BUY else -fill.quantity
+    holdings = state.holdings
+    holdings[base] = holdings.get(base, ZERO) + signed
+    holdings[quote] = holdings.get(quote, ZERO) - signed * fill.price
+    if fill.fee:
+        holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fill.fee
+    if bot:
+        positions = _bot(state, bot).positions
+        position = positions.get(fill.symbol)
+        if position is None:
+            position = positions[fill.symbol] = Position()
+        position.book(fill, base, quote, quote_rate)
+    state.last_trade[fill.symbol] = _later(state.last_trade.get(fill.symbol, ""), fill.trade_id)
+
+
+def _later(one: str, other: str) -> str:
+    """The larger trade id; ids are numbers on every venue that orders them."""
+    if one.isdigit() and other.isdigit():
+        return one if int(one) >= int(other) else other
+    return other
+
+
+def _opened(state: AccountState, _at: int, fact: facts.Opened) -> None:
+    state.account = fact.account
+    state.deployment = fact.deployment
+    state.generation = fact.generation
+    state.reporting = fact.reporting
+
+
+def _took_over(state: AccountState, _at: int, _fact: facts.TookOver) -> None:
+    state.counters.takeovers += 1
+
+
+def _bot_started(state: AccountState, _at: int, fact: facts.BotStarted) -> None:
+    bot = _bot(state, fact.bot)
+    bot.config_version = fact.config_version
+    bot.config = fact.config
+    bot.anchor_ns = fact.anchor_ns
+    bot.running = True
+    bot.failed = ""
+
+
+def _bot_stopped(state: AccountState, _at: int, fact: facts.BotStopped) -> None:
+    bot = _bot(state, fact.bot)
+    bot.running = False
+    bot.failed = fact.reason if fact.failed else ""
+
+
+def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
+    bot = _bot(state, fact.bot)
+    if fact.number != bot.number + 1:
+        raise CorruptionError(
+            f"seen: decision {fact.number} of bot {fact.bot} after {bot.number}; "
+            f"expected: {bot.number + 1}"
+        )
+    bot.number = fact.number
+    bot.key = fact.key
+    bot.wish = fact.wish
+    bot.legs = fact.legs
+    bot.memory = fact.memory
+    bot.progress = {}
+
+
+def _armed(state: AccountState, _at: int, fact: Armed) -> None:
+    if fact.cid in state.live or fact.cid in state.recent:
+        raise CorruptionError(f"seen: attempt {fact.cid} armed twice; expected: once")
+    state.live[fact.cid] = LiveOrder(fact)
+    state.counters.attempts += 1
+    bot = state.bots.get(fact.bot)
+    if bot is not None and bot.number == fact.decision:
+        before = bot.progress.get(fact.leg)
+        misses, missed_ns = (before.misses, before.missed_ns) if before is not None else (0, 0)
+        bot.progress[fact.leg] = LegProgress(fact.seq, fact.n, fact.cid, misses, missed_ns)
+
+
+def _cancel_armed(state: AccountState, at_ns: int, fact: facts.CancelArmed) -> None:
+    state.counters.cancels += 1
+    order = state.live.get(fact.target)
+    if order is not None:
+        order.cancels += 1
+        order.cancelled_ns = at_ns
+
+
+def _attempt_moved(state: AccountState, at_ns: int, fact: facts.AttemptMoved) -> None:
+    order = state.order(fact.cid)
+    if order is None:
+        raise CorruptionError(
+            f"seen: news of attempt {fact.cid}, which was never armed or has long closed; "
+            "expected: an armed attempt"
+        )
+    if fact.state not in ATTEMPT_MOVES[order.state]:
+        raise CorruptionError(
+            f"seen: attempt {fact.cid} from {order.state} to {fact.state}; expected: one of "
+            f"{', '.join(sorted(ATTEMPT_MOVES[order.state])) or 'no move, it is terminal'}"
+        )
+    _count(state.counters, fact.state)
+    order.state = fact.state
+    order.closed = fact.final
+    order.learnt_ms = max(order.learnt_ms, fact.server_ms)
+    if fact.order_id:
+        order.order_id = fact.order_id
+    if fact.order_state is not None:
+        order.order_state = fact.order_state
+    if fact.executed is not None:
+        order.executed = max(order.executed, fact.executed)
+    if fact.cid in state.recent and not order.is_over:
+        state.live[fact.cid] = state.recent.pop(fact.cid)
+    _close_if_over(state, order, at_ns)
+
+
+def _count(counters: Counters, state: AttemptState) -> None:
+    if state is _ACKED:
+        counters.acked += 1
+    elif state is AttemptState.REJECTED:
+        counters.rejected += 1
+    elif state is AttemptState.NOT_SENT:
+        counters.not_sent += 1
+    elif state is AttemptState.IN_DOUBT:
+        counters.doubts += 1
+    elif state is AttemptState.NEVER_EXECUTED:
+        counters.never += 1
+
+
+def _reject_closed(state: AccountState, at_ns: int, fact: facts.RejectClosed) -> None:
+    order = state.live.get(fact.cid)
+    if order is None or order.state is not AttemptState.REJECTED:
+        raise CorruptionError(
+            f"seen: the rejection of {fact.cid} closed; expected: a rejected attempt that is open"
+        )
+    order.closed = True
+    _close_if_over(state, order, at_ns)
+
+
+def _order_moved(state: AccountState, at_ns: int, fact: facts.OrderMoved) -> None:
+    order = state.order(fact.cid)
+    if order is None or order.order_state is None:
+        raise CorruptionError(
+            f"seen: order {fact.cid} is {fact.state}; expected: an acknowledged order"
+        )
+    if fact.state is not order.order_state and fact.state not in ORDER_MOVES[order.order_state]:
+        raise CorruptionError(
+            f"seen: order {fact.cid} from {order.order_state} to {fact.state}; expected: one of "
+            f"{', '.join(sorted(ORDER_MOVES[order.order_state])) or 'no move, it is terminal'}"
+        )
+    order.order_state = fact.state
+    order.executed = max(order.executed, fact.executed)
+    _close_if_over(state, order, at_ns)
+
+
+def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
+    state.counters.fills += 1
+    _book(state, fact.fill, fact.bot, fact.quote_rate)
+    order = state.order(fact.fill.cid)
+    if order is not None:
+        order.booked += fact.fill.quantity
+        order.executed = max(order.executed, order.booked)
+        _close_if_over(state, order, at_ns)
+
+
+def _ghost(state: AccountState, _at: int, fact: facts.Ghost) -> None:
+    state.counters.ghosts += 1
+    order = state.order(fact.cid)
+    if order is not None:
+        order.is_ghost = True
+
+
+def _cash_flow(state: AccountState, _at: int, fact: facts.CashFlow) -> None:
+    state.holdings[fact.asset] = state.holdings.get(fact.asset, ZERO) + fact.amount
+    rate = Decimal(1) if fact.asset == state.reporting else fact.rate
+    if rate is not None:
+        state.units.flow(fact.amount * rate, fact.equity)
+
+
+def _adjustment(state: AccountState, _at: int, fact: facts.Adjustment) -> None:
+    state.holdings[fact.asset] = state.holdings.get(fact.asset, ZERO) + fact.amount
+
+
+def _marked(state: AccountState, _at: int, fact: facts.Marked) -> None:
+    state.units.mark(fact.at_ns, fact.equity, fact.pnl, new_day=fact.new_day)
+
+
+def _refused(state: AccountState, _at: int, _fact: facts.Refusal) -> None:
+    state.counters.refusals += 1
+
+
+def _halted(state: AccountState, _at: int, fact: facts.Halted) -> None:
+    if fact.bot:
+        _bot(state, fact.bot).halted = fact.reason
+    else:
+        state.halted = fact.reason
+
+
+def _resumed(state: AccountState, _at: int, fact: facts.Resumed) -> None:
+    """Who resumes has seen the loss: a drawdown counts from here."""
+    if fact.bot:
+        _bot(state, fact.bot).halted = ""
+        state.units.forgive_bot(fact.bot)
+    else:
+        state.halted = ""
+        state.units.forgive()
+
+
+def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
+    """Balances agree with every fill: what was terminal is settled."""
+    if not fact.agreed:
+        return
+    for order in state.recent.values():
+        if order.order_state is not None and OrderState.SETTLED in ORDER_MOVES[order.order_state]:
+            order.order_state = OrderState.SETTLED
+
+
+def _instrument(state: AccountState, _at: int, fact: facts.InstrumentChanged) -> None:
+    instrument = msgspec.json.decode(fact.instrument, type=Instrument)
+    state.instruments[instrument.symbol] = instrument
+
+
+def _command(state: AccountState, _at: int, _fact: facts.CommandTaken) -> None:
+    state.commands += 1
+
+
+def _noted(_state: AccountState, _at: int, _fact: AnyFact) -> None:
+    """Kept for people and audits; changes no state."""
+
+
+_APPLY: dict[type, Callable[[AccountState, int, Any], None]] = {
+    facts.Opened: _opened,
+    facts.TookOver: _took_over,
+    facts.BotStarted: _bot_started,
+    facts.BotStopped: _bot_stopped,
+    facts.Decided: _decided,
+    facts.Armed: _armed,
+    facts.CancelArmed: _cancel_armed,
+    facts.AttemptMoved: _attempt_moved,
+    facts.RejectClosed: _reject_closed,
+    facts.OrderMoved: _order_moved,
+    facts.Filled: _filled,
+    facts.Ghost: _ghost,
+    facts.ForeignOrder: _noted,
+    facts.CashFlow: _cash_flow,
+    facts.Marked: _marked,
+    facts.Adjustment: _adjustment,
+    facts.Refusal: _refused,
+    facts.Halted: _halted,
+    facts.Resumed: _resumed,
+    facts.Reconciled: _reconciled,
+    facts.InstrumentChanged: _instrument,
+    facts.CommandTaken: _command,
+}

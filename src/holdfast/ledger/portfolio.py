@@ -1,0 +1,152 @@
+"""Positions, profit and equity in units: folds of fills and money movements.
+
+Not here: orders (ledger.fold), limits (engine.risk).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.domain.fill import Fill
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import Side
+
+_BUY = Side.BUY  # an attribute of an enum is slow to look up on Python 3.11
+
+
+class Position(msgspec.Struct):
+    """One bot's position in one symbol.
+
+    Attributes:
+        quantity: base units, net of fees taken in the base asset; >= 0 in version 1.
+        cost: what the open quantity cost, quote units, fees in base or quote included.
+        cash: quote units earned minus spent since the bot began, fees in quote included.
+        fees: paid so far, by asset.
+        unconverted: fees in a third asset that had no rate, by asset: shown, never counted as zero.
+    """
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    cash: Decimal = ZERO
+    fees: dict[str, Decimal] = {}
+    unconverted: dict[str, Decimal] = {}
+
+    @property
+    def average_price(self) -> Decimal:
+        """Quote units per base unit of the open quantity; 0 when flat."""
+        return self.cost / self.quantity if self.quantity > ZERO else ZERO
+
+    def pnl(self, price: Decimal) -> Decimal:
+        """Profit since the bot began, in quote units, with the open quantity marked at `price`."""
+        return self.cash + self.quantity * price
+
+    def book(self, fill: Fill, base: str, quote: str, quote_rate: Decimal | None) -> None:
+        """Fold one execution in; the caller makes sure that it is booked once.
+
+        Args:
+            quote_rate: quote units per unit of a third fee asset; None when unknown.
+        """
+        value = fill.quantity * fill.price
+        in_base = fill.fee if fill.fee_asset == base else ZERO
+        in_quote = fill.fee if fill.fee_asset == quote else ZERO
+        if fill.fee:
+            self.fees[fill.fee_asset] = self.fees.get(fill.fee_asset, ZERO) + fill.fee
+            if fill.fee_asset not in {base, quote}:
+                if quote_rate is None:
+                    self.unconverted[fill.fee_asset] = (
+                        self.unconverted.get(fill.fee_asset, ZERO) + fill.fee
+                    )
+                else:
+                    in_quote = fill.fee * quote_rate
+        before = self.quantity
+        if fill.side is _BUY:
+            self.quantity = before + fill.quantity - in_base
+            self.cost += value + in_quote
+            self.cash -= value + in_quote
+        else:
+            self.quantity = before - fill.quantity - in_base
+            self.cash += value - in_quote
+            if before > ZERO:
+                self.cost = self.cost * self.quantity / before if self.quantity > ZERO else ZERO
+
+
+class Units(msgspec.Struct):
+    """Equity as units, so that deposits and withdrawals touch neither returns nor limits.
+
+    Attributes:
+        units: how many there are; one is worth 1 reporting unit at the first flow.
+        peak: highest unit price at any mark since a person last resumed trading.
+        last: unit price at the last mark or flow, 0 before the first.
+        marked_ns: time of the last mark, 0 before the first.
+        bot_peaks, bot_last: the same of each bot's profit.
+        day_price: unit price at the first mark of the current UTC day.
+        day_pnl: each bot's profit at that mark.
+    """
+
+    units: Decimal = ZERO
+    peak: Decimal = ZERO
+    last: Decimal = ZERO
+    marked_ns: int = 0
+    bot_peaks: dict[str, Decimal] = {}
+    bot_last: dict[str, Decimal] = {}
+    day_price: Decimal = ZERO
+    day_pnl: dict[str, Decimal] = {}
+
+    def price(self, equity: Decimal) -> Decimal:
+        """What one unit is worth at this equity; 1 before the first flow."""
+        return equity / self.units if self.units > ZERO else Decimal(1)
+
+    def flow(self, value: Decimal, equity: Decimal | None) -> None:
+        """Money worth `value` (signed, reporting units) came while equity was `equity`.
+
+        While equity cannot be told, a unit is taken to be worth what it was worth last.
+        """
+        price = self.price(equity) if equity is not None and equity > ZERO else self.last
+        price = price if price > ZERO else Decimal(1)
+        self.units = max(ZERO, self.units + value / price)
+        self.last = price
+        self.peak = max(self.peak, price)
+        if self.day_price == ZERO:
+            self.day_price = price
+
+    def mark(self, at_ns: int, equity: Decimal, pnl: dict[str, Decimal], *, new_day: bool) -> None:
+        """Take a mark in."""
+        self.marked_ns = at_ns
+        price = self.last = self.price(equity)
+        self.peak = max(self.peak, price)
+        self.bot_last.update(pnl)
+        for bot, profit in pnl.items():
+            self.bot_peaks[bot] = max(self.bot_peaks.get(bot, ZERO), profit)
+        if new_day or self.day_price == ZERO:
+            self.day_price = price
+            self.day_pnl = dict(pnl)
+
+    def day_loss(self, equity: Decimal) -> Decimal:
+        """Reporting units lost since the day's first mark; negative when won."""
+        return (self.day_price - self.price(equity)) * self.units
+
+    def drawdown_pct(self, equity: Decimal) -> Decimal:
+        """How far the unit price is under its peak, in percent; 0 at the peak."""
+        price = self.price(equity)
+        if self.peak <= ZERO or price >= self.peak:
+            return ZERO
+        return (self.peak - price) / self.peak * 100
+
+    def bot_drawdown_pct(self, bot: str, pnl: Decimal, equity: Decimal) -> Decimal:
+        """How far a bot's profit is under its peak, in percent of the equity it would be without.
+
+        A bot has no money of its own, so its losses are measured on the account's.
+        """
+        lost = self.bot_peaks.get(bot, ZERO) - pnl
+        return lost / (equity + lost) * 100 if lost > ZERO and equity + lost > ZERO else ZERO
+
+    def forgive(self) -> None:
+        """The drawdown counts from the last mark on."""
+        self.peak = self.last
+
+    def forgive_bot(self, bot: str) -> None:
+        """The bot's drawdown counts from the last mark on."""
+        if bot in self.bot_last:
+            self.bot_peaks[bot] = self.bot_last[bot]

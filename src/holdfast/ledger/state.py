@@ -1,0 +1,260 @@
+"""The state of an account: orders that may still matter, holdings, bots, halts.
+
+Lives here: the values and how they are read, and the bytes of a snapshot. Not here: how facts
+change them (ledger.fold), what to do next (engine).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.domain.fact import Armed, Leg
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import AttemptState, OrderState
+from holdfast.ledger.portfolio import Position, Units
+
+SNAPSHOT_FORMAT = 1
+
+# Members of an enum are slow to look up on Python 3.11, and every order meets these often.
+_ACKED, _REJECTED = AttemptState.ACKED, AttemptState.REJECTED
+_UNKNOWN = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
+
+
+class LiveOrder(msgspec.Struct):
+    """An attempt that may still execute, fill or be refused.
+
+    Attributes:
+        executed: base units the venue reports as filled; never falls.
+        booked: base units of the fills in the journal.
+        closed: a rejection that was provisional has closed.
+        cancels: how many cancels were armed for it.
+        cancelled_ns: journal time of the last one, 0 without any.
+        learnt_ms: exchange time of the last news.
+        is_ghost: it executed although it was declared absent, and that was said.
+    """
+
+    armed: Armed
+    state: AttemptState = AttemptState.ARMED
+    order_id: str = ""
+    order_state: OrderState | None = None
+    executed: Decimal = ZERO
+    booked: Decimal = ZERO
+    closed: bool = False
+    cancels: int = 0
+    cancelled_ns: int = 0
+    learnt_ms: int = 0
+    is_ghost: bool = False
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether it may yet turn out to have executed."""
+        state = self.state
+        return state in _UNKNOWN or (state is _REJECTED and not self.closed)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nobody knows."""
+        return self.state is AttemptState.IN_DOUBT
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the venue has it open."""
+        return (
+            self.state is _ACKED
+            and self.order_state is not None
+            and self.order_state.is_open
+        )
+
+    @property
+    def outstanding(self) -> Decimal:
+        """Base units that may still be booked: the worst case that limits count with."""
+        if self.is_unresolved or self.is_working:
+            return self.armed.spec.quantity - self.booked
+        return max(ZERO, self.executed - self.booked)
+
+    @property
+    def reserve(self) -> Decimal:
+        """What of `armed.reserve` is still set aside."""
+        return self.armed.reserve * self.outstanding / self.armed.spec.quantity
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no news that matters can come."""
+        return self.executed <= self.booked and not (self.is_unresolved or self.is_working)
+
+
+class LegProgress(msgspec.Struct):
+    """How far a leg of the bot's current decision has come.
+
+    Attributes:
+        seq, n: of its last attempt.
+        cid: of its last attempt.
+        misses: attempts in a row that ended with nothing booked; the next one waits longer.
+        missed_ns: journal time at which the last of them ended.
+        empty: its last attempt proved to have executed nothing: the same intent may be tried again.
+        ended_ns: journal time at which its last attempt ended, 0 while it may still execute.
+    """
+
+    seq: int
+    n: int
+    cid: str
+    misses: int = 0
+    missed_ns: int = 0
+    empty: bool = False
+    ended_ns: int = 0
+
+
+class BotState(msgspec.Struct):
+    """One bot as the journal knows it."""
+
+    config_version: int = 0
+    config: str = ""
+    anchor_ns: int = 0
+    running: bool = False
+    failed: str = ""
+    number: int = 0
+    key: str = ""
+    wish: str = ""
+    legs: tuple[Leg, ...] = ()
+    memory: str | None = None
+    progress: dict[str, LegProgress] = {}
+    positions: dict[str, Position] = {}
+    halted: str = ""
+
+    def position(self, symbol: str) -> Position:
+        """The position in `symbol`, to read: an empty one when there is none."""
+        return self.positions.get(symbol) or Position()
+
+
+class Counters(msgspec.Struct):
+    """Totals since the stream began, for people and checkers."""
+
+    attempts: int = 0
+    acked: int = 0
+    rejected: int = 0
+    not_sent: int = 0
+    doubts: int = 0
+    never: int = 0
+    fills: int = 0
+    ghosts: int = 0
+    cancels: int = 0
+    refusals: int = 0
+    takeovers: int = 0
+
+
+class AccountState(msgspec.Struct):
+    """Everything that one account's stream says.
+
+    Attributes:
+        seq: of the last fact applied.
+        live: attempts that may still matter, by client order id, in arming order.
+        recent: the last closed ones, for reports that arrive late.
+        holdings: free and locked together, by asset; fills and cash flows only.
+        halted: reason of the account's halt, empty when trading.
+        last_trade: the newest booked trade id by symbol.
+    """
+
+    account: str = ""
+    deployment: str = ""
+    generation: int = 0
+    reporting: str = ""
+    seq: int = 0
+    epoch: int = 0
+    live: dict[str, LiveOrder] = {}
+    recent: dict[str, LiveOrder] = {}
+    holdings: dict[str, Decimal] = {}
+    bots: dict[str, BotState] = {}
+    units: Units = msgspec.field(default_factory=Units)
+    halted: str = ""
+    last_trade: dict[str, str] = {}
+    instruments: dict[str, Instrument] = {}
+    counters: Counters = msgspec.field(default_factory=Counters)
+    commands: int = 0
+
+    def bot(self, name: str) -> BotState:
+        """The bot called `name`, to read: an empty one when the journal does not know it."""
+        return self.bots.get(name) or BotState()
+
+    def order(self, cid: str) -> LiveOrder | None:
+        """The attempt with this id, live or recently closed."""
+        return self.live.get(cid) or self.recent.get(cid)
+
+    def orders(self, symbol: str, bot: str | None = None) -> Iterator[LiveOrder]:
+        """Live attempts on `symbol`, of one bot or of all."""
+        for order in self.live.values():
+            if order.armed.spec.symbol == symbol and (bot is None or order.armed.bot == bot):
+                yield order
+
+    def elsewhere(self, bot: str, symbol: str) -> list[str]:
+        """Symbols other than `symbol` where the bot has orders, or holds what can be sold."""
+        known = self.bots.get(bot)
+        held = {} if known is None else known.positions
+        found = {o.armed.spec.symbol for o in self.live.values() if o.armed.bot == bot}
+        for other, position in held.items():
+            instrument = self.instruments.get(other)
+            if position.quantity > (instrument.min_quantity if instrument else ZERO):
+                found.add(other)
+        return sorted(found - {symbol})
+
+    def unsettled(self) -> bool:
+        """Whether orders ended that no comparison of balances has confirmed yet."""
+        return any(
+            order.order_state is not None and order.order_state is not OrderState.SETTLED
+            for order in self.recent.values()
+        )
+
+    def reserved(self, asset: str) -> Decimal:
+        """What of `asset` is set aside for attempts that may still execute."""
+        reserved = ZERO
+        for order in self.live.values():
+            if order.armed.reserve_asset == asset:
+                reserved += order.reserve
+        return reserved
+
+    def free(self, asset: str) -> Decimal:
+        """What of `asset` may be committed now."""
+        return self.holdings.get(asset, ZERO) - self.reserved(asset)
+
+    def equity(self, marks: dict[str, Decimal]) -> Decimal | None:
+        """All holdings in the reporting currency; None while one of them has no price.
+
+        Args:
+            marks: reporting units by asset; the reporting currency itself needs no entry.
+        """
+        total = ZERO
+        for asset, amount in self.holdings.items():
+            if asset == self.reporting:
+                total += amount
+            elif amount:
+                mark = marks.get(asset)
+                if mark is None:
+                    return None
+                total += amount * mark
+        return total
+
+
+class _Snapshot(msgspec.Struct):
+    v: int
+    state: AccountState
+
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+_decoder = msgspec.json.Decoder(_Snapshot)
+
+
+def to_bytes(state: AccountState) -> bytes:
+    """A snapshot's body: a format version and the fold."""
+    return _encoder.encode(_Snapshot(SNAPSHOT_FORMAT, state))
+
+
+def from_bytes(body: bytes) -> AccountState | None:
+    """The fold in a snapshot's body; None when another version wrote it (replay instead)."""
+    try:
+        snapshot = _decoder.decode(body)
+    except msgspec.DecodeError:
+        return None
+    return snapshot.state if snapshot.v == SNAPSHOT_FORMAT else None

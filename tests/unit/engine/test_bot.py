@@ -1,0 +1,207 @@
+"""A bot at work: what its strategy may do to it, and what that never does to others."""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+
+import pytest
+
+from holdfast.domain.fact import BotStopped
+from holdfast.domain.market import Bar
+from holdfast.domain.money import PRECISION
+from holdfast.engine.bot import MOST_SAID, BotRuntime, legs_of
+from holdfast.errors import ConfigError
+from holdfast.strategy import FLAT, Level, Quotes, Setup, Strategy, Target, View, Wish
+from tests.support.engine_world import BTC, FREE_LIMITS, World, bot
+
+ONE = Decimal(1)
+
+
+class Dumb:
+    """A value that cannot even show itself."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+class DumbError(Exception):
+    """An exception that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+class OwnError(BaseException):
+    """Not even an Exception."""
+
+
+EXPECTED = "expected: Target, Quotes, FLAT or KEEP"
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (None, f"seen: decide returned None; {EXPECTED}"),
+        (1.5, f"seen: decide returned 1.5; {EXPECTED}"),
+        ("buy", f"seen: decide returned 'buy'; {EXPECTED}"),
+        ({}, f"seen: decide returned {{}}; {EXPECTED}"),
+        (Target, f"seen: decide returned <class 'holdfast.strategy.wish.Target'>; {EXPECTED}"),
+        (Dumb(), f"seen: decide returned a Dumb; {EXPECTED}"),
+        (ValueError("bad luck"), "ValueError: bad luck"),
+        (DumbError(), "DumbError: (its text cannot be had)"),
+        (SystemExit(3), "SystemExit: 3"),
+        (GeneratorExit(), "GeneratorExit: "),
+        (OwnError("mine"), "OwnError: mine"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_decide_does_stops_its_bot_with_the_reason_and_no_other(
+    wish: object, reason: str
+) -> None:
+    world = World(bot("bot"), bot("other"))
+    world.wish(wish)
+    world.wish(Target(quantity=ONE), "other")
+    world.bar()
+    world.settle()
+    stopped = [fact for fact in world.facts if isinstance(fact, BotStopped)]
+    assert [(s.bot, s.failed, s.reason) for s in stopped] == [("bot", True, reason)]
+    assert world.account.bots["bot"].failed == reason
+    assert world.held("other") == 1
+
+
+def test_a_long_complaint_is_cut() -> None:
+    world = World()
+    world.wish(ValueError("x" * 100_000))
+    world.bar()
+    assert len(world.account.bots["bot"].failed) == MOST_SAID
+
+
+class Hoarder(Strategy):
+    """Keeps something on itself, which a standby could not know."""
+
+    def decide(self, now: View) -> Wish:
+        self.seen = now.time_ns
+        return FLAT
+
+
+def test_assigning_to_self_in_decide_is_an_error_that_says_why() -> None:
+    world = World(bot(strategy=Hoarder()))
+    world.bar()
+    assert "seen: self.seen = … after setup" in world.account.bots["bot"].failed
+    assert "derive it from bars or now.position" in world.account.bots["bot"].failed
+
+
+class Coarse(Strategy):
+    """Sets a precision that would round everybody's money."""
+
+    def decide(self, now: View) -> Wish:
+        decimal.getcontext().prec = 3
+        return FLAT
+
+
+def test_a_strategy_s_own_precision_is_nobody_else_s() -> None:
+    world = World(bot(strategy=Coarse()))
+    world.bar()
+    assert decimal.getcontext().prec == PRECISION
+
+
+class Fussy:
+    """An indicator that breaks at the third bar."""
+
+    def __init__(self) -> None:
+        self.value, self.ready, self.warmup, self.bars = 0.0, False, 2, 0
+
+    def update(self, bar: Bar) -> None:
+        self.bars += 1
+        self.ready = self.bars >= 2
+        if self.bars == 3:
+            raise KeyError("third")
+
+
+class WithFussy(Strategy):
+    """Uses it."""
+
+    def setup(self, on: Setup) -> None:
+        on.bars().add(Fussy())
+
+    def decide(self, now: View) -> Wish:
+        return Target(quantity=ONE)
+
+
+def test_an_indicator_that_raises_stops_its_bot_and_no_other() -> None:
+    world = World(bot("bot", strategy=WithFussy()), bot("other"))
+    world.wish(Target(quantity=ONE), "other")
+    for _ in range(4):
+        world.bar()
+        world.settle()
+    assert world.account.bots["bot"].failed == "indicator Fussy raised KeyError: 'third'"
+    assert world.held("other") == 1
+    world.ask("start", bot="bot")
+    world.bar()
+    assert world.account.bots["bot"].failed != "", "what it computes is not known any more"
+
+
+def test_decide_is_not_asked_before_every_indicator_is_ready() -> None:
+    world = World(bot(strategy=WithFussy()))
+    world.bar()
+    assert not world.arming
+    world.bar()
+    assert len(world.arming) == 1
+
+
+class NoSetup(Strategy):
+    """Cannot even be set up."""
+
+    def setup(self, on: Setup) -> None:
+        on.bars().sma(0)
+
+
+def test_a_setup_that_raises_is_a_configuration_that_cannot_work() -> None:
+    with pytest.raises(ConfigError, match="setup of bot mine's strategy raised ValueError"):
+        BotRuntime("mine", NoSetup(), symbol="BTC/USDT", timeframe_s=60, limits=FREE_LIMITS)
+
+
+def test_a_strategy_without_decide_says_so() -> None:
+    world = World(bot(strategy=Strategy()))
+    world.bar()
+    assert world.account.bots["bot"].failed == (
+        "NotImplementedError: Strategy has no decide(self, now) yet"
+    )
+
+
+# -- a wish in fixed quantities --------------------------------------------------------------------
+
+
+def test_a_target_is_cut_to_the_step() -> None:
+    (leg,) = legs_of(Target(quantity=Decimal("1.23456")), BTC)
+    assert (leg.leg, leg.target) == ("BTC/USDT", Decimal("1.234"))
+
+
+def test_flat_is_a_target_of_nothing() -> None:
+    (leg,) = legs_of(None, BTC)
+    assert leg.target == 0
+
+
+def test_levels_are_put_on_the_tick_away_from_the_market() -> None:
+    level = Level(Decimal("99.999"), Decimal("1.0009"))
+    bid, ask = legs_of(Quotes(bids=[level], asks=[level], post_only=True), BTC)
+    assert (bid.price, bid.quantity, bid.post_only) == (Decimal("99.99"), ONE, True)
+    assert (ask.price, ask.quantity) == (Decimal(100), ONE)
+    assert (bid.leg, ask.leg) == ("BTC/USDT|BUY|99.99", "BTC/USDT|SELL|100")
+
+
+def test_a_level_has_the_same_name_however_its_price_is_written() -> None:
+    names = {
+        legs_of(Quotes(bids=[Level(Decimal(price), ONE)]), BTC)[0].leg
+        for price in ("100", "100.00", "1E+2")
+    }
+    assert names == {"BTC/USDT|BUY|100"}
+
+
+def test_levels_on_one_tick_are_added_up_before_they_are_cut() -> None:
+    levels = [Level(Decimal("95.001"), Decimal("1.0005")) for _ in range(1)]
+    levels.append(Level(Decimal("95.002"), Decimal("1.0005")))
+    (leg,) = legs_of(Quotes(bids=levels), BTC)
+    assert leg.quantity == Decimal("2.001")
