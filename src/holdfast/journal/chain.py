@@ -1,0 +1,136 @@
+"""The chain: how a batch of groups becomes linked records, and how a stored stream is proved.
+
+Not here: the bytes of one record (journal.record) or where they are kept (the stores).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from holdfast.errors import CorruptionError
+from holdfast.journal.port import Group, Head, Outcome, Refused
+from holdfast.journal.record import FORMAT, GENESIS, Record, decode, encode, link
+
+
+class Line(NamedTuple):
+    """A record as stored."""
+
+    seq: int
+    body: bytes
+    hash: bytes
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Groups, linked to the end of a stream.
+
+    Attributes:
+        head: where the stream stands once the batch is in.
+        records: one tuple per group.
+        bodies, hashes: all records as stored, in order.
+    """
+
+    head: Head
+    records: list[tuple[Record, ...]]
+    bodies: list[bytes]
+    hashes: list[bytes]
+
+
+def extend(head: Head, groups: Sequence[Group], at_ns: int) -> Batch:
+    """Link `groups` to the stream that ends at `head`."""
+    seq, previous, epoch = head.seq, head.hash, head.epoch
+    records: list[tuple[Record, ...]] = []
+    bodies: list[bytes] = []
+    hashes: list[bytes] = []
+    for group in groups:
+        own: list[Record] = []
+        for fact in group.facts:
+            seq += 1
+            record = Record(FORMAT, seq, epoch, at_ns, fact)
+            body = encode(record)
+            previous = link(previous, body)
+            own.append(record)
+            bodies.append(body)
+            hashes.append(previous)
+        records.append(tuple(own))
+    return Batch(Head(head.account, epoch, head.generation, seq, previous), records, bodies, hashes)
+
+
+def merge(
+    refused: Mapping[int, Refused], written: Iterable[tuple[Record, ...]], count: int
+) -> list[Outcome]:
+    """One outcome for each of `count` groups: those refused, by position, and the rest in order."""
+    rest = iter(written)
+    return [refused[i] if i in refused else next(rest) for i in range(count)]
+
+
+def prove(
+    head: Head, lines: Iterable[Line], after_seq: int = 0, after_hash: bytes = GENESIS
+) -> Iterator[Record]:
+    """The records of `lines`, each one checked against the chain before it is handed out.
+
+    Args:
+        head: where the stream must end.
+        lines: what is stored after `after_seq`, in order.
+        after_hash: chain hash of record `after_seq`.
+
+    Raises:
+        CorruptionError: a link does not hold, a number is missing, the last record is not the
+            head, or a record is newer than this program.
+    """
+    account, seq, previous, epoch = head.account, after_seq, after_hash, 0
+    for line in lines:
+        if line.seq != seq + 1:
+            raise _broken(account, seq + 1, f"number {line.seq}", f"number {seq + 1}")
+        digest = link(previous, line.body)
+        if digest != line.hash:
+            raise _broken(account, line.seq, f"hash {_short(line.hash)}", f"{_short(digest)}")
+        record = _decoded(account, line)
+        if record.seq != line.seq:
+            raise _broken(account, line.seq, f"the body of {record.seq}", "its own")
+        if record.epoch < epoch:
+            raise _broken(account, line.seq, f"epoch {record.epoch}", f"at least {epoch}")
+        seq, previous, epoch = line.seq, digest, record.epoch
+        yield record
+    if (seq, previous) != (head.seq, head.hash) or epoch > head.epoch:
+        raise _broken(
+            account,
+            seq + 1,
+            f"the end at {seq} ({_short(previous)}, epoch {epoch})",
+            f"the head at {head.seq} ({_short(head.hash)}, epoch {head.epoch})",
+        )
+
+
+def fenced_text(held: Head, stored: Head) -> str:
+    """Why a commit at `held` is refused by a stream that stands at `stored`."""
+    if stored.epoch != held.epoch:
+        return (
+            f"seen: journal of {held.account} in epoch {stored.epoch}; expected: {held.epoch}, "
+            "before another writer took it over; do: stop sending, and start again to take part"
+        )
+    return (
+        f"seen: journal of {held.account} ends at {stored.seq}; expected: {held.seq}, unless "
+        "another writer shares this epoch; do: stop sending, and make sure that only one runs"
+    )
+
+
+def _broken(account: str, seq: int, seen: str, expected: str) -> CorruptionError:
+    return CorruptionError(
+        f"seen: journal of {account}, record {seq}: {seen}; expected: {expected}; do: stop, keep "
+        "the files as evidence, and restore a backup"
+    )
+
+
+def _decoded(account: str, line: Line) -> Record:
+    try:
+        return decode(line.body)
+    except CorruptionError as error:
+        raise CorruptionError(
+            f"seen: journal of {account}, record {line.seq}: {str(error).removeprefix('seen: ')}"
+        ) from error
+
+
+def _short(digest: bytes) -> str:
+    return f"{digest.hex()[:16]}…"

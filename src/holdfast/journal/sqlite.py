@@ -1,0 +1,139 @@
+"""The journal in a SQLite file: one thread writes, the event loop never waits for a disk.
+
+Not here: statements and what failures mean (journal.sqlite_file), batching (journal.writer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar
+
+from holdfast.journal.port import Group, Head, Outcome, Snapshot
+from holdfast.journal.record import Record
+from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S
+from holdfast.journal.sqlite_file import SqliteFile
+from holdfast.journal.sqlite_read import read_stream
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """Streams in one file, durable on return (WAL, `synchronous=FULL`).
+
+    Args:
+        path: the file; created with the current schema when it is missing or empty.
+        inline: run everything in the caller's thread instead of a thread of its own, for a
+            simulation that owns time; the same code otherwise.
+        busy_timeout_s: how long another process may hold the write lock before a commit fails as
+            retryable.
+
+    Raises:
+        ConfigError: the file cannot be opened, or its schema is older or newer than this program.
+        CorruptionError: the file is damaged.
+    """
+
+    def __init__(
+        self, path: Path, *, inline: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
+    ) -> None:
+        self.path = path
+        self._file = SqliteFile(path, busy_timeout_s)
+        self._thread = None if inline else _FileThread(path)
+
+    async def acquire(self, account: str, node: str) -> Head:
+        """Take the stream over: epoch + 1, durably."""
+        return await self._run(self._file.acquire, account, node)
+
+    def commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> Awaitable[tuple[Head, list[Outcome]]]:
+        """Append `groups` durably in one transaction, as the port promises."""
+        return self._run(self._file.commit, head, groups, at_ns)
+
+    async def head(self, account: str) -> Head:
+        """The head as it is stored now."""
+        return await self._run(self._file.head, account)
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order, verified while they are read; blocks the caller, not the writer."""
+        return read_stream(self.path, account, after_seq)
+
+    async def hash_at(self, account: str, seq: int) -> bytes | None:
+        """Chain hash of record `seq` as stored; None when there is no such record."""
+        return await self._run(self._file.hash_at, account, seq)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it, and drop older ones of the account but one."""
+        await self._run(self._file.save_snapshot, snapshot)
+
+    async def load_snapshot(self, account: str) -> Snapshot | None:
+        """The newest snapshot whose hash is the chain's, or None."""
+        return await self._run(self._file.load_snapshot, account)
+
+    async def close(self) -> None:
+        """Finish what is queued and release the file; may be called twice."""
+        if self._thread is not None:
+            await self._thread.stop()
+        self._file.close()
+
+    def _run(self, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        # A future and no coroutine: the thread has the job when this returns, a turn of the loop
+        # earlier, and a cancelled caller cannot take it back.
+        if self._thread is not None:
+            return self._thread.run(function, *args)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        _settle(future, *_outcome(function, args))
+        return future
+
+
+class _FileThread:
+    """Runs what it is given one after the other, away from the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._queue: SimpleQueue[tuple[asyncio.Future[Any], Callable[..., Any], Any] | None]
+        self._queue = SimpleQueue()
+        # A daemon: a process that must end does not wait for a disk that does not answer.
+        self._thread = Thread(target=self._work, name=f"journal {path.name}", daemon=True)
+        self._thread.start()
+
+    def run(self, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
+        """Queue it; the future settles in the running loop."""
+        if not self._thread.is_alive():
+            raise RuntimeError("this journal is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.put((future, function, args))
+        return future
+
+    async def stop(self) -> None:
+        """Return when all that was queued is done."""
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        while (job := self._queue.get()) is not None:
+            future, function, args = job
+            outcome = _outcome(function, args)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                future.get_loop().call_soon_threadsafe(_settle, future, *outcome)
+
+
+def _outcome(
+    function: Callable[..., T], args: tuple[object, ...]
+) -> tuple[T | None, Exception | None]:
+    try:
+        return function(*args), None
+    except Exception as error:  # noqa: BLE001  # it is the caller's, who gets it
+        return None, error
+
+
+def _settle(future: asyncio.Future[Any], result: object, failure: Exception | None) -> None:
+    if future.done():  # its caller was cancelled; the work was not
+        return
+    if failure is None:
+        future.set_result(result)
+    else:
+        future.set_exception(failure)

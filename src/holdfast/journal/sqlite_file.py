@@ -1,0 +1,237 @@
+"""The writing side of one journal file: its statements, and what each failure proves.
+
+Everything here blocks and belongs to one thread at a time. Not here: threads and the event loop
+(journal.sqlite), reading streams (journal.sqlite_read).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
+from holdfast.journal.chain import Batch, extend, fenced_text, merge
+from holdfast.journal.port import Group, Head, Outcome, Snapshot
+from holdfast.journal.record import GENESIS
+from holdfast.journal.sqlite_claims import insert_claims, refused_groups
+from holdfast.journal.sqlite_connect import (
+    BUSY_TIMEOUT_S,
+    SQLITE_ERRORS,
+    connect,
+    raise_translated,
+)
+from holdfast.journal.sqlite_read import hash_at, head_of
+from holdfast.journal.version import require_current, stored_version
+
+T = TypeVar("T")
+
+_ACQUIRE = """
+    INSERT INTO head (account, epoch, generation, seq, hash, node) VALUES (?, 1, 1, 0, ?, ?)
+    ON CONFLICT (account) DO UPDATE SET epoch = epoch + 1, node = excluded.node
+"""
+_ADVANCE = """
+    UPDATE head SET seq = ?, hash = ? WHERE account = ? AND epoch = ? AND seq = ? AND hash = ?
+"""
+_RECORD = "INSERT INTO record (account, seq, body, hash) VALUES (?, ?, ?, ?)"
+_SAVE = "INSERT OR REPLACE INTO snapshot (account, seq, hash, body, digest) VALUES (?, ?, ?, ?, ?)"
+_DROP_OLDER = """
+    DELETE FROM snapshot WHERE account = ?1 AND seq NOT IN
+        (SELECT seq FROM snapshot WHERE account = ?1 ORDER BY seq DESC LIMIT 2)
+"""
+_ON_CHAIN = """
+    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
+    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
+    WHERE s.account = ? AND typeof(s.hash) = 'blob' AND typeof(s.body) = 'blob'
+    ORDER BY s.seq DESC
+"""
+_NOTHING_WRITTEN = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY")
+"""Errors of COMMIT that come before the mark which would make the transaction count."""
+
+
+class SqliteFile:
+    """A journal file with its one writing connection.
+
+    Args:
+        busy_timeout_s: how long another process may hold the write lock before we give up.
+
+    Raises:
+        As `connect` and `require_current`; a file without tables is brought up to date.
+    """
+
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._connection: sqlite3.Connection | None = self._open()
+
+    def acquire(self, account: str, node: str) -> Head:
+        """Take the stream over: epoch + 1, durably."""
+        with _Transaction(self) as connection:
+            connection.execute(_ACQUIRE, (account, GENESIS, node))
+            return head_of(self.path, connection, account)
+
+    def commit(self, head: Head, groups: Sequence[Group], at_ns: int) -> tuple[Head, list[Outcome]]:
+        """Append `groups` in one transaction, as the port promises."""
+        batch = extend(head, groups, at_ns)  # nearly always all of it is new
+        try:
+            with _Transaction(self) as connection:
+                self._insert(connection, head, batch)
+        except sqlite3.IntegrityError:
+            return self._commit_what_is_free(head, groups, at_ns)
+        return batch.head, [*batch.records]
+
+    def _commit_what_is_free(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]]:
+        try:
+            with _Transaction(self) as connection:
+                refused = refused_groups(connection, head.account, groups)
+                free = [group for position, group in enumerate(groups) if position not in refused]
+                batch = extend(head, free, at_ns)
+                self._insert(connection, head, batch)
+        except sqlite3.IntegrityError as error:
+            raise CorruptionError(
+                f"seen: {self.path} holds rows beyond the end of {head.account} ({error}); "
+                "expected: none; do: stop, keep the file, and restore a backup"
+            ) from error
+        return batch.head, merge(refused, batch.records, len(groups))
+
+    def _insert(self, connection: sqlite3.Connection, head: Head, batch: Batch) -> None:
+        account, end = head.account, batch.head
+        advanced = connection.execute(
+            _ADVANCE, (end.seq, end.hash, account, head.epoch, head.seq, head.hash)
+        )
+        if advanced.rowcount != 1:
+            raise FencedError(fenced_text(head, head_of(self.path, connection, account)))
+        seq = head.seq
+        for body, digest in zip(batch.bodies, batch.hashes, strict=True):
+            seq += 1
+            connection.execute(_RECORD, (account, seq, body, digest))
+        for records in batch.records:
+            insert_claims(connection, account, records)
+
+    def head(self, account: str) -> Head:
+        """The head as stored; epoch 0 when nobody ever acquired the stream."""
+        return self._reading(lambda connection: head_of(self.path, connection, account))
+
+    def hash_at(self, account: str, seq: int) -> bytes | None:
+        """Chain hash of one record as stored; None when there is no such record."""
+        return self._reading(lambda connection: hash_at(self.path, connection, account, seq))
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it, and drop older ones of the account but one."""
+        row = (snapshot.account, snapshot.seq, snapshot.hash, snapshot.body, _digest(snapshot))
+        with _Transaction(self) as connection:
+            connection.execute(_SAVE, row)
+            connection.execute(_DROP_OLDER, (snapshot.account,))
+
+    def load_snapshot(self, account: str) -> Snapshot | None:
+        """The newest one that is whole and on the chain, or None."""
+        rows = self._reading(
+            lambda connection: connection.execute(_ON_CHAIN, (account,)).fetchall()
+        )
+        for *fields, digest in rows:
+            snapshot = Snapshot(*fields)
+            if _digest(snapshot) == digest:
+                return snapshot
+        return None
+
+    def close(self) -> None:
+        """Release the connection; a next use opens it again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def connection(self) -> sqlite3.Connection:
+        """The writing connection, opened afresh after a failure that closed it."""
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
+    def _open(self) -> sqlite3.Connection:
+        connection = connect(self.path, self._busy_timeout_s)
+        try:
+            version = stored_version(connection)
+            if version is None:
+                from holdfast.journal.upgrade import upgrade  # noqa: PLC0415  # slow, rarely needed
+
+                upgrade(self.path)
+                version = stored_version(connection)
+            require_current(self.path, version)
+        except SQLITE_ERRORS as error:
+            connection.close()
+            raise_translated(self.path, error)
+        except PlatformError:
+            connection.close()
+            raise
+        return connection
+
+    def _reading(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return read(self.connection())
+        except SQLITE_ERRORS as error:
+            raise_translated(self.path, error)
+
+
+class _Transaction:
+    """One durable transaction, which nobody else writes beside; all of it or nothing.
+
+    Raises:
+        RetryableError: it was not committed, for certain.
+        OutcomeUnknownError: the commit itself failed in a way that proves nothing.
+        sqlite3.IntegrityError: a unique index said no; nothing was written.
+    """
+
+    __slots__ = ("_connection", "_file")
+
+    def __init__(self, file: SqliteFile) -> None:
+        self._file = file
+        self._connection = file.connection()
+
+    def __enter__(self) -> sqlite3.Connection:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise_translated(self._file.path, error)
+        return self._connection
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._commit()
+            return
+        self._roll_back()
+        if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
+            raise_translated(self._file.path, error)
+
+    def _commit(self) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            if getattr(error, "sqlite_errorname", "").startswith(_NOTHING_WRITTEN):
+                raise_translated(self._file.path, error)
+            self._file.close()  # what the file says once it is opened afresh is the outcome
+            raise OutcomeUnknownError(
+                f"seen: {self._file.path}: {error} while committing; expected: a durable commit; "
+                "do: read the head to find out whether it is in"
+            ) from error
+
+    def _roll_back(self) -> None:
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._file.close()  # closing ends the transaction as well
+
+
+def _digest(snapshot: Snapshot) -> bytes:
+    place = f"{snapshot.account}\0{snapshot.seq}\0".encode()
+    return sha256(place + snapshot.hash + snapshot.body).digest()

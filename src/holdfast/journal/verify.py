@@ -1,0 +1,107 @@
+"""Verifying whole streams: every link, every number, every byte, and the head.
+
+Not here: signed heads outside the database, which would prove it against the database's owner too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from holdfast.errors import ConfigError, CorruptionError
+from holdfast.journal.port import Head
+from holdfast.journal.sqlite_read import read_stream, stored_heads
+
+Progress = Callable[[str, int, int], None]
+"""Told the account, how many records are proved, and how many there should be."""
+
+_STEP = 1000
+
+
+class FirstBad(msgspec.Struct, frozen=True):
+    """The first place where a stream does not hold.
+
+    Attributes:
+        seq: the record that is wrong, or missing.
+    """
+
+    account: str
+    seq: int
+    reason: str
+
+
+class StreamReport(msgspec.Struct, frozen=True):
+    """One stream.
+
+    Attributes:
+        records: how many its head promises.
+        proved_to: sequence number of the last record that holds, with all before it.
+        sealed_to: of the last record under a signed head outside the database; none yet.
+    """
+
+    account: str
+    records: int
+    proved_to: int
+    sealed_to: int
+    first_bad: FirstBad | None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All streams that were looked at.
+
+    Attributes:
+        ok: every record of every stream holds.
+        records, proved_to: of the stream; of several streams, the sums.
+        first_bad: of the first stream that has one.
+    """
+
+    ok: bool
+    records: int
+    proved_to: int
+    first_bad: FirstBad | None
+    streams: tuple[StreamReport, ...]
+
+
+def verify(
+    path: Path, account: str | None = None, progress: Progress = lambda _account, _done, _all: None
+) -> Report:
+    """Prove one stream of a journal file, or all of them. Blocks; writes nothing.
+
+    Raises:
+        ConfigError: there is no such file or no such stream.
+        RetryableError: the file cannot be read now.
+    """
+    try:
+        heads = [head for head in stored_heads(path) if account in (None, head.account)]
+    except CorruptionError as error:  # not even the list of streams can be read
+        return Report(False, 0, 0, FirstBad(account or "", 1, str(error)), ())
+    if account is not None and not heads:
+        raise ConfigError(
+            f"seen: no stream of {account} in {path}; expected: an account that has traded; "
+            "do: name another, or none for all"
+        )
+    streams = tuple(_verify_stream(path, head, progress) for head in heads)
+    return Report(
+        ok=all(stream.first_bad is None for stream in streams),
+        records=sum(stream.records for stream in streams),
+        proved_to=sum(stream.proved_to for stream in streams),
+        first_bad=next((stream.first_bad for stream in streams if stream.first_bad), None),
+        streams=streams,
+    )
+
+
+def _verify_stream(path: Path, head: Head, progress: Progress) -> StreamReport:
+    proved_to, records, first_bad = 0, head.seq, None
+    try:
+        for record in read_stream(path, head.account):
+            proved_to = record.seq
+            if proved_to % _STEP == 0:
+                progress(head.account, proved_to, records)
+    except CorruptionError as error:
+        first_bad = FirstBad(head.account, proved_to + 1, str(error))
+    else:
+        records = proved_to  # it may have grown since
+    progress(head.account, proved_to, records)
+    return StreamReport(head.account, records, proved_to, 0, first_bad)

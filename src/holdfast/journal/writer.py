@@ -1,0 +1,198 @@
+"""The writer: what many callers append becomes few commits, in one order.
+
+Lives here: group commit, and who learns what when one fails. Not here: durability (the stores).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+
+from holdfast.domain.fact import AnyFact
+from holdfast.errors import FencedError, OutcomeUnknownError, PlatformError, RetryableError
+from holdfast.journal.chain import fenced_text
+from holdfast.journal.port import CommitUnknownError, Group, Head, Outcome, Store
+from holdfast.journal.record import Record
+
+MAX_BATCH = 64
+"""Groups in one commit."""
+
+_FIRST_RETRY_S = 0.02
+_LAST_RETRY_S = 1.0
+
+
+class JournalWriter:
+    """Appends to one stream for as long as nobody takes it over.
+
+    A batch is what queued up while the commit before it ran: there is no waiting window, so a lone
+    append pays one commit and a burst shares few. Belongs to one event loop.
+
+    Args:
+        head: from `Store.acquire`; nobody else may commit with it.
+        now_ns: the clock that records are stamped with.
+        find_out_s: how long to ask for the outcome of an unclear commit before giving the stream
+            up; what is appended meanwhile waits.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        head: Head,
+        *,
+        now_ns: Callable[[], int] = time.time_ns,
+        find_out_s: float = 10.0,
+    ) -> None:
+        self._store = store
+        self._head = head
+        self._now_ns = now_ns
+        self._find_out_s = find_out_s
+        self._queue: list[_Waiting] = []
+        self._batch: list[_Waiting] = []  # being committed
+        self._idle = True
+        self._draining: list[asyncio.Future[None]] = []
+        self._finding_out: asyncio.Task[None] | None = None
+        self._lost: FencedError | None = None
+
+    @property
+    def head(self) -> Head:
+        """Where the stream stands after the last commit."""
+        return self._head
+
+    def append(self, *facts: AnyFact) -> asyncio.Future[Outcome]:
+        """Append `facts` as one group, after everything appended before.
+
+        Await the result for the outcome. Cancelling it only stops the waiting: the group is
+        committed all the same. Only after `RetryableError` may the same facts be appended again.
+
+        Raises (when awaited):
+            FencedError: the stream belongs to another writer, or was given up; so fails every
+                append from then on.
+            RetryableError: the group is not written, for certain; later appends may succeed.
+            CommitUnknownError: it says whether the group is in.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        if self._lost is not None:
+            _fail((future,), self._lost)
+            return future
+        self._queue.append((Group(facts), future))
+        if self._idle:
+            self._idle = False
+            # After the callers that are ready at this moment, which then share the commit.
+            loop.call_soon(self._start)
+        return future
+
+    async def drain(self) -> None:
+        """Return when all that was appended so far has its outcome."""
+        while not self._idle:
+            drained = asyncio.get_running_loop().create_future()
+            self._draining.append(drained)
+            await drained
+
+    def _start(self) -> None:
+        self._batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+        if not self._batch:
+            self._idle = True
+            for drained in self._draining:
+                if not drained.done():
+                    drained.set_result(None)
+            self._draining = []
+            return
+        groups = [group for group, _ in self._batch]
+        commit = asyncio.ensure_future(self._store.commit(self._head, groups, self._now_ns()))
+        commit.add_done_callback(self._finished)
+
+    def _finished(self, commit: asyncio.Future[tuple[Head, list[Outcome]]]) -> None:
+        if commit.cancelled():
+            # Only a dying event loop does that; the store may still commit.
+            self._give_up("its event loop ended during a commit")
+        elif (error := commit.exception()) is None:
+            self._head, outcomes = commit.result()
+            for (_, future), outcome in zip(self._batch, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)
+        elif isinstance(error, OutcomeUnknownError):
+            self._finding_out = asyncio.create_task(self._find_out(error), name="journal writer")
+            return
+        elif isinstance(error, FencedError):
+            self._lose(error)
+        else:  # nothing was written; it is the callers', who get it
+            _fail((future for _, future in self._batch), error)
+        self._start()
+
+    async def _find_out(self, cause: OutcomeUnknownError) -> None:
+        try:
+            stored, written = await self._ask()
+        except PlatformError as error:
+            self._give_up(f"a commit's outcome could not be found out ({error})")
+        except asyncio.CancelledError:
+            self._give_up("its event loop ended before a commit's outcome was found out")
+            raise
+        else:
+            for (_, future), records in zip(self._batch, self._by_group(written), strict=True):
+                found = "the group is in" if records else "the group is not in"
+                text = f"{cause}; found out: {found}, and what it arms must not be sent"
+                _fail((future,), CommitUnknownError(text, bool(records), records))
+            if stored.epoch == self._head.epoch:
+                self._head = stored
+            else:
+                self._lose(FencedError(fenced_text(self._head, stored)))
+        self._start()
+
+    async def _ask(self) -> tuple[Head, list[Record]]:
+        """The head, and what was written since the last one known; for a while, if need be."""
+        loop = asyncio.get_running_loop()
+        deadline, pause_s = loop.time() + self._find_out_s, _FIRST_RETRY_S
+        while True:
+            try:
+                stored = await self._store.head(self._head.account)
+                return stored, self._written_since(stored)
+            except (RetryableError, OutcomeUnknownError):
+                if loop.time() + pause_s > deadline:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LAST_RETRY_S)
+
+    def _written_since(self, stored: Head) -> list[Record]:
+        if (stored.seq, stored.hash) == (self._head.seq, self._head.hash):
+            return []
+        records = self._store.read(stored.account, self._head.seq)
+        return [record for record in records if record.epoch == self._head.epoch]
+
+    def _by_group(self, written: Sequence[Record]) -> Iterator[tuple[Record, ...]]:
+        """What of `written` is each group's; a group that was refused has none."""
+        position = 0
+        for group, _ in self._batch:
+            candidate = tuple(written[position : position + len(group.facts)])
+            if tuple(record.fact for record in candidate) == group.facts:
+                position += len(candidate)
+                yield candidate
+            else:
+                yield ()
+
+    def _give_up(self, why: str) -> None:
+        account = self._head.account
+        text = f"seen: journal of {account}: {why}; expected: a clear outcome; do: send none of it"
+        for _, future in self._batch:
+            _fail((future,), CommitUnknownError(text, None))
+        self._lose(FencedError(f"{text}, and start again"))
+
+    def _lose(self, error: FencedError) -> None:
+        self._lost = error
+        _fail((future for _, future in [*self._batch, *self._queue]), error)
+        self._queue = []
+
+
+_Waiting = tuple[Group, asyncio.Future[Outcome]]
+
+
+def _fail(futures: Iterable[asyncio.Future[Outcome]], error: BaseException) -> None:
+    """Raise `error` at every future that is still waited for, each with a traceback of its own."""
+    for future in futures:
+        if not future.done():
+            own = error if isinstance(error, CommitUnknownError) else copy(error)
+            if own is not error:
+                own.__cause__ = error
+            future.set_exception(own)
