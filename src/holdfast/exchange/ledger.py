@@ -1,0 +1,83 @@
+"""The truth for checkers: every order ever accepted, every execution, every balance, as text.
+
+Not here: what queries show (`views`); this is the engine's own state, without any lag.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from holdfast.domain.money import plain
+from holdfast.exchange.accounts import Account
+from holdfast.exchange.core import Exchange
+from holdfast.exchange.orders import Execution, Order
+
+
+def ledger(exchange: Exchange) -> dict[str, Any]:
+    """All of it; numbers are text, times nanoseconds, symbols as on the wire.
+
+    Returns `orders` and `executions` in order of their making, `balances` by API key and asset.
+    """
+    names = {item.symbol: item.venue_symbol for item in exchange.instruments}
+    accounts = list(exchange.accounts.values())
+    orders = [(order, account) for account in accounts for order in account.orders.values()]
+    orders.sort(key=lambda pair: pair[0].sequence)
+    fills = [(fill, account) for account in accounts for fill in account.executions]
+    fills.sort(key=lambda pair: (pair[0].at_ns, pair[0].symbol, pair[0].trade_id))
+    return {
+        "at_ns": exchange.now_ns(),
+        "orders": [_order(order, account, names[order.symbol]) for order, account in orders],
+        "executions": [_execution(fill, account, names[fill.symbol]) for fill, account in fills],
+        "balances": {account.api_key: _balances(account) for account in accounts},
+    }
+
+
+def _order(order: Order, account: Account, symbol: str) -> dict[str, Any]:
+    return {
+        "apiKey": account.api_key,
+        "symbol": symbol,
+        "orderId": order.order_id,
+        "clientOrderId": order.client_order_id,
+        "side": order.side.value,
+        "type": order.kind.value,
+        "timeInForce": order.time_in_force.value,
+        "price": None if order.price is None else plain(order.price),
+        "stopPrice": None if order.stop_price is None else plain(order.stop_price),
+        "origQty": plain(order.quantity),
+        "origQuoteOrderQty": plain(order.quote_quantity),
+        "executedQty": plain(order.executed),
+        "cummulativeQuoteQty": plain(order.executed_cost),
+        "status": order.status.value,
+        "cancelId": order.cancel_id,
+        "time": order.created_ns // 1_000_000,
+        "updateTime": order.updated_ns // 1_000_000,
+        "created_ns": order.created_ns,
+        "updated_ns": order.updated_ns,
+    }
+
+
+def _execution(fill: Execution, account: Account, symbol: str) -> dict[str, Any]:
+    order = account.orders[fill.symbol, fill.order_id]
+    return {
+        "apiKey": account.api_key,
+        "symbol": symbol,
+        "tradeId": fill.trade_id,
+        "orderId": fill.order_id,
+        "clientOrderId": order.client_order_id,
+        "side": fill.side.value,
+        "price": plain(fill.price),
+        "qty": plain(fill.quantity),
+        "quoteQty": plain(fill.cost),
+        "commission": plain(fill.fee),
+        "commissionAsset": fill.fee_asset,
+        "isMaker": fill.is_maker,
+        "time": fill.at_ns // 1_000_000,
+        "at_ns": fill.at_ns,
+    }
+
+
+def _balances(account: Account) -> dict[str, dict[str, str]]:
+    return {
+        asset: {"free": plain(item.free), "locked": plain(item.locked)}
+        for asset, item in sorted(account.balances.items())
+    }

@@ -1,0 +1,113 @@
+"""The REST door: bytes of HTTP into calls, deliveries into bytes.
+
+Not here: what a call means (`gateway`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from holdfast.exchange.gateway import Gateway
+from holdfast.exchange.traffic import Call, Delivery, Manner, Reply
+
+
+class RestDoor:
+    """Answers every path that nobody else takes."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one HTTP request, as the faults in force let it."""
+        delivery = await self._gateway.handle(await read_call(request))
+        return await deliver(request, delivery)
+
+
+async def read_call(request: web.Request) -> Call:
+    """The call in a request; parameters may be in the query, in the form body, or in both."""
+    query = request.raw_path.partition("?")[2]
+    body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
+    pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
+    params = dict(pairs)
+    return Call(
+        door="rest",
+        method=request.method,
+        path=request.path,
+        params=params,
+        signed_text=_without_signature(query) + _without_signature(body),
+        signature=params.get("signature", ""),
+        api_key=request.headers.get("X-MBX-APIKEY", ""),
+        address=request.remote or "",
+    )
+
+
+async def deliver(request: web.Request, delivery: Delivery) -> web.StreamResponse:
+    """Send a reply whole, in part, late or not at all."""
+    if delivery.manner is Manner.HANG or delivery.reply is None:
+        if delivery.manner is Manner.HANG:
+            await _hang(request, delivery.hang_ms)
+            _close(request)
+        else:
+            _reset(request)
+        # Nobody sees this one: the connection has gone.
+        return web.Response(status=500)
+    if delivery.manner is Manner.TRUNCATE:
+        return await _send_half(request, delivery.reply)
+    reply = delivery.reply
+    return web.Response(
+        status=reply.status,
+        body=reply.body,
+        headers={**reply.headers, "Content-Type": f"{reply.content_type};charset=UTF-8"},
+    )
+
+
+async def _hang(request: web.Request, hang_ms: float) -> None:
+    """Wait in silence, but not for a client that has gone."""
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + hang_ms / 1000
+    while loop.time() < give_up_s:
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            return
+        await asyncio.sleep(min(0.05, give_up_s - loop.time()))
+
+
+async def _send_half(request: web.Request, reply: Reply) -> web.StreamResponse:
+    """Promise the whole body, send half of it, and close."""
+    response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response.content_type = reply.content_type
+    response.content_length = len(reply.body)
+    response.force_close()
+    await response.prepare(request)
+    await response.write(reply.body[: len(reply.body) // 2])
+    _close(request)
+    return response
+
+
+def _close(request: web.Request) -> None:
+    """End the connection after what was written, in the orderly way."""
+    if request.transport is not None:
+        request.transport.close()
+
+
+def _reset(request: web.Request) -> None:
+    """Reset the connection: no reply, and the client's socket says so."""
+    transport = request.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _without_signature(text: str) -> str:
+    """The text as it was signed: all but the signature, wherever it stands."""
+    if "signature=" not in text:
+        return text
+    return "&".join(part for part in text.split("&") if not part.startswith("signature="))

@@ -1,0 +1,80 @@
+"""What queries may see: each data source shows the engine's truth after a delay of its own.
+
+The engine is the truth; `memory` and `database` are copies fed by changes, each of which shows from
+its own time on. Not here: who decides on the delays (`faults`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from decimal import Decimal
+
+from holdfast.exchange.accounts import Account
+from holdfast.exchange.orders import Execution, Order
+
+Balances = dict[str, tuple[Decimal, Decimal]]
+ViewChange = Order | Execution | Balances
+
+
+class AccountView:
+    """One account as one data source shows it."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, dict[int, Order]] = {}
+        self.open_orders: dict[tuple[str, int], Order] = {}
+        self.executions: dict[str, list[Execution]] = {}
+        self.balances: Balances = {}
+        self._by_client_id: dict[tuple[str, str], int] = {}
+        self._pending: deque[tuple[int, ViewChange]] = deque()
+
+    def feed(self, change: ViewChange, visible_ns: int, now_ns: int) -> None:
+        """Take a change that shows from `visible_ns` on; never before an earlier one."""
+        if not self._pending and visible_ns <= now_ns:
+            self._apply(change)
+            return
+        if self._pending:
+            visible_ns = max(visible_ns, self._pending[-1][0])
+        self._pending.append((visible_ns, change))
+
+    def catch_up(self, now_ns: int) -> AccountView:
+        """Itself, with everything applied that is visible by `now_ns`."""
+        while self._pending and self._pending[0][0] <= now_ns:
+            self._apply(self._pending.popleft()[1])
+        return self
+
+    def order(self, symbol: str, order_id: int) -> Order | None:
+        """The order as this source shows it, or None."""
+        return self.orders.get(symbol, {}).get(order_id)
+
+    def latest_by_client_id(self, symbol: str, client_order_id: str) -> Order | None:
+        """The latest order that carried this client id, or None."""
+        order_id = self._by_client_id.get((symbol, client_order_id))
+        return None if order_id is None else self.order(symbol, order_id)
+
+    def _apply(self, change: ViewChange) -> None:
+        if isinstance(change, Order):
+            key = (change.symbol, change.order_id)
+            self.orders.setdefault(change.symbol, {})[change.order_id] = change
+            self._by_client_id[change.symbol, change.client_order_id] = max(
+                change.order_id,
+                self._by_client_id.get((change.symbol, change.client_order_id), 0),
+            )
+            if change.is_open:
+                self.open_orders[key] = change
+            else:
+                self.open_orders.pop(key, None)
+        elif isinstance(change, Execution):
+            self.executions.setdefault(change.symbol, []).append(change)
+        else:
+            self.balances.update(change)
+
+
+def snapshot(order: Order) -> Order:
+    """A copy that later changes of the order do not reach."""
+    return copy.copy(order)
+
+
+def balances_of(account: Account) -> Balances:
+    """All balances of an account as plain values."""
+    return {asset: (item.free, item.locked) for asset, item in account.balances.items()}

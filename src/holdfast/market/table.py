@@ -1,0 +1,182 @@
+"""Recordings as tables of text: CSV, JSON, Feather and Parquet, plain, gzipped or zipped.
+
+Numbers keep their exact text, floats the shortest text that means them. Not here: what the columns
+mean (`columns`), Binance's raw messages (`raw_messages`).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from holdfast.errors import ConfigError
+
+Cell = str | int
+_FORMATS = (
+    ".csv, .json, .feather, .arrow, .parquet, also with .gz, .zip, or Binance raw messages .gz"
+)
+_GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+_PARQUET = b"PAR1"
+_ARROW = b"ARROW1"
+_FEATHER_V1 = b"FEA1"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows of one file.
+
+    Attributes:
+        name: of the file, or of the one file inside an archive.
+        columns: their names, None when the file has no header.
+        rows: (number, cells); the number is what an editor shows for a text file, else it counts
+            records from 1. Can be walked once.
+    """
+
+    name: str
+    columns: tuple[str, ...] | None
+    rows: Iterator[tuple[int, Sequence[Cell]]]
+
+
+def read_bytes(path: Path) -> tuple[str, bytes]:
+    """The name and content of the file, or of the one file inside it when it is an archive.
+
+    Raises:
+        ConfigError: it cannot be read, is empty, damaged, or an archive of several files.
+    """
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP):
+            return path.name.removesuffix(".gz"), gzip.decompress(content)
+        if content.startswith(_ZIP):
+            return _unzipped(path, content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            f"seen: {path}: {reason}; expected: a file with recorded trades or candles; "
+            "do: check the path, and that the file is whole"
+        ) from error
+    except (EOFError, zipfile.BadZipFile) as error:
+        raise ConfigError(
+            f"seen: {path}: damaged archive ({error}); expected: a whole one; do: fetch it again"
+        ) from error
+    if not content.strip():
+        raise ConfigError(
+            f"seen: {path} is empty; expected: recorded trades or candles; do: fetch it again"
+        )
+    return path.name, content
+
+
+def open_table(path: Path, name: str, content: bytes) -> Table:
+    """The table in `content`, by what it is and not by how it is called.
+
+    Raises:
+        ConfigError: it is none of the formats, or damaged.
+    """
+    start = content.lstrip()[:1]
+    try:
+        if content.startswith((_PARQUET, _ARROW)):
+            return _columnar(name, content)
+        if start == b"[":
+            return _json(path, name, content)
+        if content.startswith(_FEATHER_V1) or start == b"{" or b"\x00" in content[:4096]:
+            raise _unknown(path)
+        return _csv(name, content)
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"seen: {path}: {error}; expected: a whole file in one of {_FORMATS}; "
+            "do: fetch it again or convert it"
+        ) from error
+
+
+def _unknown(path: Path) -> ConfigError:
+    return ConfigError(
+        f"seen: {path} in a format not known here; expected: one of {_FORMATS}; "
+        "do: convert it, for example to CSV with a header"
+    )
+
+
+def _unzipped(path: Path, content: bytes) -> tuple[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise ConfigError(
+                f"seen: {path} holds {len(names)} files; expected: one; do: unpack it and name one"
+            )
+        return names[0], archive.read(names[0])
+
+
+def _columnar(name: str, content: bytes) -> Table:
+    # Half a second to import, and only these two formats need it.
+    import polars as pl  # noqa: PLC0415
+
+    read = pl.read_parquet if content.startswith(_PARQUET) else pl.read_ipc
+    try:
+        frame = read(io.BytesIO(content))
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error)) from error
+    times = [key for key, kind in frame.schema.items() if isinstance(kind, pl.Datetime | pl.Date)]
+    frame = frame.with_columns(pl.col(key).dt.epoch("ns") for key in times)
+    rows = (
+        (number, [_text(value) for value in row])
+        for number, row in enumerate(frame.iter_rows(), start=1)
+    )
+    return Table(name, tuple(frame.columns), rows)
+
+
+def _csv(name: str, content: bytes) -> Table:
+    text = content.removeprefix(_BYTE_ORDER_MARK).decode("utf-8")
+    lines = text.splitlines()
+    delimiter = ";" if lines[0].count(";") > lines[0].count(",") else ","
+    reader = csv.reader(lines, delimiter=delimiter)
+    rows = ((reader.line_num, cells) for cells in reader if cells)
+    first = next(rows)
+    if all(_is_number_or_time(cell) for cell in first[1][:2]):
+        return Table(name, None, _chain(first, rows))
+    return Table(name, tuple(cell.strip() for cell in first[1]), rows)
+
+
+def _chain(
+    first: tuple[int, Sequence[Cell]], rows: Iterable[tuple[int, Sequence[Cell]]]
+) -> Iterator[tuple[int, Sequence[Cell]]]:
+    yield first
+    yield from rows
+
+
+def _json(path: Path, name: str, content: bytes) -> Table:
+    # Numbers stay text: a float in between would be another number.
+    records = json.loads(content, parse_float=str)
+    if not records:
+        raise ConfigError(f"seen: {path} is an empty list; expected: trades or candles")
+    if isinstance(records[0], dict):
+        return Table(name, tuple(records[0]), _dict_rows(records))
+    if isinstance(records[0], list):
+        return Table(name, None, enumerate(([_text(cell) for cell in row] for row in records), 1))
+    raise _unknown(path)
+
+
+def _dict_rows(records: list[dict[str, Any]]) -> Iterator[tuple[int, Sequence[Cell]]]:
+    columns = tuple(records[0])
+    for number, record in enumerate(records, start=1):
+        yield number, [_text(record.get(column)) for column in columns]
+
+
+def _text(value: Any) -> Cell:
+    """A cell: whole numbers as they are, floats by their shortest text, nothing as empty text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if value is None or isinstance(value, dict | list):
+        return ""
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _is_number_or_time(cell: str) -> bool:
+    return cell.strip()[:1].isdigit()
