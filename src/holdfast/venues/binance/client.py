@@ -1,0 +1,305 @@
+"""One Binance Spot account behind the venue port: sign, send once, digest.
+
+Lives here: `BinanceVenue`, the native adapter. Not here: the wire (line), the bytes asked
+(request, signing), the bytes answered (decode, verdict, listing), the user stream (stream).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+
+import aiohttp
+import msgspec
+
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import OrderState
+from holdfast.errors import RejectedError
+from holdfast.venues.binance import decode, gate
+from holdfast.venues.binance.clock import ServerClock
+from holdfast.venues.binance.endpoints import Endpoints, Patience
+from holdfast.venues.binance.feed import Watch, jittered_pause_s
+from holdfast.venues.binance.gate import Gate
+from holdfast.venues.binance.line import Line, Reply, UnansweredError
+from holdfast.venues.binance.listing import listing
+from holdfast.venues.binance.query import ask
+from holdfast.venues.binance.request import cancellation_query, placement_query, venue_symbol
+from holdfast.venues.binance.signing import Key, query_text
+from holdfast.venues.binance.stream import UserStream
+from holdfast.venues.binance.verdict import digest_cancel, digest_placement
+from holdfast.venues.budget import Cost
+from holdfast.venues.port import (
+    Answer,
+    Balance,
+    Cancellation,
+    OrderReport,
+    Placement,
+    Purpose,
+    TimeSample,
+    VenueEvent,
+    Verdict,
+)
+
+_ORDER_BYTES = 1_000_000
+_INVISIBLE = frozenset({-2013, -2026})  # no such order (yet); archived without a fill
+_CLOCK_AGE_S = 30.0
+
+
+class BinanceVenue:
+    """The account that `key` belongs to. See `venues.port.Venue` for what each verb promises.
+
+    Attributes:
+        gate: the address's rate limits, to be shared with whatever else asks from this address.
+    """
+
+    def __init__(
+        self,
+        key: Key,
+        endpoints: Endpoints | None = None,
+        *,
+        patience: Patience | None = None,
+        share: float = 1.0,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        mono_ns: Callable[[], int] = time.monotonic_ns,
+        wall_ns: Callable[[], int] = time.time_ns,
+        watch: Watch | None = None,
+        pause_s: Callable[[int], float] = jittered_pause_s,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            share: this node's part of the address's rate limits, over 0 and up to 1.
+            connector: makes connectors; a simulation passes its own.
+            mono_ns, wall_ns: clocks; the wall clock is used until the exchange's is known.
+            watch: when the user stream counts as dead.
+            pause_s: before the n-th attempt in a row to open the user stream.
+        """
+        self._key = key
+        self._endpoints = endpoints or Endpoints()
+        self._patience = patience or Patience()
+        self._connector = connector
+        self._watch = watch
+        self._pause_s = pause_s
+        self._clock = ServerClock(mono_ns, wall_ns)
+        self.gate = Gate(self._clock, share=share)
+        self._orders = self._line()
+        self._queries = self._line()
+        self._names: dict[str, str] = {}
+        self._streams: list[UserStream] = []
+
+    async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
+        """Send one new order once, and digest the answer."""
+        query = self._key.signed(placement_query(placement))
+        reply = await self._send_once(
+            "POST",
+            query,
+            window_ms=placement.window_ms,
+            purpose=placement.purpose,
+            cost=gate.ORDER,
+            on_first_byte=on_first_byte,
+        )
+        if isinstance(reply, Verdict):
+            return reply
+        return digest_placement(
+            reply.status,
+            reply.body,
+            cid=placement.cid,
+            symbol=placement.spec.symbol,
+            names=self._naming(placement.spec.symbol),
+        )
+
+    async def cancel(self, cancellation: Cancellation) -> Verdict:
+        """Send one cancel once. ACKED carries the order's final report."""
+        query = self._key.signed(cancellation_query(cancellation))
+        reply = await self._send_once(
+            "DELETE",
+            query,
+            window_ms=cancellation.window_ms,
+            purpose=Purpose.CANCEL,
+            cost=gate.CANCEL,
+        )
+        if isinstance(reply, Verdict):
+            return reply
+        return digest_cancel(
+            reply.status,
+            reply.body,
+            target=cancellation.target,
+            symbol=cancellation.symbol,
+            names=self._naming(cancellation.symbol),
+        )
+
+    async def _send_once(
+        self,
+        method: str,
+        query: str,
+        *,
+        window_ms: int,
+        purpose: Purpose,
+        cost: Cost,
+        on_first_byte: Callable[[], None] | None = None,
+    ) -> Reply | Verdict:
+        """The reply, or what its absence proves. The only way a signed order leaves this room."""
+        wait_s = self.gate.pass_through(purpose, cost)
+        if wait_s > 0:
+            return Verdict(
+                answer=Answer.NOT_SENT,
+                code="rate_budget",
+                evidence=f"the rate budget has room again in {wait_s:.3f} s",
+            )
+        window_s = window_ms / 1_000
+        try:
+            reply = await self._orders.ask(
+                method,
+                f"/api/v3/order?{query}",
+                timeout_s=window_s + self._patience.reply_margin_s,
+                connect_timeout_s=window_s,
+                max_bytes=_ORDER_BYTES,
+                on_first_byte=on_first_byte,
+            )
+        except UnansweredError as error:
+            answer = Answer.UNKNOWN if error.sent else Answer.NOT_SENT
+            return Verdict(answer=answer, code=error.kind, evidence=str(error))
+        self.gate.observe(reply)
+        return reply
+
+    async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:
+        """The newest order with this client id, or None when it is not visible (yet)."""
+        report = await self._query(symbol, {"origClientOrderId": cid}, purpose)
+        if report is None:
+            return None
+        if report.symbol == symbol and report.state is OrderState.CANCELLED:
+            # Some answers name a cancelled order by its cancel's id; it was found by its own.
+            return msgspec.structs.replace(report, cid=cid)
+        if report.cid != cid or report.symbol != symbol:
+            raise decode.GarbledError(
+                f"seen: an answer about {report.symbol} {report.cid!r}; "
+                f"expected: {symbol} {cid!r}; do: ask again"
+            )
+        return report
+
+    async def order_of(self, fill: Fill, purpose: Purpose) -> OrderReport | None:
+        """The order that an execution belongs to, by the exchange's own id."""
+        report = await self._query(fill.symbol, {"orderId": fill.venue_order_id}, purpose)
+        if report is not None and report.order_id != fill.venue_order_id:
+            raise decode.GarbledError(
+                f"seen: an answer about order {report.order_id}; expected: {fill.venue_order_id}; "
+                "do: ask again"
+            )
+        return report
+
+    async def _query(
+        self, symbol: str, by: dict[str, str], purpose: Purpose
+    ) -> OrderReport | None:
+        params = {"symbol": venue_symbol(symbol), **by}
+        try:
+            body = await self._ask_signed("/api/v3/order", params, gate.QUERY_ORDER, purpose)
+        except RejectedError as error:
+            if int(error.code) in _INVISIBLE:
+                return None
+            raise
+        return decode.order(body, self._naming(symbol))
+
+    async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:
+        """All open orders of a symbol, ours or not."""
+        params = {"symbol": venue_symbol(symbol)}
+        body = await self._ask_signed("/api/v3/openOrders", params, gate.OPEN_ORDERS, purpose)
+        return decode.orders(body, self._naming(symbol))
+
+    async def fills(
+        self, symbol: str, purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
+    ) -> list[Fill]:
+        """Executions in trade-id order, at most 1000, from `from_trade_id` on (inclusive).
+
+        Without an id: those since `since_ms`, and without either: from the first one on.
+        """
+        params: dict[str, str | int] = {"symbol": venue_symbol(symbol), "limit": 1000}
+        if from_trade_id or not since_ms:
+            params["fromId"] = from_trade_id or "0"
+        else:
+            params["startTime"] = since_ms
+        body = await self._ask_signed("/api/v3/myTrades", params, gate.MY_TRADES, purpose)
+        return decode.fills(body, self._naming(symbol))
+
+    async def balances(self, purpose: Purpose) -> dict[str, Balance]:
+        """Every asset that is not zero."""
+        params = {"omitZeroBalances": "true"}
+        return decode.balances(
+            await self._ask_signed("/api/v3/account", params, gate.ACCOUNT, purpose)
+        )
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """All spot markets with their filters as of now; also renews the limits and the names."""
+        body = await self._ask(
+            self._queries, "/api/v3/exchangeInfo", gate.EXCHANGE_INFO, Purpose.READ
+        )
+        current = listing(body)
+        self.gate.learn(current.limits)
+        self._names = {each.venue_symbol: each.symbol for each in current.instruments}
+        return current.instruments
+
+    async def time(self) -> TimeSample:
+        """The exchange's clock, asked over the connection that orders take (and so kept warm)."""
+        sent_ns = self._clock.mono_ns()
+        body = await self._ask(self._orders, "/api/v3/time", gate.TIME, Purpose.RESOLVE)
+        sample = TimeSample(decode.server_time_ms(body), sent_ns, self._clock.mono_ns())
+        self._clock.note(sample)
+        return sample
+
+    def delay_s(self, purpose: Purpose) -> float:
+        """How long a request for `purpose` must wait for rate budget; 0 when it may go now."""
+        return self.gate.delay_s(purpose)
+
+    def events(self) -> AsyncIterator[VenueEvent]:
+        """The user stream, reconnecting for ever; starts with StreamUp or StreamDown."""
+        stream = UserStream(
+            self._endpoints.ws_api_url,
+            self._key,
+            now_ms=self._now_ms,
+            names=lambda: self._names,
+            admit=self.gate.admit_connection,
+            watch=self._watch,
+            pause_s=self._pause_s,
+            connector=self._connector,
+        )
+        self._streams.append(stream)
+        return stream.events()
+
+    async def close(self) -> None:
+        """Close connections; may be called twice."""
+        for stream in self._streams:
+            await stream.close()
+        await self._orders.close()
+        await self._queries.close()
+
+    def _line(self) -> Line:
+        return Line(self._endpoints.rest_url, api_key=self._key.api_key, connector=self._connector)
+
+    def _naming(self, symbol: str) -> dict[str, str]:
+        """Names for a reply about `symbol`, known even before the listing is."""
+        if venue_symbol(symbol) in self._names:
+            return self._names
+        return {venue_symbol(symbol): symbol}
+
+    async def _now_ms(self) -> int:
+        """The exchange's time, never extrapolated from an old sample."""
+        if not self._clock.is_fresh(_CLOCK_AGE_S):
+            await self.time()
+        return self._clock.now_ms()
+
+    async def _ask_signed(
+        self, path: str, params: dict[str, str] | dict[str, str | int], cost: Cost, purpose: Purpose
+    ) -> bytes:
+        query = query_text(
+            {
+                **params,
+                "recvWindow": self._patience.read_window_ms,
+                "timestamp": await self._now_ms(),
+            }
+        )
+        return await self._ask(self._queries, f"{path}?{self._key.signed(query)}", cost, purpose)
+
+    async def _ask(self, line: Line, path_and_query: str, cost: Cost, purpose: Purpose) -> bytes:
+        return await ask(
+            line, self.gate, path_and_query, cost, purpose, timeout_s=self._patience.read_s
+        )

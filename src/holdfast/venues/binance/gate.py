@@ -1,0 +1,124 @@
+"""The gate in front of the exchange's limits: what a request costs, and what replies say of limits.
+
+Lives here: weights, limit headers, Retry-After; one gate per address, shared by all that uses it.
+Not here: the arithmetic of windows (venues.budget).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from holdfast.errors import RetryableError
+from holdfast.venues.binance import decode
+from holdfast.venues.binance.clock import ServerClock
+from holdfast.venues.binance.line import Reply
+from holdfast.venues.budget import Cost, LimitKind, RateBudget, RateLimit
+from holdfast.venues.port import Purpose
+
+ORDER: Final = Cost(weight=1, orders=1)
+CANCEL: Final = Cost(weight=1)
+TIME: Final = Cost(weight=1)
+QUERY_ORDER: Final = Cost(weight=4)
+OPEN_ORDERS: Final = Cost(weight=6)
+MY_TRADES: Final = Cost(weight=20)
+ACCOUNT: Final = Cost(weight=20)
+EXCHANGE_INFO: Final = Cost(weight=20)
+KLINES: Final = Cost(weight=2)
+CONNECT: Final = Cost(weight=4)  # a WebSocket and its subscription
+
+# What a caller who only names a purpose is taken to be about to send: the dearest of its requests.
+_COST_OF_PURPOSE: Final = {
+    Purpose.ENTER: ORDER,
+    Purpose.REDUCE: ORDER,
+    Purpose.CANCEL: CANCEL,
+    Purpose.RESOLVE: MY_TRADES,
+    Purpose.READ: MY_TRADES,
+}
+
+# Documented example values, in force until exchangeInfo names the real ones.
+DEFAULT_LIMITS: Final = (
+    RateLimit(LimitKind.WEIGHT, 60_000, 6_000),
+    RateLimit(LimitKind.ORDERS, 10_000, 50),
+    RateLimit(LimitKind.ORDERS, 86_400_000, 160_000),
+    RateLimit(LimitKind.REQUESTS, 300_000, 61_000),
+)
+
+# When the exchange says "stay away" without saying for how long.
+_BACK_OFF_S: Final = {429: 60.0, 418: 120.0}
+
+_HEADER_OF_KIND: Final = {
+    LimitKind.WEIGHT: "X-MBX-USED-WEIGHT",
+    LimitKind.ORDERS: "X-MBX-ORDER-COUNT",
+}
+_LETTERS: Final = ((86_400_000, "D"), (3_600_000, "H"), (60_000, "M"), (1_000, "S"))
+
+
+class Gate:
+    """One address's rate budget, on the exchange's clock."""
+
+    def __init__(self, clock: ServerClock, *, share: float = 1.0) -> None:
+        self.clock = clock
+        self._budget = RateBudget(DEFAULT_LIMITS, share=share)
+        self._headers = _headers(DEFAULT_LIMITS)
+
+    def learn(self, limits: Iterable[RateLimit]) -> None:
+        """The exchange published its limits; none at all changes nothing."""
+        published = tuple(limits)
+        if published:
+            self._budget.learn(published)
+            self._headers = _headers(published)
+
+    def delay_s(self, purpose: Purpose, cost: Cost | None = None) -> float:
+        """How long a request must wait; 0 when it may go now."""
+        return self._budget.delay_s(
+            purpose,
+            cost or _COST_OF_PURPOSE[purpose],
+            self.clock.now_ms(),
+            self.clock.mono_ns(),
+        )
+
+    def pass_through(self, purpose: Purpose, cost: Cost) -> float:
+        """Count a request that leaves now and return 0; or how long it must wait, uncounted."""
+        wait_s = self.delay_s(purpose, cost)
+        if wait_s == 0:
+            self._budget.spend(cost, self.clock.now_ms())
+        return wait_s
+
+    def admit_connection(self) -> None:
+        """Count a new WebSocket; knocking again during a ban would only make it longer.
+
+        Raises:
+            RetryableError: it must wait.
+        """
+        wait_s = self.pass_through(Purpose.RESOLVE, CONNECT)
+        if wait_s > 0:
+            raise RetryableError(
+                f"seen: no rate budget for a connection; expected: room in {wait_s:.3f} s; "
+                "do: connect then"
+            )
+
+    def observe(self, reply: Reply) -> None:
+        """Learn from a reply how much is used, and whether to stay away."""
+        for header, kind, interval_ms in self._headers:
+            used = reply.headers.get(header)
+            if used is not None and used.isdecimal():
+                self._budget.observe(kind, interval_ms, int(used), self.clock.now_ms())
+        if reply.status in _BACK_OFF_S:
+            said = reply.headers.get("Retry-After", "")
+            wait_s = float(said) if said.isdecimal() else _BACK_OFF_S[reply.status]
+            refusal = decode.refusal(reply.body)
+            orders_only = refusal is not None and refusal.code == -1015
+            kind = LimitKind.ORDERS if orders_only else LimitKind.WEIGHT
+            self._budget.block(kind, wait_s, self.clock.mono_ns())
+
+
+def _headers(limits: Iterable[RateLimit]) -> tuple[tuple[str, LimitKind, int], ...]:
+    """The header that reports on each limit, such as X-MBX-ORDER-COUNT-10S."""
+    found = []
+    for limit in limits:
+        if limit.kind in _HEADER_OF_KIND:
+            unit_ms, letter = next(unit for unit in _LETTERS if limit.interval_ms % unit[0] == 0)
+            name = f"{_HEADER_OF_KIND[limit.kind]}-{limit.interval_ms // unit_ms}{letter}"
+            found.append((name, limit.kind, limit.interval_ms))
+    return tuple(found)

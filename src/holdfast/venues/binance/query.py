@@ -1,0 +1,50 @@
+"""Questions: a GET that either has a usable answer or raises what that means.
+
+Not here: orders and cancels, whose missing answers are verdicts (client, verdict).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.venues.binance import decode
+from holdfast.venues.binance.gate import Gate
+from holdfast.venues.binance.line import Line, UnansweredError
+from holdfast.venues.budget import Cost
+from holdfast.venues.port import Purpose
+
+_MOST_BYTES: Final = 64_000_000  # a full exchangeInfo has tens of megabytes
+_LATE: Final = -1021
+
+
+async def ask(
+    line: Line, gate: Gate, path_and_query: str, cost: Cost, purpose: Purpose, *, timeout_s: float
+) -> bytes:
+    """The body of a 2xx reply.
+
+    Raises:
+        RetryableError: no usable answer, or no rate budget to ask with.
+        RejectedError: the exchange refused the question.
+    """
+    path = path_and_query.partition("?")[0]
+    wait_s = gate.pass_through(purpose, cost)
+    if wait_s > 0:
+        raise RetryableError(
+            f"seen: no rate budget for GET {path}; expected: room in {wait_s:.3f} s; do: ask then"
+        )
+    try:
+        reply = await line.ask("GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES)
+    except UnansweredError as error:
+        raise RetryableError(f"seen: no answer to GET {path}: {error}; do: ask again") from error
+    gate.observe(reply)
+    if 200 <= reply.status < 300:
+        return reply.body
+    refusal = decode.refusal(reply.body)
+    if refusal is not None and refusal.code == _LATE:
+        gate.clock.forget()
+    elif refusal is not None and reply.status in {400, 401}:
+        raise RejectedError(str(refusal.code), refusal.msg)
+    raise RetryableError(
+        f"seen: HTTP {reply.status} to GET {path}: {reply.body[:200]!r}; do: ask again"
+    )

@@ -1,0 +1,155 @@
+"""The rate budget: how much of an exchange's limits may still be used, and by whom.
+
+Lives here: fixed windows of weight, orders and requests, with a reserve for what ends exposure. A
+pure value: both clocks are passed in. Not here: sleeping, or what a request weighs (the venue).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from holdfast.venues.port import Purpose
+
+
+class LimitKind(StrEnum):
+    """What a limit counts."""
+
+    WEIGHT = "weight"
+    ORDERS = "orders"
+    REQUESTS = "requests"
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """At most `limit` of `kind` per window; windows are aligned to the exchange's clock."""
+
+    kind: LimitKind
+    interval_ms: int
+    limit: int
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """What one request uses up."""
+
+    weight: int = 1
+    orders: int = 0
+
+    def of(self, kind: LimitKind) -> int:
+        """The part that counts against limits of this kind."""
+        if kind is LimitKind.WEIGHT:
+            return self.weight
+        return self.orders if kind is LimitKind.ORDERS else 1
+
+
+# Up to which part of a limit each purpose may go. What is above a purpose's line stays for those
+# further down: adding exposure stops first, cancels stop last.
+CEILING: Final[dict[Purpose, float]] = {
+    Purpose.READ: 0.60,
+    Purpose.ENTER: 0.75,
+    Purpose.REDUCE: 0.85,
+    Purpose.RESOLVE: 0.92,
+    Purpose.CANCEL: 1.00,
+}
+
+# How far our idea of the exchange's clock may be off. A request this close to the border of two
+# windows counts in both.
+_BORDER_MS: Final = 250
+
+
+class _Window:
+    """One limit with its uses, by the number of the window since the exchange's epoch."""
+
+    def __init__(self, limit: RateLimit, share: float) -> None:
+        self.limit = limit
+        self._of_others = int(limit.limit * (1 - share))
+        self._ceilings = {
+            purpose: int(limit.limit * share * part) for purpose, part in CEILING.items()
+        }
+        self._used: dict[int, int] = {}
+
+    def numbers(self, server_ms: int) -> tuple[int, ...]:
+        """The windows that a request sent now may fall into."""
+        first = (server_ms - _BORDER_MS) // self.limit.interval_ms
+        last = (server_ms + _BORDER_MS) // self.limit.interval_ms
+        return (first,) if first == last else (first, last)
+
+    def wait_ms(self, purpose: Purpose, amount: int, server_ms: int) -> int:
+        """How long until `amount` more fits, 0 when it does now."""
+        ceiling = self._ceilings[purpose]
+        for number in reversed(self.numbers(server_ms)):
+            if self._used.get(number, 0) + amount > ceiling:
+                return (number + 1) * self.limit.interval_ms + _BORDER_MS - server_ms
+        return 0
+
+    def use(self, amount: int, server_ms: int) -> None:
+        """Count `amount`, and forget windows that are over."""
+        numbers = self.numbers(server_ms)
+        for number in numbers:
+            self._used[number] = self._used.get(number, 0) + amount
+        if len(self._used) > len(numbers):
+            self._used = {number: self._used[number] for number in numbers}
+
+    def raise_to(self, used: int, server_ms: int) -> None:
+        """The exchange counts `used`: never believe less than we know of."""
+        # Others behind the same address may hold the other shares; only what exceeds them is ours.
+        ours = used - self._of_others
+        for number in self.numbers(server_ms):
+            self._used[number] = max(self._used.get(number, 0), ours)
+
+
+class RateBudget:
+    """Keeps one address (or one node's share of it) within an exchange's limits.
+
+    `server_ms` is the exchange's clock, `mono_ns` the local monotonic one; bans are kept by the
+    latter, because a ban does not end early when an estimate of the former jumps.
+    """
+
+    def __init__(self, limits: Iterable[RateLimit], *, share: float = 1.0) -> None:
+        """Args: share: this node's static part of the address's limits, over 0 and up to 1."""
+        if not 0 < share <= 1:
+            raise ValueError(f"share {share} is not over 0 and up to 1")
+        self._share = share
+        self._windows: list[_Window] = []
+        self._blocked_until_ns: dict[LimitKind, int] = {}
+        self.learn(limits)
+
+    def learn(self, limits: Iterable[RateLimit]) -> None:
+        """Take over the limits that the exchange publishes; equal ones keep what is used."""
+        known = {window.limit: window for window in self._windows}
+        self._windows = [
+            known.get(limit) or _Window(limit, self._share) for limit in dict.fromkeys(limits)
+        ]
+
+    def delay_s(self, purpose: Purpose, cost: Cost, server_ms: int, mono_ns: int) -> float:
+        """How long a request must wait; 0 when it may go now."""
+        wait_ms = 0
+        for window in self._windows:
+            amount = cost.of(window.limit.kind)
+            if amount:
+                wait_ms = max(wait_ms, window.wait_ms(purpose, amount, server_ms))
+        blocked_ns = self._blocked_until_ns.get(LimitKind.WEIGHT, 0) - mono_ns
+        if cost.orders:
+            blocked_ns = max(blocked_ns, self._blocked_until_ns.get(LimitKind.ORDERS, 0) - mono_ns)
+        return max(wait_ms / 1_000, blocked_ns / 1_000_000_000, 0.0)
+
+    def spend(self, cost: Cost, server_ms: int) -> None:
+        """A request is about to leave."""
+        for window in self._windows:
+            amount = cost.of(window.limit.kind)
+            if amount:
+                window.use(amount, server_ms)
+
+    def observe(self, kind: LimitKind, interval_ms: int, used: int, server_ms: int) -> None:
+        """A reply says how much of a window the exchange counts as used."""
+        for window in self._windows:
+            if window.limit.kind is kind and window.limit.interval_ms == interval_ms:
+                window.raise_to(used, server_ms)
+
+    def block(self, kind: LimitKind, for_s: float, mono_ns: int) -> None:
+        """The exchange told us to stay away: from orders, or (any other kind) altogether."""
+        scope = kind if kind is LimitKind.ORDERS else LimitKind.WEIGHT
+        until_ns = mono_ns + int(for_s * 1_000_000_000)
+        self._blocked_until_ns[scope] = max(self._blocked_until_ns.get(scope, 0), until_ns)

@@ -1,0 +1,236 @@
+"""The venue port: ten verbs, most of them for reading the truth back.
+
+Lives here: `Venue`, what it is asked and what it answers. A reply is digested into a `Verdict` by
+the venue's own allow-lists with default *unknown*. Not here: retries, there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import Bar
+from holdfast.domain.order import OrderSpec, OrderState, Side
+
+
+class Purpose(StrEnum):
+    """Why a request is made; the rate budget keeps a reserve for all but ENTER and READ."""
+
+    ENTER = "enter"  # adds exposure
+    REDUCE = "reduce"  # exits, protective stops
+    CANCEL = "cancel"
+    RESOLVE = "resolve"  # settles a doubt, reconciles
+    READ = "read"
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """One signed request for a new order; sent at most once.
+
+    Attributes:
+        timestamp_ms, window_ms: signed deadline, exchange time (float only if sub-ms is needed).
+    """
+
+    cid: str
+    spec: OrderSpec
+    timestamp_ms: int
+    window_ms: int
+    purpose: Purpose
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """One signed request to cancel the order whose client order id is `target`."""
+
+    cid: str
+    target: str
+    symbol: str
+    timestamp_ms: int
+    window_ms: int
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue order as the venue reports it, from a reply, a query or the stream.
+
+    Attributes:
+        cid: the client order id the order was placed with (on a cancel: the original one).
+        executed: base units filled so far.
+        fills: executions that the same report carries, empty when it carries none.
+        at_ns: exchange time of the report, 0 when it has none.
+    """
+
+    symbol: str
+    cid: str
+    order_id: str
+    side: Side
+    state: OrderState
+    quantity: Decimal
+    executed: Decimal
+    price: Decimal | None = None
+    reason: str = ""
+    fills: tuple[Fill, ...] = ()
+    at_ns: int = 0
+
+
+class Answer(StrEnum):
+    """What a reply to a new order or a cancel proves."""
+
+    ACKED = "acked"  # parsed 2xx body that names our id
+    EXISTS = "exists"  # an open order with this id exists: query it
+    REJECTED = "rejected"  # on the allow-list of definite refusals
+    ABSENT = "absent"  # cancel only: no such open order
+    NOT_SENT = "not_sent"  # proven that no byte left and none can
+    UNKNOWN = "unknown"  # everything else
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply, digested.
+
+    Attributes:
+        final: with REJECTED: no copy of the request can have executed.
+        report: with ACKED.
+        code: venue code or HTTP status or exception name, as text.
+        evidence: what was seen, for people, never a secret.
+    """
+
+    answer: Answer
+    code: str = ""
+    evidence: str = ""
+    final: bool = False
+    report: OrderReport | None = None
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """One asset of the account; `locked` is held by open orders."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+
+class TimeSample(msgspec.Struct, frozen=True):
+    """One reading of the exchange's clock.
+
+    Attributes:
+        server_ms: what it said.
+        sent_ns, received_ns: local *monotonic* clock around the question.
+    """
+
+    server_ms: int
+    sent_ns: int
+    received_ns: int
+
+
+class BalanceReport(msgspec.Struct, frozen=True):
+    """Balances as the stream reports them; assets not named did not change."""
+
+    balances: tuple[Balance, ...]
+    at_ns: int
+
+
+class MoneyMoved(msgspec.Struct, frozen=True):
+    """A deposit, withdrawal or transfer, reported by the stream."""
+
+    asset: str
+    amount: Decimal
+    at_ns: int
+
+
+class StreamUp(msgspec.Struct, frozen=True):
+    """The user stream delivers from here on; anything before may have been missed."""
+
+
+class StreamDown(msgspec.Struct, frozen=True):
+    """The user stream is silent or gone; polling goes on."""
+
+    reason: str
+
+
+VenueEvent = OrderReport | BalanceReport | MoneyMoved | StreamUp | StreamDown
+
+
+class Venue(Protocol):
+    """One account at one exchange. Nothing here retries; reads raise when unanswered.
+
+    Reads raise RetryableError (no usable answer: says nothing about orders), RejectedError (the
+    venue refused the question, e.g. a revoked key).
+    """
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """All spot markets with their filters as of now."""
+        ...
+
+    async def time(self) -> TimeSample:
+        """The exchange's clock."""
+        ...
+
+    def delay_s(self, purpose: Purpose) -> float:
+        """How long a request for `purpose` must wait for rate budget; 0 when it may go now.
+
+        Asked *before* arming, because an armed attempt's deadline runs.
+        """
+        ...
+
+    async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
+        """Send one new order once, and digest the answer.
+
+        `on_first_byte` is called before the first byte can leave. NOT_SENT is answered only when
+        it was not called and can no longer be. Never raises but for cancellation.
+        """
+        ...
+
+    async def cancel(self, cancellation: Cancellation) -> Verdict:
+        """Send one cancel once. ACKED carries the order's final report."""
+        ...
+
+    async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:
+        """The newest order with this client id, or None when it is not visible (yet)."""
+        ...
+
+    async def order_of(self, fill: Fill, purpose: Purpose) -> OrderReport | None:
+        """The order that an execution belongs to, when only the exchange knows whose it was."""
+        ...
+
+    async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:
+        """All open orders of a symbol, ours or not."""
+        ...
+
+    async def fills(
+        self, symbol: str, purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
+    ) -> list[Fill]:
+        """Executions in trade-id order, at most 1000; ask again from the last id for more.
+
+        From `from_trade_id` on (inclusive), else since `since_ms`, else from the very first one.
+        """
+        ...
+
+    async def balances(self, purpose: Purpose) -> dict[str, Balance]:
+        """Every asset that is not zero."""
+        ...
+
+    def events(self) -> AsyncIterator[VenueEvent]:
+        """The user stream, reconnecting for ever; starts with StreamUp or StreamDown."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections; may be called twice."""
+        ...
+
+
+class MarketData(Protocol):
+    """Public market data of one exchange."""
+
+    async def bars(self, symbol: str, timeframe_s: int, since_ns: int) -> list[Bar]:
+        """Closed bars from `since_ns` on, oldest first, all of them (pages are joined)."""
+        ...
+
+    def stream(self, symbols: tuple[str, ...], timeframe_s: int) -> AsyncIterator[object]:
+        """Closed `Bar`s and `Quote`s as they happen, reconnecting for ever; gaps are not filled.
+
+        Yields StreamUp after each (re)connect, StreamDown when it is silent or gone.
+        """
+        ...

@@ -1,0 +1,251 @@
+"""What is Binance's own in the adapter: clocks, budgets, timeouts and the words it sends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side
+from holdfast.errors import RetryableError
+from holdfast.exchange.faults import Fault, FaultKind, Match
+from holdfast.exchange.limits import Limits
+from holdfast.exchange.server import Running
+from holdfast.venues.binance.client import BinanceVenue
+from holdfast.venues.binance.endpoints import Endpoints, Patience
+from holdfast.venues.binance.signing import Key
+from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, StreamDown
+from tests.support.exchange import Client, local_exchange
+from tests.support.raw_server import Conversation, raw_server
+
+KEY = Key("k" * 64, "s" * 64)
+
+
+@asynccontextmanager
+async def trading(
+    limits: Limits | None = None, share: float = 1.0
+) -> AsyncIterator[tuple[BinanceVenue, Running, Client]]:
+    """The adapter on a local exchange."""
+    async with local_exchange(limits=limits) as (running, client):
+        venue = BinanceVenue(
+            Key(client.api_key, client.secret),
+            Endpoints(rest_url=running.url, ws_api_url=running.ws_api_url),
+            share=share,
+        )
+        try:
+            yield venue, running, client
+        finally:
+            await venue.close()
+
+
+def market_order(cid: str, *, window_ms: int = 2_000) -> Placement:
+    spec = OrderSpec(
+        symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, quantity=Decimal("0.01")
+    )
+    return Placement(cid, spec, time.time_ns() // 1_000_000, window_ms, Purpose.ENTER)
+
+
+def requests_seen(running: Running, method: str) -> int:
+    return len([each for each in running.desk.gateway.requests if each.method == method])
+
+
+def test_the_signed_deadline_is_the_callers_to_the_millisecond() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            placement = market_order("deadline1")
+            await venue.place(placement, lambda: None)
+            (seen,) = running.desk.gateway.requests
+            assert seen.params["timestamp"] == str(placement.timestamp_ms)
+            assert seen.params["recvWindow"] == "2000"
+            assert seen.params["newClientOrderId"] == "deadline1"
+
+    asyncio.run(scenario())
+
+
+def test_an_order_is_one_request_whatever_comes_back() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            faults: list[tuple[FaultKind, dict[str, Any]]] = [
+                (FaultKind.RESET, {"when": "after"}),
+                (FaultKind.TRUNCATE_BODY, {}),
+                (FaultKind.HTTP_STATUS, {"status": 503, "executed": True}),
+                (FaultKind.HTTP_STATUS, {"status": 307, "executed": True}),
+            ]
+            for number, (kind, params) in enumerate(faults, start=1):
+                running.desk.admin.inject(
+                    Fault(kind, Match(path="/api/v3/order"), count=1, params=params)
+                )
+                verdict = await venue.place(market_order(f"once{number}"), lambda: None)
+                assert verdict.answer is Answer.UNKNOWN
+                assert requests_seen(running, "POST") == number
+
+    asyncio.run(scenario())
+
+
+def test_a_cancel_is_one_request_even_on_a_connection_gone_stale() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            await venue.time()  # a kept-alive connection
+            running.desk.admin.inject(
+                Fault(FaultKind.RESET, Match(method="DELETE"), count=1, params={"when": "after"})
+            )
+            cancel = Cancellation("c1", "none1", "BTC/USDT", time.time_ns() // 1_000_000, 2_000)
+            assert (await venue.cancel(cancel)).answer is Answer.UNKNOWN
+            assert requests_seen(running, "DELETE") == 1
+
+    asyncio.run(scenario())
+
+
+def test_no_reply_is_waited_for_longer_than_the_window_and_its_margin() -> None:
+    async def scenario() -> None:
+        async def silent(conversation: Conversation) -> None:
+            await conversation.request()
+            await asyncio.sleep(10)
+
+        async with raw_server(silent) as heard:
+            venue = BinanceVenue(
+                KEY, Endpoints(rest_url=heard.url), patience=Patience(reply_margin_s=0.1)
+            )
+            started = time.monotonic()
+            verdict = await venue.place(market_order("slow1", window_ms=500), lambda: None)
+            waited_s = time.monotonic() - started
+            await venue.close()
+            assert (verdict.answer, verdict.code) == (Answer.UNKNOWN, "TimeoutError")
+            assert 0.6 <= waited_s < 5
+
+    asyncio.run(scenario())
+
+
+def test_a_question_is_stamped_with_the_exchanges_time_and_not_with_ours() -> None:
+    async def scenario() -> None:
+        async with trading() as (_, running, client):
+            wrong = BinanceVenue(
+                Key(client.api_key, client.secret),
+                Endpoints(rest_url=running.url),
+                wall_ns=lambda: 0,
+            )
+            assert await wrong.open_orders("BTC/USDT", Purpose.RESOLVE) == []
+            await wrong.close()
+
+    asyncio.run(scenario())
+
+
+def test_after_being_told_that_it_is_late_the_clock_is_read_again() -> None:
+    async def scenario() -> None:
+        async with local_exchange() as (running, client):
+            leap_ns = 0
+            venue = BinanceVenue(
+                Key(client.api_key, client.secret),
+                Endpoints(rest_url=running.url),
+                mono_ns=lambda: time.monotonic_ns() + leap_ns,
+            )
+            await venue.time()
+            leap_ns = 20 * 10**9  # less than would make the sample too old
+            with pytest.raises(RetryableError, match="-1021"):
+                await venue.balances(Purpose.RESOLVE)
+            assert (await venue.balances(Purpose.RESOLVE))["BTC"].free == 10
+            await venue.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_exchanges_own_limits_are_never_broken_by_us() -> None:
+    async def scenario() -> None:
+        limits = Limits(weight_per_minute=100_000, orders_per_10s=8)
+        async with trading(limits) as (venue, running, _):
+            await venue.instruments()
+            answers = [
+                (await venue.place(market_order(f"many{n}"), lambda: None)).answer
+                for n in range(20)
+            ]
+            # At most two windows were touched, each up to three quarters of its eight.
+            assert set(answers) == {Answer.ACKED, Answer.NOT_SENT}
+            assert answers.count(Answer.ACKED) in range(3, 13)
+            assert venue.delay_s(Purpose.ENTER) > 0
+            assert venue.delay_s(Purpose.CANCEL) == 0
+            assert all(each.status != 429 for each in running.desk.gateway.requests)
+
+    asyncio.run(scenario())
+
+
+def test_a_query_that_shows_the_cancels_id_is_given_under_the_orders() -> None:
+    async def scenario() -> None:
+        async def shows_the_cancels_id(conversation: Conversation) -> None:
+            while line := await conversation.request():
+                row = {
+                    "symbol": "BTCUSDT", "orderId": 1, "clientOrderId": "the-cancels",
+                    "side": "BUY", "status": "CANCELED", "origQty": "1", "executedQty": "0",
+                    "price": "7",
+                } if "order" in line else {"serverTime": 1}  # fmt: skip
+                await conversation.reply(msgspec.json.encode(row))
+
+        async with raw_server(shows_the_cancels_id) as heard:
+            venue = BinanceVenue(KEY, Endpoints(rest_url=heard.url))
+            report = await venue.order("BTC/USDT", "order1", Purpose.RESOLVE)
+            await venue.close()
+            assert report is not None
+            assert (report.cid, report.state) == ("order1", OrderState.CANCELLED)
+
+    asyncio.run(scenario())
+
+
+def test_a_query_answered_with_another_live_order_is_no_answer() -> None:
+    async def scenario() -> None:
+        async def another(conversation: Conversation) -> None:
+            while line := await conversation.request():
+                row = {
+                    "symbol": "BTCUSDT", "orderId": 1, "clientOrderId": "somebody-else",
+                    "side": "BUY", "status": "NEW", "origQty": "1", "executedQty": "0",
+                    "price": "7",
+                } if "order" in line else {"serverTime": 1}  # fmt: skip
+                await conversation.reply(msgspec.json.encode(row))
+
+        async with raw_server(another) as heard:
+            venue = BinanceVenue(KEY, Endpoints(rest_url=heard.url))
+            with pytest.raises(RetryableError, match="somebody-else"):
+                await venue.order("BTC/USDT", "order1", Purpose.RESOLVE)
+            await venue.close()
+
+    asyncio.run(scenario())
+
+
+def test_no_stream_knocks_while_the_exchange_has_told_us_to_stay_away() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            running.desk.admin.inject(Fault(FaultKind.BAN, params={"for_s": 100}))
+            with pytest.raises(RetryableError):
+                await venue.time()
+            running.desk.gateway.incidents.end_all()
+            event = await anext(venue.events())
+            assert isinstance(event, StreamDown)
+            assert "no rate budget" in event.reason
+
+    asyncio.run(scenario())
+
+
+def test_orders_do_not_queue_behind_questions() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            await venue.time()
+            running.desk.admin.inject(
+                Fault(FaultKind.DELAY_REPLY, Match(method="GET"), params={"delay_ms": 20_000})
+            )
+            questions = [
+                asyncio.create_task(venue.open_orders("BTC/USDT", Purpose.RESOLVE))
+                for _ in range(80)  # more than one session has connections
+            ]
+            await asyncio.sleep(0.1)
+            verdict = await venue.place(market_order("ahead1"), lambda: None)
+            assert verdict.answer is Answer.ACKED
+            assert not any(question.done() for question in questions)
+            for question in questions:
+                question.cancel()
+            await asyncio.gather(*questions, return_exceptions=True)
+
+    asyncio.run(scenario())

@@ -1,0 +1,31 @@
+"""Whose an execution was: the trade list names no client order id, the exchange is asked for it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.domain.order import OrderState
+from holdfast.venues.binance.client import BinanceVenue
+from holdfast.venues.binance.endpoints import Endpoints
+from holdfast.venues.binance.signing import Key
+from holdfast.venues.port import Purpose
+from tests.support.exchange import local_exchange, on_loop
+
+
+@on_loop
+async def test_the_order_of_an_execution_carries_the_client_order_id() -> None:
+    async with local_exchange() as (running, client):
+        venue = BinanceVenue(Key(client.api_key, client.secret), Endpoints(rest_url=running.url))
+        try:
+            await client.order(newClientOrderId="mine")
+            (fill,) = await venue.fills("BTC/USDT", Purpose.RESOLVE)
+
+            report = await venue.order_of(fill, Purpose.RESOLVE)
+            nobody = msgspec.structs.replace(fill, venue_order_id="999999")
+
+            assert fill.cid == ""
+            assert report is not None
+            assert (report.cid, report.state) == ("mine", OrderState.FILLED)
+            assert await venue.order_of(nobody, Purpose.RESOLVE) is None
+        finally:
+            await venue.close()

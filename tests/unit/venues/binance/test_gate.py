@@ -1,0 +1,107 @@
+"""What replies say of limits, and what it does to the requests that follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.venues.binance import gate
+from holdfast.venues.binance.clock import ServerClock
+from holdfast.venues.binance.gate import Gate
+from holdfast.venues.binance.line import Reply
+from holdfast.venues.budget import LimitKind, RateLimit
+from holdfast.venues.port import Purpose, TimeSample
+
+SECOND_NS = 10**9
+
+
+class Hands:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now_ns = 50 * SECOND_NS
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def opened(hands: Hands) -> Gate:
+    """A gate on a clock that stands half-way through a minute and a ten-second window."""
+    clock = ServerClock(hands, lambda: 0)
+    clock.note(TimeSample(1_000_000_020_000 + 15_000, hands.now_ns, hands.now_ns))
+    return Gate(clock)
+
+
+def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    return Reply(status, headers or {}, body)
+
+
+def test_used_weight_in_a_header_is_believed(opened: Gate) -> None:
+    assert opened.delay_s(Purpose.ENTER) == 0
+    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "5990"}))
+    assert opened.delay_s(Purpose.ENTER) > 0
+    assert opened.delay_s(Purpose.CANCEL) == 0
+
+
+def test_the_order_count_in_a_header_holds_orders_back_only(opened: Gate) -> None:
+    opened.observe(reply(200, headers={"X-MBX-ORDER-COUNT-10S": "50"}))
+    assert 0 < opened.delay_s(Purpose.REDUCE) < 10
+    assert opened.delay_s(Purpose.RESOLVE) == 0
+
+
+def test_published_limits_replace_the_documented_ones_with_their_headers(opened: Gate) -> None:
+    opened.learn((RateLimit(LimitKind.WEIGHT, 3_600_000, 10),))
+    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "9999"}))
+    assert opened.delay_s(Purpose.ENTER) == 0
+    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1H": "10"}))
+    assert opened.delay_s(Purpose.ENTER) > 0
+
+
+def test_a_listing_without_limits_changes_none(opened: Gate) -> None:
+    opened.learn(())
+    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "6000"}))
+    assert opened.delay_s(Purpose.CANCEL) > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait_s"),
+    [
+        (429, {"Retry-After": "3"}, 3),
+        (418, {"Retry-After": "300"}, 300),
+        (429, {}, 60),
+        (418, {"Retry-After": "soon"}, 120),
+    ],
+)
+def test_being_told_to_stay_away_stops_everything_for_that_long(
+    opened: Gate, hands: Hands, status: int, headers: dict[str, str], wait_s: float
+) -> None:
+    opened.observe(reply(status, b'{"code":-1003,"msg":"Too much."}', headers))
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(wait_s)
+    hands.now_ns += int(wait_s * SECOND_NS)
+    assert opened.delay_s(Purpose.CANCEL) == 0
+
+
+def test_too_many_orders_stops_orders_only(opened: Gate) -> None:
+    body = b'{"code":-1015,"msg":"Too many new orders."}'
+    opened.observe(reply(429, body, {"Retry-After": "8"}))
+    assert opened.delay_s(Purpose.ENTER) == pytest.approx(8)
+    assert opened.delay_s(Purpose.CANCEL) == 0
+
+
+def test_a_request_that_has_to_wait_is_not_counted(opened: Gate) -> None:
+    opened.learn((RateLimit(LimitKind.WEIGHT, 60_000, 100),))
+    assert [opened.pass_through(Purpose.READ, gate.ACCOUNT) == 0 for _ in range(5)] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    assert opened.delay_s(Purpose.RESOLVE, gate.ACCOUNT) == 0
+
+
+def test_a_jump_of_the_exchanges_clock_does_not_shorten_a_ban(opened: Gate, hands: Hands) -> None:
+    opened.observe(reply(418, b"", {"Retry-After": "100"}))
+    opened.clock.note(TimeSample(2_000_000_000_000, hands.now_ns, hands.now_ns))
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(100)

@@ -1,0 +1,96 @@
+"""The rate budget: windows, reserve, corrections, bans."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.venues.budget import CEILING, Cost, LimitKind, RateBudget, RateLimit
+from holdfast.venues.port import Purpose
+
+WEIGHT = RateLimit(LimitKind.WEIGHT, 60_000, 100)
+ORDERS = RateLimit(LimitKind.ORDERS, 10_000, 50)
+MIDDLE_MS = 1_000_030_000 // 60_000 * 60_000 + 30_000  # half-way through a minute
+
+
+def used_up(budget: RateBudget, purpose: Purpose, cost: Cost, server_ms: int) -> int:
+    """How many requests fit before the budget says wait."""
+    sent = 0
+    while budget.delay_s(purpose, cost, server_ms, 0) == 0:
+        budget.spend(cost, server_ms)
+        sent += 1
+    return sent
+
+
+def test_a_purpose_stops_at_its_own_ceiling_and_the_rest_stays_for_cancels() -> None:
+    budget = RateBudget([WEIGHT])
+    assert used_up(budget, Purpose.ENTER, Cost(), MIDDLE_MS) == 75
+    assert used_up(budget, Purpose.RESOLVE, Cost(), MIDDLE_MS) == 17
+    assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 8
+
+
+def test_ceilings_rise_from_reading_to_cancelling() -> None:
+    order = [Purpose.READ, Purpose.ENTER, Purpose.REDUCE, Purpose.RESOLVE, Purpose.CANCEL]
+    assert sorted(CEILING, key=CEILING.__getitem__) == order
+
+
+def test_the_wait_ends_when_the_next_window_has_surely_begun() -> None:
+    budget = RateBudget([WEIGHT])
+    used_up(budget, Purpose.ENTER, Cost(), MIDDLE_MS)
+    wait_s = budget.delay_s(Purpose.ENTER, Cost(), MIDDLE_MS, 0)
+    assert wait_s == pytest.approx(30.25)
+    assert budget.delay_s(Purpose.ENTER, Cost(), MIDDLE_MS + int(wait_s * 1000), 0) == 0
+
+
+def test_a_request_near_the_border_counts_in_both_windows() -> None:
+    budget = RateBudget([WEIGHT])
+    border_ms = MIDDLE_MS + 30_000
+    used_up(budget, Purpose.CANCEL, Cost(), border_ms - 100)
+    assert budget.delay_s(Purpose.CANCEL, Cost(), border_ms + 1_000, 0) > 0
+
+
+def test_orders_are_counted_apart_from_weight() -> None:
+    budget = RateBudget([WEIGHT, ORDERS])
+    assert used_up(budget, Purpose.ENTER, Cost(1, orders=1), MIDDLE_MS + 5_000) == 37
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS + 5_000, 0) == 0
+
+
+def test_the_exchange_counting_more_than_we_do_is_believed_and_less_is_not() -> None:
+    budget = RateBudget([WEIGHT])
+    budget.observe(LimitKind.WEIGHT, 60_000, 99, MIDDLE_MS)
+    assert budget.delay_s(Purpose.CANCEL, Cost(2), MIDDLE_MS, 0) > 0
+    budget.observe(LimitKind.WEIGHT, 60_000, 3, MIDDLE_MS)
+    assert budget.delay_s(Purpose.CANCEL, Cost(2), MIDDLE_MS, 0) > 0
+
+
+def test_a_share_leaves_the_others_theirs_and_their_use_is_not_charged_to_us() -> None:
+    budget = RateBudget([WEIGHT], share=0.5)
+    budget.observe(LimitKind.WEIGHT, 60_000, 50, MIDDLE_MS)
+    assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 50
+
+
+def test_a_ban_stops_everything_for_as_long_as_it_says_by_the_monotonic_clock() -> None:
+    budget = RateBudget([WEIGHT])
+    budget.block(LimitKind.WEIGHT, 120, mono_ns=0)
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS, 0) == 120
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS + 10**9, 60 * 10**9) == 60
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS, 120 * 10**9) == 0
+
+
+def test_an_order_ban_leaves_cancels_and_queries_free() -> None:
+    budget = RateBudget([WEIGHT])
+    budget.block(LimitKind.ORDERS, 10, mono_ns=0)
+    assert budget.delay_s(Purpose.REDUCE, Cost(1, orders=1), MIDDLE_MS, 0) == 10
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS, 0) == 0
+
+
+def test_limits_published_again_keep_what_is_used() -> None:
+    budget = RateBudget([WEIGHT])
+    used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS)
+    budget.learn([WEIGHT, ORDERS])
+    assert budget.delay_s(Purpose.CANCEL, Cost(), MIDDLE_MS, 0) > 0
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="share"):
+        RateBudget([WEIGHT], share=share)
