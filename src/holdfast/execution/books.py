@@ -1,0 +1,242 @@
+"""Books: every report of the venue becomes facts exactly once, whichever way it came.
+
+Lives here: deduplication, one report of an attempt at a time, ghosts and foreign orders noticed.
+Not here: asking the venue (sweep, resolve), what the facts are (evidence).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from holdfast.config import ReconcilePolicy
+from holdfast.domain.fact import (
+    AnyFact,
+    AttemptMoved,
+    Filled,
+    ForeignOrder,
+    Ghost,
+    Halted,
+    HaltLevel,
+    RejectClosed,
+)
+from holdfast.domain.fill import Fill
+from holdfast.domain.money import plain
+from holdfast.domain.order import ATTEMPT_MOVES, AttemptState
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.evidence import facts_of, is_ghost
+from holdfast.execution.recorder import Recorder
+from holdfast.journal.port import Refused
+from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import OrderReport
+
+REMEMBERED_FILLS = 50_000
+log = get_logger("execution.books")
+
+
+class Books:
+    """Books what the venue reports.
+
+    Args:
+        rate: quote units per unit of a third fee asset and where it came from; None when unknown.
+        policy: about open orders that nobody here made.
+    """
+
+    def __init__(
+        self,
+        account: AccountState,
+        recorder: Recorder,
+        clock: ExchangeClock,
+        rate: Callable[[str, str], tuple[Decimal, str] | None],
+        policy: ReconcilePolicy,
+    ) -> None:
+        self._account = account
+        self._recorder = recorder
+        self._clock = clock
+        self._rate = rate
+        self._policy = policy
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._booked: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._foreign: set[str] = set()
+
+    async def report(self, report: OrderReport, source: str) -> bool:
+        """Book a report and the fills it carries; safe to repeat. Whether it is about our order."""
+        order = self._account.order(report.cid)
+        if order is None:
+            await self._unknown(report, source)
+            return False
+        async with self._lock(report.cid):
+            await self._book(order, report, source)
+        return True
+
+    async def fills(self, fills: Iterable[Fill], source: str) -> list[Fill]:
+        """Book executions of known orders; returns those whose order the journal does not know."""
+        by_id = {  # an exchange counts the orders of each symbol from one
+            (order.armed.spec.symbol, order.order_id): order
+            for order in (*self._account.recent.values(), *self._account.live.values())
+            if order.order_id
+        }
+        strangers: list[Fill] = []
+        for fill in fills:
+            if (fill.symbol, fill.trade_id) in self._booked:
+                continue
+            order = by_id.get((fill.symbol, fill.venue_order_id)) or self._account.order(fill.cid)
+            if order is None:
+                strangers.append(fill)
+                continue
+            async with self._lock(order.armed.cid):
+                await self._record(order, [], (self._filled(order, fill),), source)
+        return strangers
+
+    async def move(self, moved: AttemptMoved) -> bool:
+        """Record what a reply says of an attempt, unless better evidence came first."""
+        async with self._lock(moved.cid):
+            order = self._account.order(moved.cid)
+            if order is None or moved.state not in ATTEMPT_MOVES[order.state]:
+                return False
+            await self._recorder.record(moved)
+            return True
+
+    async def close_reject(self, closed: RejectClosed) -> bool:
+        """Record that a rejection is final, unless it turned out to be none."""
+        async with self._lock(closed.cid):
+            order = self._account.live.get(closed.cid)
+            if order is None or order.state is not AttemptState.REJECTED or order.closed:
+                return False
+            await self._recorder.record(closed)
+            return True
+
+    def is_behind(self, cid: str) -> bool:
+        """Whether an order of this id at the exchange proves that rows of the journal are lost."""
+        return cid.startswith(self._account.deployment) and self._account.order(cid) is None
+
+    async def foreign_fill(self, fill: Fill, evidence: str) -> None:
+        """Book an execution of an order that no bot of ours made: holdings only."""
+        outcome = await self._recorder.record(Filled(fill=fill))
+        self._remember(fill)
+        if not isinstance(outcome, Refused):
+            log.warning(
+                "a fill of nobody we know is booked",
+                action="foreign_fill",
+                trade_id=fill.trade_id,
+                evidence=evidence,
+            )
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    async def _book(self, order: LiveOrder, report: OrderReport, source: str) -> None:
+        fresh = tuple(
+            self._filled(order, fill)
+            for fill in report.fills
+            if (fill.symbol, fill.trade_id) not in self._booked
+        )
+        server_ms = self._clock.earliest_ms()
+        proven = facts_of(order, report, (), source, server_ms)
+        await self._record(order, proven, fresh, source)
+
+    async def _record(
+        self, order: LiveOrder, proven: list[AnyFact], filled: tuple[Filled, ...], source: str
+    ) -> None:
+        """Journal together; what another report booked in the meantime is left out and the rest
+        tried again."""
+        if filled and not proven and is_ghost(order):
+            proven = [Ghost(cid=order.armed.cid, evidence=f"{source}: a trade")]
+        if any(isinstance(fact, Ghost) for fact in proven):
+            log.error(
+                "an order executed that must not have",
+                action="ghost",
+                cid=order.armed.cid,
+                source=source,
+            )
+            proven = [*proven, Halted(level=HaltLevel.ENTRIES, reason="ghost", by="execution")]
+        left = list(filled)
+        while proven or left:
+            outcome = await self._recorder.record(*proven, *left)
+            if not isinstance(outcome, Refused):
+                break
+            _, symbol, trade_id = outcome.claim.split(" ", 2)
+            before = len(left)
+            left = [f for f in left if (f.fill.symbol, f.fill.trade_id) != (symbol, trade_id)]
+            if len(left) == before:
+                raise RuntimeError(f"refused for {outcome.claim}, which the group does not claim")
+        for fact in filled:
+            self._remember(fact.fill)
+
+    def _filled(self, order: LiveOrder, fill: Fill) -> Filled:
+        base, quote = fill.symbol.split("/")
+        rate = None
+        if fill.fee and fill.fee_asset not in {base, quote}:
+            rate = self._rate(fill.fee_asset, quote)
+        return Filled(
+            fill=_named(fill, order.armed.cid),
+            bot=order.armed.bot,
+            quote_rate=rate[0] if rate else None,
+            rate_source=rate[1] if rate else "",
+        )
+
+    def _remember(self, fill: Fill) -> None:
+        self._booked[fill.symbol, fill.trade_id] = None
+        if len(self._booked) > REMEMBERED_FILLS:
+            self._booked.popitem(last=False)
+
+    async def _unknown(self, report: OrderReport, source: str) -> None:
+        """An order without a row: ours means that the journal is behind the exchange."""
+        if report.cid in self._foreign or not report.state.is_open:
+            return
+        self._foreign.add(report.cid)
+        ours = self.is_behind(report.cid)
+        policy = ReconcilePolicy.HALT if ours else self._policy
+        what = f"{report.symbol} {report.side} {plain(report.quantity)} {report.state}"
+        noted: list[AnyFact] = [
+            ForeignOrder(
+                symbol=report.symbol,
+                cid=report.cid,
+                order_id=report.order_id,
+                ours=ours,
+                policy=policy.value,
+                evidence=f"{source}: {what}",
+            )
+        ]
+        if policy is ReconcilePolicy.HALT:
+            reason = f"order {report.cid} that nobody here made: {what}"
+            if ours:
+                reason = f"journal behind exchange: order {report.cid} has no row"
+            noted.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="execution"))
+        log.error(
+            "an order without a row is at the exchange",
+            action="foreign_order",
+            cid=report.cid,
+            ours=ours,
+            source=source,
+        )
+        await self._recorder.record(*noted)
+
+    def _lock(self, cid: str) -> asyncio.Lock:
+        """One report of an attempt at a time: two ways must not both prove its first move."""
+        lock = self._locks.get(cid)
+        if lock is None:
+            if len(self._locks) > 4 * len(self._account.live) + 64:
+                self._locks = {c: held for c, held in self._locks.items() if held.locked()}
+            lock = self._locks[cid] = asyncio.Lock()
+        return lock
+
+
+def _named(fill: Fill, cid: str) -> Fill:
+    if fill.cid == cid:
+        return fill
+    return Fill(
+        symbol=fill.symbol,
+        side=fill.side,
+        trade_id=fill.trade_id,
+        venue_order_id=fill.venue_order_id,
+        cid=cid,
+        quantity=fill.quantity,
+        price=fill.price,
+        fee=fill.fee,
+        fee_asset=fill.fee_asset,
+        at_ns=fill.at_ns,
+        is_maker=fill.is_maker,
+    )

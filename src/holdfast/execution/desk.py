@@ -1,0 +1,344 @@
+"""The desk: from an approved order to a classified answer, and nothing else sends orders.
+
+Read `carry` from top to bottom: arm (durable), send once, classify with default unknown. Not here:
+settling what is in doubt (resolve).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from holdfast.domain.action import Approved, Arm, CancelOrder
+from holdfast.domain.event import ArmFailed
+from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CancelArmed
+from holdfast.domain.order import AttemptState, IdKind, client_order_id
+from holdfast.errors import FencedError, RejectedError, RetryableError
+from holdfast.execution import points
+from holdfast.execution.books import Books
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.points import Reach, pass_by
+from holdfast.execution.recorder import Recorder
+from holdfast.journal.port import CommitUnknownError, Refused
+from holdfast.ledger.state import AccountState
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Venue, Verdict
+
+log = get_logger("execution.desk")
+
+_STATE_OF = {
+    Answer.REJECTED: AttemptState.REJECTED,
+    Answer.NOT_SENT: AttemptState.NOT_SENT,
+}
+
+
+async def budget(venue: Venue, purpose: Purpose) -> None:
+    """Return when the rate budget has room for `purpose`."""
+    wait_s = venue.delay_s(purpose)
+    while wait_s > 0:
+        await asyncio.sleep(wait_s)
+        wait_s = venue.delay_s(purpose)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who arms: what client order ids are made of, and whose word NOT_SENT is."""
+
+    tag: str
+    account: str
+    generation: int
+    boot_id: str
+
+
+class Desk:
+    """Sends orders and cancels of one account.
+
+    Args:
+        on_failed: told when nothing of an arming was journaled.
+        mono_ns: local monotonic clock.
+        reach: see `points`.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: AccountState,
+        identity: Identity,
+        venue: Venue,
+        recorder: Recorder,
+        books: Books,
+        clock: ExchangeClock,
+        on_failed: Callable[[ArmFailed], None],
+        mono_ns: Callable[[], int],
+        reach: Reach = pass_by,
+    ) -> None:
+        self._account = account
+        self._identity = identity
+        self._venue = venue
+        self._recorder = recorder
+        self._books = books
+        self._clock = clock
+        self._on_failed = on_failed
+        self._mono_ns = mono_ns
+        self._reach = reach
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._cancelling: set[str] = set()
+        self._closing = False
+
+    # -- orders ----------------------------------------------------------------------------------
+
+    def arm(self, action: Arm) -> None:
+        """Start carrying a decision and its orders; returns at once."""
+        self._reach(points.DECIDED)
+        self._start(self._arm(action))
+
+    async def _arm(self, action: Arm) -> None:
+        orders, why = self._sendable(action)
+        armed = tuple(self._armed(order) for order in orders)
+        fixed_ns = self._mono_ns()  # the deadline of every attempt runs from here
+        facts: tuple[AnyFact, ...] = armed if action.decided is None else (action.decided, *armed)
+        if why:
+            self._failed(action, action.orders, why, stands=True)
+        if not facts:
+            return
+        try:
+            outcome = await self._recorder.try_record(*facts)
+        except CommitUnknownError as error:
+            await self._withdraw(action, orders, armed, error)
+            return
+        except (RetryableError, FencedError) as error:
+            self._failed(action, orders, str(error))
+            return
+        if isinstance(outcome, Refused):
+            self._failed(action, orders, f"{outcome.claim} exists already")
+            return
+        self._reach(points.ARMED)
+        for attempt in armed[1:]:
+            self._start(self._send(attempt, fixed_ns))
+        if armed:  # mostly the only one: it goes in this task, a turn of the loop earlier
+            await self._send(armed[0], fixed_ns)
+
+    async def _send(self, attempt: Armed, fixed_ns: int) -> None:
+        """Send one armed attempt once and record what its answer proves."""
+        spent_ms = (self._mono_ns() - fixed_ns) / 1e6
+        if self._closing:
+            await self._not_sent(attempt, "this node is stopping")
+            return
+        if spent_ms > attempt.window_ms / 2:
+            # A store that stalled must not put the whole market in doubt.
+            late = f"{spent_ms:.0f} ms of the window of {attempt.window_ms} ms went by unsent"
+            await self._not_sent(attempt, late)
+            return
+        placement = Placement(
+            attempt.cid,
+            attempt.spec,
+            attempt.timestamp_ms,
+            attempt.window_ms,
+            Purpose.REDUCE if attempt.reduces else Purpose.ENTER,
+        )
+        left = asyncio.Event()
+
+        def first_byte() -> None:
+            left.set()
+            asyncio.get_running_loop().call_soon(self._reach, points.IN_FLIGHT)
+
+        self._reach(points.SENDING)
+        try:
+            verdict = await self._venue.place(placement, first_byte)
+        except Exception as error:  # the port promises not to raise; whatever it was, nobody knows
+            log.exception("sending raised", action="send_raised", cid=attempt.cid)
+            verdict = Verdict(answer=Answer.UNKNOWN, code=type(error).__name__, evidence=str(error))
+        self._reach(points.REPLIED)
+        await self._classify(attempt, verdict, byte_left=left.is_set())
+        self._reach(points.ACKED)
+
+    async def _classify(self, attempt: Armed, verdict: Verdict, *, byte_left: bool) -> None:
+        """Only a report acknowledges, only the allow-list rejects; all else is in doubt."""
+        if verdict.answer is Answer.ACKED and verdict.report is not None:
+            await self._books.report(verdict.report, "reply")
+            return
+        state = _STATE_OF.get(verdict.answer, AttemptState.IN_DOUBT)
+        if state is AttemptState.NOT_SENT and byte_left:
+            state = AttemptState.IN_DOUBT  # the hook fired: the word of the transport is not enough
+        await self._books.move(
+            AttemptMoved(
+                cid=attempt.cid,
+                state=state,
+                final=verdict.final,
+                code=verdict.code,
+                evidence=verdict.evidence,
+                server_ms=self._clock.earliest_ms(),
+            )
+        )
+
+    def _sendable(self, action: Arm) -> tuple[tuple[Approved, ...], str]:
+        """The orders if they may be armed now, else none and the reason."""
+        if not action.orders:
+            return (), ""
+        if self._closing:
+            return (), "this node is stopping"
+        if not self._clock.is_usable:
+            return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
+        entered = {o.order.spec.symbol for o in action.orders if not o.order.reduces}
+        for live in self._account.live.values():
+            if live.in_doubt and live.armed.spec.symbol in entered:
+                return (), f"attempt {live.armed.cid} came in doubt meanwhile"
+        reduces = not entered
+        wait_s = self._venue.delay_s(Purpose.REDUCE if reduces else Purpose.ENTER)
+        if wait_s > 0:
+            return (), f"the rate budget is used up for {wait_s:.1f} s"
+        return action.orders, ""
+
+    def _armed(self, approved: Approved) -> Armed:
+        order, who = approved.order, self._identity
+        return Armed(
+            cid=client_order_id(
+                tag=who.tag,
+                account=who.account,
+                generation=who.generation,
+                intent_id=order.intent_id,
+                n=order.n,
+            ),
+            intent_id=order.intent_id,
+            n=order.n,
+            bot=order.bot,
+            leg=order.leg,
+            seq=order.seq,
+            decision=order.decision,
+            spec=order.spec,
+            boot_id=who.boot_id,
+            timestamp_ms=self._clock.earliest_ms(),
+            window_ms=self._clock.window_ms(),
+            reserve_asset=approved.reserve_asset,
+            reserve=approved.reserve,
+            server_sample_ms=self._clock.sample_ms,
+            sample_age_ms=int(self._clock.age_s * 1000),
+            reduces=order.reduces,
+        )
+
+    async def _withdraw(
+        self,
+        action: Arm,
+        orders: tuple[Approved, ...],
+        armed: tuple[Armed, ...],
+        error: CommitUnknownError,
+    ) -> None:
+        """The commit's outcome came too late to send; what is in the stream becomes NOT_SENT."""
+        if error.committed:
+            for attempt in armed:
+                await self._not_sent(attempt, str(error))
+        elif error.committed is False:
+            self._failed(action, orders, str(error))
+
+    async def _not_sent(self, attempt: Armed, why: str) -> None:
+        await self._books.move(
+            AttemptMoved(cid=attempt.cid, state=AttemptState.NOT_SENT, evidence=why)
+        )
+
+    def _failed(
+        self, action: Arm, orders: tuple[Approved, ...], why: str, *, stands: bool = False
+    ) -> None:
+        """Tell the engine; `stands` when the decision is journaled without the orders."""
+        bot = action.decided.bot if action.decided else action.orders[0].order.bot
+        log.warning("not armed", action="arm_failed", bot=bot, reason=why)
+        intents = tuple(o.order.intent_id for o in orders)
+        number = action.decided.number if action.decided is not None and not stands else 0
+        self._on_failed(ArmFailed(intents, bot, why, number))
+
+    # -- cancels ---------------------------------------------------------------------------------
+
+    def cancel(self, action: CancelOrder) -> None:
+        """Start cancelling an order; returns at once, and does nothing while that is under way."""
+        if action.cid not in self._cancelling:
+            self._cancelling.add(action.cid)
+            self._start(self._cancel(action.cid))
+
+    async def _cancel(self, cid: str) -> None:
+        try:
+            order = self._account.live.get(cid)
+            if order is not None and order.is_working:
+                await self.cancel_once(order.armed, barrier=False)
+        finally:
+            self._cancelling.discard(cid)
+
+    async def cancel_once(self, target: Armed, *, barrier: bool) -> Verdict:
+        """Journal a cancel, send it once, and book what it proves.
+
+        Anything but a report or ABSENT says nothing: the order counts as open, and the cancel may
+        be repeated as a new row. The journal's own errors are raised.
+        """
+        await budget(self._venue, Purpose.CANCEL)
+        armed = self._cancel_armed(target, barrier=barrier)
+        outcome = await self._recorder.record(armed)
+        if isinstance(outcome, Refused):  # another cancel of it took this id a moment ago
+            return Verdict(answer=Answer.NOT_SENT, evidence=f"{outcome.claim} exists already")
+        self._reach(points.CANCEL_ARMED)
+        verdict = await self._venue.cancel(
+            Cancellation(armed.cid, target.cid, armed.symbol, armed.timestamp_ms, armed.window_ms)
+        )
+        self._reach(points.CANCEL_REPLIED)
+        if verdict.answer is Answer.ACKED and verdict.report is not None:
+            await self._books.report(verdict.report, "cancel reply")
+        elif verdict.answer is Answer.ABSENT and not barrier:
+            await self._look(target)
+        return verdict
+
+    async def _look(self, target: Armed) -> None:
+        """Not open any more: filled, cancelled before, or not visible yet. A query may tell."""
+        try:
+            report = await self._venue.order(target.spec.symbol, target.cid, Purpose.RESOLVE)
+        except (RetryableError, RejectedError):
+            return  # the sweep asks again
+        if report is not None:
+            await self._books.report(report, "query after cancel")
+
+    def _cancel_armed(self, target: Armed, *, barrier: bool) -> CancelArmed:
+        order = self._account.order(target.cid)
+        n = (order.cancels if order else 0) + 1
+        who = self._identity
+        return CancelArmed(
+            cid=client_order_id(
+                tag=who.tag,
+                account=who.account,
+                generation=who.generation,
+                intent_id=target.cid,
+                n=n,
+                kind=IdKind.CANCEL,
+            ),
+            target=target.cid,
+            symbol=target.spec.symbol,
+            boot_id=who.boot_id,
+            timestamp_ms=self._clock.earliest_ms(),
+            window_ms=self._clock.window_ms(),
+            barrier=barrier,
+        )
+
+    # -- stopping --------------------------------------------------------------------------------
+
+    async def close(self, timeout_s: float) -> None:
+        """Arm nothing more, and let what is in flight finish for at most `timeout_s`."""
+        self._closing = True
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._tasks:  # what is being armed starts one more task, which writes NOT_SENT
+            left_s = deadline - asyncio.get_running_loop().time()
+            if left_s <= 0:
+                break
+            await asyncio.wait(set(self._tasks), timeout=left_s)
+        for task in self._tasks:
+            task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not isinstance(error, FencedError):
+            # Armed and unclassified stays ARMED in the journal: the resolver treats it as a doubt.
+            log.error("carrying an order broke", action="carry_broke", exc_info=error)

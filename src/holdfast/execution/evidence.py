@@ -1,0 +1,92 @@
+"""Evidence: which facts a venue's report proves, given what the journal knows already.
+
+Lives here: pure functions. Reports may come twice, late, out of order and by three ways (reply,
+query, stream); whatever the order, the same facts result. Not here: recording them (books).
+"""
+
+from __future__ import annotations
+
+from holdfast.domain.fact import AnyFact, AttemptMoved, Filled, Ghost, OrderMoved
+from holdfast.domain.order import ORDER_MOVES, AttemptState, OrderState
+from holdfast.ledger.state import LiveOrder
+from holdfast.venues.port import OrderReport
+
+_DECLARED_DEAD = frozenset({AttemptState.NEVER_EXECUTED, AttemptState.NOT_SENT})
+
+
+def facts_of(
+    order: LiveOrder, report: OrderReport, filled: tuple[Filled, ...], source: str, server_ms: int
+) -> list[AnyFact]:
+    """What `report` proves about `order` beyond what is known; empty when it is old news.
+
+    Args:
+        filled: executions of the report that are not in the journal yet.
+        source: where the report came from, for people.
+        server_ms: lower bound of the exchange's time when it was learnt.
+    """
+    proven: list[AnyFact] = []
+    if is_ghost(order):
+        proven.append(
+            Ghost(
+                cid=report.cid,
+                evidence=f"{source}: {report.state}, executed {report.executed}, though the journal"
+                f" says {order.state}",
+            )
+        )
+    if is_second(order, report):
+        # One request, doubled on its way: ids are unique among *open* orders only.
+        if not order.is_ghost:
+            evidence = f"{source}: order {report.order_id} has the id of order {order.order_id}"
+            proven.append(Ghost(cid=report.cid, evidence=evidence))
+    elif order.state is AttemptState.ACKED:
+        if _is_news(order, report):
+            proven.append(
+                OrderMoved(
+                    cid=report.cid,
+                    state=report.state,
+                    executed=report.executed,
+                    reason=report.reason,
+                )
+            )
+    elif order.state is not AttemptState.NOT_SENT:
+        proven.append(
+            AttemptMoved(
+                cid=report.cid,
+                state=AttemptState.ACKED,
+                order_id=report.order_id,
+                order_state=report.state,
+                executed=report.executed,
+                evidence=source,
+                server_ms=server_ms,
+            )
+        )
+    return [*proven, *filled]
+
+
+def is_ghost(order: LiveOrder) -> bool:
+    """Whether positive evidence about this attempt contradicts what was declared, and is new."""
+    if order.is_ghost:
+        return False
+    return order.state in _DECLARED_DEAD or (order.state is AttemptState.REJECTED and order.closed)
+
+
+def is_second(order: LiveOrder, report: OrderReport) -> bool:
+    """Whether the venue made a second order of the one request that was sent."""
+    return bool(order.order_id and report.order_id) and report.order_id != order.order_id
+
+
+def _is_news(order: LiveOrder, report: OrderReport) -> bool:
+    known = order.order_state
+    if known is None or known is report.state:
+        return report.executed > order.executed
+    return report.state in ORDER_MOVES[known] and report.executed >= order.executed
+
+
+def is_behind(order: LiveOrder) -> bool:
+    """Whether fills are missing that the venue says have happened."""
+    return order.executed > order.booked
+
+
+def is_settled(state: OrderState | None) -> bool:
+    """Whether the venue will not touch the order again."""
+    return state is not None and not state.is_open

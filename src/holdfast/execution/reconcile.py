@@ -1,0 +1,318 @@
+"""Reconciling: orders, fills and balances compared with the exchange, at the start and later on.
+
+Lives here: the start-up pass over the union of symbols, money that moves without a fill, and the
+policy for what is nobody's. The exchange is right about the present, the journal about the past; a
+difference is booked with its evidence or halts. Not here: settling doubts (resolve).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.config import ReconcilePolicy
+from holdfast.domain.fact import (
+    Adjustment,
+    AnyFact,
+    AttemptMoved,
+    CashFlow,
+    Halted,
+    HaltLevel,
+    Reconciled,
+)
+from holdfast.domain.money import ZERO, plain
+from holdfast.domain.order import AttemptState
+from holdfast.errors import CorruptionError
+from holdfast.execution.books import Books
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.desk import budget
+from holdfast.execution.evidence import is_behind
+from holdfast.execution.recorder import Recorder
+from holdfast.execution.sweep import Stranger, Sweep
+from holdfast.journal.port import Refused
+from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import Balance, MoneyMoved, Purpose, Venue
+
+log = get_logger("execution.reconcile")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A holding that is not what the journal says.
+
+    Attributes:
+        journal, exchange: units of `asset`.
+    """
+
+    asset: str
+    journal: Decimal
+    exchange: Decimal
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset}: journal {plain(self.journal)}, exchange {plain(self.exchange)}, "
+            f"difference {plain(self.exchange - self.journal)}"
+        )
+
+
+def differences(
+    holdings: Mapping[str, Decimal],
+    balances: Mapping[str, Balance],
+    tolerance: Callable[[str], Decimal],
+    unsettled: frozenset[str],
+) -> list[Difference]:
+    """Assets whose balance differs by the tolerance or more, in order of name.
+
+    Args:
+        tolerance: by asset: one step of the instrument it is the base of; smaller is dust.
+        unsettled: assets that an attempt may still move; comparing them proves nothing.
+    """
+    found = []
+    for asset in sorted({*holdings, *balances}):
+        if asset in unsettled:
+            continue
+        balance = balances.get(asset)
+        exchange = balance.free + balance.locked if balance else ZERO
+        journal = holdings.get(asset, ZERO)
+        apart = abs(exchange - journal)
+        if apart and apart >= tolerance(asset):
+            found.append(Difference(asset, journal, exchange))
+    return found
+
+
+class Reconciler:
+    """Compares one account with its exchange.
+
+    Args:
+        symbols: of the configured bots; those of live orders are added.
+        rate: reporting units per unit of an asset; None when unknown.
+        equity: of the account, reporting units; None while it cannot be told.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: AccountState,
+        venue: Venue,
+        books: Books,
+        sweep: Sweep,
+        recorder: Recorder,
+        clock: ExchangeClock,
+        symbols: tuple[str, ...],
+        policy: ReconcilePolicy,
+        rate: Callable[[str], Decimal | None],
+        equity: Callable[[], Decimal | None],
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._books = books
+        self._sweep = sweep
+        self._recorder = recorder
+        self._clock = clock
+        self._symbols = symbols
+        self._policy = policy
+        self._rate = rate
+        self._equity = equity
+        self._suspected: set[tuple[str, Decimal]] = set()
+
+    async def doubt_what_was_armed(self, boot_id: str) -> int:
+        """Everything armed before this process began is in doubt: nobody heard the answer.
+
+        Returns how many there were.
+        """
+        armed = [
+            order.armed.cid
+            for order in self._account.live.values()
+            if order.state is AttemptState.ARMED and order.armed.boot_id != boot_id
+        ]
+        for cid in armed:
+            await self._books.move(
+                AttemptMoved(
+                    cid=cid, state=AttemptState.IN_DOUBT, evidence="armed by an earlier process"
+                )
+            )
+        return len(armed)
+
+    # -- at the start ------------------------------------------------------------------------------
+
+    async def at_start(self) -> bool:
+        """Compare everything; trading may begin when it returns. Whether nothing was unexplained.
+
+        Raises:
+            RetryableError, RejectedError: the exchange did not answer; call again.
+            CorruptionError: the exchange has orders of ours that the journal does not know.
+        """
+        findings: list[str] = []
+        facts: list[AnyFact] = []
+        live = {order.armed.spec.symbol for order in self._account.live.values()}
+        for symbol in sorted({*self._symbols, *live}):
+            findings += await self._orders(symbol)
+            findings += await self._trades(symbol)
+        findings += await self._balances(facts)
+        if self._policy is ReconcilePolicy.HALT and findings and not self._account.halted:
+            facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
+        await self._recorder.record(
+            *facts, Reconciled(agreed=not findings, findings=tuple(findings))
+        )
+        for finding in findings:
+            log.warning(finding, action="reconcile_finding")
+        return not findings
+
+    async def _orders(self, symbol: str) -> list[str]:
+        """Open orders at the exchange: ours are brought up to date, others fall to the policy."""
+        findings = []
+        for report in await self._sweep.symbol(symbol):
+            if self._books.is_behind(report.cid):
+                await self._refuse(symbol, report.cid)
+            if self._policy is ReconcilePolicy.HALT:
+                what = f"{symbol} {report.side} {plain(report.quantity)} {report.state}"
+                findings.append(f"order {report.cid} that is not ours: {what}")
+        return findings
+
+    async def _trades(self, symbol: str) -> list[str]:
+        """Executions since the last one booked; those of nobody fall to the policy."""
+        last = self._account.last_trade.get(symbol, "")
+        known = (*self._account.live.values(), *self._account.recent.values())
+        began = [o.armed.timestamp_ms for o in known if o.armed.spec.symbol == symbol]
+        await budget(self._venue, Purpose.RESOLVE)
+        if last.isdigit():
+            strangers = await self._sweep.trades(symbol, from_trade_id=str(int(last) + 1))
+        elif began:
+            strangers = await self._sweep.trades(symbol, since_ms=min(began) - 1000)
+        else:
+            return []  # no attempt was ever made: the balances are the truth to start from
+        findings = []
+        for stranger in strangers:
+            if self._books.is_behind(stranger.cid):
+                await self._refuse(symbol, stranger.cid)
+            elif not self._may_be_in_doubt(stranger):
+                findings += await self._strange(stranger)
+        return findings
+
+    async def _strange(self, stranger: Stranger) -> list[str]:
+        fill = stranger.fill
+        what = f"trade {fill.trade_id} of order {fill.venue_order_id}: {fill.side} {fill.symbol}"
+        if self._policy is ReconcilePolicy.ADOPT:
+            await self._books.foreign_fill(fill, what)
+        return [what] if self._policy is ReconcilePolicy.HALT else []
+
+    def _may_be_in_doubt(self, stranger: Stranger) -> bool:
+        """Whether a doubt may own it; that is settled first, and the balances show the rest."""
+        symbol = stranger.fill.symbol
+        return not stranger.cid and any(o.is_unresolved for o in self._account.orders(symbol))
+
+    async def _refuse(self, symbol: str, cid: str) -> None:
+        """Rows are lost: what this journal would decide next may carry ids that were used already.
+
+        Raises:
+            CorruptionError: always; the journal keeps a halt for whoever opens it next.
+        """
+        reason = f"journal behind exchange: order {cid} of {symbol} has no row"
+        await self._recorder.record(
+            Halted(level=HaltLevel.ENTRIES, reason=reason, by="reconcile"),
+            Reconciled(agreed=False, findings=(reason,)),
+        )
+        raise CorruptionError(
+            f"seen: {reason}; expected: a journal that knows every order of this deployment; do: "
+            "find the newer journal, or restore a backup, which raises the generation"
+        )
+
+    async def _balances(self, facts: list[AnyFact]) -> list[str]:
+        await budget(self._venue, Purpose.RESOLVE)
+        balances = await self._venue.balances(Purpose.RESOLVE)
+        if not self._account.holdings and not self._account.counters.attempts:
+            facts += [self._opening(balance) for balance in balances.values()]
+            return []
+        unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
+        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        return [text for each in found if (text := self._drift(each, facts))]
+
+    def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
+        """Both assets of each live order that `of` picks."""
+        return frozenset(
+            asset
+            for order in self._account.live.values()
+            if of(order)
+            for asset in order.armed.spec.symbol.split("/")
+        )
+
+    def _opening(self, balance: Balance) -> CashFlow:
+        return CashFlow(
+            asset=balance.asset,
+            amount=balance.free + balance.locked,
+            reason="opening",
+            evidence="balances when the journal began",
+            at_ns=self._clock.earliest_ms() * 1_000_000,
+            flow_id=f"opening {balance.asset}",
+            rate=self._rate(balance.asset),
+        )
+
+    # -- while it runs -----------------------------------------------------------------------------
+
+    async def moved(self, money: MoneyMoved) -> bool:
+        """Book a deposit, withdrawal or transfer, once however often it is told."""
+        outcome = await self._recorder.record(
+            CashFlow(
+                asset=money.asset,
+                amount=money.amount,
+                reason="deposit" if money.amount > ZERO else "withdrawal",
+                evidence="user stream",
+                at_ns=money.at_ns,
+                flow_id=f"{money.asset} {plain(money.amount)} {money.at_ns}",
+                rate=self._rate(money.asset),
+                equity=self._equity(),
+            )
+        )
+        return not isinstance(outcome, Refused)
+
+    async def in_passing(self) -> list[str]:
+        """Compare the balances at a quiet moment; returns what fell to the policy.
+
+        A report may be on its way at any one moment, so a difference counts when the next
+        comparison shows the same again.
+
+        Raises:
+            RetryableError, RejectedError: the exchange did not answer; call again later.
+        """
+        unsettled = self._assets(lambda order: order.is_unresolved or is_behind(order))
+        seq = self._account.seq
+        balances = await self._venue.balances(Purpose.RESOLVE)
+        if self._account.seq != seq:
+            return []  # something happened meanwhile
+        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        gaps = {(each.asset, each.exchange - each.journal): each for each in found}
+        lasting = [each for gap, each in gaps.items() if gap in self._suspected]
+        self._suspected = set(gaps)
+        if not found and self._account.unsettled():
+            await self._recorder.record(Reconciled(agreed=True))
+            return []
+        facts: list[AnyFact] = []
+        findings = tuple(text for each in lasting if (text := self._drift(each, facts)))
+        if self._policy is ReconcilePolicy.HALT and findings:
+            if self._account.halted:
+                return list(findings)  # said already
+            facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
+        if facts:
+            await self._recorder.record(*facts, Reconciled(agreed=not findings, findings=findings))
+            log.warning("balances differ", action="drift", found=[str(each) for each in lasting])
+        return list(findings)
+
+    def _drift(self, found: Difference, facts: list[AnyFact]) -> str:
+        """What the policy does about a balance that is off; the finding when it halts."""
+        if self._policy is ReconcilePolicy.ADOPT:
+            facts.append(
+                Adjustment(
+                    asset=found.asset,
+                    amount=found.exchange - found.journal,
+                    actor="reconcile policy adopt",
+                    evidence=str(found),
+                )
+            )
+        return str(found) if self._policy is ReconcilePolicy.HALT else ""
+
+    def _tolerance(self, asset: str) -> Decimal:
+        """One step of the finest instrument that has the asset as its base; else exact."""
+        steps = [i.quantity_step for i in self._account.instruments.values() if i.base == asset]
+        return min(steps, default=ZERO)

@@ -1,0 +1,92 @@
+"""Recording: facts go to the journal first, and what is durable goes to the fold, in stream order.
+
+Lives here: the one place where execution waits for durability. Not here: batching (journal.writer),
+the fold itself (ledger).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from holdfast.domain.event import Committed
+from holdfast.domain.fact import AnyFact
+from holdfast.errors import FencedError, PlatformError, RetryableError
+from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
+from holdfast.journal.record import Record
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("execution.recorder")
+
+_FIRST_RETRY_S = 0.05
+_LONGEST_RETRY_S = 2.0
+
+
+class Recorder:
+    """Journals facts, then shows them to the engine.
+
+    Args:
+        on_committed: takes each durable fact, in the order of the stream, exactly once.
+        on_broken: told of what ends this writer: fenced, corrupted, or a defect of ours.
+    """
+
+    def __init__(
+        self,
+        journal: Appender,
+        on_committed: Callable[[Committed], None],
+        on_broken: Callable[[BaseException], None],
+    ) -> None:
+        self._journal = journal
+        self._on_committed = on_committed
+        self._on_broken = on_broken
+
+    async def try_record(self, *facts: AnyFact) -> Outcome:
+        """Journal `facts` as one group; when this returns they are durable and folded.
+
+        Raises:
+            RetryableError: not journaled, for certain.
+            CommitUnknownError: see there; what is in the stream has been folded.
+            FencedError: this process has lost the stream.
+        """
+        future = self._journal.append(*facts)
+        # The callback feeds the fold, not this coroutine: a cancelled caller must lose no records.
+        future.add_done_callback(self._publish)
+        return await asyncio.shield(future)
+
+    async def record(self, *facts: AnyFact) -> Outcome:
+        """As `try_record`, again until the store takes them: evidence must not be lost."""
+        wait_s = _FIRST_RETRY_S
+        while True:
+            try:
+                return await self.try_record(*facts)
+            except CommitUnknownError as error:
+                if error.committed:
+                    return error.records
+                if error.committed is None:
+                    raise
+            except RetryableError as error:
+                log.warning("evidence waits for the journal", action="record_wait", why=str(error))
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
+
+    def _publish(self, future: asyncio.Future[Outcome]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            outcome = future.result()
+            if not isinstance(outcome, Refused):
+                self._feed(outcome)
+        elif isinstance(error, CommitUnknownError):
+            self._feed(error.records)
+            if error.committed is None:
+                self._on_broken(error)
+        elif isinstance(error, FencedError) or not isinstance(error, PlatformError):
+            self._on_broken(error)
+
+    def _feed(self, records: Sequence[Record]) -> None:
+        try:
+            for left, record in zip(range(len(records) - 1, -1, -1), records, strict=True):
+                self._on_committed(Committed(record.seq, record.at_ns, record.fact, left > 0))
+        except Exception as error:  # noqa: BLE001 - the loop would swallow it, and the fold is wrong
+            self._on_broken(error)

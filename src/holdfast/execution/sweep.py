@@ -1,0 +1,151 @@
+"""The sweep: what the user stream may have missed is asked for, so that polling alone converges.
+
+Lives here: which symbols have open questions, and the round that answers them. Not here: doubts
+(resolve), what nobody here knows (reconcile).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from holdfast.domain.fill import Fill
+from holdfast.domain.order import AttemptState
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.execution.books import Books
+from holdfast.execution.desk import budget
+from holdfast.execution.evidence import is_behind
+from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import OrderReport, Purpose, Venue
+
+log = get_logger("execution.sweep")
+
+PAGE = 1000
+STREAM_UP_S = 5.0
+STREAM_DOWN_S = 1.0
+
+
+class Stranger(msgspec.Struct, frozen=True):
+    """An execution of an order that the journal does not know.
+
+    Attributes:
+        cid: the order's client order id, empty when the exchange could not name it.
+    """
+
+    fill: Fill
+    cid: str
+
+
+class Sweep:
+    """Polls one account's open questions; ends only when cancelled.
+
+    Args:
+        stream_is_up: whether the user stream delivers; without it the rounds are closer.
+    """
+
+    def __init__(
+        self,
+        account: AccountState,
+        venue: Venue,
+        books: Books,
+        stream_is_up: Callable[[], bool],
+    ) -> None:
+        self._account = account
+        self._venue = venue
+        self._books = books
+        self._stream_is_up = stream_is_up
+        self._hurry = asyncio.Event()
+        self._foreign: dict[tuple[str, str], str] = {}
+
+    def hurry(self) -> None:
+        """Go round soon: the stream came back, or something may have been missed."""
+        self._hurry.set()
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            wait_s = STREAM_UP_S if self._stream_is_up() else STREAM_DOWN_S
+            # Not wait_for: until Python 3.12 it swallows a cancel that comes together with news.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._hurry.wait()
+            self._hurry.clear()
+            await self.round()
+
+    async def round(self) -> None:
+        """Ask once about every symbol with an open question; unanswered ones wait for the next."""
+        for symbol in sorted({o.armed.spec.symbol for o in self._open_questions()}):
+            try:
+                await self.symbol(symbol)
+            except (RetryableError, RejectedError) as error:
+                log.info("no answer", action="sweep_wait", symbol=symbol, why=str(error))
+
+    async def symbol(self, symbol: str) -> list[OrderReport]:
+        """Bring every acknowledged order on `symbol` up to date; returns open ones without a row.
+
+        Raises:
+            RetryableError, RejectedError: a question was not answered.
+        """
+        working = [o for o in self._open_questions() if o.armed.spec.symbol == symbol]
+        await budget(self._venue, Purpose.RESOLVE)
+        seen = {r.cid: r for r in await self._venue.open_orders(symbol, Purpose.RESOLVE)}
+        strangers = [
+            report
+            for report in seen.values()
+            if not await self._books.report(report, "open orders")
+        ]
+        for order in working:
+            if order.is_working and order.armed.cid not in seen:
+                # Not in open orders is not cancelled: it may have filled. The query says which.
+                report = await self._venue.order(symbol, order.armed.cid, Purpose.RESOLVE)
+                if report is not None:
+                    await self._books.report(report, "query by id")
+        behind = [o.armed.timestamp_ms for o in working if is_behind(o)]
+        if behind:
+            await self.trades(symbol, since_ms=min(behind) - 1000)
+        return strangers
+
+    async def trades(
+        self, symbol: str, *, since_ms: int = 0, from_trade_id: str = ""
+    ) -> list[Stranger]:
+        """Book all executions from there on; returns those of orders the journal does not know.
+
+        The trade list does not name client order ids: whose an unknown one is, is asked for, and
+        an attempt in doubt may turn out to be its owner.
+
+        Raises:
+            RetryableError, RejectedError: a page was not answered; what came before is booked.
+        """
+        unknown: list[Fill] = []
+        page = await self._venue.fills(
+            symbol, Purpose.RESOLVE, from_trade_id=from_trade_id, since_ms=since_ms
+        )
+        while page:
+            unknown += await self._books.fills(page, "trades")
+            if len(page) < PAGE:
+                break
+            await budget(self._venue, Purpose.RESOLVE)
+            last = int(page[-1].trade_id) + 1
+            page = await self._venue.fills(symbol, Purpose.RESOLVE, from_trade_id=str(last))
+        return [stranger for fill in unknown if (stranger := await self._whose(fill)) is not None]
+
+    async def _whose(self, fill: Fill) -> Stranger | None:
+        """None when it is booked after all."""
+        key = (fill.symbol, fill.venue_order_id)
+        cid = self._foreign.get(key, "")
+        if not cid:
+            report = await self._venue.order_of(fill, Purpose.RESOLVE)
+            if report is None:
+                return Stranger(fill, "")
+            if await self._books.report(report, "order of a trade"):
+                owned = msgspec.structs.replace(fill, cid=report.cid)
+                return Stranger(fill, "") if await self._books.fills([owned], "trades") else None
+            cid = self._foreign[key] = report.cid
+        return Stranger(fill, cid)
+
+    def _open_questions(self) -> list[LiveOrder]:
+        return [o for o in self._account.live.values() if o.state is AttemptState.ACKED]

@@ -1,0 +1,81 @@
+"""Books: each execution is booked once, on the order that it belongs to."""
+
+from __future__ import annotations
+
+from holdfast.domain.fact import Filled, Ghost
+from holdfast.domain.order import OrderState
+from tests.support.exchange import on_loop
+from tests.support.execution_world import fill, report, world
+
+
+@on_loop
+async def test_a_trade_is_booked_on_the_order_of_its_own_symbol() -> None:
+    """Exchanges count the orders of each symbol from one, so that their ids repeat."""
+    at = await world()
+    bitcoin, ether = await at.arm(1, "BTC/USDT"), await at.arm(2, "ETH/USDT")
+    await at.books.report(report(bitcoin, order_id="7"), "reply")
+    await at.books.report(report(ether, order_id="7"), "reply")
+
+    strangers = await at.books.fills([fill(1, "7", "BTC/USDT"), fill(1, "7", "ETH/USDT")], "trades")
+
+    assert strangers == []
+    booked = {(each.fill.symbol, each.fill.cid) for each in at.of_kind(Filled)}
+    assert booked == {("BTC/USDT", bitcoin.cid), ("ETH/USDT", ether.cid)}
+
+
+@on_loop
+async def test_an_execution_that_is_told_three_ways_is_booked_once() -> None:
+    at = await world()
+    attempt = await at.arm(1)
+    told = report(attempt, fills=(fill(5, cid=attempt.cid),))
+
+    await at.books.report(told, "stream")
+    await at.books.report(told, "reply")
+    await at.books.fills([fill(5)], "trades")
+
+    assert len(at.of_kind(Filled)) == 1
+    assert at.account.holdings["BTC"] == 1
+
+
+@on_loop
+async def test_old_news_of_an_order_changes_nothing() -> None:
+    at = await world()
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+    before = len(at.facts)
+
+    await at.books.report(report(attempt, OrderState.NEW, executed="0"), "query by id")
+
+    assert len(at.facts) == before
+
+
+@on_loop
+async def test_a_request_that_executed_twice_is_booked_twice_and_alarmed_once() -> None:
+    """Ids are unique among open orders only: a copy made on the way may execute after the first."""
+    at = await world()
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+
+    second = report(attempt, order_id="8", fills=(fill(6, "8", cid=attempt.cid),))
+    await at.books.report(second, "stream")
+    await at.books.report(second, "open orders")
+
+    assert at.account.holdings["BTC"] == 2
+    assert [ghost.evidence for ghost in at.of_kind(Ghost)] == [
+        "stream: order 8 has the id of order 7"
+    ]
+    assert at.account.halted == "ghost"
+
+
+@on_loop
+async def test_polling_alone_finds_the_trade_of_a_request_that_executed_twice() -> None:
+    at = await world()
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+    at.venue.trades = [fill(5), fill(6, "8")]
+    at.venue.owners["BTC/USDT", "8"] = report(attempt, order_id="8")
+
+    assert await at.sweep.trades("BTC/USDT") == []
+
+    assert at.account.holdings["BTC"] == 2
+    assert at.account.halted == "ghost"

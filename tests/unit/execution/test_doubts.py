@@ -1,0 +1,176 @@
+"""The resolver and the desk over a scripted venue: evidence ends a doubt, absence takes time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from holdfast.domain.action import Approved, Arm, Proposed
+from holdfast.domain.fact import Armed, AttemptMoved, CancelArmed, Filled
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
+from holdfast.errors import RejectedError
+from holdfast.execution.resolve import HORIZON_MS
+from holdfast.ledger.state import LiveOrder
+from holdfast.venues.port import Answer, Placement, Verdict
+from tests.support.exchange import on_loop
+from tests.support.execution_world import ONE, WINDOW_MS, ExecutionWorld, fill, report, world
+
+AFTER_HORIZON_S = (HORIZON_MS + WINDOW_MS) / 1000 + 0.1
+
+
+def _state(order: LiveOrder) -> AttemptState:
+    return order.state
+
+
+def _states(at: ExecutionWorld) -> list[AttemptState]:
+    return [moved.state for moved in at.of_kind(AttemptMoved)]
+
+
+@on_loop
+async def test_absence_is_concluded_after_the_horizon_and_a_barrier_never_before() -> None:
+    at = await world()
+    order = await at.doubt(1)
+
+    at.pass_s(HORIZON_MS / 1000)
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.IN_DOUBT
+
+    at.pass_s(AFTER_HORIZON_S - HORIZON_MS / 1000)
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.NEVER_EXECUTED
+    assert at.venue.cancelled == [order.armed.cid]
+
+
+@on_loop
+async def test_a_trade_whose_order_carries_our_id_ends_a_doubt_at_once() -> None:
+    """Neither the query by id nor the open orders show it yet; the trade list does."""
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.trades = [fill(5, "8")]
+    at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+
+    await at.resolver.settle("BTC/USDT")
+
+    assert _state(order) is AttemptState.ACKED
+    assert [each.fill.trade_id for each in at.of_kind(Filled)] == ["5"]
+
+
+@on_loop
+async def test_a_trade_that_the_exchange_cannot_name_yet_keeps_a_doubt_open() -> None:
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.trades = [fill(5, "8")]
+    at.pass_s(AFTER_HORIZON_S)
+
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.IN_DOUBT
+
+    at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.ACKED
+
+
+@on_loop
+async def test_a_thousand_trades_of_others_hide_no_trade_of_ours() -> None:
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.trades = [fill(number, "99", side=Side.SELL) for number in range(1, 1100)]
+    at.venue.trades.append(fill(1100, "8"))
+    other = await at.arm(7)
+    at.account.live.pop(other.cid)
+    hand = report(other, order_id="99")
+    at.venue.owners["BTC/USDT", "99"] = type(hand)(
+        **{f: getattr(hand, f) for f in hand.__struct_fields__ if f != "cid"}, cid="hand"
+    )
+    at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+
+    await at.resolver.settle("BTC/USDT")
+
+    assert _state(order) is AttemptState.ACKED
+
+
+# -- the desk --------------------------------------------------------------------------------------
+
+
+def _arm_of_one(number: int) -> Arm:
+    proposed = Proposed(
+        bot="bot",
+        intent_id=f"00000000-0000-5000-8000-{number:012d}",
+        n=1,
+        leg="BTC/USDT",
+        seq=0,
+        decision=number,
+        spec=OrderSpec(symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, quantity=ONE),
+        reduces=False,
+        price=ONE,
+    )
+    return Arm(None, (Approved(proposed, "USDT", ZERO),))
+
+
+@on_loop
+async def test_what_is_being_armed_while_the_desk_closes_is_known_not_to_have_been_sent() -> None:
+    at = await world()
+
+    at.desk.arm(_arm_of_one(1))
+    await asyncio.sleep(0)  # it is on its way to the journal
+    await at.desk.close(1.0)
+
+    assert at.venue.placed == []
+    assert _states(at) == [AttemptState.NOT_SENT]
+    assert at.of_kind(AttemptMoved)[0].evidence == "this node is stopping"
+
+
+@on_loop
+async def test_a_reply_that_comes_while_the_desk_closes_is_waited_for() -> None:
+    at = await world()
+
+    async def late(placement: Placement) -> Verdict:
+        await asyncio.sleep(0.1)
+        armed = at.account.live[placement.cid].armed
+        return Verdict(answer=Answer.ACKED, report=report(armed))
+
+    at.venue.on_place = late
+    at.desk.arm(_arm_of_one(1))
+    while not at.venue.placed:
+        await asyncio.sleep(0)
+    await at.desk.close(1.0)
+
+    assert _states(at) == [AttemptState.ACKED]
+
+
+@on_loop
+async def test_of_two_cancels_at_the_same_moment_only_the_one_with_a_row_is_sent() -> None:
+    at = await world()
+    order = await at.doubt(1)
+
+    verdicts = await asyncio.gather(
+        at.desk.cancel_once(order.armed, barrier=True),
+        at.desk.cancel_once(order.armed, barrier=True),
+    )
+
+    assert [verdict.answer for verdict in verdicts] == [Answer.ABSENT, Answer.NOT_SENT]
+    assert len(at.venue.cancelled) == len(at.of_kind(CancelArmed)) == 1
+
+
+@on_loop
+async def test_a_cancel_of_an_unknown_order_survives_a_venue_that_refuses_questions() -> None:
+    at = await world()
+    attempt = await at.arm(1)
+    at.venue.raised = RejectedError("-2015", "Invalid API-key")
+
+    verdict = await at.desk.cancel_once(attempt, barrier=False)
+
+    assert verdict.answer is Answer.ABSENT
+    assert at.account.live[attempt.cid].state is AttemptState.ARMED
+
+
+@on_loop
+async def test_a_doubt_that_arises_after_the_gate_still_keeps_an_entry_from_being_armed() -> None:
+    at = await world()
+    doubt = await at.doubt(1)
+
+    at.desk.arm(_arm_of_one(2))
+    await at.drain()
+
+    assert [attempt.cid for attempt in at.of_kind(Armed)] == [doubt.armed.cid]
+    assert at.venue.placed == []

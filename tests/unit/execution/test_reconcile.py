@@ -1,0 +1,242 @@
+"""Reconciling: what nobody here did is booked with its evidence, halts, or is left alone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.config import ReconcilePolicy
+from holdfast.domain.fact import Adjustment, CashFlow, Filled, ForeignOrder, Halted, Reconciled
+from holdfast.domain.order import OrderState
+from holdfast.errors import CorruptionError
+from holdfast.venues.port import Balance, MoneyMoved
+from tests.support.exchange import on_loop
+from tests.support.execution_world import ExecutionWorld, fill, report, world
+
+HALT, ADOPT, IGNORE = ReconcilePolicy.HALT, ReconcilePolicy.ADOPT, ReconcilePolicy.IGNORE
+DEPOSIT = MoneyMoved("USDT", Decimal(50), 1_767_225_606_000_000_000)
+
+
+def _holds(at: ExecutionWorld, **amounts: str) -> None:
+    """What the exchange says the account has."""
+    at.venue.held = {a: Balance(a, Decimal(text), Decimal(0)) for a, text in amounts.items()}
+
+
+async def _traded(policy: ReconcilePolicy) -> ExecutionWorld:
+    """An account with one booked trade, and one more at the exchange by an order of somebody."""
+    at = await world(policy)
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+    at.venue.trades = [fill(5), fill(6, "8")]
+    _holds(at, BTC="2", USDT="800")
+    return at
+
+
+# -- money that moves without a fill ---------------------------------------------------------------
+
+
+@on_loop
+async def test_a_deposit_is_booked_once_however_often_the_stream_tells_it() -> None:
+    at = await world()
+
+    assert await at.reconciler.moved(DEPOSIT)
+    assert not await at.reconciler.moved(DEPOSIT)
+
+    flows = at.of_kind(CashFlow)[1:]
+    assert [(flow.amount, flow.reason) for flow in flows] == [(Decimal(50), "deposit")]
+    assert at.account.holdings["USDT"] == 1050
+
+
+@on_loop
+async def test_money_that_left_is_a_withdrawal() -> None:
+    at = await world()
+
+    await at.reconciler.moved(MoneyMoved("USDT", Decimal(-30), 1))
+
+    assert at.of_kind(CashFlow)[-1].reason == "withdrawal"
+    assert at.account.holdings["USDT"] == 970
+
+
+# -- balances in passing ---------------------------------------------------------------------------
+
+
+@on_loop
+async def test_a_difference_counts_when_it_is_seen_twice_in_a_row() -> None:
+    at = await world(HALT)
+    _holds(at, USDT="1007")
+
+    assert await at.reconciler.in_passing() == []
+    assert at.account.halted == ""
+    found = await at.reconciler.in_passing()
+
+    assert found == ["USDT: journal 1000, exchange 1007, difference 7"]
+    assert at.account.halted == found[0]
+    assert at.of_kind(Reconciled)[-1].agreed is False
+
+
+@on_loop
+async def test_a_difference_that_changes_or_goes_is_a_report_on_its_way() -> None:
+    at = await world(HALT)
+
+    for amount in ("1007", "1000", "1007", "1008", "1000"):
+        _holds(at, USDT=amount)
+        assert await at.reconciler.in_passing() == []
+
+    assert at.account.halted == ""
+
+
+@on_loop
+async def test_a_lasting_difference_is_said_once_and_adopted_when_that_is_the_policy() -> None:
+    at = await world(ADOPT)
+    _holds(at, USDT="1007")
+
+    for _ in range(5):
+        await at.reconciler.in_passing()
+
+    assert [change.amount for change in at.of_kind(Adjustment)] == [Decimal(7)]
+    assert at.account.holdings["USDT"] == 1007
+    assert at.account.halted == ""
+
+
+@on_loop
+async def test_a_halt_by_a_difference_is_not_written_again_at_every_comparison() -> None:
+    at = await world(HALT)
+    _holds(at, USDT="1007")
+
+    for _ in range(6):
+        await at.reconciler.in_passing()
+
+    assert len(at.of_kind(Halted)) == 1
+
+
+@on_loop
+async def test_what_a_doubt_may_still_move_is_not_compared() -> None:
+    at = await world(HALT)
+    await at.doubt(1)
+    _holds(at, USDT="900", BTC="1")
+
+    for _ in range(3):
+        assert await at.reconciler.in_passing() == []
+
+
+# -- trades and orders of nobody, at the start -----------------------------------------------------
+
+
+@on_loop
+async def test_a_trade_of_nobody_halts_an_account_under_the_policy_halt() -> None:
+    at = await _traded(HALT)
+
+    assert not await at.reconciler.at_start()
+
+    assert at.account.halted == "trade 6 of order 8: BUY BTC/USDT"
+    assert len(at.of_kind(Filled)) == 1
+
+
+@on_loop
+async def test_a_trade_of_nobody_is_booked_without_a_bot_under_the_policy_adopt() -> None:
+    at = await _traded(ADOPT)
+
+    assert await at.reconciler.at_start()
+
+    assert [each.bot for each in at.of_kind(Filled)] == ["bot", ""]
+    assert at.account.holdings["BTC"] == 2
+    assert at.of_kind(Adjustment) == []
+
+
+@on_loop
+async def test_a_trade_of_nobody_is_left_alone_under_the_policy_ignore() -> None:
+    at = await _traded(IGNORE)
+
+    assert await at.reconciler.at_start()
+
+    assert at.account.holdings["BTC"] == 1
+    assert at.account.halted == ""
+
+
+@pytest.mark.parametrize("policy", list(ReconcilePolicy))
+def test_a_trade_of_an_order_of_ours_without_a_row_refuses_the_journal(
+    policy: ReconcilePolicy,
+) -> None:
+    """Filled and gone from the open orders, so that only the trade leads to it."""
+
+    @on_loop
+    async def run() -> None:
+        at = await _traded(policy)
+        lost = await at.arm(9)
+        at.account.live.pop(lost.cid)  # the journal that is there now never had it
+        at.venue.owners["BTC/USDT", "8"] = report(lost, order_id="8")
+
+        with pytest.raises(CorruptionError, match=f"journal behind exchange: order {lost.cid}"):
+            await at.reconciler.at_start()
+        assert "journal behind exchange" in at.account.halted
+
+    run()
+
+
+@on_loop
+async def test_a_journal_without_any_trade_may_be_behind_as_well() -> None:
+    at = await world(IGNORE)
+    await at.books.report(report(await at.arm(1), OrderState.CANCELLED, executed="0"), "reply")
+    lost = await at.arm(9)
+    at.account.live.pop(lost.cid)
+    at.venue.trades = [fill(6, "8")]
+    at.venue.owners["BTC/USDT", "8"] = report(lost, order_id="8")
+
+    with pytest.raises(CorruptionError, match=f"order {lost.cid}"):
+        await at.reconciler.at_start()
+
+
+@on_loop
+async def test_a_foreign_open_order_is_noted_once_and_with_what_was_done_about_it() -> None:
+    for policy, halts in ((HALT, True), (ADOPT, False), (IGNORE, False)):
+        at = await world(policy)
+        other = await at.arm(9)
+        at.account.live.pop(other.cid)
+        by_hand = report(other, OrderState.NEW, executed="0")
+        by_hand = type(by_hand)(
+            **{f: getattr(by_hand, f) for f in by_hand.__struct_fields__ if f != "cid"}, cid="hand"
+        )
+        at.venue.open = [by_hand]
+
+        agreed = await at.reconciler.at_start()
+
+        assert agreed is not halts
+        assert [note.policy for note in at.of_kind(ForeignOrder)] == [policy.value]
+        assert bool(at.account.halted) is halts
+
+
+@on_loop
+async def test_an_open_order_of_ours_without_a_row_refuses_the_journal() -> None:
+    at = await world(IGNORE)
+    lost = await at.arm(9)
+    at.account.live.pop(lost.cid)
+    at.venue.open = [report(lost, OrderState.NEW, executed="0")]
+
+    with pytest.raises(CorruptionError, match="find the newer journal"):
+        await at.reconciler.at_start()
+
+
+@on_loop
+async def test_a_trade_may_belong_to_an_attempt_in_doubt_and_is_booked_on_it() -> None:
+    at = await _traded(HALT)
+    order = await at.doubt(2)
+    at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+
+    assert await at.reconciler.at_start()
+
+    assert at.of_kind(Filled)[-1].fill.cid == order.armed.cid
+    assert at.account.halted == ""
+
+
+@on_loop
+async def test_more_trades_than_one_page_holds_are_all_booked() -> None:
+    at = await world(ADOPT)
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(1, cid=attempt.cid),)), "reply")
+    at.venue.trades = [fill(number, "99") for number in range(1, 2502)]
+    _holds(at, BTC="2501", USDT="-249100")
+
+    assert await at.reconciler.at_start()
+
+    assert at.account.holdings["BTC"] == 2501
