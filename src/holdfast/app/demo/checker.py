@@ -1,0 +1,63 @@
+"""The check against the exchange's ledger, again and again while the demo trades.
+
+Lives here: in which order the two sides are read, and how often. Not here: comparing (audit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from holdfast.app.demo.admin import Admin
+from holdfast.app.demo.audit import Audit, audit
+from holdfast.app.demo.evidence import SignedRequest
+from holdfast.app.demo.replica import Replica
+
+SHORTEST_WAIT_S = 1.0
+# A ledger grows with every order; checking it may take this share of the time, not more.
+SHARE_OF_TIME = 0.05
+# While trading goes on: an execution that a lost reply hides is found by the sweep within seconds.
+PATIENCE_NS = 10_000_000_000
+
+
+class Checker:
+    """Checks one account.
+
+    Attributes:
+        last: the newest result, None before the first.
+        checked_ns: wall time of the newest result.
+    """
+
+    def __init__(self, admin: Admin, replica: Replica, api_key: str) -> None:
+        self._admin = admin
+        self._replica = replica
+        self._api_key = api_key
+        self.last: Audit | None = None
+        self.checked_ns = 0
+
+    async def run(self) -> None:
+        """Check until cancelled."""
+        while True:
+            began_s = time.monotonic()
+            await self.check(PATIENCE_NS)
+            took_s = time.monotonic() - began_s
+            await asyncio.sleep(max(SHORTEST_WAIT_S, took_s / SHARE_OF_TIME))
+
+    async def check(self, patience_ns: int, requests: tuple[SignedRequest, ...] = ()) -> Audit:
+        """Compare once: the ledger first, then everything that the journal has by then."""
+        ledger = await self._admin.ledger()
+        self._replica.poll()
+        self.last = audit(
+            ledger,
+            self._replica.told,
+            api_key=self._api_key,
+            requests=requests,
+            state=self._replica.state,
+            patience_ns=patience_ns,
+        )
+        self.checked_ns = time.time_ns()
+        return self.last
+
+    async def check_all(self) -> Audit:
+        """Compare once with nothing under way, and look for requests that left twice as well."""
+        return await self.check(0, await self._admin.requests())

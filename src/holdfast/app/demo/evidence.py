@@ -1,0 +1,114 @@
+"""The exchange's evidence: its true ledger and the signed requests it saw, decoded from admin JSON.
+
+Not here: what it is compared with (told) or how (audit).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+OPEN_STATUSES = frozenset({"NEW", "PARTIALLY_FILLED"})
+
+
+class LedgerOrder(msgspec.Struct, frozen=True, rename="camel"):
+    """An order that the exchange accepted.
+
+    Attributes:
+        symbol: as on the wire, `BTCUSDT`.
+        status: the exchange's word.
+        executed_qty: base units.
+        updated_ns: exchange time of its last change.
+    """
+
+    api_key: str
+    symbol: str
+    order_id: int
+    client_order_id: str
+    status: str
+    executed_qty: Decimal
+    updated_ns: int = msgspec.field(name="updated_ns")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still execute."""
+        return self.status in OPEN_STATUSES
+
+
+class LedgerExecution(msgspec.Struct, frozen=True, rename="camel"):
+    """One side of a trade, as the exchange booked it; amounts as in `domain.fill.Fill`."""
+
+    api_key: str
+    symbol: str
+    trade_id: int
+    client_order_id: str
+    side: str
+    price: Decimal
+    qty: Decimal
+    commission: Decimal
+    commission_asset: str
+    at_ns: int = msgspec.field(name="at_ns")
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Symbol on the wire and trade id: what identifies it."""
+        return self.symbol, str(self.trade_id)
+
+
+class LedgerBalance(msgspec.Struct, frozen=True):
+    """What an account has of one asset."""
+
+    free: Decimal
+    locked: Decimal
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """The truth at one moment.
+
+    Attributes:
+        at_ns: exchange time at which it was taken.
+        balances: by API key, then by asset.
+    """
+
+    at_ns: int
+    orders: tuple[LedgerOrder, ...]
+    executions: tuple[LedgerExecution, ...]
+    balances: dict[str, dict[str, LedgerBalance]]
+
+    def of(self, api_key: str) -> Ledger:
+        """The part of one account."""
+        return Ledger(
+            at_ns=self.at_ns,
+            orders=tuple(order for order in self.orders if order.api_key == api_key),
+            executions=tuple(fill for fill in self.executions if fill.api_key == api_key),
+            balances={api_key: self.balances.get(api_key, {})},
+        )
+
+
+class SignedRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """A signed request that reached the exchange's doors.
+
+    Attributes:
+        copy: 1, or more for what the network (a fault) made of one request.
+    """
+
+    method: str
+    path: str
+    params: dict[str, str]
+    api_key: str
+    copy: int = 1
+
+
+class _Requests(msgspec.Struct):
+    requests: tuple[SignedRequest, ...]
+
+
+def read_ledger(body: bytes) -> Ledger:
+    """The body of `GET /admin/ledger`."""
+    return msgspec.json.decode(body, type=Ledger)
+
+
+def read_requests(body: bytes) -> tuple[SignedRequest, ...]:
+    """The body of `GET /admin/requests`, in order of arrival."""
+    return msgspec.json.decode(body, type=_Requests).requests

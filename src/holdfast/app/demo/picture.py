@@ -1,0 +1,224 @@
+"""The picture: all that one refresh of the screen shows, as plain values.
+
+Lives here: drawing it up from the replica, the prices and the last check. Not here: how it looks
+(screen).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from holdfast.app.demo.audit import Audit
+from holdfast.app.demo.replica import Failover, Replica
+from holdfast.app.demo.told import Attempt, Phase
+from holdfast.domain.money import ZERO
+from holdfast.ledger.state import AccountState, BotState
+
+LATEST = 60
+STALE_PRICES_S = 3.0
+
+
+class Mood(Enum):
+    """How the one sentence is meant."""
+
+    GOOD = "good"
+    BUSY = "busy"
+    BAD = "bad"
+
+
+class BotLine(msgspec.Struct, frozen=True):
+    """One bot; `pnl` in quote units, None without a price."""
+
+    name: str
+    strategy: str
+    symbol: str
+    position: Decimal
+    pnl: Decimal | None
+    state: str
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """One attempt; `price` is the average of its fills, or else its limit, or None."""
+
+    at_ns: int
+    bot: str
+    side: str
+    quantity: Decimal
+    symbol: str
+    price: Decimal | None
+    phase: Phase
+
+
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
+    """What the screen shows.
+
+    Attributes:
+        equity: reporting units; None while a price is missing.
+        series: equity over time, oldest first, one value a second.
+        day_pnl: since 00:00 UTC, or since the demo began if that is later.
+        exposure: reporting units of all coins held.
+        latest: newest first.
+        checked_ns: wall time of `check`, 0 before the first.
+        failovers: of this run.
+        note: what the last key did, for a while.
+    """
+
+    elapsed_s: float
+    url: str
+    seed: int
+    sentence: str
+    mood: Mood
+    reporting: str
+    equity: Decimal | None
+    series: Sequence[float]
+    day_pnl: Decimal
+    exposure: Decimal
+    bots: Sequence[BotLine]
+    phases: dict[Phase, int]
+    latest: Sequence[OrderLine]
+    check: Audit | None
+    checked_ns: int
+    seq: int
+    epoch: int
+    failovers: Sequence[Failover]
+    halted: str
+    note: str
+
+
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """What the run knows of this moment beside the journal.
+
+    Attributes:
+        down_s: since the leader was killed, None while there is one.
+        paused_s: until the leader goes on, 0 when it is not paused.
+        doubt_s: since the oldest doubt was armed, 0 without one.
+        ending: the demo is on its way out.
+    """
+
+    elapsed_s: float
+    url: str
+    seed: int
+    marks: dict[str, Decimal]
+    price_age_s: float | None
+    series: Sequence[float]
+    check: Audit | None
+    checked_ns: int
+    down_s: float | None
+    paused_s: float
+    doubt_s: float
+    ending: bool
+    note: str
+
+
+def draw(replica: Replica, at: Moment) -> Picture:
+    """The picture of this moment."""
+    state = replica.state
+    equity = state.equity(at.marks)
+    sentence, mood = say(replica, at)
+    exposure = sum(
+        (
+            amount * at.marks.get(asset, ZERO)
+            for asset, amount in state.holdings.items()
+            if asset != state.reporting
+        ),
+        ZERO,
+    )
+    return Picture(
+        elapsed_s=at.elapsed_s,
+        url=at.url,
+        seed=at.seed,
+        sentence=sentence,
+        mood=mood,
+        reporting=state.reporting,
+        equity=equity,
+        series=at.series,
+        day_pnl=-state.units.day_loss(equity) if equity is not None else ZERO,
+        exposure=exposure,
+        bots=[_bot_line(name, bot, state, at.marks) for name, bot in state.bots.items()],
+        phases={phase: replica.told.phases[phase] for phase in Phase},
+        latest=[
+            _order_line(one) for one in islice(reversed(replica.told.attempts.values()), LATEST)
+        ],
+        check=at.check,
+        checked_ns=at.checked_ns,
+        seq=state.seq,
+        epoch=state.epoch,
+        failovers=tuple(replica.failovers),
+        halted=state.halted,
+        note=at.note,
+    )
+
+
+def say(replica: Replica, at: Moment) -> tuple[str, Mood]:
+    """The one sentence, about what matters most just now."""
+    doubts = replica.told.phases[Phase.DOUBT]
+    halted = replica.state.halted
+    wrong = at.check.findings[0] if at.check is not None and at.check.findings else None
+    if wrong is not None:
+        return f"Something is wrong: {wrong.what}: {wrong.detail}.", Mood.BAD
+    if at.ending:
+        what = f"{_count(doubts, 'doubt')} to settle" if doubts else "the last check"
+        return f"Ending. No new entries; waiting for {what}.", Mood.BUSY
+    if at.down_s is not None:
+        return f"Leader killed {at.down_s:.1f} s ago. The next one is starting.", Mood.BUSY
+    if at.paused_s > 0:
+        return f"Leader paused, {at.paused_s:.1f} s to go. Nothing is sent meanwhile.", Mood.BUSY
+    if doubts:
+        waited = f"{_count(doubts, 'order')} in doubt for {at.doubt_s:.1f} s"
+        return f"{waited}. Asking the exchange, never sending again.", Mood.BUSY
+    if halted:
+        return f"Entries halted ({halted}). Exits go on.", Mood.BUSY
+    if not replica.state.bots:
+        return "Starting: the node reads its journal and asks the exchange.", Mood.BUSY
+    if at.price_age_s is None or at.price_age_s > STALE_PRICES_S:
+        age = "None seen yet" if at.price_age_s is None else f"{at.price_age_s:.1f} s old"
+        return f"Waiting for prices. {age}.", Mood.BUSY
+    return f"Trading normally. Prices {at.price_age_s:.1f} s old. Nothing in doubt.", Mood.GOOD
+
+
+def _bot_line(
+    name: str, bot: BotState, state: AccountState, marks: dict[str, Decimal]
+) -> BotLine:
+    config: dict[str, Any] = msgspec.json.decode(bot.config) if bot.config else {}
+    symbol = str(config.get("symbol", ""))
+    position = bot.positions.get(symbol)
+    mark = marks.get(symbol.partition("/")[0])
+    pnl: Decimal | None = ZERO
+    if position is not None:
+        pnl = position.pnl(mark) if mark is not None else None
+    condition = "trading" if bot.running else "stopped"
+    if bot.failed:
+        condition = f"failed: {bot.failed}"
+    elif bot.halted or state.halted:
+        condition = "halted"
+    return BotLine(
+        name=name,
+        strategy=str(config.get("strategy", "")),
+        symbol=symbol,
+        position=position.quantity if position is not None else ZERO,
+        pnl=pnl,
+        state=condition,
+    )
+
+
+def _order_line(attempt: Attempt) -> OrderLine:
+    spec = attempt.armed.spec
+    return OrderLine(
+        at_ns=attempt.at_ns,
+        bot=attempt.armed.bot,
+        side=spec.side.value,
+        quantity=spec.quantity,
+        symbol=spec.symbol,
+        price=attempt.value / attempt.booked if attempt.booked else spec.price,
+        phase=attempt.phase,
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,124 @@
+"""The demo's processes: the exchange and the node, as a user would start them, and on a leash.
+
+Not here: what they do, or what they are told (home).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from holdfast.errors import EXIT_USAGE, ConfigError, UnreachableError
+
+LISTEN_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+_TOLD_LINES = 4
+_TOLD_LENGTH = 600
+# What the children need of the environment. The rest may be meant for a real node on this machine:
+# its keys, its journal.
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
+_PASSED_ON_PREFIXES = ("LC_", "PYTHON", "HOLDFAST_CRASH_", "COVERAGE_")
+
+
+class _Listening(msgspec.Struct):
+    listening: str
+
+
+class Child:
+    """One `holdfast` process, whose group ends with this process, however this process ends.
+
+    Attributes:
+        name: for people.
+    """
+
+    def __init__(self, name: str, process: Process, leash: int, log: Path) -> None:
+        self.name = name
+        self._process = process
+        self._leash = leash
+        self._log = log
+
+    @classmethod
+    async def start(cls, name: str, words: Sequence[str], log: Path) -> Child:
+        """Run `holdfast WORDS`, with its standard error in the file `log`."""
+        held, leash = os.pipe()
+        try:
+            with log.open("ab") as errors:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "holdfast.app.demo.leash", str(held), *words,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=errors,
+                    pass_fds=(held,),
+                    start_new_session=True,
+                    env=_environment(),
+                )  # fmt: skip
+        except BaseException:
+            os.close(leash)
+            raise
+        finally:
+            os.close(held)
+        return cls(name, process, leash, log)
+
+    async def listening(self) -> str:
+        """The address that it prints when it accepts connections.
+
+        Raises:
+            ConfigError, UnreachableError: it ended, or said nothing, with what it told.
+        """
+        assert self._process.stdout is not None  # noqa: S101 - asked for in `start`
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), LISTEN_TIMEOUT_S)
+        except TimeoutError as error:
+            raise UnreachableError(
+                f"seen: no word from the {self.name} in {LISTEN_TIMEOUT_S:.0f} s; expected: its "
+                f"address; do: see {self._log}"
+            ) from error
+        if not line:
+            await self._process.wait()
+            raise self.failure("ended")
+        return msgspec.json.decode(line, type=_Listening).listening
+
+    async def ended(self) -> None:
+        """Return when it has ended."""
+        await self._process.wait()
+
+    def failure(self, what: str) -> ConfigError | UnreachableError:
+        """What to raise when it has `ended` or the like, with what it told last."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        last = " ".join(" ".join(lines[-_TOLD_LINES:]).split())[-_TOLD_LENGTH:]
+        code = self._process.returncode
+        kind = ConfigError if code == EXIT_USAGE else UnreachableError
+        with_code = "" if code is None else f" with code {code}"
+        return kind(
+            f"seen: the {self.name} {what}{with_code}: {last}; "
+            f"expected: it to run; do: see {self._log}, or begin anew with --fresh"
+        )
+
+    async def stop(self) -> int:
+        """End it with SIGTERM, or by force where that takes too long; its exit code. Repeatable."""
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+            except TimeoutError:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        code = await self._process.wait()
+        if self._leash >= 0:
+            os.close(self._leash)
+            self._leash = -1
+        return code
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }

@@ -1,0 +1,143 @@
+"""Opening an account's journal: own it, take the stream over, and fold it up to its end.
+
+Lives here: the order of these steps. When `open_stream` returns, this process is the one writer.
+Not here: anything about the exchange (trader).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import msgspec
+
+from holdfast import __version__
+from holdfast.domain.fact import Opened, TookOver
+from holdfast.domain.order import deployment_tag
+from holdfast.errors import FencedError
+from holdfast.journal.high_water import HighWater
+from holdfast.journal.owner import OwnerLock
+from holdfast.journal.port import Head, Snapshot
+from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.writer import JournalWriter
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState, from_bytes, to_bytes
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("app.opening")
+
+# A predecessor that was told to stop lets what is in flight finish before it lets go.
+WAIT_FOR_OWNER_S = 5.0
+
+
+class Stream(msgspec.Struct):
+    """An account's journal, open for this process alone.
+
+    Attributes:
+        saved_seq: where the newest snapshot stands; the next start folds what comes after it.
+    """
+
+    store: SqliteStore
+    owner: OwnerLock
+    high_water: HighWater
+    writer: JournalWriter
+    account: AccountState
+    boot_id: str
+    saved_seq: int
+
+    async def save(self) -> None:
+        """Keep the fold, so that the next start follows open orders and not history."""
+        head = self.writer.head
+        if head.seq != self.account.seq:
+            return  # records are on their way to the fold; the next snapshot is soon
+        await self.store.save_snapshot(
+            Snapshot(self.account.account, head.seq, head.hash, to_bytes(self.account))
+        )
+        self.saved_seq = head.seq
+
+    async def close(self) -> None:
+        """Let others have it."""
+        await self.writer.drain()
+        await self.save()
+        self.high_water.write(self.writer.head)
+        await self.store.close()
+        self.owner.release()
+
+
+async def open_stream(path: Path, *, account: str, deployment: str, reporting: str) -> Stream:
+    """Open the journal file and become its writer for `account`.
+
+    Raises:
+        FencedError: another process writes it.
+        CorruptionError: it is damaged, or behind what this node has seen.
+        ConfigError: of another version, or cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = await _own(path, account)
+    try:
+        store = SqliteStore(path)
+        high_water = HighWater.beside(path, account)
+        await high_water.check(store)
+        state, saved_seq = await _folded(store, account)
+        node = f"{os.uname().nodename}:{os.getpid()}"
+        head = await store.acquire(account, node)
+        _require_end(state, head)
+    except BaseException:
+        owner.release()
+        raise
+    boot_id = f"{os.getpid()}-{time.time_ns():x}"
+    stream = Stream(store, owner, high_water, JournalWriter(store, head), state, boot_id, saved_seq)
+    await _begin(stream, node, deployment, reporting)
+    high_water.write(stream.writer.head)
+    log.info("journal open", action="opened", seq=state.seq, epoch=head.epoch, boot_id=boot_id)
+    return stream
+
+
+async def _own(path: Path, account: str) -> OwnerLock:
+    deadline = time.monotonic() + WAIT_FOR_OWNER_S
+    while True:
+        try:
+            return OwnerLock(path, account)
+        except FencedError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+
+
+async def _folded(store: SqliteStore, account: str) -> tuple[AccountState, int]:
+    """The fold up to the end of the stream, and where the snapshot that it began from stands."""
+    snapshot = await store.load_snapshot(account)
+    state = (from_bytes(snapshot.body) if snapshot is not None else None) or AccountState()
+    saved_seq = state.seq
+    for record in store.read(account, after_seq=saved_seq):
+        apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+    return state, saved_seq
+
+
+def _require_end(state: AccountState, head: Head) -> None:
+    if state.seq != head.seq:
+        raise FencedError(
+            f"seen: the stream grew from {state.seq} to {head.seq} while it was taken over; "
+            "expected: nobody else writing; do: end the other process, then start again"
+        )
+
+
+async def _begin(stream: Stream, node: str, deployment: str, reporting: str) -> None:
+    took_over = TookOver(node=node, boot_id=stream.boot_id, version=__version__)
+    head = stream.writer.head
+    facts = (took_over,)
+    if not stream.account.seq:
+        opened = Opened(
+            account=head.account,
+            deployment=deployment_tag(deployment),
+            generation=head.generation,
+            reporting=reporting,
+        )
+        outcome = await stream.writer.append(opened, *facts)
+    else:
+        outcome = await stream.writer.append(*facts)
+    assert isinstance(outcome, tuple)  # noqa: S101 - these facts claim nothing
+    for record in outcome:
+        apply(stream.account, record.seq, record.epoch, record.at_ns, record.fact)

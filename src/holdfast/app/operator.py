@@ -1,0 +1,117 @@
+"""What a person at the command line sees of an account, and asks of the process that trades it.
+
+Lives here: the fold read beside a trading node, and commands that wait until they took effect. Not
+here: what a command does (engine), how it is shown (cli).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from holdfast.domain.fact import AnyFact
+from holdfast.errors import ConfigError, UnreachableError
+from holdfast.journal.commands import SqliteCommands
+from holdfast.journal.sqlite_read import read_stream
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState
+
+POLL_S = 0.05
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of an order's story."""
+
+    seq: int
+    epoch: int
+    at_ns: int
+    fact: AnyFact
+
+
+def account_state(path: Path, account: str) -> AccountState:
+    """The account as its journal tells it now; blocks while the whole stream is read.
+
+    Raises:
+        ConfigError: there is no such journal or account.
+        CorruptionError: the chain does not hold.
+    """
+    _require(path)
+    state = AccountState()
+    for record in read_stream(path, account):
+        apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+    if not state.seq:
+        raise ConfigError(
+            f"seen: no records of account {account} in {path}; expected: an account that has "
+            "traded; do: name it with --account, or start `holdfast node`"
+        )
+    return state
+
+
+def story(path: Path, account: str, cid: str) -> list[Entry]:
+    """Every record about one attempt, its cancels and its fills, in order.
+
+    Args:
+        cid: the client order id, or enough of its beginning to be the only one.
+
+    Raises:
+        ConfigError: none, or several, begin like that.
+    """
+    _require(path)
+    records = list(read_stream(path, account))
+    known = {r.fact.cid for r in records if _kind(r.fact) == "armed"}  # type: ignore[union-attr]
+    found = sorted(c for c in known if c.startswith(cid))
+    if len(found) != 1:
+        raise ConfigError(
+            f"seen: {len(found)} orders whose id begins with {cid!r}; expected: exactly one; "
+            "do: take the id from `holdfast orders list`"
+        )
+    return [Entry(r.seq, r.epoch, r.at_ns, r.fact) for r in records if _about(r.fact, found[0])]
+
+
+def ask(
+    path: Path, account: str, name: str, arguments: dict[str, str], *, by: str, wait_s: float
+) -> int:
+    """Ask the account's leader for `name` and wait until it took effect; its place in the stream.
+
+    The command stays asked for when the wait ends: a node that starts later takes it first.
+
+    Raises:
+        ConfigError: there is no such journal.
+        UnreachableError: nobody took it within `wait_s`.
+    """
+    _require(path)
+    commands = SqliteCommands(path)
+    try:
+        command_id = commands.submit(account, name, msgspec.json.encode(arguments).decode(), by)
+        deadline = time.monotonic() + wait_s
+        while (seq := commands.taken_at(command_id)) is None:
+            if time.monotonic() > deadline:
+                raise UnreachableError(
+                    f"seen: nobody took `{name}` within {wait_s:g} s; expected: a node that trades "
+                    f"account {account}; do: start it, the command is kept and taken first"
+                )
+            time.sleep(POLL_S)
+        return seq
+    finally:
+        commands.close()
+
+
+def _require(path: Path) -> None:
+    if not path.is_file():
+        raise ConfigError(
+            f"seen: no journal at {path}; expected: the file of a node; do: name it with "
+            "--database, or start `holdfast node`"
+        )
+
+
+def _kind(fact: AnyFact) -> str:
+    return str(type(fact).__struct_config__.tag)
+
+
+def _about(fact: Any, cid: str) -> bool:
+    if getattr(fact, "cid", "") == cid or getattr(fact, "target", "") == cid:
+        return True
+    return _kind(fact) == "filled" and fact.fill.cid == cid

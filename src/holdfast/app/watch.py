@@ -1,0 +1,68 @@
+"""What an account process shows its supervisor, in shared memory: a heartbeat, and who is deciding.
+
+Shared memory, because a strategy that never returns can keep every thread of its process from
+running. Not here: what is done about it (node).
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import time
+from collections.abc import Callable
+
+from holdfast.strategy.api import Strategy, View
+from holdfast.strategy.wish import Wish
+
+_CELL = struct.Struct("=Q")
+_BEAT, _DECIDING, _SINCE = 0, 8, 16
+
+
+class Watch:
+    """Three counters that survive a fork; one process writes, the other reads."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+
+    def beat(self) -> None:
+        """The event loop turns."""
+        self._put(_BEAT, self._get(_BEAT) + 1)
+
+    @property
+    def beats(self) -> int:
+        """How often it has turned."""
+        return self._get(_BEAT)
+
+    def clear(self) -> None:
+        """Nobody decides: a new process begins."""
+        self._put(_DECIDING, 0)
+
+    def deciding(self) -> tuple[int, float] | None:
+        """Index of the bot that is deciding and for how many seconds, or None."""
+        number = self._get(_DECIDING)
+        if not number:
+            return None
+        return number - 1, (time.monotonic_ns() - self._get(_SINCE)) / 1e9
+
+    def asking(self, index: int) -> Callable[[Strategy, View], Wish]:
+        """Calls a strategy's `decide` such that `deciding` tells of it."""
+        number = _CELL.pack(index + 1)
+        nobody = _CELL.pack(0)
+        memory = self._memory
+
+        def ask(strategy: Strategy, view: View) -> Wish:
+            self._put(_SINCE, time.monotonic_ns())
+            memory[_DECIDING : _DECIDING + 8] = number
+            try:
+                return strategy.decide(view)
+            finally:
+                memory[_DECIDING : _DECIDING + 8] = nobody
+
+        return ask
+
+    def _get(self, at: int) -> int:
+        value: int = _CELL.unpack_from(self._memory, at)[0]
+        return value
+
+    def _put(self, at: int, value: int) -> None:
+        _CELL.pack_into(self._memory, at, value)

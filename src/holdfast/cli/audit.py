@@ -1,0 +1,84 @@
+"""`holdfast audit`: proof that the journal is what was written.
+
+Not here: the proof itself (journal.verify).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.output import emit
+from holdfast.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from holdfast.app.database import Progress, StreamReport
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def audit() -> None:
+    """Prove what the journal says."""
+
+
+@app.command()
+def verify(
+    *,
+    database: DATABASE = None,
+    account: Annotated[str | None, typer.Option(help="One account; otherwise all.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Check every record of the journal against the hash chain. Exit code 1 when one is bad.
+
+    It may run beside a trading node. Example: holdfast audit verify --account main
+    """
+    from holdfast.app.database import verify  # noqa: PLC0415  # nobody else needs it
+
+    with _progress() as progress:
+        report = verify(database_path(database), account, progress)
+    if json:
+        emit(report)
+    else:
+        for stream in report.streams:
+            typer.echo(_sentence(stream))
+        if not report.streams:
+            typer.echo(report.first_bad.reason if report.first_bad else "no streams")
+    if not report.ok:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _sentence(stream: StreamReport) -> str:
+    proved = (
+        f"{stream.account}: proved to seq {stream.proved_to}, unsealed after {stream.sealed_to}"
+    )
+    if stream.first_bad is None:
+        return proved
+    return f"{proved}; first bad: {stream.first_bad.seq}\n  {stream.first_bad.reason}"
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr where a person watches; it shows only when there is much to do."""
+    from rich.console import Console  # noqa: PLC0415  # slow
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    tasks = {}
+    with Bar(
+        *columns, TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+
+        def show(account: str, done: int, records: int) -> None:
+            if account not in tasks:
+                tasks[account] = bar.add_task(account)
+            bar.update(tasks[account], completed=done, total=records)
+
+        yield show

@@ -1,0 +1,110 @@
+"""`holdfast bot`: the bots of an account, and starting and stopping one.
+
+Not here: what stopping means (engine).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
+from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.output import emit
+from holdfast.errors import ConfigError
+
+app = typer.Typer(no_args_is_help=True)
+
+NAME = Annotated[str, typer.Argument(help="The bot's name in the configuration.")]
+WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took effect.")]
+
+
+@app.callback()
+def bot() -> None:
+    """Look at the bots of an account, start or stop one."""
+
+
+@app.command("list")
+def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = False) -> None:
+    """Show each bot's state, decisions and positions. Example: holdfast bot list --json"""
+    from holdfast.app.operator import account_state  # noqa: PLC0415
+
+    state = account_state(database_path(database), account_name(account))
+    rows = [
+        {
+            "bot": name,
+            "state": _state(found.running, found.failed, found.halted or state.halted),
+            "reason": found.failed or found.halted or state.halted,
+            "decisions": found.number,
+            "positions": {
+                symbol: position.quantity
+                for symbol, position in found.positions.items()
+                if position.quantity
+            },
+        }
+        for name, found in sorted(state.bots.items())
+    ]
+    if json:
+        emit({"bots": rows})
+        return
+    for row in rows:
+        held = ", ".join(f"{q.normalize():f} {s}" for s, q in row["positions"].items()) or "flat"  # type: ignore[attr-defined]
+        told = f" ({row['reason']})" if row["reason"] else ""
+        typer.echo(f"{row['bot']}: {row['state']}{told}, {held}, {row['decisions']} decisions")
+
+
+@app.command()
+def start(
+    name: NAME,
+    *,
+    wait: WAIT = 10.0,
+    account: ACCOUNT = None,
+    database: DATABASE = None,
+    json: JSON = False,
+) -> None:
+    """Start a bot that was stopped or that failed. Example: holdfast bot start cross"""
+    _ask("start", name, wait, account, database, json=json)
+
+
+@app.command()
+def stop(
+    name: NAME,
+    *,
+    wait: WAIT = 10.0,
+    account: ACCOUNT = None,
+    database: DATABASE = None,
+    json: JSON = False,
+) -> None:
+    """Stop a bot: no more decisions, its resting orders are taken back, its position stays.
+
+    Example: holdfast bot stop cross
+    """
+    _ask("stop", name, wait, account, database, json=json)
+
+
+def _ask(
+    command: str, name: str, wait_s: float, account: str | None, database: str | None, *, json: bool
+) -> None:
+    from holdfast.app.operator import account_state, ask  # noqa: PLC0415
+
+    path, whose = database_path(database), account_name(account)
+    known = account_state(path, whose).bots
+    if name not in known:
+        raise ConfigError(
+            f"seen: no bot {name!r} in account {whose}; expected: one of "
+            f"{', '.join(sorted(known)) or 'none yet'}; do: correct the name"
+        )
+    seq = ask(path, whose, command, {"bot": name}, by=operator(), wait_s=wait_s)
+    if json:
+        emit({"command": command, "bot": name, "seq": seq})
+    else:
+        typer.echo(f"{command} {name}: took effect at record {seq}")
+
+
+def _state(running: bool, failed: str, halted: str) -> str:
+    if failed:
+        return "failed"
+    if not running:
+        return "stopped"
+    return "halted" if halted else "running"

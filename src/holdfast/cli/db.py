@@ -1,0 +1,55 @@
+"""`holdfast db`: the schema of the journal database.
+
+Not here: the migrations (journal.migrations) or what is in the journal (`holdfast audit`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.output import emit
+
+app = typer.Typer(no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+@app.callback()
+def db() -> None:
+    """Look at the journal database's schema, or bring it up to date."""
+
+
+@app.command()
+def current(*, database: DATABASE = None, json: _Json = False) -> None:
+    """Show the schema version of the database, and the one that this program needs.
+
+    Example: holdfast db current --database sqlite:///.holdfast/journal.db
+    """
+    from holdfast.app.database import SCHEMA_VERSION, current  # noqa: PLC0415  # imports Alembic
+
+    found = current(database_path(database))
+    if json:
+        emit({"current": found, "needed": SCHEMA_VERSION})
+    else:
+        typer.echo(f"{found or 'empty'} (this program: {SCHEMA_VERSION})")
+
+
+@app.command()
+def upgrade(*, database: DATABASE = None, json: _Json = False) -> None:
+    """Create the database, or bring it to the schema of this program. Safe to repeat.
+
+    Stop the node first. Example: holdfast db upgrade --database sqlite:///.holdfast/journal.db
+    """
+    from holdfast.app.database import upgrade_file  # noqa: PLC0415  # imports Alembic
+
+    path = database_path(database)
+    before, after = upgrade_file(path)
+    if json:
+        emit({"before": before, "after": after})
+    else:
+        typer.echo(
+            f"{path}: {before or 'new'} -> {after}" if before != after else f"{path}: {after}"
+        )

@@ -1,0 +1,52 @@
+"""The verbs of the command line, as a table that costs no import.
+
+Lives here: name, where the code is, one line of help. Not here: what a verb does (its own module).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import typer
+
+
+class Verb(NamedTuple):
+    """One word after `holdfast`.
+
+    Attributes:
+        name: the word.
+        target: `module:attribute` below `holdfast.cli`; the attribute is a `typer.Typer` (the verb
+            has sub-verbs) or a function (it has none).
+        help: one line for the overview; the module's own docstrings say the rest.
+    """
+
+    name: str
+    target: str
+    help: str
+
+    def load(self) -> typer.Typer | Callable[..., None]:
+        """Import the verb's module (this one only) and return what `target` names."""
+        module, _, attribute = self.target.partition(":")
+        found: typer.Typer | Callable[..., None] = getattr(
+            importlib.import_module(f"holdfast.cli.{module}"), attribute
+        )
+        return found
+
+
+# In the order of a user's first hour. `holdfast --help` is made of this table alone.
+VERBS: tuple[Verb, ...] = (
+    Verb("demo", "demo:demo", "See a bot trade on a local exchange, and every order checked."),
+    Verb("config", "config:app", "Show the configuration that a node would run with."),
+    Verb("node", "node:node", "Trade an account, supervised, until told to stop."),
+    Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
+    Verb("strategy", "strategy:app", "Show the strategies that a bot can run."),
+    Verb("bot", "bot:app", "Show the bots of an account, start or stop one."),
+    Verb("orders", "orders:app", "Show what is open or in doubt, and the story of one order."),
+    Verb("positions", "positions:app", "Show holdings and positions."),
+    Verb("halt", "halt:halt", "Stop opening and adding to positions, until resumed."),
+    Verb("resume", "halt:resume", "Lift a halt."),
+    Verb("db", "db:app", "Bring the journal database up to date."),
+    Verb("audit", "audit:app", "Prove that the journal is what was written."),
+)

@@ -1,0 +1,353 @@
+"""The configuration of a node: one frozen object, read once and checked whole before anything runs.
+
+Lives here: its shape, the rules between its parts, and how file and environment make it. Secrets
+are references (`env:NAME`, `file:PATH`), so the object can be shown. Not here: what the parts do.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from holdfast.domain.limits import Limits
+from holdfast.errors import ConfigError
+
+DEFAULT_FILE = Path("holdfast.toml")
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$")]
+SecretReference = Annotated[str, msgspec.Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+Timeframe = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]?(s|m|h|d)$")]
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_LOG_LEVELS = {
+    "debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error",
+}  # fmt: skip
+
+# Variables that would change what is traded or where it is recorded. This version does not act on
+# them, and silence would let their owner believe that it does.
+_NOT_YET = {
+    "REDIS_URL": "a node that runs alone (leases come with the standby)",
+    "DB_URL": "DATABASE_URL=sqlite:///path",
+    "DB_HOST": "DATABASE_URL=sqlite:///path",
+    "CAPITAL_ALLOCATION": "`limits.max_position_notional` of a bot in the file",
+    "STRATEGY": "`strategy` of a bot in the file",
+    "EXCHANGE_NAME": "`venue` of the account in the file",
+}
+
+
+class ReconcilePolicy(StrEnum):
+    """What a node does about orders, fills and balances it did not make, whenever it sees them."""
+
+    HALT = "halt"  # add no exposure until a person decides
+    ADOPT = "adopt"  # book them as the account's, with the evidence
+    IGNORE = "ignore"  # note them and leave them alone
+
+
+class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an exchange is reached. The defaults are Binance Spot's.
+
+    Attributes:
+        kind: whose protocol is spoken.
+        rest_url: the root, without `/api/v3`.
+        stream_url: the combined market stream endpoint.
+        ws_api_url: the WebSocket API endpoint, for the user stream.
+    """
+
+    kind: Annotated[str, msgspec.Meta(pattern=r"^binance$")] = "binance"
+    rest_url: str = "https://api.binance.com"
+    stream_url: str = "wss://stream.binance.com:9443/stream"
+    ws_api_url: str = "wss://ws-api.binance.com:443/ws-api/v3"
+
+    def __post_init__(self) -> None:
+        for name, schemes in (
+            ("rest_url", ("https", "http")),
+            ("stream_url", ("wss", "ws")),
+            ("ws_api_url", ("wss", "ws")),
+        ):
+            _check_url(name, getattr(self, name), *schemes)
+
+
+class WrittenLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits as a person wrote them: a misspelt one must not mean "no limit"."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, Decimal | int) and not (math.isfinite(value) and value > 0):
+                raise ValueError(f"`{name}` is {value}, expected more than zero, or no such key")
+        for name in ("price_band_pct", "max_drawdown_pct"):
+            value = getattr(self, name)
+            if value is not None and value > 100:
+                raise ValueError(f"`{name}` is {value}, expected at most 100 (percent)")
+        order, position = self.max_order_notional, self.max_position_notional
+        if order is not None and position is not None and order > position:
+            raise ValueError(
+                f"`max_order_notional` is {order}, expected at most `max_position_notional`, "
+                f"{position}"
+            )
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One exchange account: one key, one journal stream.
+
+    Attributes:
+        name: of the stream; renaming it starts a new one.
+        api_key, api_secret: references, never the values.
+        reconcile: about what others did on this account.
+        limits: of all bots together; the default has no limit on amounts.
+    """
+
+    name: Name = "main"
+    venue: Venue = msgspec.field(default_factory=Venue)
+    api_key: SecretReference = "env:BINANCE_API_KEY"
+    api_secret: SecretReference = "env:BINANCE_API_SECRET"  # noqa: S105 - a reference
+    reconcile: ReconcilePolicy = ReconcilePolicy.HALT
+    limits: WrittenLimits = msgspec.field(default_factory=WrittenLimits)
+
+    def __post_init__(self) -> None:
+        if self.api_key == self.api_secret:
+            raise ValueError("`api_key` and `api_secret` are the same reference, expected two")
+
+
+class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A strategy on some symbols of the account.
+
+    Attributes:
+        name: its identity in the journal.
+        strategy: a shipped one's name, or `FILE:Class`.
+        symbols: unified, `BASE/QUOTE`; the first is the primary one.
+        timeframe: of the primary bars.
+        params: of the strategy, checked by the strategy itself.
+        limits: of this bot; the account's bind as well.
+    """
+
+    name: Name
+    strategy: Annotated[str, msgspec.Meta(min_length=1)]
+    symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1)]
+    timeframe: Timeframe = "1m"
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
+    limits: WrittenLimits = msgspec.field(default_factory=WrittenLimits)
+
+    def __post_init__(self) -> None:
+        _check_unique("symbols", self.symbols)
+        _check_allowed(self.symbols, self.limits, "limits.symbols")
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything a node is told. Reading it twice gives the same object.
+
+    Attributes:
+        deployment: marks this installation's orders at the exchange; two installations that trade
+            the same account need two names.
+        database_url: `sqlite:///relative/path` or `sqlite:////absolute/path`.
+        log_level: `debug`, `info`, `warning` or `error`.
+    """
+
+    deployment: Name = "holdfast"
+    database_url: str = "sqlite:///.holdfast/journal.db"
+    log_level: str = "info"
+    account: Account = msgspec.field(default_factory=Account)
+    bots: tuple[Bot, ...] = ()
+
+    def __post_init__(self) -> None:
+        sqlite_path(self.database_url)
+        if self.log_level not in _LOG_LEVELS.values():
+            raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
+        _check_unique("bot names", [bot.name for bot in self.bots])
+        for bot in self.bots:
+            _check_allowed(bot.symbols, self.account.limits, f"account.limits.symbols ({bot.name})")
+
+    @property
+    def journal_path(self) -> Path:
+        """The SQLite file of `database_url`."""
+        return sqlite_path(self.database_url)
+
+
+class Secret:
+    """A secret's value, which shows itself only to who asks by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value; never log or format what this returns."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration of `path`, changed by the environment.
+
+    `DATABASE_URL` and `LOG_LEVEL` win over the file. Blocks for one small file; safe to repeat.
+
+    Args:
+        path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
+            where there is none.
+
+    Raises:
+        ConfigError: with the file, the key, what was seen, what was expected and what to do.
+    """
+    source, document = _read(path)
+    for name, instead in _NOT_YET.items():
+        if environ.get(name):
+            raise ConfigError(
+                f"seen: {name} in the environment, which this version does not act on yet; "
+                f"expected: {instead}; do: unset {name}"
+            )
+    for name, key in (("DATABASE_URL", "database_url"), ("LOG_LEVEL", "log_level")):
+        if environ.get(name):
+            document[key] = environ[name]
+            source = f"{source} with {name}"
+    level = document.get("log_level")
+    if isinstance(level, str):
+        document["log_level"] = _LOG_LEVELS.get(level.lower(), level)
+    try:
+        return msgspec.convert(document, Config)
+    except msgspec.ValidationError as error:
+        raise _explained(source, document, str(error)) from error
+
+
+def resolve(reference: str, environ: Mapping[str, str] = os.environ) -> Secret:
+    """The secret that `env:NAME` or `file:PATH` refers to, without surrounding white space.
+
+    Raises:
+        ConfigError: nothing is there, or it is empty. The text names the reference, not the value.
+    """
+    kind, _, name = reference.partition(":")
+    if kind == "env":
+        value, remedy = environ.get(name, ""), f"export {name}=..."
+    elif kind == "file":
+        remedy = f"put the secret alone into {name}"
+        try:
+            value = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"seen: {reference} cannot be read ({type(error).__name__}); "
+                f"expected: a readable text file; do: {remedy}"
+            ) from error
+    else:
+        raise ConfigError(
+            "seen: a secret that is no reference; expected: env:NAME or file:PATH; "
+            "do: move the value out of the configuration, and replace it at the exchange"
+        )
+    if not value.strip():
+        raise ConfigError(f"seen: {reference} is empty; expected: a secret; do: {remedy}")
+    return Secret(value.strip())
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that a `sqlite:///` address names.
+
+    Raises:
+        ValueError: another scheme, or no path.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme.partition("+")[0] in {"postgres", "postgresql"}:
+        raise ValueError(
+            "`database_url` names PostgreSQL, which this version does not speak yet, "
+            "expected sqlite:///path"
+        )
+    prefix = "sqlite:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise ValueError(f"`database_url` has the scheme {scheme!r}, expected sqlite:///path")
+    return Path(url.removeprefix(prefix))
+
+
+def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
+    """What the errors call the source, and its content."""
+    wanted = path or DEFAULT_FILE
+    try:
+        text = wanted.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        if path is None:
+            return "the defaults", {}
+        raise ConfigError(
+            f"seen: no file {wanted}; expected: a TOML file; do: create it or name another"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"seen: {wanted} cannot be read ({error}); expected: a readable UTF-8 text file; "
+            "do: check its permissions and encoding"
+        ) from error
+    try:
+        # Through Decimal, so that an amount written as 0.1 is exactly that.
+        return str(wanted), tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"seen: {wanted}: {error}; expected: valid TOML; do: correct that line"
+        ) from error
+
+
+_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
+
+
+def _explained(source: str, document: object, told: str) -> ConfigError:
+    """The validator's complaint in our words, with the value that it is about."""
+    found = _AT.fullmatch(told)
+    what, where = (found["what"], found["where"] or "") if found else (told, "")
+    seen = f"{source}: {where or 'top level'}"
+    fact, comma, expected = what.partition(", expected ")
+    if comma:  # one of our own rules, which says both halves
+        return ConfigError(f"seen: {seen}: {fact}; expected: {expected}; do: change it there")
+    if what.startswith("Object contains unknown field"):
+        return ConfigError(
+            f"seen: {seen}: {what.removeprefix('Object contains ')}; "
+            "expected: a documented key; do: correct or remove it"
+        )
+    value = _shown(document, where)
+    return ConfigError(f"seen: {seen} is {value}; expected: {what}; do: change it there")
+
+
+def _shown(document: object, where: str) -> str:
+    """The value at `where`, masked when it may be a secret that was pasted in."""
+    value: Any = document
+    steps = re.findall(r"([^.\[\]]+)", where)
+    for step in steps:
+        if isinstance(value, list | tuple) and step.isdigit():
+            value = value[int(step)]
+        elif isinstance(value, dict):
+            value = value.get(step)
+    if steps and steps[-1] in {"api_key", "api_secret"}:
+        return "*** (a value that is no reference: treat it as leaked if this file was shared)"
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _choices() -> str:
+    return " or ".join(sorted(set(_LOG_LEVELS.values())))
+
+
+def _check_url(name: str, url: str, *schemes: str) -> None:
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        raise ValueError(f"`{name}` carries credentials, expected none in an address")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"`{name}` is {url!r}, expected {schemes[0]}://host")
+    if parts.scheme != schemes[0] and parts.hostname not in _LOOPBACK:
+        raise ValueError(f"`{name}` is unencrypted, expected {schemes[0]}:// beyond this machine")
+
+
+def _check_unique(what: str, names: list[str] | tuple[str, ...]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} has {twice[0]!r} more than once, expected each name once")
+
+
+def _check_allowed(symbols: tuple[str, ...], limits: Limits, where: str) -> None:
+    outside = [symbol for symbol in symbols if limits.symbols and symbol not in limits.symbols]
+    if outside:
+        raise ValueError(f"{outside[0]!r} is outside {where}, expected a symbol that it allows")

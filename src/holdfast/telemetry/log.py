@@ -1,0 +1,142 @@
+"""Logs: one event, one line of JSON, or a readable line where a person watches a terminal.
+
+Lives here: the pipeline and the masking of secrets. Not here: what is worth saying (the callers).
+A line has a sentence (`event`), a machine-readable `action`, and ids as further keys.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO, cast
+
+import msgspec
+import structlog
+from structlog.typing import Processor
+
+LEVELS = ("debug", "info", "warning", "error")
+
+MASK = "***"
+# Short values would mask ordinary words along with themselves.
+_SHORTEST_SECRET = 8
+_SECRET_KEY = re.compile(
+    r"secret|passw|token|api_?key|signature|authorization|credential|private_?key|listen_?key",
+    re.IGNORECASE,
+)
+# As it stands in a signed request's address, which HTTP libraries put into their error texts.
+_SECRET_IN_TEXT = re.compile(
+    r"((?:signature|api_?key|secret|token|password|listen_?key)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]+",
+    re.IGNORECASE,
+)
+_PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+
+_hidden: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """Mask `secret` from now on wherever it stands in a line; values under 8 characters cannot be.
+
+    Process-wide; safe to repeat.
+    """
+    if len(secret) >= _SHORTEST_SECRET:
+        _hidden.add(secret)
+
+
+def mask(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The processor that takes secrets out of a line: by key, by pattern, by known value."""
+    for key, value in event.items():
+        event[key] = _masked(key, value)
+    return event
+
+
+def _masked(key: str, value: Any) -> Any:
+    if _SECRET_KEY.search(key) and value is not None:
+        return MASK
+    if isinstance(value, dict):
+        return {inner: _masked(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked("", item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _masked_text(str(value))
+
+
+def _masked_text(text: str) -> str:
+    for secret in _hidden:
+        text = text.replace(secret, MASK)
+    text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
+    return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
+
+
+# What every line goes through, ours and other libraries' alike.
+_COMMON: tuple[Processor, ...] = (
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.StackInfoRenderer(),
+    structlog.processors.format_exc_info,
+    structlog.processors.UnicodeDecoder(),
+    mask,
+)
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """The logger `name` (a module's `__name__`); cheap, and silent below the configured level."""
+    # Wrapped one by one: an application that embeds the platform keeps its own structlog settings.
+    wrapped = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_COMMON,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    return cast("structlog.stdlib.BoundLogger", wrapped)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, so that configuring again replaces it and leaves other people's handlers alone."""
+
+
+def configure(level: str, *, stream: TextIO | None = None, as_json: bool | None = None) -> None:
+    """Send the process's logs to `stream`. Call it once at start; calling it again replaces it.
+
+    Args:
+        level: one of `LEVELS`.
+        stream: stderr by default, because stdout belongs to a verb's result.
+        as_json: None means JSON unless `stream` is a terminal.
+
+    Raises:
+        ValueError: no such level.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"log level {level!r}, expected one of {', '.join(LEVELS)}")
+    target = sys.stderr if stream is None else stream
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(serializer=_as_json)
+        if (not target.isatty() if as_json is None else as_json)
+        else structlog.dev.ConsoleRenderer(colors=target.isatty())
+    )
+    handler = _Handler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_COMMON,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    for old in [one for one in root.handlers if isinstance(one, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+
+
+def _as_json(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

@@ -1,0 +1,143 @@
+"""`holdfast exchange serve` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.cli import main
+
+CANDLES = "\n".join(
+    ["time,open,high,low,close,volume"]
+    + [f"{1_723_118_400_000 + n * 60_000},100,{110 + n},95,105,12.5" for n in range(5)]
+)
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process and its address, once it accepts connections; killed at the end."""
+    command = [sys.executable, "-m", "holdfast", "exchange", "serve", "--port", "0", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, process.stderr.read() if process.stderr else ""
+            yield process, json.loads(line)["listening"]
+        finally:
+            process.kill()
+
+
+def get(url: str, path: str) -> Any:
+    with urllib.request.urlopen(f"{url}{path}", timeout=5) as reply:
+        return json.load(reply)
+
+
+def post(url: str, path: str, body: Any) -> Any:
+    request = urllib.request.Request(f"{url}{path}", json.dumps(body).encode(), method="POST")
+    with urllib.request.urlopen(request, timeout=5) as reply:
+        return json.load(reply)
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """What the command says when it refuses to start; it must do so with exit code 2."""
+
+    def run(*options: str) -> str:
+        assert main(["exchange", "serve", *options]) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        return " ".join(told.err.split())
+
+    return run
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_invented_market_is_served_until_a_signal(number: signal.Signals) -> None:
+    with serving("--seed", "3", "--warm-up", "300") as (process, url):
+        assert url.startswith("http://127.0.0.1:")
+        info = get(url, "/api/v3/exchangeInfo")
+        assert [item["symbol"] for item in info["symbols"]] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+        candles = get(url, "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=10")
+        assert len(candles) >= 5, "history is there from the start"
+        process.send_signal(number)
+        assert process.wait(timeout=5) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == "", "one line on stdout, not more"
+
+
+def test_a_recording_is_replayed_and_stays_when_it_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "BTC_USDT-1m.csv"
+    path.write_text(CANDLES)
+    with serving("--data", str(path), "--speed", "0") as (_process, url):
+        deadline = time.monotonic() + 5
+        while not (trades := get(url, "/api/v3/trades?symbol=BTCUSDT&limit=1000"))[34:]:
+            assert time.monotonic() < deadline, f"{len(trades)} trades"
+            time.sleep(0.02)
+        prices = [float(trade["price"]) for trade in trades]
+        assert (prices[0], prices[-1], max(prices), min(prices)) == (100, 105, 114, 95)
+        assert get(url, "/api/v3/ticker/bookTicker?symbol=BTCUSDT")["bidPrice"] != "0.00000000"
+
+
+def test_faults_and_limits_are_in_force_from_the_start(tmp_path: Path) -> None:
+    faults, limits = tmp_path / "faults.json", tmp_path / "limits.json"
+    faults.write_text('[{"kind": "drop_reply", "match": {"method": "POST"}, "count": 2}]')
+    limits.write_text('{"orders_per_10s": 7}')
+    options = ("--warm-up", "0", "--faults", str(faults), "--limits", str(limits))
+    with serving(*options) as (_process, url):
+        (fault,) = get(url, "/admin/faults")["faults"]
+        assert (fault["kind"], fault["count"]) == ("drop_reply", 2)
+        limits_told = get(url, "/api/v3/exchangeInfo")["rateLimits"]
+        assert 7 in [item["limit"] for item in limits_told if item["rateLimitType"] == "ORDERS"]
+
+
+def test_chosen_symbols_are_the_only_ones() -> None:
+    with serving("--warm-up", "0", "--symbol", "SOL/USDT") as (_process, url):
+        info = get(url, "/api/v3/exchangeInfo")
+        assert [item["symbol"] for item in info["symbols"]] == ["SOLUSDT"]
+
+
+def test_accounts_outlive_a_kill(tmp_path: Path) -> None:
+    options = ("--warm-up", "0", "--state", str(tmp_path))
+    with serving(*options) as (process, url):
+        made = post(url, "/admin/accounts", {"balances": {"USDT": "12.5"}})
+        process.kill()
+        process.wait(timeout=5)
+
+    with serving(*options) as (_process, url):
+        balances = get(url, "/admin/ledger")["balances"]
+        assert balances[made["apiKey"]]["USDT"] == {"free": "12.5", "locked": "0"}
+
+
+def test_a_port_in_use_is_wrong_configuration(refused: Callable[..., str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refused("--port", str(port), "--warm-up", "0")
+
+    assert f"seen: port {port} on 127.0.0.1: address already in use" in told
+    assert "expected: a free one" in told
+    assert "do: stop what listens there" in told
+
+
+def test_mistakes_are_told_before_anything_is_served(
+    tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    broken = tmp_path / "BTC_USDT-1m.csv"
+    broken.write_text(CANDLES.replace("110", "lots"))
+    nonsense = tmp_path / "faults.json"
+    nonsense.write_text('[{"kind": "gremlins"}]')
+
+    assert "row 2: not a number: 'lots'" in refused("--port", "0", "--data", str(broken))
+    assert "expected: a JSON list of faults" in refused("--port", "0", "--faults", str(nonsense))

@@ -1,0 +1,149 @@
+"""`holdfast db` and `holdfast audit`: fields, words and exit codes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli import main
+from holdfast.journal.port import Group
+from holdfast.journal.sqlite_file import SqliteFile
+from holdfast.journal.version import SCHEMA_VERSION
+from tests.support.journal_facts import armed
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A journal with two streams, of 3 and 2 records."""
+    path = tmp_path / "journal.db"
+    file = SqliteFile(path)
+    for account, orders in (("main", 3), ("second", 2)):
+        head = file.acquire(account, "a")
+        file.commit(head, [Group((armed(number),)) for number in range(orders)], 1)
+    file.close()
+    return path
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def alter(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_a_whole_journal_is_proved(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "verify", "--database", url(path), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [report[key] for key in ("ok", "records", "proved_to", "first_bad")] == [
+        True,
+        5,
+        5,
+        None,
+    ]
+    assert main(["audit", "verify", "--database", url(path)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "main: proved to seq 3, unsealed after 0",
+        "second: proved to seq 2, unsealed after 0",
+    ]
+
+
+def test_one_account_is_looked_at_alone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter(path, "UPDATE record SET body = x'00' WHERE account = 'main' AND seq = 2")
+    assert main(["audit", "verify", "--database", url(path), "--account", "second", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["records"], report["proved_to"]) == (True, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("statement", "seq", "reason"),
+    [
+        ("UPDATE record SET body = x'00' WHERE account = 'main' AND seq = 2", 2, "hash"),
+        ("DELETE FROM record WHERE account = 'main' AND seq = 1", 1, "number 2"),
+        ("DELETE FROM record WHERE account = 'main' AND seq = 3", 3, "the end at 2"),
+        ("UPDATE head SET epoch = 0 WHERE account = 'main'", 4, "epoch 1"),
+    ],
+)
+def test_the_first_bad_record_is_named(
+    path: Path, statement: str, seq: int, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alter(path, statement)
+    assert main(["audit", "verify", "--database", url(path), "--account", "main", "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["proved_to"]) == (False, seq - 1)
+    assert (report["first_bad"]["account"], report["first_bad"]["seq"]) == ("main", seq)
+    assert reason in report["first_bad"]["reason"]
+    assert main(["audit", "verify", "--database", url(path)]) == 1
+    assert f"main: proved to seq {seq - 1}, unsealed after 0; first bad: {seq}" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_file_that_is_no_journal_proves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "noise.db"
+    path.write_bytes(bytes(range(256)) * 40)
+    assert main(["audit", "verify", "--database", url(path), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["records"], report["proved_to"]) == (False, 0, 0)
+    assert "damaged" in report["first_bad"]["reason"]
+    assert main(["audit", "verify", "--database", url(path)]) == 1
+    assert "damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["audit", "verify"], ["db", "current"]],
+)
+def test_a_missing_file_is_a_usage_error(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--database", url(tmp_path / "missing.db")]) == 2
+    assert "cannot be opened" in capsys.readouterr().err
+
+
+def test_an_unknown_account_is_a_usage_error(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "verify", "--database", url(path), "--account", "nobody"]) == 2
+    assert "no stream of nobody" in capsys.readouterr().err
+
+
+def test_another_kind_of_address_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["db", "current", "--database", "postgresql://host/db"]) == 2
+    assert "does not speak yet" in capsys.readouterr().err
+
+
+def test_a_database_is_created_and_brought_up_to_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "new.db"
+    assert main(["db", "upgrade", "--database", url(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"before": None, "after": SCHEMA_VERSION}
+    assert main(["db", "upgrade", "--database", url(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: {SCHEMA_VERSION}\n"
+    assert main(["db", "current", "--database", url(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"current": SCHEMA_VERSION, "needed": SCHEMA_VERSION}
+
+
+def test_a_newer_database_is_not_touched(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    alter(path, "UPDATE alembic_version SET version_num = '9999'")
+    assert main(["db", "upgrade", "--database", url(path)]) == 2
+    assert "schema 9999" in capsys.readouterr().err
+    assert main(["db", "current", "--database", url(path)]) == 0
+    assert capsys.readouterr().out == f"9999 (this program: {SCHEMA_VERSION})\n"
+
+
+def test_a_database_that_cannot_be_made_is_a_usage_error(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["db", "upgrade", "--database", url(path.with_name("no") / "new.db")]) == 2
+    assert "cannot be opened" in capsys.readouterr().err

@@ -1,0 +1,172 @@
+"""The verbs a person looks at an account with, and asks its node with."""
+
+from __future__ import annotations
+
+import json
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.cli import main
+from holdfast.domain.fact import BotStarted, BotStopped, Opened
+from holdfast.journal.commands import Command, SqliteCommands
+from holdfast.journal.port import Group
+from holdfast.journal.sqlite_file import SqliteFile
+from tests.support.journal_facts import TAG, acked, armed, decided, filled, flow, taken
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A bot's first order, acknowledged and filled; a second one armed and not yet heard of."""
+    path = tmp_path / "journal.db"
+    file = SqliteFile(path)
+    head = file.acquire("main", "a")
+    trade = msgspec.structs.replace(filled("1"), bot="sma")
+    facts = (
+        Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
+        flow(),
+        BotStarted(bot="sma", config_version=1, config="{}", anchor_ns=0),
+        BotStarted(bot="idle", config_version=1, config="{}", anchor_ns=0),
+        BotStopped(bot="idle", reason="ZeroDivisionError: division by zero", failed=True),
+        decided(1),
+        armed(1),
+        acked(1),
+        trade,
+        armed(2),
+    )
+    file.commit(head, [Group(facts)], 1_700_000_000_000_000_000)
+    file.close()
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> tuple[int, str]:
+    code = main([*words, "--database", f"sqlite:///{path}", "--account", "main"])
+    return code, capsys.readouterr().out
+
+
+def asked(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> Any:
+    code, out = run(capsys, path, *words, "--json")
+    assert code == 0
+    return json.loads(out)
+
+
+def leader(path: Path, took: list[Command]) -> threading.Thread:
+    """Takes the first command it sees into the stream, as a node does, and ends."""
+
+    def take() -> None:
+        commands, file = SqliteCommands(path), SqliteFile(path)
+        head = file.acquire("main", "leader")
+        while not (pending := commands.pending("main")):
+            pass
+        took.append(pending[0])
+        file.commit(head, [Group((taken(pending[0].command_id),))], 1)
+        commands.close()
+        file.close()
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_bots_show_their_state_position_and_the_reason_of_a_failure(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {row["bot"]: row for row in asked(capsys, path, "bot", "list")["bots"]}
+    assert (rows["sma"]["state"], rows["sma"]["positions"]) == ("running", {"BTC/USDT": "0.00999"})
+    assert (rows["idle"]["state"], rows["idle"]["reason"]) == (
+        "failed",
+        "ZeroDivisionError: division by zero",
+    )
+    _, out = run(capsys, path, "bot", "list")
+    assert "idle: failed (ZeroDivisionError: division by zero), flat, 0 decisions" in out
+
+
+def test_orders_list_what_may_still_matter_and_all_of_them_on_request(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_now = asked(capsys, path, "orders", "list")
+    assert [row["cid"] for row in open_now["orders"]] == [armed(2).cid]
+    assert open_now["unresolved"] == 1
+    both = asked(capsys, path, "orders", "list", "--all")["orders"]
+    assert [row["attempt"] for row in both] == ["ACKED", "ARMED"]
+    assert [row["executed"] for row in both] == ["0.01", "0"]
+
+
+def test_the_story_of_an_order_is_found_by_the_beginning_of_its_id(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = asked(capsys, path, "orders", "show", armed(1).cid[:16])["records"]
+    assert [entry["fact"]["kind"] for entry in story] == ["armed", "attempt", "filled"]
+    assert run(capsys, path, "orders", "show", TAG)[0] == 2, "both orders begin with the tag"
+    assert run(capsys, path, "orders", "show", "none")[0] == 2
+
+
+def test_positions_are_exact_and_their_averages_rounded(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = asked(capsys, path, "positions", "list")
+    spent = Decimal("0.010") * Decimal("50000.01")
+    assert Decimal(told["holdings"]["USDT"]) == 100 - spent
+    (position,) = told["positions"]
+    assert position["quantity"] == "0.00999"
+    assert position["average_price"] == "50050.06006006"
+    assert position["fees"] == {"BTC": "0.00001"}
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        (("halt", "--reason", "maintenance"), {"level": "entries", "reason": "maintenance"}),
+        (("resume", "--bot", "sma"), {"bot": "sma"}),
+        (("bot", "stop", "sma"), {"bot": "sma"}),
+        (("bot", "start", "idle"), {"bot": "idle"}),
+    ],
+)
+def test_a_command_waits_until_the_leader_wrote_it_into_the_stream(
+    words: tuple[str, ...],
+    arguments: dict[str, str],
+    path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    took: list[Command] = []
+    thread = leader(path, took)
+    told = asked(capsys, path, *words)
+    thread.join(5)
+    assert told["seq"] == 11
+    assert json.loads(took[0].arguments) == arguments
+    assert "@" in took[0].by
+
+
+def test_a_command_that_nobody_takes_exits_4_and_stays_asked_for(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, path, "halt", "--wait", "0")[0] == 4
+    commands = SqliteCommands(path)
+    assert [command.name for command in commands.pending("main")] == ["halt"]
+    commands.close()
+
+
+def test_an_unknown_bot_account_or_journal_is_a_usage_error(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, path, "bot", "stop", "nobody")[0] == 2
+    assert main(["bot", "list", "--database", f"sqlite:///{path}", "--account", "other"]) == 2
+    assert run(capsys, tmp_path / "none.db", "orders", "list")[0] == 2
+
+
+def test_strategies_show_their_parameters_with_bounds_and_defaults(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["strategy", "list", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)["strategies"]]
+    assert names == ["grid", "sma_cross"]
+    assert main(["strategy", "show", "sma_cross", "--json"]) == 0
+    fast = json.loads(capsys.readouterr().out)["parameters"]["fast"]
+    assert (fast["type"], fast["minimum"], fast["maximum"], fast["default"]) == (
+        "integer", 2, 200, 10,
+    )  # fmt: skip
+    assert main(["strategy", "show", "nothing"]) == 2
