@@ -1,0 +1,496 @@
+"""Bad input to a real node: a clear message, the documented exit code, and nothing lost.
+
+Broken strategies stop their own bot and nothing else; files, keys, ports and exchanges that are not
+as they should be are named with what was seen, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from holdfast.domain.fact import BotStopped, Refusal
+from holdfast.domain.order import Side
+from tests.support.node import (
+    QUOTER,
+    STRATEGIES,
+    BotLine,
+    Node,
+    Scene,
+    flips,
+    scene,
+    until,
+    until_armed,
+)
+from tests.support.pulse import SYMBOLS
+
+DOUBTS_S = 40.0
+PATIENCE_S = 60.0
+HEALTHY = BotLine("healthy", "ETH/USDT")
+
+BROKEN = (
+    STRATEGIES
+    + '''
+
+import ctypes
+import os
+import re
+import time
+
+
+class Raises(Strategy):
+    def decide(self, now):
+        raise ValueError("no such luck")
+
+
+class Cancels(Strategy):
+    """Raises what is no Exception."""
+
+    def decide(self, now):
+        raise KeyboardInterrupt
+
+
+class ReturnsNone(Strategy):
+    def decide(self, now):
+        return None
+
+
+class ReturnsNonsense(Strategy):
+    def decide(self, now):
+        return "buy low, sell high"
+
+
+class Overspends(Strategy):
+    """Wants more than there is."""
+
+    def decide(self, now):
+        return Target(quantity=Decimal(900))
+
+
+class WantsDust(Strategy):
+    """Less than the smallest order, and off the step."""
+
+    def decide(self, now):
+        return Target(quantity=Decimal("0.00001234567"))
+
+
+class Loops(Strategy):
+    def decide(self, now):
+        while True:
+            pass
+
+
+class Sleeps(Strategy):
+    def decide(self, now):
+        time.sleep(1e6)
+
+
+class Backtracks(Strategy):
+    def decide(self, now):
+        re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+class HoldsTheLock(Strategy):
+    """Blocks in C without letting any thread of the process run."""
+
+    def decide(self, now):
+        ctypes.PyDLL(None).sleep(1000)
+
+
+class Exits(Strategy):
+    def decide(self, now):
+        os._exit(0)
+
+
+class Raises1(Exits):
+    def decide(self, now):
+        os._exit(1)
+'''
+)
+
+
+async def _ends_with(node: Node, code: int, *said: str, within_s: float = PATIENCE_S) -> None:
+    """The node ends by itself with this code, after saying all of this."""
+    assert await node.ended(within_s) == code, node.said()
+    for text in said:
+        assert text in node.said()
+
+
+def _stopped(node: Node) -> dict[str, str]:
+    """Bots that failed, with the reason."""
+    return {
+        record.fact.bot: record.fact.reason
+        for record in node.records()
+        if isinstance(record.fact, BotStopped) and record.fact.failed
+    }
+
+
+def _sides(node: Node, bot: str) -> list[Side]:
+    return [attempt.spec.side for attempt in node.armed() if attempt.bot == bot]
+
+
+async def _together(*works: Awaitable[None]) -> None:
+    """All of them side by side; the first failure is told after all have ended."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def _alone(folder: Path, work: Callable[[Scene], Awaitable[None]]) -> None:
+    """Run `work` in a scene of its own."""
+
+    async def run() -> None:
+        async with scene(folder) as at:
+            await work(at)
+
+    asyncio.run(run())
+
+
+# -- strategies ------------------------------------------------------------------------------------
+
+
+async def _fails_alone(at: Scene, strategy: str, reason: str) -> None:
+    """The bot is stopped for `reason`; the one beside it trades before and after."""
+    node = at.node((BotLine("broken", "BTC/USDT", strategy), HEALTHY), strategy, strategies=BROKEN)
+    await node.start()
+    await until(lambda: "broken" in _stopped(node), PATIENCE_S, f"{strategy}: {node.said()[-999:]}")
+    assert reason in _stopped(node)["broken"]
+    before = len(_sides(node, "healthy"))
+    await until(lambda: len(_sides(node, "healthy")) >= before + 3, PATIENCE_S, f"{strategy} alone")
+    assert _sides(node, "broken") == []
+    found = await at.agreed(node, DOUBTS_S)
+    assert found.faults == [], found.faults
+    assert await node.stop() == 0
+
+
+def test_a_strategy_that_fails_stops_its_own_bot_and_nothing_else(tmp_path: Path) -> None:
+    async def all_kinds(at: Scene) -> None:
+        await _together(
+            _fails_alone(at, "Raises", "ValueError: no such luck"),
+            _fails_alone(at, "Cancels", "KeyboardInterrupt"),
+            _fails_alone(at, "ReturnsNone", "seen: decide returned None; expected: Target"),
+            _fails_alone(at, "ReturnsNonsense", "seen: decide returned 'buy low, sell high'"),
+        )
+
+    _alone(tmp_path, all_kinds)
+
+
+def test_a_strategy_that_never_returns_costs_a_restart_without_its_bot(tmp_path: Path) -> None:
+    async def all_kinds(at: Scene) -> None:
+        await _together(
+            *(
+                _fails_alone(at, strategy, "decide did not return within 2.")
+                for strategy in ("Loops", "Sleeps", "Backtracks", "HoldsTheLock")
+            )
+        )
+
+    _alone(tmp_path, all_kinds)
+
+
+def test_a_strategy_that_ends_the_process_twice_is_not_asked_a_third_time(tmp_path: Path) -> None:
+    async def both(at: Scene) -> None:
+        await _together(
+            *(
+                _fails_alone(at, strategy, "its process died 2 times while it decided")
+                for strategy in ("Exits", "Raises1")
+            )
+        )
+
+    _alone(tmp_path, both)
+
+
+def test_a_quarantined_bot_stays_stopped_after_a_restart_of_the_node(tmp_path: Path) -> None:
+    async def run(at: Scene) -> None:
+        node = at.node((BotLine("broken", "BTC/USDT", "Raises"), HEALTHY), strategies=BROKEN)
+        await node.start()
+        await until(lambda: "broken" in _stopped(node), PATIENCE_S, "the failure")
+        assert await node.stop() == 0
+        before = len(node.records())
+        await node.start()
+        await until_armed(node, len(node.armed()) + 3)
+
+        later = [record.fact for record in node.records()[before:]]
+        assert not any(isinstance(fact, BotStopped) for fact in later)
+        assert node.state().bots["broken"].failed
+
+    _alone(tmp_path, run)
+
+
+# -- orders ----------------------------------------------------------------------------------------
+
+
+def test_wishes_that_cannot_be_orders_send_nothing_and_are_refused_with_a_reason(
+    tmp_path: Path,
+) -> None:
+    async def run(at: Scene) -> None:
+        node = at.node(
+            (
+                BotLine("dust", "SOL/USDT", "WantsDust"),
+                BotLine("greedy", "BTC/USDT", "Overspends"),
+                HEALTHY,
+            ),
+            strategies=BROKEN,
+        )
+        await node.start()
+        await until(lambda: len(_sides(node, "healthy")) >= 4, PATIENCE_S, "a healthy bot")
+        found = await at.ended_well(node, DOUBTS_S)
+        assert found.faults == []
+
+        refusals = [r.fact for r in node.records() if isinstance(r.fact, Refusal)]
+        assert {refusal.bot for refusal in refusals} == {"greedy"}
+        assert refusals[0].seen
+        assert refusals[0].limit
+        assert _sides(node, "dust") == []
+        assert _sides(node, "greedy") == []
+
+    _alone(tmp_path, run)
+
+
+# -- configuration, keys, ports, a second process -------------------------------------------------
+
+
+def test_what_cannot_work_is_refused_before_anything_is_traded(tmp_path: Path) -> None:
+    async def refused(at: Scene, name: str, bot: BotLine, *said: str) -> None:
+        node = at.node((bot,), name)
+        await node.start()
+        await _ends_with(node, 2, "seen: ", "expected: ", *said)
+        assert await at.requests(node) == [] or node.armed() == []
+
+    async def wrong_key(at: Scene) -> None:
+        node = at.node((HEALTHY,), "key")
+        await node.start(environ={"NODE_SECRET": "not the secret"})
+        await _ends_with(node, 2, "the exchange refuses this key", "do: check api_key")
+
+    async def all_kinds(at: Scene) -> None:
+        cross = {"fast": "50", "slow": "20"}
+        await _together(
+            refused(at, "unknown", BotLine("b", "DOGE/USDT"), "does not list", "DOGE/USDT"),
+            refused(at, "range", BotLine("b", "BTC/USDT", "sma_cross", cross), "fast=50"),
+            refused(at, "name", BotLine("b", "BTC/USDT", "sma_cross", {"fsat": "5"}), "'fsat'"),
+            refused(at, "strategy", BotLine("b", "BTC/USDT", "no_such"), "'no_such'"),
+            refused(at, "class", BotLine("b", "BTC/USDT", "Flop"), "no strategy 'Flop'"),
+            wrong_key(at),
+        )
+
+    _alone(tmp_path, all_kinds)
+
+
+def test_a_second_node_on_the_same_journal_ends_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    async def run(at: Scene) -> None:
+        node = at.node((HEALTHY,))
+        await node.start()
+        await until_armed(node, 2)
+        second = Node(node.folder / "second", at.running, (node.key, "secret"), (HEALTHY,))
+        at.nodes.append(second)
+        second.config.write_text(node.config.read_text())
+        await second.start()
+
+        await _ends_with(second, 3, str(node.child_pid()))
+        before = len(node.armed())
+        await until_armed(node, before + 2)
+        assert (await at.ended_well(node, DOUBTS_S)).faults == []
+
+    _alone(tmp_path, run)
+
+
+# -- journals --------------------------------------------------------------------------------------
+
+
+async def _traded(at: Scene, name: str, bots: tuple[BotLine, ...] = (HEALTHY,)) -> Node:
+    """A node that has traded and was stopped."""
+    node = at.node(bots, name)
+    await node.start()
+    await until_armed(node, 3)
+    assert await node.stop() == 0
+    return node
+
+
+def test_a_journal_that_is_damaged_cut_or_newer_is_refused_and_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    def garble(node: Node) -> None:
+        with node.journal.open("r+b") as file:
+            file.seek(4096)
+            file.write(os.urandom(node.journal.stat().st_size // 2))
+
+    def cut(node: Node) -> None:
+        os.truncate(node.journal, node.journal.stat().st_size // 2)
+
+    def renew(node: Node) -> None:
+        with closing(sqlite3.connect(node.journal)) as connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            connection.commit()
+
+    async def refused(
+        at: Scene, name: str, harm: Callable[[Node], None], code: int, *said: str
+    ) -> None:
+        node = await _traded(at, name)
+        sent = len(await at.requests(node))
+        harm(node)
+        harmed = node.journal.read_bytes()
+        await node.start()
+        await _ends_with(node, code, "seen: ", "expected: ", *said)
+        assert node.journal.read_bytes() == harmed
+        assert len(await at.requests(node)) == sent
+
+    async def all_kinds(at: Scene) -> None:
+        await _together(
+            refused(at, "garbled", garble, 1, "journal.db"),
+            refused(at, "cut", cut, 1, "journal.db"),
+            refused(at, "newer", renew, 2, "9999"),
+        )
+
+    _alone(tmp_path, all_kinds)
+
+
+async def _set_back(at: Scene, name: str, bots: tuple[BotLine, ...], settings: str = "") -> Node:
+    """A stopped node whose journal is an older copy than what it did at the exchange."""
+    node = at.node(bots, name, settings=settings)
+    await node.start()
+    await until_armed(node, 4)
+    assert await node.stop() == 0
+    older = node.journal.read_bytes()
+    await node.start()
+    await until_armed(node, 10)
+    assert await node.stop() == 0
+    node.journal.write_bytes(older)
+    return node
+
+
+def test_a_journal_behind_its_high_water_mark_is_refused(tmp_path: Path) -> None:
+    async def run(at: Scene) -> None:
+        node = await _set_back(at, "behind", (HEALTHY,))
+        await node.start()
+        await _ends_with(node, 1, "journal behind", "find the newer journal")
+
+    _alone(tmp_path, run)
+
+
+def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: Path) -> None:
+    """Without the mark only the exchange can tell: its orders carry our tag and have no row.
+
+    What such a journal would decide next may carry ids that were used already, so nothing is sent.
+    """
+
+    async def refused(at: Scene, name: str, bots: tuple[BotLine, ...], policy: str) -> None:
+        node = await _set_back(at, name, bots, f'reconcile = "{policy}"')
+        node.forget_what_was_read()
+        for mark in node.folder.glob("*.highwater"):
+            mark.unlink()
+        sent = _orders(await at.requests(node))
+        await node.start()
+        await _ends_with(node, 1, "journal behind exchange", "restore a backup")
+        assert _orders(await at.requests(node)) == sent
+        assert "journal behind exchange" in node.state().halted
+
+    async def all_kinds(at: Scene) -> None:
+        await _together(
+            refused(at, "resting", (QUOTER,), "halt"),
+            refused(at, "filled", (HEALTHY,), "halt"),
+            refused(at, "adopting", (HEALTHY,), "adopt"),
+            refused(at, "ignoring", (HEALTHY,), "ignore"),
+        )
+
+    _alone(tmp_path, all_kinds)
+
+
+def test_a_full_disk_stops_new_orders_and_loses_nothing_and_trading_goes_on_with_space(
+    tmp_path: Path,
+) -> None:
+    """A limit on the size of its files is to the process what a full disk is."""
+
+    async def run(at: Scene) -> None:
+        node = at.node((*flips(SYMBOLS[1:4]), QUOTER))
+        await node.start()
+        await until_armed(node, 8)
+        child = node.child_pid()
+        wal = node.journal.with_name("journal.db-wal")
+        _, hard = resource.prlimit(child, resource.RLIMIT_FSIZE)
+        resource.prlimit(child, resource.RLIMIT_FSIZE, (wal.stat().st_size + 1, hard))
+        await until(lambda: "arm_failed" in node.said(), PATIENCE_S, "an order that is not armed")
+        await asyncio.sleep(0.5)  # whatever was armed before has been sent
+        before, sent = len(node.armed()), _orders(await at.requests(node))
+        await asyncio.sleep(2.5)
+        assert len(node.armed()) == before
+        assert _orders(await at.requests(node)) == sent
+
+        resource.prlimit(child, resource.RLIMIT_FSIZE, (hard, hard))
+        await until_armed(node, before + 6)
+        assert node.child_pid() == child, "it waited for space, it did not start again"
+        assert (await at.ended_well(node, DOUBTS_S)).faults == []
+
+    _alone(tmp_path, run)
+
+
+def _orders(requests: list[dict[str, Any]]) -> int:
+    return sum(row["method"] == "POST" for row in requests)
+
+
+# -- the exchange, and the end ---------------------------------------------------------------------
+
+
+def test_an_exchange_that_is_down_is_waited_for_at_the_start_and_in_the_middle(
+    tmp_path: Path,
+) -> None:
+    port, kept = _free_port(), tmp_path / "exchange"
+
+    async def run() -> None:
+        async with scene(tmp_path, port=port, seed=3, state_dir=kept) as at:
+            node = at.node((*flips(SYMBOLS[1:3]), QUOTER))
+        await node.start()
+        try:
+            await until(lambda: "cannot trade yet" in node.said(), PATIENCE_S, "a node that waits")
+            async with scene(tmp_path, port=port, seed=3, state_dir=kept) as at:
+                await until_armed(node, 6)
+            before = len(node.armed())
+            await asyncio.sleep(4)
+            async with scene(tmp_path, port=port, seed=3, state_dir=kept) as at:
+                await until_armed(node, before + 6)
+                found = await at.ended_well(node, DOUBTS_S)
+        finally:
+            await node.end()
+        assert found.faults == []
+
+    asyncio.run(run())
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def test_sigterm_in_the_middle_of_an_order_lets_it_finish_and_sends_no_other(
+    tmp_path: Path,
+) -> None:
+    async def run(at: Scene) -> None:
+        node = at.node(flips(SYMBOLS[:4]))
+        await node.start()
+        await until_armed(node, 4)
+        await at.fault("delay_reply", method="POST", delay_ms=700)
+        sent = _orders(await at.requests(node))
+        while _orders(await at.requests(node)) == sent:
+            await asyncio.sleep(0.01)
+        told_ms, began = time.time() * 1000, time.monotonic()
+        assert await node.stop() == 0
+        took_s = time.monotonic() - began
+
+        late = [
+            row["params"]["newClientOrderId"]
+            for row in await at.requests(node)
+            if row["method"] == "POST" and row["atMs"] > told_ms + 100
+        ]
+        assert late == []
+        assert took_s < 4
+        # The reply was waited for: nothing is left in doubt, and what was not sent is known.
+        assert (await at.judge(node)).faults == []
+
+    _alone(tmp_path, run)

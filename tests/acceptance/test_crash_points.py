@@ -1,0 +1,101 @@
+"""Kill -9 at every named point between a decision and the durable answer, and of all at once.
+
+Real processes, a real SQLite journal, the exchange's own protocol over loopback. The judge is the
+exchange's ledger: nothing doubled, nothing lost, nothing left unresolved, balances equal exactly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from holdfast.domain.fact import Armed, TookOver
+from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
+from tests.support.ledger_check import Judgement
+from tests.support.node import QUOTER, Node, Scene, flips, scene, until, until_armed
+from tests.support.pulse import SYMBOLS
+
+BOTS = (*flips(SYMBOLS[1:3]), QUOTER)
+DOUBTS_S = 25.0  # window, the exchange's horizon of 12 s, and a slow machine
+ORDERS_BEFORE = 4  # the crash comes in the middle of trading
+ORDERS_AFTER = 4
+MORE_ORDERS = 6
+
+
+async def _killed_at(point: str, at: Scene) -> Judgement:
+    """One node, killed once at `point`; what it leaves behind when it has gone on."""
+    node = at.node(BOTS, point)
+    marker = at.folder / f"{point}.marker"
+    await node.start(crash_at=f"{point}:{ORDERS_BEFORE}:{marker}")
+    await until(marker.exists, 30, f"a crash at {point}; {node.said()[-1000:]}")
+    await until(lambda: len(_after_takeover(node)) >= ORDERS_AFTER, 30, f"orders after {point}")
+    found = await at.agreed(node, DOUBTS_S)
+    if not found.faults:
+        found = await at.ended_well(node, DOUBTS_S)
+    assert node.state().counters.takeovers == 2, node.said()
+    return found
+
+
+def _after_takeover(node: Node) -> list[Armed]:
+    """Attempts armed by any process but the first."""
+    armed: list[Armed] = []
+    lives = 0
+    for record in node.records():
+        lives += isinstance(record.fact, TookOver)
+        if lives > 1 and isinstance(record.fact, Armed):
+            armed.append(record.fact)
+    return armed
+
+
+def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(tmp_path: Path) -> None:
+    points = (*ORDER_POINTS, *CANCEL_POINTS)
+
+    async def one(point: str) -> Judgement:
+        async with scene(tmp_path / point) as at:
+            return await _killed_at(point, at)
+
+    async def every() -> list[Judgement]:
+        return await asyncio.gather(*(one(point) for point in points))
+
+    found = dict(zip(points, asyncio.run(every()), strict=True))
+
+    assert {point: judged.faults for point, judged in found.items() if judged.faults} == {}
+    assert all(judged.executions >= ORDERS_BEFORE for judged in found.values()), found
+
+
+def test_a_kill_of_supervisor_and_child_at_once_is_gone_on_from_by_a_second_start(
+    tmp_path: Path,
+) -> None:
+    async def run() -> Judgement:
+        async with scene(tmp_path) as at:
+            node = at.node(BOTS)
+            for life in range(1, 4):
+                await node.start()
+                await until_armed(node, life * MORE_ORDERS)
+                await node.kill_all()
+            await node.start()
+            await until_armed(node, 4 * MORE_ORDERS)
+            return await at.ended_well(node, DOUBTS_S)
+
+    found = asyncio.run(run())
+
+    assert found.faults == []
+    assert found.executions >= 3 * MORE_ORDERS
+
+
+def test_a_child_whose_supervisor_is_killed_ends_by_itself_and_leaves_the_journal_free(
+    tmp_path: Path,
+) -> None:
+    async def run() -> Judgement:
+        async with scene(tmp_path) as at:
+            node = at.node(BOTS)
+            await node.start()
+            await until_armed(node, MORE_ORDERS)
+            child = node.child_pid()
+            await node.end()
+            await until(lambda: not Path(f"/proc/{child}").exists(), 5, "the child's end")
+            await node.start()
+            await until_armed(node, 2 * MORE_ORDERS)
+            return await at.ended_well(node, DOUBTS_S)
+
+    assert asyncio.run(run()).faults == []

@@ -1,0 +1,55 @@
+"""A shipped strategy trades on recorded markets, over the exchange's protocol: a green ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from holdfast.app.local_exchange import LocalExchange, market
+from holdfast.exchange.server import serve
+from tests.support.exchange import open_account
+from tests.support.ledger_check import Judgement, judge
+from tests.support.node import BotLine, Node, until
+from tests.support.recordings import recording
+
+SMA = BotLine("trend", "BTC/USDT", "sma_cross", {"fast": "2", "slow": "3"})
+ORDERS = 4
+
+
+@pytest.mark.parametrize(
+    ("file", "symbol", "speed"),
+    [
+        # Real prints, six seconds of the market in each second.
+        ("ticks/binance-raw-ws/spot_btcusdt_20240808.gz", "BTC/USDT", 6.0),
+        # A recorded minute candle in each second.
+        ("ohlcv/binance-spot-2021-04-05/BTC_USDT-1m.json", "BTC/USDT", 60.0),
+    ],
+    ids=["trades", "candles"],
+)
+def test_a_bot_trades_on_a_recording_and_the_ledgers_agree(
+    file: str, symbol: str, speed: float, tmp_path: Path
+) -> None:
+    choice = LocalExchange(data=(recording(file),), symbols=(symbol,), speed=speed)
+
+    async def trade() -> tuple[int, Judgement]:
+        async with serve(market(choice, 0.0), port=0, speed=speed) as running:
+            account = open_account(running, {"USDT": "100000"})
+            node = Node(tmp_path, running, (account.api_key, account.secret), (SMA,))
+            await node.start()
+            try:
+                await until(lambda: node.state().counters.fills >= ORDERS, 60, "fills")
+                assert await node.stop() == 0, node.said()
+            finally:
+                await node.end()
+            async with aiohttp.ClientSession(running.url) as http:
+                ledger = await (await http.get("/admin/ledger")).read()
+                requests = await (await http.get("/admin/requests")).read()
+            found = judge(ledger, requests, node.key, node.records())
+            return node.state().counters.fills, found
+
+    fills, found = asyncio.run(trade())
+    assert fills >= ORDERS
+    assert found.faults == []

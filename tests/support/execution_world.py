@@ -1,0 +1,287 @@
+"""Execution without a network: a journal in memory, the fold of it, and a venue that is scripted.
+
+Not here: the engine; nothing is decided, tests arm what they need themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+from holdfast.config import ReconcilePolicy
+from holdfast.domain.event import Committed
+from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CashFlow, Opened
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import (
+    AttemptState,
+    OrderSpec,
+    OrderState,
+    OrderType,
+    Side,
+    client_order_id,
+    deployment_tag,
+)
+from holdfast.execution.books import Books
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.desk import Desk, Identity
+from holdfast.execution.reconcile import Reconciler
+from holdfast.execution.recorder import Recorder
+from holdfast.execution.resolve import Resolver
+from holdfast.execution.sweep import Sweep
+from holdfast.journal.memory import MemoryStore
+from holdfast.journal.writer import JournalWriter
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.venues.port import (
+    Answer,
+    Balance,
+    Cancellation,
+    OrderReport,
+    Placement,
+    Purpose,
+    TimeSample,
+    VenueEvent,
+    Verdict,
+)
+
+TAG = deployment_tag("test")
+START_MS = 1_767_225_605_000
+WINDOW_MS = 500
+ONE = Decimal(1)
+
+
+class ScriptedVenue:
+    """Answers what a test put here; everything else is empty, and no request needs to wait.
+
+    Attributes:
+        orders: what a query by id finds, by client order id.
+        owners: what a query by symbol and order id finds.
+        open: what `open_orders` lists.
+        trades: what `fills` pages through, in order of trade id.
+        cancelled: ids of the cancels it was sent.
+        placed: ids of the orders it was sent.
+        on_place, on_cancel: what it answers.
+    """
+
+    def __init__(self) -> None:
+        self.orders: dict[str, OrderReport] = {}
+        self.open: list[OrderReport] = []
+        self.owners: dict[tuple[str, str], OrderReport] = {}
+        self.trades: list[Fill] = []
+        self.held: dict[str, Balance] = {}
+        self.cancelled: list[str] = []
+        self.placed: list[str] = []
+        self.page = 1000
+        self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
+        self.on_cancel = Verdict(answer=Answer.ABSENT)
+        self.raised: Exception | None = None
+
+    async def _unanswered(self, _placement: Placement) -> Verdict:
+        return Verdict(answer=Answer.UNKNOWN, evidence="scripted")
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        return ()
+
+    async def time(self) -> TimeSample:
+        raise AssertionError("nobody asks a scripted venue for the time")
+
+    def delay_s(self, _purpose: Purpose) -> float:
+        return 0.0
+
+    async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
+        on_first_byte()
+        self.placed.append(placement.cid)
+        return await self.on_place(placement)
+
+    async def cancel(self, cancellation: Cancellation) -> Verdict:
+        self.cancelled.append(cancellation.target)
+        return self.on_cancel
+
+    async def order(self, _symbol: str, cid: str, _purpose: Purpose) -> OrderReport | None:
+        if self.raised is not None:
+            raise self.raised
+        return self.orders.get(cid)
+
+    async def order_of(self, fill: Fill, _purpose: Purpose) -> OrderReport | None:
+        return self.owners.get((fill.symbol, fill.venue_order_id))
+
+    async def open_orders(self, symbol: str, _purpose: Purpose) -> list[OrderReport]:
+        return [report for report in self.open if report.symbol == symbol]
+
+    async def fills(
+        self, symbol: str, _purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
+    ) -> list[Fill]:
+        first = int(from_trade_id or 0)
+        found = [
+            fill
+            for fill in self.trades
+            if fill.symbol == symbol
+            and int(fill.trade_id) >= first
+            and fill.at_ns >= since_ms * 1_000_000
+        ]
+        return found[: self.page]
+
+    async def balances(self, _purpose: Purpose) -> dict[str, Balance]:
+        return dict(self.held)
+
+    async def events(self) -> AsyncIterator[VenueEvent]:
+        nothing: tuple[VenueEvent, ...] = ()
+        for event in nothing:
+            yield event
+
+    async def close(self) -> None:
+        return
+
+
+class ExecutionWorld:
+    """All of execution over one account, at a time that stands until it is moved."""
+
+    def __init__(self, writer: JournalWriter, policy: ReconcilePolicy) -> None:
+        self.account = AccountState()
+        self.facts: list[AnyFact] = []
+        self.mono_ns = 0
+        self.broken: list[BaseException] = []
+        self.venue = ScriptedVenue()
+        self.clock = ExchangeClock(lambda: self.mono_ns)
+        self.clock.take(TimeSample(START_MS, 0, 0))
+        self.recorder = Recorder(writer, self._committed, self.broken.append)
+        self.books = Books(self.account, self.recorder, self.clock, lambda _a, _q: None, policy)
+        self.desk = Desk(
+            account=self.account,
+            identity=Identity(TAG, "main", 1, "boot"),
+            venue=self.venue,
+            recorder=self.recorder,
+            books=self.books,
+            clock=self.clock,
+            on_failed=lambda _failed: None,
+            mono_ns=lambda: self.mono_ns,
+        )
+        self.sweep = Sweep(self.account, self.venue, self.books, lambda: True)
+        self.resolver = Resolver(
+            account=self.account,
+            venue=self.venue,
+            books=self.books,
+            desk=self.desk,
+            sweep=self.sweep,
+            clock=self.clock,
+        )
+        self.reconciler = Reconciler(
+            account=self.account,
+            venue=self.venue,
+            books=self.books,
+            sweep=self.sweep,
+            recorder=self.recorder,
+            clock=self.clock,
+            symbols=("BTC/USDT",),
+            policy=policy,
+            rate=lambda _asset: None,
+            equity=lambda: None,
+        )
+        self._writer = writer
+
+    def _committed(self, event: Committed) -> None:
+        apply(self.account, event.seq, 1, event.at_ns, event.fact)
+        self.facts.append(event.fact)
+
+    def pass_s(self, seconds: float) -> None:
+        """Time passes, here and at the exchange."""
+        self.mono_ns += int(seconds * 1_000_000_000)
+
+    async def arm(self, number: int, symbol: str = "BTC/USDT", side: Side = Side.BUY) -> Armed:
+        """A durable attempt at a market order of one unit; nothing is sent."""
+        intent = f"00000000-0000-5000-8000-{number:012d}"
+        attempt = Armed(
+            cid=client_order_id(tag=TAG, account="main", generation=1, intent_id=intent, n=1),
+            intent_id=intent,
+            n=1,
+            bot="bot",
+            leg=symbol,
+            seq=0,
+            decision=number,
+            spec=OrderSpec(symbol=symbol, side=side, type=OrderType.MARKET, quantity=ONE),
+            boot_id="boot",
+            timestamp_ms=self.clock.earliest_ms(),
+            window_ms=WINDOW_MS,
+            reserve_asset="USDT",
+            reserve=Decimal(100),
+        )
+        await self.recorder.record(attempt)
+        return attempt
+
+    async def doubt(self, number: int, symbol: str = "BTC/USDT") -> LiveOrder:
+        """An attempt of which nobody knows what became."""
+        attempt = await self.arm(number, symbol)
+        await self.recorder.record(AttemptMoved(cid=attempt.cid, state=AttemptState.IN_DOUBT))
+        return self.account.live[attempt.cid]
+
+    def of_kind(self, kind: type[AnyFact]) -> list[Any]:
+        """The facts of one kind, in order."""
+        return [fact for fact in self.facts if isinstance(fact, kind)]
+
+    async def drain(self) -> None:
+        """Return when everything that was started has been written."""
+        await self._writer.drain()
+        await asyncio.sleep(0)
+
+
+async def world(
+    policy: ReconcilePolicy = ReconcilePolicy.HALT, cash: str = "1000"
+) -> ExecutionWorld:
+    """An account that has been opened with some USDT."""
+    store = MemoryStore()
+    writer = JournalWriter(store, await store.acquire("main", "test"))
+    made = ExecutionWorld(writer, policy)
+    await made.recorder.record(
+        Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
+        CashFlow(asset="USDT", amount=Decimal(cash), reason="opening", evidence="", at_ns=0),
+    )
+    made.venue.held["USDT"] = Balance("USDT", Decimal(cash), Decimal(0))
+    return made
+
+
+def report(
+    attempt: Armed,
+    state: OrderState = OrderState.FILLED,
+    *,
+    order_id: str = "7",
+    executed: str = "1",
+    fills: tuple[Fill, ...] = (),
+) -> OrderReport:
+    """What the venue says of an attempt."""
+    return OrderReport(
+        symbol=attempt.spec.symbol,
+        cid=attempt.cid,
+        order_id=order_id,
+        side=attempt.spec.side,
+        state=state,
+        quantity=attempt.spec.quantity,
+        executed=Decimal(executed),
+        fills=fills,
+    )
+
+
+def fill(
+    trade_id: int,
+    order_id: str = "7",
+    symbol: str = "BTC/USDT",
+    *,
+    side: Side = Side.BUY,
+    cid: str = "",
+    at_ms: int = START_MS,
+) -> Fill:
+    """An execution of one unit at 100; as `myTrades` tells it, without a client order id."""
+    return Fill(
+        symbol=symbol,
+        side=side,
+        trade_id=str(trade_id),
+        venue_order_id=order_id,
+        cid=cid,
+        quantity=ONE,
+        price=Decimal(100),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        at_ns=at_ms * 1_000_000,
+    )

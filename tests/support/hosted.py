@@ -1,0 +1,88 @@
+"""A local exchange in a thread of its own, for clients that block.
+
+Not here: the exchange's market or the bare client (`tests.support.exchange`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tests.support.exchange import Client, local_exchange
+
+_T = TypeVar("_T")
+PATIENCE_S = 10
+
+
+class Hosted:
+    """A running exchange, and a client of one account that lives in its loop.
+
+    Attributes:
+        url: its address.
+        client: the account's; use it through `ask` only.
+    """
+
+    def __init__(self, url: str, client: Client, loop: asyncio.AbstractEventLoop) -> None:
+        self.url = url
+        self.client = client
+        self._loop = loop
+
+    def ask(self, what: Callable[[Client], Coroutine[Any, Any, _T]]) -> _T:
+        """Run `what` with the client in the exchange's loop and return what it returns."""
+        return asyncio.run_coroutine_threadsafe(what(self.client), self._loop).result(PATIENCE_S)
+
+    def admin(self, method: str, route: str, body: Any = None) -> Any:
+        """The decoded answer of an admin route."""
+        return self.ask(lambda client: client.admin(method, route, body))
+
+    def signed(self, method: str, path: str, **params: Any) -> tuple[int, Any]:
+        """Status and body of a signed request of the account."""
+        return self.ask(lambda client: client.call(method, path, **params))
+
+    def last_request(self) -> dict[str, Any]:
+        """The last signed request that the exchange has seen, of any account."""
+        rows: list[dict[str, Any]] = self.admin("GET", "requests")["requests"]
+        return rows[-1]
+
+
+@contextmanager
+def hosted_exchange(**options: Any) -> Iterator[Hosted]:
+    """Run an exchange for as long as the context lasts; options as for `local_exchange`."""
+    ready = threading.Event()
+    started: list[Hosted] = []
+    failed: list[BaseException] = []
+    stop: list[Callable[[], object]] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
+        async with local_exchange(**options) as (running, client):
+            started.append(Hosted(running.url, client, loop))
+            ready.set()
+            await ended.wait()
+
+    def host() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
+            failed.append(error)
+        finally:
+            ready.set()
+
+    thread = threading.Thread(target=host, name="local exchange")
+    thread.start()
+    ready.wait(PATIENCE_S)
+    try:
+        if failed:
+            raise failed[0]
+        yield started[0]
+    finally:
+        if stop and thread.is_alive():
+            stop[0]()
+        thread.join(PATIENCE_S)
+    if failed:
+        raise failed[0]

@@ -1,0 +1,135 @@
+"""A bare matching engine for tests: one symbol, accounts with money, short ways to order.
+
+Not here: a server (`tests.support.exchange`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import Side, TimeInForce
+from holdfast.exchange.accounts import Account, FeePlan
+from holdfast.exchange.flow import Place, Remove
+from holdfast.exchange.matching import Engine
+from holdfast.exchange.orders import Change, Execution, Kind, Order, SelfTrade, Ticket, Trade
+
+SYMBOL = "BTC/USDT"
+NO_FEES = FeePlan(maker=Decimal(0), taker=Decimal(0))
+COIN = Instrument(
+    symbol=SYMBOL,
+    venue_symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    price_tick=Decimal(1),
+    quantity_step=Decimal("0.1"),
+    min_quantity=Decimal("0.1"),
+    max_quantity=Decimal(1000),
+    min_notional=Decimal(1),
+)
+
+
+class Diary:
+    """A listener that remembers: reports as (client id, change, status), and trades."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[str, str, str]] = []
+        self.trades: list[Trade] = []
+
+    def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
+        """Write a report down."""
+        self.reports.append((order.client_order_id, change.value, order.status.value))
+
+    def on_trade(self, trade: Trade) -> None:
+        """Write a trade down."""
+        self.trades.append(trade)
+
+
+class Market:
+    """An engine with one symbol at whose door tests knock."""
+
+    def __init__(self, instrument: Instrument = COIN) -> None:
+        self.diary = Diary()
+        self.engine = Engine([instrument], self.diary)
+        self.listing = self.engine.listings[instrument.symbol]
+        self.now_ns = 1_000_000_000_000
+        self._names = 0
+        self._keys = 0
+        self._accounts = 0
+
+    def account(self, usdt: str = "1000000", btc: str = "1000", **plan: Any) -> Account:
+        """An account with money; without fees unless a plan is given."""
+        self._accounts += 1
+        fees = FeePlan(**plan) if plan else NO_FEES
+        account = Account(self._accounts, f"key{self._accounts:010}", "secret", fees)
+        account.balance("USDT").free = Decimal(usdt)
+        account.balance("BTC").free = Decimal(btc)
+        return account
+
+    def order(
+        self,
+        account: Account,
+        side: str,
+        quantity: str | None,
+        price: str | None = None,
+        *,
+        kind: str | None = None,
+        name: str | None = None,
+        stop: str | None = None,
+        quote: str | None = None,
+        tif: str | None = None,
+        stp: str | None = None,
+    ) -> Order:
+        """Submit an order: a limit with a price, else a market order, unless `kind` says other."""
+        self._names += 1
+        self.now_ns += 1_000_000
+        default = Kind.LIMIT if price else Kind.MARKET
+        return self.engine.submit(
+            account,
+            Ticket(
+                symbol=SYMBOL,
+                side=Side(side),
+                kind=Kind(kind) if kind else default,
+                quantity=_number(quantity),
+                quote_quantity=_number(quote),
+                price=_number(price),
+                stop_price=_number(stop),
+                time_in_force=TimeInForce(tif) if tif else None,
+                self_trade=SelfTrade(stp) if stp else None,
+                client_order_id=name or f"n{self._names}",
+            ),
+            self.now_ns,
+        )
+
+    def house(self, side: str, quantity: str, price: str | None) -> int:
+        """Place an order of the house; returns the key it rests under."""
+        self._keys += 1
+        self.now_ns += 1_000_000
+        self.engine.place(
+            Place(
+                self.now_ns, SYMBOL, Side(side), _number(price), Decimal(quantity),
+                self._keys if price else 0,
+            ),
+            self.now_ns,
+        )
+        return self._keys
+
+    def remove(self, key: int) -> None:
+        """Take a house order back."""
+        self.engine.remove(Remove(self.now_ns, SYMBOL, key))
+
+    def ladder(self, side: str) -> list[tuple[str, str]]:
+        """Price and quantity of each level from the best on."""
+        half = self.listing.book.half(Side(side))
+        return [(str(level.price), str(level.quantity)) for level in half.levels()]
+
+
+def money(account: Account, asset: str) -> tuple[Decimal, Decimal]:
+    """Free and locked."""
+    balance = account.balance(asset)
+    return balance.free, balance.locked
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,359 @@
+"""A real `holdfast node` as a process, with strategies that trade on every bar.
+
+Lives here: its files, its start and its ends, what it wrote, and the wait until its journal agrees
+with the exchange. Not here: the market (`tests.support.pulse`) or the verdict (`ledger_check`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from holdfast.domain.fact import Armed
+from holdfast.exchange.server import Running
+from holdfast.journal.record import Record
+from holdfast.journal.sqlite_read import read_stream
+from holdfast.journal.upgrade import upgrade
+from holdfast.ledger.state import AccountState
+from tests.support.exchange import open_account
+from tests.support.ledger_check import Judgement, folded, judge
+from tests.support.pulse import PULSE_NS, SYMBOLS, PulseFlow, pulsing_exchange
+
+STRATEGIES = '''
+"""Strategies that always want something else."""
+
+from decimal import Decimal
+
+from holdfast.strategy import FLAT, Level, Quotes, Strategy, Target, View, Wish
+
+
+class Flip(Strategy):
+    """Buy at one bar, sell at the next."""
+
+    quantity: Decimal = Decimal("0.5")
+
+    def decide(self, now: View) -> Wish:
+        return FLAT if now.position.quantity else Target(quantity=self.quantity)
+
+
+class Quoter(Strategy):
+    """Rest inside the spread and far below it, at other prices with every bar.
+
+    The near order is filled in parts; the far one never, so that it must be cancelled.
+    """
+
+    quantity: Decimal = Decimal("0.8")
+    middle: Decimal = Decimal("59999.5")
+
+    def decide(self, now: View) -> Wish:
+        shift = Decimal(now.time_ns // 1_000_000_000 % 5) / 100
+        near = Level(self.middle + shift, self.quantity)
+        far = Level(self.middle - 500 + shift, self.quantity)
+        if now.position.quantity >= self.quantity:
+            return Quotes(asks=[near], bids=[far])
+        return Quotes(bids=[near, far])
+'''
+ACCOUNT = "main"
+FUNDS = {"USDT": "1000000"}
+EXITS_IN_S = 10.0
+# These bots trade with every bar, more often than the limit that holds where nobody set one.
+ORDERS_PER_MINUTE = 10_000
+POLL_S = 0.1
+
+
+class BotLine(msgspec.Struct, frozen=True):
+    """A bot as it stands in the configuration; the strategy is a class of the file."""
+
+    name: str
+    symbol: str
+    strategy: str = "Flip"
+    params: dict[str, str] = {}
+
+
+def flips(symbols: Iterable[str] = SYMBOLS) -> tuple[BotLine, ...]:
+    """A bot per symbol that trades at every bar."""
+    return tuple(BotLine(f"flip-{s.split('/')[0].lower()}", s) for s in symbols)
+
+
+QUOTER = BotLine("quoter", "BTC/USDT", "Quoter")
+
+
+class Node:
+    """A node's files, and its process while it runs.
+
+    Args:
+        folder: its own, for configuration, journal and log.
+        account: of the exchange; key and secret.
+        strategies: source of the strategy file.
+        settings: more lines of the `[account]` table.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        running: Running,
+        account: tuple[str, str],
+        bots: Sequence[BotLine],
+        *,
+        strategies: str = STRATEGIES,
+        settings: str = "",
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.key, self._secret = account
+        self.journal = folder / "journal.db"
+        self.config = folder / "holdfast.toml"
+        self.log = folder / "node.log"
+        self.process: asyncio.subprocess.Process | None = None
+        self._records: list[Record] = []
+        self.journal.write_bytes(_empty_journal())
+        (folder / "bots.py").write_text(strategies)
+        self.config.write_text(_config(folder, running, bots, settings))
+
+    async def start(
+        self,
+        *,
+        crash_at: str = "",
+        environ: dict[str, str] | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Start it; see `holdfast.app.crash` for `crash_at`."""
+        known = {
+            **os.environ,
+            "NODE_KEY": self.key,
+            "NODE_SECRET": self._secret,
+            **({"HOLDFAST_CRASH_AT": crash_at} if crash_at else {}),
+            **(environ or {}),
+        }
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "holdfast", "node", "--config", str(self.config),
+                stdout=log, stderr=log, env=known, preexec_fn=before,
+            )  # fmt: skip
+
+    async def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        self.send(signal.SIGTERM)
+        return await self.ended()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the supervisor a signal."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self, within_s: float = EXITS_IN_S) -> int:
+        """Its exit code, once it has ended."""
+        assert self.process is not None
+        return await asyncio.wait_for(self.process.wait(), within_s)
+
+    def child_pid(self) -> int:
+        """The account process; LookupError while there is none."""
+        assert self.process is not None
+        pid = self.process.pid
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except FileNotFoundError:
+            children = []
+        if not children:
+            raise LookupError(f"process {pid} has no child")
+        return int(children[0])
+
+    async def kill_all(self) -> None:
+        """kill -9 of the supervisor and of its account process, together."""
+        child = self.child_pid()
+        self.send(signal.SIGKILL)
+        os.kill(child, signal.SIGKILL)
+        await self.ended()
+
+    async def end(self) -> None:
+        """Whatever state it is in, it ends; for the way out of a test."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        self.send(signal.SIGKILL)  # the account process follows by itself
+        await self.ended()
+
+    def records(self) -> list[Record]:
+        """The whole journal, verified link by link."""
+        # What is known already is not read again: tests ask often.
+        self._records += read_stream(self.journal, ACCOUNT, len(self._records))
+        return self._records
+
+    def forget_what_was_read(self) -> None:
+        """Another journal is there now."""
+        self._records = []
+
+    def state(self) -> AccountState:
+        """The fold of the journal from its first record."""
+        return folded(self.records())
+
+    def armed(self) -> list[Armed]:
+        """Every attempt, in order."""
+        return [record.fact for record in self.records() if isinstance(record.fact, Armed)]
+
+    def said(self) -> str:
+        """Everything it wrote to stdout and stderr."""
+        return self.log.read_text() if self.log.exists() else ""
+
+
+class Scene:
+    """An exchange with a pulsing market, and nodes that trade on it."""
+
+    def __init__(self, running: Running, flow: PulseFlow, folder: Path) -> None:
+        self.running = running
+        self.flow = flow
+        self.folder = folder
+        self.nodes: list[Node] = []
+
+    def node(
+        self,
+        bots: Sequence[BotLine],
+        name: str = "node",
+        *,
+        funds: dict[str, str] | None = None,
+        **options: Any,
+    ) -> Node:
+        """A node with an account of its own."""
+        account = open_account(self.running, FUNDS if funds is None else funds)
+        made = Node(
+            self.folder / name, self.running, (account.api_key, account.secret), bots, **options
+        )
+        self.nodes.append(made)
+        return made
+
+    async def admin(self, method: str, route: str, body: Any = None) -> bytes:
+        """The answer of an admin route, JSON."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, f"{self.running.url}/admin/{route}", json=body) as response,
+        ):
+            answer = await response.read()
+            assert response.status == 200, answer
+            return answer
+
+    async def requests(self, node: Node) -> list[dict[str, Any]]:
+        """The signed requests of a node, as the exchange saw them."""
+        rows = msgspec.json.decode(await self.admin("GET", "requests"))["requests"]
+        return [row for row in rows if row["apiKey"] == node.key]
+
+    async def fault(self, kind: str, path: str | None = "/api/v3/order", **options: Any) -> None:
+        """Put a fault in force; `method`, `door`, `probability` and `count` are not parameters."""
+        body: dict[str, Any] = {"kind": kind, "match": {} if path is None else {"path": path}}
+        for name in ("method", "door"):
+            if name in options:
+                body["match"][name] = options.pop(name)
+        for name in ("probability", "count"):
+            if name in options:
+                body[name] = options.pop(name)
+        await self.admin("POST", "faults", {**body, "params": options})
+
+    async def judge(self, node: Node) -> Judgement:
+        """Compare a node's journal with the exchange, as both are now."""
+        ledger = await self.admin("GET", "ledger")
+        requests = await self.admin("GET", "requests")
+        return judge(ledger, requests, node.key, node.records())
+
+    async def agreed(self, node: Node, within_s: float) -> Judgement:
+        """Wait until journal and exchange agree in everything; the last judgement if they do not.
+
+        A node at work has orders on their way at most moments, so a moment without is waited for.
+        """
+        deadline = time.monotonic() + within_s
+        while True:
+            found = await self.judge(node)
+            if not found.faults or time.monotonic() > deadline:
+                return found
+            await asyncio.sleep(POLL_S)
+
+    async def ended_well(self, node: Node, within_s: float) -> Judgement:
+        """Let doubts run out, stop the node, and judge what it leaves behind."""
+        self.flow.is_still = True  # nobody hits what rests when the node is gone
+        await asyncio.sleep(2 * PULSE_NS / 1e9)
+        found = await self.agreed(node, within_s)
+        if not found.faults:
+            code = await node.stop()
+            assert code == 0, (code, node.said())
+            found = await self.judge(node)
+        return found
+
+
+@asynccontextmanager
+async def scene(folder: Path, **options: Any) -> AsyncIterator[Scene]:
+    """A scene; its processes end with it."""
+    async with pulsing_exchange(**options) as (running, flow):
+        made = Scene(running, flow, folder)
+        try:
+            yield made
+        finally:
+            for node in made.nodes:
+                await node.end()
+
+
+async def until(
+    holds: Callable[[], bool], within_s: float, what: str, every_s: float = POLL_S
+) -> None:
+    """Return when `holds`; AssertionError with `what` when it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        await asyncio.sleep(every_s)
+
+
+async def until_armed(node: Node, count: int, within_s: float = 60.0) -> None:
+    """Return when the node has armed `count` attempts in all."""
+    try:
+        await until(lambda: len(node.armed()) >= count, within_s, f"{count} attempts")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; it said {node.said()[-2000:]}") from error
+
+
+@functools.cache
+def _empty_journal() -> bytes:
+    """Tables and nothing in them: making them takes a node half a second of imports."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        upgrade(path)
+        return path.read_bytes()
+
+
+def _config(folder: Path, running: Running, bots: Sequence[BotLine], settings: str) -> str:
+    lines = [
+        f'database_url = "sqlite:///{folder}/journal.db"',
+        "[account]",
+        f'name = "{ACCOUNT}"',
+        'api_key = "env:NODE_KEY"',
+        'api_secret = "env:NODE_SECRET"',
+        settings,
+        "[account.venue]",
+        f'rest_url = "{running.url}"',
+        f'stream_url = "{running.url.replace("http", "ws", 1)}/stream"',
+        f'ws_api_url = "{running.ws_api_url}"',
+    ]
+    busy = f"max_orders_per_minute = {ORDERS_PER_MINUTE}"
+    lines += ["[account.limits]", busy]
+    for bot in bots:
+        shipped = "/" in bot.strategy or bot.strategy.islower()
+        strategy = bot.strategy if shipped else f"{folder}/bots.py:{bot.strategy}"
+        lines += [
+            "[[bots]]",
+            f'name = "{bot.name}"',
+            f'strategy = "{strategy}"',
+            f'symbols = ["{bot.symbol}"]',
+            'timeframe = "1s"',
+            "[bots.params]",
+            *(f'{name} = "{value}"' for name, value in bot.params.items()),
+            "[bots.limits]",
+            busy,
+        ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,139 @@
+"""Logs: one line per event, with its keys, and never a secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from holdfast.telemetry import log
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """Leave the root logger as it was, whatever a test configured."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    root.handlers[:], root.level = before, level
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_has_sentence_action_ids_level_logger_and_utc_time(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("holdfast.execution").info("Order %s armed", "7", action="arm", epoch=3)
+    (line,) = lines(stream)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "Order 7 armed",
+        "action": "arm",
+        "epoch": 3,
+        "level": "info",
+        "logger": "holdfast.execution",
+    }
+
+
+def test_money_is_text(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("filled", price=Decimal("0.10"))
+    assert lines(stream)[0]["price"] == "0.10"
+
+
+def test_below_the_level_nothing_is_written(stream: io.StringIO) -> None:
+    log.configure("warning", stream=stream)
+    log.get_logger("x").info("hello")
+    logging.getLogger("another.module").info("hello")
+    assert stream.getvalue() == ""
+
+
+def test_other_libraries_speak_the_same_json(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    logging.getLogger("aiohttp.client").warning("closing %d", 3)
+    (line,) = lines(stream)
+    assert (line["event"], line["logger"], line["level"]) == (
+        "closing 3", "aiohttp.client", "warning",
+    )  # fmt: skip
+
+
+def test_an_exception_is_one_line_with_its_traceback(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    try:
+        raise ValueError("boom")
+    except ValueError:
+        log.get_logger("x").exception("it broke", action="boom")
+    (line,) = lines(stream)
+    assert "ValueError: boom" in line["exception"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"api_secret": "hunter2hunter2"},
+        {"nested": {"password": "hunter2hunter2"}},
+        {"headers": [{"X-MBX-APIKEY": "hunter2hunter2"}]},
+        {"url": "https://x/api/v3/order?symbol=A&signature=hunter2hunter2"},
+        {"database_url": "postgresql://user:hunter2hunter2@host/db"},
+        {"body": '{"listenKey": "hunter2hunter2"}'},
+        {"error": ValueError("apiKey=hunter2hunter2&x=1")},
+    ],
+)
+def test_secrets_are_masked_by_key_and_by_pattern(
+    stream: io.StringIO, fields: dict[str, Any]
+) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("sent", **fields)
+    assert "hunter2" not in stream.getvalue()
+    assert log.MASK in stream.getvalue()
+
+
+def test_a_hidden_value_is_masked_everywhere_even_in_a_traceback(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.hide("0p3n-s3same-0p3n")
+    try:
+        raise OSError("cannot use 0p3n-s3same-0p3n here")
+    except OSError:
+        log.get_logger("x").exception("failed with %s", "0p3n-s3same-0p3n")
+    logging.getLogger("other").error("saw 0p3n-s3same-0p3n")
+    assert "s3same" not in stream.getvalue()
+    assert len(lines(stream)) == 2
+
+
+def test_what_is_no_secret_stays_readable(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("sent", url="https://x/api/v3/order?symbol=BTCUSDT", seq=7, ok=True)
+    (line,) = lines(stream)
+    assert (line["url"], line["seq"], line["ok"]) == (
+        "https://x/api/v3/order?symbol=BTCUSDT", 7, True,
+    )  # fmt: skip
+
+
+def test_configuring_again_replaces_and_does_not_double(stream: io.StringIO) -> None:
+    log.configure("info", stream=io.StringIO())
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("once")
+    assert len(lines(stream)) == 1
+
+
+def test_a_terminal_gets_readable_lines(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream, as_json=False)
+    log.get_logger("x").info("hello there", action="greet")
+    assert "hello there" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")
+
+
+def test_an_unknown_level_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected one of debug"):
+        log.configure("loud")

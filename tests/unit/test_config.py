@@ -1,0 +1,200 @@
+"""The configuration: what file and environment make, and what each mistake is told."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from holdfast.config import Config, ReconcilePolicy, load, resolve, sqlite_path
+from holdfast.errors import ConfigError
+
+WHOLE = """
+deployment = "desk"
+database_url = "sqlite:////var/lib/holdfast/journal.db"
+log_level = "warn"
+
+[account]
+name = "spot"
+api_key = "env:SPOT_KEY"
+api_secret = "file:/run/secrets/spot"
+reconcile = "adopt"
+
+[account.venue]
+rest_url = "http://127.0.0.1:9900"
+stream_url = "ws://127.0.0.1:9900/stream"
+ws_api_url = "ws://127.0.0.1:9900/ws-api/v3"
+
+[account.limits]
+max_position_notional = "5000"
+max_daily_loss = 250.10
+symbols = ["BTC/USDT", "ETH/USDT"]
+
+[[bots]]
+name = "cross"
+strategy = "sma_cross"
+symbols = ["BTC/USDT"]
+timeframe = "5m"
+[bots.params]
+fast = 5
+quantity = 0.001
+[bots.limits]
+max_order_notional = 100
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    return tmp_path / "holdfast.toml"
+
+
+def refused(path: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    """What the error says when `text` is the file."""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path, environ or {})
+    return str(caught.value)
+
+
+def bot(extra: str = "", name: str = "a", symbols: str = '["BTC/USDT"]') -> str:
+    return f'[[bots]]\nname = "{name}"\nstrategy = "grid"\nsymbols = {symbols}\n{extra}\n'
+
+
+def test_a_whole_file_is_read_exactly(written: Path) -> None:
+    written.write_text(WHOLE, encoding="utf-8")
+    config = load(written, {})
+    assert config.deployment == "desk"
+    assert config.journal_path == Path("/var/lib/holdfast/journal.db")
+    assert config.log_level == "warning"
+    assert config.account.reconcile is ReconcilePolicy.ADOPT
+    assert config.account.limits.max_daily_loss == Decimal("250.10")
+    assert config.account.limits.max_drawdown_pct is None
+    assert config.bots[0].params == {"fast": 5, "quantity": Decimal("0.001")}
+    assert config.bots[0].limits.max_order_notional == Decimal(100)
+
+
+def test_without_a_file_the_defaults_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {}) == Config()
+
+
+def test_the_file_of_the_working_directory_is_found(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(written.parent)
+    written.write_text('deployment = "here"')
+    assert load(None, {}).deployment == "here"
+
+
+def test_the_environment_wins_over_the_file(written: Path) -> None:
+    written.write_text('log_level = "error"\ndatabase_url = "sqlite:///a.db"')
+    config = load(written, {"LOG_LEVEL": "DEBUG", "DATABASE_URL": "sqlite:///b.db"})
+    assert (config.log_level, config.journal_path) == ("debug", Path("b.db"))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("deploymnt = 'x'", ["unknown field `deploymnt`"]),
+        ("[account.limits]\nmax_oder_notional = 5", ["account.limits", "`max_oder_notional`"]),
+        ("[account.limits]\nmax_open_orders = 'many'", ["max_open_orders is 'many'", "`int"]),
+        ("[account.limits]\nmax_daily_loss = -1", ["account.limits", "is -1", "more than zero"]),
+        ("[account.limits]\nmax_daily_loss = nan", ["is NaN", "more than zero"]),
+        ("[account.limits]\nmax_drawdown_pct = 120", ["is 120", "at most 100"]),
+        (
+            "[account.limits]\nmax_order_notional = 9\nmax_position_notional = 8",
+            ["`max_order_notional` is 9", "`max_position_notional`, 8"],
+        ),
+        ("[account]\nname = 'Main Account'", ["account.name is 'Main Account'"]),
+        ("[account]\nreconcile = 'guess'", ["account.reconcile is 'guess'"]),
+        ("[account]\napi_key='env:A'\napi_secret='env:A'", ["same reference"]),
+        ("[account.venue]\nkind = 'kraken'", ["account.venue.kind is 'kraken'"]),
+        ("[account.venue]\nrest_url = 'ftp://x'", ["'ftp://x'", "https://host"]),
+        ("[account.venue]\nrest_url = 'http://example.com'", ["unencrypted", "https://"]),
+        ("[account.venue]\nrest_url = 'https://u:hunter2@x'", ["credentials"]),
+        ("database_url = 'postgresql://u:hunter2@h/d'", ["not speak yet", "sqlite:///path"]),
+        ("database_url = 'sqlite:///'", ["expected: sqlite:///path"]),
+        ("log_level = 'loud'", ["'loud'", "debug or error"]),
+        (bot() + bot(), ["bot names has 'a' more than once"]),
+        (bot(symbols="[]"), ["bots[0].symbols is []"]),
+        (bot(symbols='["BTCUSDT"]'), ["bots[0].symbols[0] is 'BTCUSDT'"]),
+        (bot(symbols='["A/B", "A/B"]'), ["'A/B' more than once"]),
+        (bot('timeframe = "soon"'), ["bots[0].timeframe is 'soon'"]),
+        (bot('[bots.limits]\nsymbols = ["ETH/USDT"]'), ["'BTC/USDT' is outside limits.symbols"]),
+        (
+            '[account.limits]\nsymbols = ["ETH/USDT"]\n' + bot(),
+            ["'BTC/USDT' is outside account.limits.symbols (a)"],
+        ),
+        ("a = \nb = 1", ["holdfast.toml", "line 1", "valid TOML"]),
+    ],
+)
+def test_each_mistake_names_file_key_seen_and_expected(
+    written: Path, text: str, parts: list[str]
+) -> None:
+    told = refused(written, text)
+    for part in [str(written), *parts, "seen: ", "; expected: ", "; do: "]:
+        assert part in told
+    assert "hunter2" not in told
+
+
+def test_a_key_pasted_into_the_file_is_refused_and_not_repeated(written: Path) -> None:
+    pasted = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
+    told = refused(written, f'[account]\napi_key = "{pasted}"')
+    assert "account.api_key is ***" in told
+    assert pasted not in told
+
+
+def test_a_mistake_in_the_environment_names_the_variable(written: Path) -> None:
+    assert "with LOG_LEVEL" in refused(written, "", {"LOG_LEVEL": "loud"})
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "STRATEGY", "DB_HOST", "CAPITAL_ALLOCATION"])
+def test_a_variable_that_is_not_acted_on_yet_is_not_passed_over(written: Path, name: str) -> None:
+    told = refused(written, "", {name: "x"})
+    assert f"seen: {name}" in told
+    assert f"do: unset {name}" in told
+
+
+def test_a_directory_instead_of_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path, {})
+
+
+def test_a_secret_is_resolved_and_does_not_show_itself(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from-a-file\n")
+    by_file = resolve(f"file:{tmp_path}/key", {})
+    by_env = resolve("env:KEY", {"KEY": "from-the-environment"})
+    assert by_file.reveal() == "from-a-file"
+    assert by_env.reveal() == "from-the-environment"
+    assert f"{by_env} {by_env!r} {[by_env]}" == "Secret(***) Secret(***) [Secret(***)]"
+
+
+@pytest.mark.parametrize("reference", ["env:ABSENT", "env:EMPTY", "file:absent", "file:.", "value"])
+def test_a_reference_to_nothing_is_refused(
+    reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="expected"):
+        resolve(reference, {"EMPTY": "  "})
+
+
+def test_a_value_in_place_of_a_reference_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgw", {})
+    assert "vmPUZE" not in str(caught.value)
+
+
+def test_sqlite_addresses_are_relative_with_three_strokes_and_absolute_with_four() -> None:
+    assert sqlite_path("sqlite:///a/b.db") == Path("a/b.db")
+    assert sqlite_path("sqlite:////a/b.db") == Path(f"{os.sep}a/b.db")
+
+
+def test_the_environment_s_keys_are_the_default_references() -> None:
+    account = Config().account
+    environ = {"BINANCE_API_KEY": "k" * 64, "BINANCE_API_SECRET": "s" * 64}
+    assert resolve(account.api_key, environ).reveal() == "k" * 64
+    assert resolve(account.api_secret, environ).reveal() == "s" * 64
