@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.errors import ConfigError, FencedError
 from holdfast.journal.chain import Batch, Line, extend, fenced_text, merge, prove
 from holdfast.journal.claims import Claim, claim_text, claims
@@ -85,6 +86,19 @@ class MemoryStore:
         known = 0 < after_seq <= len(stream.hashes)
         after_hash = stream.hashes[after_seq - 1] if known else GENESIS
         return prove(stream.head, stream.lines(after_seq), after_seq, after_hash)
+
+    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
+        """The order or cancel that was armed under `cid`; reads the stream when there is one.
+
+        Raises:
+            ConfigError: this store was told not to keep records.
+        """
+        if ("attempt", cid) not in self._stream(account).claimed:
+            return None
+        facts = (record.fact for record in self.read(account))
+        return next(
+            fact for fact in facts if isinstance(fact, Armed | CancelArmed) and fact.cid == cid
+        )
 
     async def hash_at(self, account: str, seq: int) -> bytes | None:
         """Chain hash of record `seq`; None when there is no such record (any more)."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from holdfast.domain.fact import AnyFact
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import OutcomeUnknownError
 from holdfast.journal.record import Record
 
@@ -142,6 +142,17 @@ class Store(Protocol):
         Raises:
             CorruptionError: the chain does not hold, a sequence number is missing, the last record
                 is not the head, or a record is newer than this program.
+        """
+        ...
+
+    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
+        """The order or cancel that was armed under `cid`, however long ago; None when none was.
+
+        Blocks the caller for a moment, and not the writer.
+
+        Raises:
+            CorruptionError: the record behind the claim is missing, or is of something else.
+            RetryableError: the store cannot be read now.
         """
         ...
 

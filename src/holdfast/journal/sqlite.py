@@ -13,11 +13,12 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
+from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S
 from holdfast.journal.sqlite_file import SqliteFile
-from holdfast.journal.sqlite_read import read_stream
+from holdfast.journal.sqlite_read import find_attempt, read_stream
 
 T = TypeVar("T")
 
@@ -61,6 +62,10 @@ class SqliteStore:
     def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
         """Records in order, verified while they are read; blocks the caller, not the writer."""
         return read_stream(self.path, account, after_seq)
+
+    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
+        """The order or cancel that was armed under `cid`; blocks the caller, not the writer."""
+        return find_attempt(self.path, account, cid)
 
     async def hash_at(self, account: str, seq: int) -> bytes | None:
         """Chain hash of record `seq` as stored; None when there is no such record."""

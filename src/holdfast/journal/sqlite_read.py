@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.errors import CorruptionError
 from holdfast.journal.chain import Line, prove
 from holdfast.journal.port import Head
-from holdfast.journal.record import GENESIS, Record
+from holdfast.journal.record import GENESIS, Record, decode
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
     SQLITE_ERRORS,
@@ -25,6 +27,12 @@ from holdfast.journal.version import require_current, stored_version
 _HEAD = "SELECT account, epoch, generation, seq, hash FROM head WHERE account = ?"
 _HASH = "SELECT hash FROM record WHERE account = ? AND seq = ?"
 _RECORDS = "SELECT seq, body, hash FROM record WHERE account = ? AND seq > ? ORDER BY seq"
+
+_ATTEMPT = """
+    SELECT a.seq, r.body FROM attempt a
+    LEFT JOIN record r ON r.account = a.account AND r.seq = a.seq
+    WHERE a.account = ? AND a.cid = ?
+"""
 
 
 def head_of(path: Path, connection: sqlite3.Connection, account: str) -> Head:
@@ -62,6 +70,32 @@ def read_stream(
             yield from prove(head, lines, after_seq, before)
         except SQLITE_ERRORS as error:
             raise_translated(path, error)
+
+
+def find_attempt(
+    path: Path, account: str, cid: str, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> Armed | CancelArmed | None:
+    """The order or cancel that was armed under `cid`, however long ago; None when none was.
+
+    Raises:
+        As `read_stream`; CorruptionError also when the record behind the row is not of this id.
+    """
+    with closing(connect(path, busy_timeout_s, read_only=True)) as connection:
+        try:
+            require_current(path, stored_version(connection))
+            row = connection.execute(_ATTEMPT, (account, cid)).fetchone()
+        except SQLITE_ERRORS as error:
+            raise_translated(path, error)
+    if row is None:
+        return None
+    seq, body = typed(path, row, tuple[int, bytes | None])
+    fact = decode(body).fact if body is not None else None
+    if isinstance(fact, Armed | CancelArmed) and fact.cid == cid:
+        return fact
+    raise CorruptionError(
+        f"seen: {path}: attempt {cid} of {account} without its record {seq}; expected: the record "
+        "that armed it; do: stop, and run `holdfast audit verify`"
+    )
 
 
 def stored_heads(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> list[Head]:

@@ -28,7 +28,7 @@ from holdfast.journal.schema import metadata
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_connect import make_durable
 from holdfast.journal.sqlite_file import SqliteFile
-from holdfast.journal.sqlite_read import read_stream
+from holdfast.journal.sqlite_read import find_attempt, read_stream
 from holdfast.journal.upgrade import upgrade
 from holdfast.journal.version import SCHEMA_VERSION
 from holdfast.journal.writer import JournalWriter
@@ -245,6 +245,24 @@ def test_rows_beyond_the_head_are_a_contradiction(file: SqliteFile) -> None:
     with pytest.raises(CorruptionError, match="beyond the end"):
         file.commit(head, groups(1), 1)
     assert file.head(MAIN) == head
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM record WHERE seq = 1",
+        "UPDATE record SET body = (SELECT body FROM record WHERE seq = 2) WHERE seq = 1",
+    ],
+)
+def test_an_attempt_without_the_record_that_armed_it_is_a_contradiction(
+    damage: str, file: SqliteFile
+) -> None:
+    head = file.acquire("main", "a")
+    file.commit(head, [Group((armed(1),)), Group((armed(2),))], 1)
+    file.connection().execute(damage)
+
+    with pytest.raises(CorruptionError, match="audit verify"):
+        find_attempt(file.path, "main", armed(1).cid)
 
 
 def test_a_snapshot_with_changed_bytes_is_ignored(file: SqliteFile) -> None:

@@ -245,6 +245,28 @@ async def test_reading_after_the_end_is_a_contradiction(store: Store) -> None:
 
 
 @scenario
+async def test_an_attempt_is_found_by_its_id_however_long_ago_it_was_armed(store: Store) -> None:
+    head = await store.acquire(MAIN, "a")
+    head, _ = await store.commit(head, [group(acked(9), armed(1)), group(CANCEL)], 1)
+    for number in range(2, 40):
+        head, _ = await store.commit(head, [group(armed(number), acked(number))], number)
+
+    assert store.attempt(MAIN, armed(1).cid) == armed(1)
+    assert store.attempt(MAIN, armed(39).cid) == armed(39)
+    assert store.attempt(MAIN, CANCEL.cid) == CANCEL
+
+
+@scenario
+async def test_an_attempt_that_was_never_armed_is_none(store: Store) -> None:
+    assert store.attempt(MAIN, armed(1).cid) is None
+    head = await store.acquire(MAIN, "a")
+    await store.commit(head, [group(armed(1)), group(acked(2))], 1)
+
+    assert store.attempt(MAIN, armed(2).cid) is None  # spoken of, and never armed
+    assert store.attempt("other", armed(1).cid) is None
+
+
+@scenario
 async def test_closing_twice_is_harmless(store: Store) -> None:
     await store.acquire(MAIN, "a")
     await store.close()
