@@ -33,7 +33,7 @@ from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.writer import JournalWriter
-from holdfast.ledger.fold import apply
+from holdfast.ledger.fold import REMEMBERED, apply
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.venues.port import (
     Answer,
@@ -61,7 +61,7 @@ class ScriptedVenue:
         owners: what a query by symbol and order id finds.
         open: what `open_orders` lists.
         trades: what `fills` pages through, in order of trade id.
-        cancelled: ids of the cancels it was sent.
+        cancels: what it was sent; `cancelled` are the ids of the orders that they name.
         placed: ids of the orders it was sent.
         on_place, on_cancel: what it answers.
     """
@@ -72,7 +72,7 @@ class ScriptedVenue:
         self.owners: dict[tuple[str, str], OrderReport] = {}
         self.trades: list[Fill] = []
         self.held: dict[str, Balance] = {}
-        self.cancelled: list[str] = []
+        self.cancels: list[Cancellation] = []
         self.placed: list[str] = []
         self.page = 1000
         self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
@@ -81,6 +81,10 @@ class ScriptedVenue:
 
     async def _unanswered(self, _placement: Placement) -> Verdict:
         return Verdict(answer=Answer.UNKNOWN, evidence="scripted")
+
+    @property
+    def cancelled(self) -> list[str]:
+        return [cancellation.target for cancellation in self.cancels]
 
     async def instruments(self) -> tuple[Instrument, ...]:
         return ()
@@ -97,7 +101,7 @@ class ScriptedVenue:
         return await self.on_place(placement)
 
     async def cancel(self, cancellation: Cancellation) -> Verdict:
-        self.cancelled.append(cancellation.target)
+        self.cancels.append(cancellation)
         return self.on_cancel
 
     async def order(self, _symbol: str, cid: str, _purpose: Purpose) -> OrderReport | None:
@@ -139,7 +143,9 @@ class ScriptedVenue:
 class ExecutionWorld:
     """All of execution over one account, at a time that stands until it is moved."""
 
-    def __init__(self, writer: JournalWriter, policy: ReconcilePolicy) -> None:
+    def __init__(
+        self, store: MemoryStore, writer: JournalWriter, policy: ReconcilePolicy
+    ) -> None:
         self.account = AccountState()
         self.facts: list[AnyFact] = []
         self.mono_ns = 0
@@ -148,7 +154,8 @@ class ExecutionWorld:
         self.clock = ExchangeClock(lambda: self.mono_ns)
         self.clock.take(TimeSample(START_MS, 0, 0))
         self.recorder = Recorder(writer, self._committed, self.broken.append)
-        self.books = Books(self.account, self.recorder, self.clock, lambda _a, _q: None, policy)
+        self._store, self._policy = store, policy
+        self.books = self.new_books()
         self.desk = Desk(
             account=self.account,
             identity=Identity(TAG, "main", 1, "boot"),
@@ -186,14 +193,43 @@ class ExecutionWorld:
         apply(self.account, event.seq, 1, event.at_ns, event.fact)
         self.facts.append(event.fact)
 
+    def new_books(self) -> Books:
+        """Books as a process has them that has just begun."""
+        return Books(
+            self.account,
+            self.recorder,
+            self.clock,
+            lambda _asset, _quote: None,
+            self._policy,
+            find=lambda cid: self._store.attempt("main", cid),
+        )
+
     def pass_s(self, seconds: float) -> None:
         """Time passes, here and at the exchange."""
         self.mono_ns += int(seconds * 1_000_000_000)
 
-    async def arm(self, number: int, symbol: str = "BTC/USDT", side: Side = Side.BUY) -> Armed:
-        """A durable attempt at a market order of one unit; nothing is sent."""
+    async def arm(
+        self,
+        number: int,
+        symbol: str = "BTC/USDT",
+        side: Side = Side.BUY,
+        price: Decimal | None = None,
+    ) -> Armed:
+        """A durable attempt, as `attempt`; nothing is sent."""
+        attempt = self.attempt(number, symbol, side, price)
+        await self.recorder.record(attempt)
+        return attempt
+
+    def attempt(
+        self,
+        number: int,
+        symbol: str = "BTC/USDT",
+        side: Side = Side.BUY,
+        price: Decimal | None = None,
+    ) -> Armed:
+        """An attempt at one unit, at the market or at a limit, that the journal does not know."""
         intent = f"00000000-0000-5000-8000-{number:012d}"
-        attempt = Armed(
+        return Armed(
             cid=client_order_id(tag=TAG, account="main", generation=1, intent_id=intent, n=1),
             intent_id=intent,
             n=1,
@@ -201,21 +237,34 @@ class ExecutionWorld:
             leg=symbol,
             seq=0,
             decision=number,
-            spec=OrderSpec(symbol=symbol, side=side, type=OrderType.MARKET, quantity=ONE),
+            spec=OrderSpec(
+                symbol=symbol,
+                side=side,
+                type=OrderType.MARKET if price is None else OrderType.LIMIT,
+                quantity=ONE,
+                price=price,
+            ),
             boot_id="boot",
             timestamp_ms=self.clock.earliest_ms(),
             window_ms=WINDOW_MS,
             reserve_asset="USDT",
             reserve=Decimal(100),
         )
-        await self.recorder.record(attempt)
-        return attempt
 
     async def doubt(self, number: int, symbol: str = "BTC/USDT") -> LiveOrder:
         """An attempt of which nobody knows what became."""
         attempt = await self.arm(number, symbol)
         await self.recorder.record(AttemptMoved(cid=attempt.cid, state=AttemptState.IN_DOUBT))
         return self.account.live[attempt.cid]
+
+    async def forget(self, attempt: Armed) -> None:
+        """Let so many attempts come and go that the fold remembers this closed one no more."""
+        for number in range(REMEMBERED):
+            gone = self.attempt(100_000 + number, attempt.spec.symbol)
+            await self.recorder.record(
+                gone, AttemptMoved(cid=gone.cid, state=AttemptState.NOT_SENT, evidence="a test")
+            )
+        assert self.account.order(attempt.cid) is None
 
     def of_kind(self, kind: type[AnyFact]) -> list[Any]:
         """The facts of one kind, in order."""
@@ -233,7 +282,7 @@ async def world(
     """An account that has been opened with some USDT."""
     store = MemoryStore()
     writer = JournalWriter(store, await store.acquire("main", "test"))
-    made = ExecutionWorld(writer, policy)
+    made = ExecutionWorld(store, writer, policy)
     await made.recorder.record(
         Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
         CashFlow(asset="USDT", amount=Decimal(cash), reason="opening", evidence="", at_ns=0),

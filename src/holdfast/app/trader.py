@@ -79,7 +79,12 @@ class Trader:
 
         self.recorder = Recorder(stream.writer, self._on_committed, self._on_broken)
         self.books = Books(
-            self.account, self.recorder, self.clock, self._fee_rate, config.account.reconcile
+            self.account,
+            self.recorder,
+            self.clock,
+            self._fee_rate,
+            config.account.reconcile,
+            find=lambda cid: stream.store.attempt(self.account.account, cid),
         )
         self.desk = Desk(
             account=self.account,

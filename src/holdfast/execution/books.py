@@ -11,10 +11,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
     AnyFact,
+    Armed,
     AttemptMoved,
+    CancelArmed,
     Filled,
     ForeignOrder,
     Ghost,
@@ -36,6 +40,8 @@ from holdfast.venues.port import OrderReport
 REMEMBERED_FILLS = 50_000
 log = get_logger("execution.books")
 
+_HALT = Halted(level=HaltLevel.ENTRIES, reason="ghost", by="execution")
+
 
 class Books:
     """Books what the venue reports.
@@ -43,6 +49,7 @@ class Books:
     Args:
         rate: quote units per unit of a third fee asset and where it came from; None when unknown.
         policy: about open orders that nobody here made.
+        find: the order or cancel that the journal armed under an id, however long ago.
     """
 
     def __init__(
@@ -52,24 +59,34 @@ class Books:
         clock: ExchangeClock,
         rate: Callable[[str, str], tuple[Decimal, str] | None],
         policy: ReconcilePolicy,
+        *,
+        find: Callable[[str], Armed | CancelArmed | None],
     ) -> None:
         self._account = account
         self._recorder = recorder
         self._clock = clock
         self._rate = rate
         self._policy = policy
+        self._find = find
         self._locks: dict[str, asyncio.Lock] = {}
         self._booked: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._foreign: set[str] = set()
+        self._late: set[str] = set()
 
     async def report(self, report: OrderReport, source: str) -> bool:
         """Book a report and the fills it carries; safe to repeat. Whether it is about our order."""
-        order = self._account.order(report.cid)
-        if order is None:
+        owner = self._owner(report.cid)
+        if owner is None:
             await self._unknown(report, source)
             return False
+        if isinstance(owner, Armed):
+            async with self._lock(owner.cid):
+                await self._book_late(owner, report, source)
+            return True
+        if owner.armed.cid != report.cid:
+            report = msgspec.structs.replace(report, cid=owner.armed.cid)
         async with self._lock(report.cid):
-            await self._book(order, report, source)
+            await self._book(owner, report, source)
         return True
 
     async def fills(self, fills: Iterable[Fill], source: str) -> list[Fill]:
@@ -83,12 +100,15 @@ class Books:
         for fill in fills:
             if (fill.symbol, fill.trade_id) in self._booked:
                 continue
-            order = by_id.get((fill.symbol, fill.venue_order_id)) or self._account.order(fill.cid)
-            if order is None:
+            owner = by_id.get((fill.symbol, fill.venue_order_id)) or self._owner(fill.cid)
+            if owner is None:
                 strangers.append(fill)
-                continue
-            async with self._lock(order.armed.cid):
-                await self._record(order, [], (self._filled(order, fill),), source)
+            elif isinstance(owner, Armed):
+                async with self._lock(owner.cid):
+                    await self._record_late(owner, (self._filled(owner, fill),), source)
+            else:
+                async with self._lock(owner.armed.cid):
+                    await self._record(owner, [], (self._filled(owner.armed, fill),), source)
         return strangers
 
     async def move(self, moved: AttemptMoved) -> bool:
@@ -111,7 +131,7 @@ class Books:
 
     def is_behind(self, cid: str) -> bool:
         """Whether an order of this id at the exchange proves that rows of the journal are lost."""
-        return cid.startswith(self._account.deployment) and self._account.order(cid) is None
+        return cid.startswith(self._account.deployment) and self._owner(cid) is None
 
     async def foreign_fill(self, fill: Fill, evidence: str) -> None:
         """Book an execution of an order that no bot of ours made: holdings only."""
@@ -127,9 +147,25 @@ class Books:
 
     # -- inside ----------------------------------------------------------------------------------
 
+    def _owner(self, cid: str) -> LiveOrder | Armed | None:
+        """The attempt that the exchange means by `cid`; only armed when it was forgotten since.
+
+        Some answers about a cancelled order name it by the id of its cancel.
+        """
+        order = self._account.order(cid)
+        if order is not None or not cid or not cid.startswith(self._account.deployment):
+            return order
+        found = self._find(cid)
+        if not isinstance(found, CancelArmed):
+            return found
+        named = self._find(found.target)
+        if isinstance(named, Armed):
+            return self._account.order(named.cid) or named
+        return None
+
     async def _book(self, order: LiveOrder, report: OrderReport, source: str) -> None:
         fresh = tuple(
-            self._filled(order, fill)
+            self._filled(order.armed, fill)
             for fill in report.fills
             if (fill.symbol, fill.trade_id) not in self._booked
         )
@@ -145,17 +181,48 @@ class Books:
         if filled and not proven and is_ghost(order):
             proven = [Ghost(cid=order.armed.cid, evidence=f"{source}: a trade")]
         if any(isinstance(fact, Ghost) for fact in proven):
-            log.error(
-                "an order executed that must not have",
-                action="ghost",
-                cid=order.armed.cid,
-                source=source,
-            )
-            proven = [*proven, Halted(level=HaltLevel.ENTRIES, reason="ghost", by="execution")]
+            proven = [*proven, _HALT]
+        await self._journal(proven, filled)
+
+    async def _book_late(self, armed: Armed, report: OrderReport, source: str) -> None:
+        """A report about an attempt that closed longer ago than the fold remembers.
+
+        Old news may come again; what must not be is a trade that is new, or an order that is open.
+        """
+        fresh = tuple(
+            self._filled(armed, fill)
+            for fill in report.fills
+            if (fill.symbol, fill.trade_id) not in self._booked
+        )
+        if fresh or report.state.is_open:
+            seen = f"{source}: {report.state}"
+            await self._record_late(armed, fresh, seen, is_open=report.state.is_open)
+
+    async def _record_late(
+        self, armed: Armed, filled: tuple[Filled, ...], source: str, *, is_open: bool = False
+    ) -> None:
+        proven: list[AnyFact] = []
+        if armed.cid not in self._late:
+            evidence = f"{source}, though the attempt closed long ago"
+            proven = [Ghost(cid=armed.cid, evidence=evidence), _HALT]
+        if await self._journal(proven, filled, only_with_fills=not is_open):
+            self._late.add(armed.cid)
+
+    async def _journal(
+        self, proven: list[AnyFact], filled: tuple[Filled, ...], *, only_with_fills: bool = False
+    ) -> bool:
+        """Journal together, without fills that are in the journal already; whether any of it was.
+
+        Args:
+            only_with_fills: what is `proven` rests on a fill being news.
+        """
+        written = False
         left = list(filled)
-        while proven or left:
+        while left or (proven and not only_with_fills):
             outcome = await self._recorder.record(*proven, *left)
             if not isinstance(outcome, Refused):
+                written = True
+                _tell_ghosts(proven)
                 break
             _, symbol, trade_id = outcome.claim.split(" ", 2)
             before = len(left)
@@ -164,15 +231,16 @@ class Books:
                 raise RuntimeError(f"refused for {outcome.claim}, which the group does not claim")
         for fact in filled:
             self._remember(fact.fill)
+        return written
 
-    def _filled(self, order: LiveOrder, fill: Fill) -> Filled:
+    def _filled(self, armed: Armed, fill: Fill) -> Filled:
         base, quote = fill.symbol.split("/")
         rate = None
         if fill.fee and fill.fee_asset not in {base, quote}:
             rate = self._rate(fill.fee_asset, quote)
         return Filled(
-            fill=_named(fill, order.armed.cid),
-            bot=order.armed.bot,
+            fill=_named(fill, armed.cid),
+            bot=armed.bot,
             quote_rate=rate[0] if rate else None,
             rate_source=rate[1] if rate else "",
         )
@@ -222,6 +290,17 @@ class Books:
                 self._locks = {c: held for c, held in self._locks.items() if held.locked()}
             lock = self._locks[cid] = asyncio.Lock()
         return lock
+
+
+def _tell_ghosts(facts: Iterable[AnyFact]) -> None:
+    for fact in facts:
+        if isinstance(fact, Ghost):
+            log.error(
+                "an order executed that must not have",
+                action="ghost",
+                cid=fact.cid,
+                evidence=fact.evidence,
+            )
 
 
 def _named(fill: Fill, cid: str) -> Fill:

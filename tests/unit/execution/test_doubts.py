@@ -76,8 +76,7 @@ async def test_a_thousand_trades_of_others_hide_no_trade_of_ours() -> None:
     order = await at.doubt(1)
     at.venue.trades = [fill(number, "99", side=Side.SELL) for number in range(1, 1100)]
     at.venue.trades.append(fill(1100, "8"))
-    other = await at.arm(7)
-    at.account.live.pop(other.cid)
+    other = at.attempt(7)
     hand = report(other, order_id="99")
     at.venue.owners["BTC/USDT", "99"] = type(hand)(
         **{f: getattr(hand, f) for f in hand.__struct_fields__ if f != "cid"}, cid="hand"

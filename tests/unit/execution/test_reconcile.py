@@ -163,8 +163,7 @@ def test_a_trade_of_an_order_of_ours_without_a_row_refuses_the_journal(
     @on_loop
     async def run() -> None:
         at = await _traded(policy)
-        lost = await at.arm(9)
-        at.account.live.pop(lost.cid)  # the journal that is there now never had it
+        lost = at.attempt(9)  # the journal that is there now never had it
         at.venue.owners["BTC/USDT", "8"] = report(lost, order_id="8")
 
         with pytest.raises(CorruptionError, match=f"journal behind exchange: order {lost.cid}"):
@@ -178,8 +177,7 @@ def test_a_trade_of_an_order_of_ours_without_a_row_refuses_the_journal(
 async def test_a_journal_without_any_trade_may_be_behind_as_well() -> None:
     at = await world(IGNORE)
     await at.books.report(report(await at.arm(1), OrderState.CANCELLED, executed="0"), "reply")
-    lost = await at.arm(9)
-    at.account.live.pop(lost.cid)
+    lost = at.attempt(9)
     at.venue.trades = [fill(6, "8")]
     at.venue.owners["BTC/USDT", "8"] = report(lost, order_id="8")
 
@@ -191,8 +189,7 @@ async def test_a_journal_without_any_trade_may_be_behind_as_well() -> None:
 async def test_a_foreign_open_order_is_noted_once_and_with_what_was_done_about_it() -> None:
     for policy, halts in ((HALT, True), (ADOPT, False), (IGNORE, False)):
         at = await world(policy)
-        other = await at.arm(9)
-        at.account.live.pop(other.cid)
+        other = at.attempt(9)
         by_hand = report(other, OrderState.NEW, executed="0")
         by_hand = type(by_hand)(
             **{f: getattr(by_hand, f) for f in by_hand.__struct_fields__ if f != "cid"}, cid="hand"
@@ -209,8 +206,7 @@ async def test_a_foreign_open_order_is_noted_once_and_with_what_was_done_about_i
 @on_loop
 async def test_an_open_order_of_ours_without_a_row_refuses_the_journal() -> None:
     at = await world(IGNORE)
-    lost = await at.arm(9)
-    at.account.live.pop(lost.cid)
+    lost = at.attempt(9)
     at.venue.open = [report(lost, OrderState.NEW, executed="0")]
 
     with pytest.raises(CorruptionError, match="find the newer journal"):
