@@ -1,4 +1,4 @@
-"""The journal in a SQLite file: one thread writes, the event loop never waits for a disk.
+"""The journal in a SQLite file: one writer, and an event loop that never waits for a slow disk.
 
 Not here: statements and what failures mean (journal.sqlite_file), batching (journal.writer).
 """
@@ -6,6 +6,7 @@ Not here: statements and what failures mean (journal.sqlite_file), batching (jou
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.errors import RetryableError
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S
@@ -21,6 +23,12 @@ from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.sqlite_read import find_attempt, read_stream
 
 T = TypeVar("T")
+
+QUICK_S = 0.002
+"""A commit this short is made where it is asked for: handing it to a thread costs as much."""
+
+CALM_COMMITS = 32
+"""After a slower one the thread commits, until so many in a row were quick."""
 
 
 class SqliteStore:
@@ -32,6 +40,7 @@ class SqliteStore:
             simulation that owns time; the same code otherwise.
         busy_timeout_s: how long another process may hold the write lock before a commit fails as
             retryable.
+        quick_s: how short a commit must be for the next one to be made in the event loop.
 
     Raises:
         ConfigError: the file cannot be opened, or its schema is older or newer than this program.
@@ -39,11 +48,18 @@ class SqliteStore:
     """
 
     def __init__(
-        self, path: Path, *, inline: bool = False, busy_timeout_s: float = BUSY_TIMEOUT_S
+        self,
+        path: Path,
+        *,
+        inline: bool = False,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        quick_s: float = QUICK_S,
     ) -> None:
         self.path = path
+        self._quick_s = quick_s
         self._file = SqliteFile(path, busy_timeout_s)
         self._thread = None if inline else _FileThread(path)
+        self._slow = 0  # commits that the thread makes yet, because one was slow
 
     async def acquire(self, account: str, node: str) -> Head:
         """Take the stream over: epoch + 1, durably."""
@@ -52,8 +68,29 @@ class SqliteStore:
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> Awaitable[tuple[Head, list[Outcome]]]:
-        """Append `groups` durably in one transaction, as the port promises."""
-        return self._run(self._file.commit, head, groups, at_ns)
+        """Append `groups` durably in one transaction, as the port promises.
+
+        On a quick disk in the caller's thread, else away from it.
+        """
+        if self._thread is None or (not self._slow and self._thread.is_idle):
+            done: asyncio.Future[tuple[Head, list[Outcome]]]
+            done = asyncio.get_running_loop().create_future()
+            _settle(done, *_outcome(self._commit, (head, groups, at_ns, self._thread is None)))
+            failure = done.exception()
+            if self._thread is None or not isinstance(failure, RetryableError):
+                return done
+            # Nothing was written, and the thread may wait for the lock that this one may not.
+        return self._run(self._commit, head, groups, at_ns, True)
+
+    def _commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int, wait: bool
+    ) -> tuple[Head, list[Outcome]]:
+        began_s = time.perf_counter()
+        try:
+            return self._file.commit(head, groups, at_ns, wait=wait)
+        finally:
+            quick = time.perf_counter() - began_s < self._quick_s
+            self._slow = max(0, self._slow - 1) if quick else CALM_COMMITS
 
     async def head(self, account: str) -> Head:
         """The head as it is stored now."""
@@ -104,12 +141,19 @@ class _FileThread:
         # A daemon: a process that must end does not wait for a disk that does not answer.
         self._thread = Thread(target=self._work, name=f"journal {path.name}", daemon=True)
         self._thread.start()
+        self._jobs = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the file is nobody's at the moment."""
+        return not self._jobs and self._thread.is_alive()
 
     def run(self, function: Callable[..., T], *args: object) -> asyncio.Future[T]:
         """Queue it; the future settles in the running loop."""
         if not self._thread.is_alive():
             raise RuntimeError("this journal is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs += 1
         self._queue.put((future, function, args))
         return future
 
@@ -123,7 +167,13 @@ class _FileThread:
             future, function, args = job
             outcome = _outcome(function, args)
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                future.get_loop().call_soon_threadsafe(_settle, future, *outcome)
+                future.get_loop().call_soon_threadsafe(self._finished, future, *outcome)
+
+    def _finished(
+        self, future: asyncio.Future[Any], result: object, failure: Exception | None
+    ) -> None:
+        self._jobs -= 1
+        _settle(future, result, failure)
 
 
 def _outcome(

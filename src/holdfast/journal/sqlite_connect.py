@@ -6,6 +6,7 @@ Not here: what is stored (journal.sqlite_file, journal.sqlite_read).
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -20,6 +21,8 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 BUSY_TIMEOUT_S = 2.0
 """How long another process may hold the write lock before we give up."""
+
+_LOCKED_PAUSE_S = 0.005
 
 
 def connect(
@@ -52,7 +55,7 @@ def connect(
         ) from error
     try:
         if not read_only:
-            make_durable(connection, path)
+            make_durable(connection, path, busy_timeout_s)
     except SQLITE_ERRORS as error:
         connection.close()
         raise_translated(path, error)
@@ -62,13 +65,16 @@ def connect(
     return connection
 
 
-def make_durable(connection: sqlite3.Connection, path: Path) -> None:
+def make_durable(
+    connection: sqlite3.Connection, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> None:
     """Have commits survive a crash of the machine, and read back that they will.
 
     Raises:
         ConfigError: the file system, or this build of SQLite, cannot.
+        sqlite3.OperationalError: another process kept the file locked.
     """
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _write_ahead(connection, time.monotonic() + busy_timeout_s)
     connection.execute("PRAGMA synchronous = FULL")
     (level,) = connection.execute("PRAGMA synchronous").fetchone()
     if (mode, level) != ("wal", 2):
@@ -76,6 +82,20 @@ def make_durable(connection: sqlite3.Connection, path: Path) -> None:
             f"seen: {path} with journal_mode {mode}, synchronous {level}; expected: wal, 2 (FULL); "
             "do: keep the journal on a local disk with a file system that can lock and share memory"
         )
+
+
+def _write_ahead(connection: sqlite3.Connection, until_s: float) -> str:
+    """Ask for the write-ahead log; SQLite itself does not wait when two processes begin one file."""
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() > until_s:
+                raise
+            time.sleep(_LOCKED_PAUSE_S)
+        else:
+            return str(mode)
 
 
 def raise_translated(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> NoReturn:

@@ -65,6 +65,7 @@ class SqliteFile:
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self._waits = True
         self._connection: sqlite3.Connection | None = self._open()
 
     def acquire(self, account: str, node: str) -> Head:
@@ -73,21 +74,27 @@ class SqliteFile:
             connection.execute(_ACQUIRE, (account, GENESIS, node))
             return head_of(self.path, connection, account)
 
-    def commit(self, head: Head, groups: Sequence[Group], at_ns: int) -> tuple[Head, list[Outcome]]:
-        """Append `groups` in one transaction, as the port promises."""
+    def commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool = True
+    ) -> tuple[Head, list[Outcome]]:
+        """Append `groups` in one transaction, as the port promises.
+
+        Args:
+            wait: for another process that holds the write lock; else fail at once.
+        """
         batch = extend(head, groups, at_ns)  # nearly always all of it is new
         try:
-            with _Transaction(self) as connection:
+            with _Transaction(self, wait=wait) as connection:
                 self._insert(connection, head, batch)
         except sqlite3.IntegrityError:
-            return self._commit_what_is_free(head, groups, at_ns)
+            return self._commit_what_is_free(head, groups, at_ns, wait=wait)
         return batch.head, [*batch.records]
 
     def _commit_what_is_free(
-        self, head: Head, groups: Sequence[Group], at_ns: int
+        self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool
     ) -> tuple[Head, list[Outcome]]:
         try:
-            with _Transaction(self) as connection:
+            with _Transaction(self, wait=wait) as connection:
                 refused = refused_groups(connection, head.account, groups)
                 free = [group for position, group in enumerate(groups) if position not in refused]
                 batch = extend(head, free, at_ns)
@@ -145,10 +152,19 @@ class SqliteFile:
             self._connection.close()
             self._connection = None
 
-    def connection(self) -> sqlite3.Connection:
-        """The writing connection, opened afresh after a failure that closed it."""
+    def connection(self, *, wait: bool = True) -> sqlite3.Connection:
+        """The writing connection, opened afresh after a failure that closed it.
+
+        Args:
+            wait: whether its next transaction waits for another process's.
+        """
         if self._connection is None:
             self._connection = self._open()
+            self._waits = True
+        if wait is not self._waits:
+            timeout_ms = round(self._busy_timeout_s * 1000) if wait else 0
+            self._connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+            self._waits = wait
         return self._connection
 
     def _open(self) -> sqlite3.Connection:
@@ -187,9 +203,9 @@ class _Transaction:
 
     __slots__ = ("_connection", "_file")
 
-    def __init__(self, file: SqliteFile) -> None:
+    def __init__(self, file: SqliteFile, *, wait: bool = True) -> None:
         self._file = file
-        self._connection = file.connection()
+        self._connection = file.connection(wait=wait)
 
     def __enter__(self) -> sqlite3.Connection:
         try:

@@ -102,7 +102,10 @@ class JournalWriter:
             return
         groups = [group for group, _ in self._batch]
         commit = asyncio.ensure_future(self._store.commit(self._head, groups, self._now_ns()))
-        commit.add_done_callback(self._finished)
+        if commit.done() and not self._queue:  # a quick store: its callers learn it a turn earlier
+            self._finished(commit)
+        else:
+            commit.add_done_callback(self._finished)
 
     def _finished(self, commit: asyncio.Future[tuple[Head, list[Outcome]]]) -> None:
         if commit.cancelled():

@@ -7,6 +7,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -301,3 +302,29 @@ def test_the_event_loop_goes_on_while_the_disk_does_not(path: Path) -> None:
             await store.head(MAIN)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("quick_s", "elsewhere"), [(60.0, 0), (0.0, 4)])
+def test_the_event_loop_makes_commits_only_while_they_are_quick(
+    path: Path, quick_s: float, elsewhere: int
+) -> None:
+    """The first is made there in either case: nothing is known of the disk yet."""
+    committers: list[str] = []
+
+    def trace(statement: str) -> None:
+        if statement == "COMMIT":
+            committers.append(threading.current_thread().name)
+
+    async def run() -> None:
+        store = SqliteStore(path, quick_s=quick_s)
+        writer = JournalWriter(store, await store.acquire(MAIN, "a"))
+        store._file.connection().set_trace_callback(trace)
+        for number in range(5):
+            await writer.append(armed(number))
+        await store.close()
+
+    asyncio.run(run())
+
+    assert committers.count("journal journal.db") == elsewhere
+    assert len(committers) == 5
+    assert numbers_in(path) == [0, 1, 2, 3, 4]
