@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from holdfast.config import ReconcilePolicy
-from holdfast.domain.event import Committed
+from holdfast.domain.event import ArmFailed, Committed
 from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CashFlow, Opened
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
@@ -35,6 +35,7 @@ from holdfast.journal.memory import MemoryStore
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import REMEMBERED, apply
 from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.venues.budget import Cost, RateBudget
 from holdfast.venues.port import (
     Answer,
     Balance,
@@ -47,6 +48,7 @@ from holdfast.venues.port import (
     Verdict,
 )
 
+ORDER = Cost(weight=1, orders=1)
 TAG = deployment_tag("test")
 START_MS = 1_767_225_605_000
 WINDOW_MS = 500
@@ -64,6 +66,7 @@ class ScriptedVenue:
         cancels: what it was sent; `cancelled` are the ids of the orders that they name.
         placed: ids of the orders it was sent.
         on_place, on_cancel: what it answers.
+        rates: what orders must fit into; None is without bounds.
     """
 
     def __init__(self) -> None:
@@ -78,6 +81,7 @@ class ScriptedVenue:
         self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
         self.on_cancel = Verdict(answer=Answer.ABSENT)
         self.raised: Exception | None = None
+        self.rates: RateBudget | None = None
 
     async def _unanswered(self, _placement: Placement) -> Verdict:
         return Verdict(answer=Answer.UNKNOWN, evidence="scripted")
@@ -92,10 +96,16 @@ class ScriptedVenue:
     async def time(self) -> TimeSample:
         raise AssertionError("nobody asks a scripted venue for the time")
 
-    def delay_s(self, _purpose: Purpose) -> float:
-        return 0.0
+    def delay_s(self, purpose: Purpose, count: int = 1) -> float:
+        if self.rates is None:
+            return 0.0
+        return self.rates.delay_s(purpose, ORDER.times(count), START_MS, 0)
 
     async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
+        if self.rates is not None:
+            if self.delay_s(placement.purpose) > 0:
+                return Verdict(answer=Answer.NOT_SENT, code="rate_budget")
+            self.rates.spend(ORDER, START_MS)
         on_first_byte()
         self.placed.append(placement.cid)
         return await self.on_place(placement)
@@ -150,6 +160,7 @@ class ExecutionWorld:
         self.facts: list[AnyFact] = []
         self.mono_ns = 0
         self.broken: list[BaseException] = []
+        self.failed: list[ArmFailed] = []
         self.venue = ScriptedVenue()
         self.clock = ExchangeClock(lambda: self.mono_ns)
         self.clock.take(TimeSample(START_MS, 0, 0))
@@ -163,7 +174,7 @@ class ExecutionWorld:
             recorder=self.recorder,
             books=self.books,
             clock=self.clock,
-            on_failed=lambda _failed: None,
+            on_failed=self.failed.append,
             mono_ns=lambda: self.mono_ns,
         )
         self.sweep = Sweep(self.account, self.venue, self.books, lambda: True)

@@ -7,6 +7,7 @@ settling what is in doubt (resolve).
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -86,6 +87,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
         self._closing = False
+        self._unsent = 0  # orders that were given room in the rate budget and have not used it yet
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -98,21 +100,13 @@ class Desk:
         orders, why = self._sendable(action)
         armed = tuple(self._armed(order) for order in orders)
         fixed_ns = self._mono_ns()  # the deadline of every attempt runs from here
-        facts: tuple[AnyFact, ...] = armed if action.decided is None else (action.decided, *armed)
         if why:
-            self._failed(action, action.orders, why, stands=True)
-        if not facts:
+            self._failed(action, action.orders[len(orders) :], why, stands=True)
+        if not armed and action.decided is None:
             return
-        try:
-            outcome = await self._recorder.try_record(*facts)
-        except CommitUnknownError as error:
-            await self._withdraw(action, orders, armed, error)
-            return
-        except (RetryableError, FencedError) as error:
-            self._failed(action, orders, str(error))
-            return
-        if isinstance(outcome, Refused):
-            self._failed(action, orders, f"{outcome.claim} exists already")
+        self._unsent += len(armed)
+        if not await self._journaled(action, orders, armed):
+            self._unsent -= len(armed)
             return
         self._reach(points.ARMED)
         for attempt in armed[1:]:
@@ -120,8 +114,27 @@ class Desk:
         if armed:  # mostly the only one: it goes in this task, a turn of the loop earlier
             await self._send(armed[0], fixed_ns)
 
+    async def _journaled(
+        self, action: Arm, orders: tuple[Approved, ...], armed: tuple[Armed, ...]
+    ) -> bool:
+        """Whether the decision and its attempts are durable, and may be sent."""
+        facts: tuple[AnyFact, ...] = armed if action.decided is None else (action.decided, *armed)
+        try:
+            outcome = await self._recorder.try_record(*facts)
+        except CommitUnknownError as error:
+            await self._withdraw(action, orders, armed, error)
+            return False
+        except (RetryableError, FencedError) as error:
+            self._failed(action, orders, str(error))
+            return False
+        if isinstance(outcome, Refused):
+            self._failed(action, orders, f"{outcome.claim} exists already")
+            return False
+        return True
+
     async def _send(self, attempt: Armed, fixed_ns: int) -> None:
         """Send one armed attempt once and record what its answer proves."""
+        self._unsent -= 1  # nothing is awaited before the venue counts it
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6
         if self._closing:
             await self._not_sent(attempt, "this node is stopping")
@@ -174,7 +187,7 @@ class Desk:
         )
 
     def _sendable(self, action: Arm) -> tuple[tuple[Approved, ...], str]:
-        """The orders if they may be armed now, else none and the reason."""
+        """The orders that may be armed now, from the first on, and why the others may not."""
         if not action.orders:
             return (), ""
         if self._closing:
@@ -185,10 +198,22 @@ class Desk:
         for live in self._account.live.values():
             if live.in_doubt and live.armed.spec.symbol in entered:
                 return (), f"attempt {live.armed.cid} came in doubt meanwhile"
-        reduces = not entered
-        wait_s = self._venue.delay_s(Purpose.REDUCE if reduces else Purpose.ENTER)
+        return self._affordable(action, Purpose.ENTER if entered else Purpose.REDUCE)
+
+    def _affordable(self, action: Arm, purpose: Purpose) -> tuple[tuple[Approved, ...], str]:
+        """All orders when the rate budget has room for all, so that none is armed and not sent.
+
+        When so many never fit at once they go in parts: the engine hands the rest out again.
+        """
+        count = len(action.orders)
+        while count > 1 and self._venue.delay_s(purpose, count) == math.inf:
+            count //= 2
+        wait_s = self._venue.delay_s(purpose, count + self._unsent)
         if wait_s > 0:
             return (), f"the rate budget is used up for {wait_s:.1f} s"
+        if count < len(action.orders):
+            why = f"the rate budget never has room for {len(action.orders)} orders at once"
+            return action.orders[:count], why
         return action.orders, ""
 
     def _armed(self, approved: Approved) -> Armed:

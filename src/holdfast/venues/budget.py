@@ -6,6 +6,7 @@ pure value: both clocks are passed in. Not here: sleeping, or what a request wei
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
@@ -32,16 +33,21 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What one request uses up."""
+    """What a request uses up, or several together."""
 
     weight: int = 1
     orders: int = 0
+    requests: int = 1
 
     def of(self, kind: LimitKind) -> int:
         """The part that counts against limits of this kind."""
         if kind is LimitKind.WEIGHT:
             return self.weight
-        return self.orders if kind is LimitKind.ORDERS else 1
+        return self.orders if kind is LimitKind.ORDERS else self.requests
+
+    def times(self, count: int) -> Cost:
+        """What so many of these requests use up."""
+        return Cost(self.weight * count, self.orders * count, self.requests * count)
 
 
 # Up to which part of a limit each purpose may go. What is above a purpose's line stays for those
@@ -76,9 +82,11 @@ class _Window:
         last = (server_ms + _BORDER_MS) // self.limit.interval_ms
         return (first,) if first == last else (first, last)
 
-    def wait_ms(self, purpose: Purpose, amount: int, server_ms: int) -> int:
-        """How long until `amount` more fits, 0 when it does now."""
+    def wait_ms(self, purpose: Purpose, amount: int, server_ms: int) -> float:
+        """How long until `amount` more fits, 0 when it does now, infinite when it never will."""
         ceiling = self._ceilings[purpose]
+        if amount > ceiling:
+            return math.inf
         for number in reversed(self.numbers(server_ms)):
             if self._used.get(number, 0) + amount > ceiling:
                 return (number + 1) * self.limit.interval_ms + _BORDER_MS - server_ms
@@ -124,8 +132,8 @@ class RateBudget:
         ]
 
     def delay_s(self, purpose: Purpose, cost: Cost, server_ms: int, mono_ns: int) -> float:
-        """How long a request must wait; 0 when it may go now."""
-        wait_ms = 0
+        """How long `cost` must wait; 0 when it may go now, infinite when it never fits at once."""
+        wait_ms = 0.0
         for window in self._windows:
             amount = cost.of(window.limit.kind)
             if amount:

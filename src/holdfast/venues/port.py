@@ -168,9 +168,10 @@ class Venue(Protocol):
         """The exchange's clock."""
         ...
 
-    def delay_s(self, purpose: Purpose) -> float:
-        """How long a request for `purpose` must wait for rate budget; 0 when it may go now.
+    def delay_s(self, purpose: Purpose, count: int = 1) -> float:
+        """How long `count` requests for `purpose`, together, must wait for rate budget.
 
+        0 when they may go now; infinite when so many never fit at once, and must go in parts.
         Asked *before* arming, because an armed attempt's deadline runs.
         """
         ...

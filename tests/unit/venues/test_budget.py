@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from holdfast.venues.budget import CEILING, Cost, LimitKind, RateBudget, RateLimit
@@ -31,6 +33,16 @@ def test_a_purpose_stops_at_its_own_ceiling_and_the_rest_stays_for_cancels() -> 
 def test_ceilings_rise_from_reading_to_cancelling() -> None:
     order = [Purpose.READ, Purpose.ENTER, Purpose.REDUCE, Purpose.RESOLVE, Purpose.CANCEL]
     assert sorted(CEILING, key=CEILING.__getitem__) == order
+
+
+def test_what_is_more_than_a_window_holds_never_fits() -> None:
+    budget = RateBudget([WEIGHT, ORDERS])
+    most = int(ORDERS.limit * CEILING[Purpose.ENTER])
+    order = Cost(1, orders=1)
+    assert budget.delay_s(Purpose.ENTER, order.times(most), MIDDLE_MS, 0) == 0
+    assert budget.delay_s(Purpose.ENTER, order.times(most + 1), MIDDLE_MS, 0) == math.inf
+    budget.spend(order, MIDDLE_MS)
+    assert 0 < budget.delay_s(Purpose.ENTER, order.times(most), MIDDLE_MS, 0) < math.inf
 
 
 def test_the_wait_ends_when_the_next_window_has_surely_begun() -> None:

@@ -246,9 +246,9 @@ class BinanceVenue:
         self._clock.note(sample)
         return sample
 
-    def delay_s(self, purpose: Purpose) -> float:
-        """How long a request for `purpose` must wait for rate budget; 0 when it may go now."""
-        return self.gate.delay_s(purpose)
+    def delay_s(self, purpose: Purpose, count: int = 1) -> float:
+        """How long `count` requests for `purpose` must wait for rate budget; 0 when they may go."""
+        return self.gate.delay_s(purpose, count=count)
 
     def events(self) -> AsyncIterator[VenueEvent]:
         """The user stream, reconnecting for ever; starts with StreamUp or StreamDown."""

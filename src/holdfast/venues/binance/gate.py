@@ -69,11 +69,11 @@ class Gate:
             self._budget.learn(published)
             self._headers = _headers(published)
 
-    def delay_s(self, purpose: Purpose, cost: Cost | None = None) -> float:
-        """How long a request must wait; 0 when it may go now."""
+    def delay_s(self, purpose: Purpose, cost: Cost | None = None, count: int = 1) -> float:
+        """How long `count` requests must wait together; 0 now, infinite never at once."""
         return self._budget.delay_s(
             purpose,
-            cost or _COST_OF_PURPOSE[purpose],
+            (cost or _COST_OF_PURPOSE[purpose]).times(count),
             self.clock.now_ms(),
             self.clock.mono_ns(),
         )
