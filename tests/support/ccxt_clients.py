@@ -15,6 +15,8 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 
+from tests.support.waiting import PATIENCE_S
+
 OPTIONS = {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False, "fetchMargins": False}
 
 
@@ -35,7 +37,10 @@ _CLASSES = {
 
 def make(flavour: Flavour, url: str, key: str = "", secret: str = "", **config: Any) -> Any:
     """A ccxt exchange that talks to `url` instead of Binance; nothing else of it is changed."""
-    settings = {"enableRateLimit": False, "timeout": 5000, "options": dict(OPTIONS), **config}
+    settings = {
+        "enableRateLimit": False, "timeout": int(PATIENCE_S * 1000), "options": dict(OPTIONS),
+        **config,
+    }  # fmt: skip
     exchange = _CLASSES[flavour]({"apiKey": key, "secret": secret, **settings})
     for name, address in list(exchange.urls["api"].items()):
         if isinstance(address, str):

@@ -24,6 +24,7 @@ from holdfast.domain.order import Side
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.flow import FlowEvent, Place
 from holdfast.exchange.server import Running, serve
+from tests.support.waiting import PATIENCE_S, until
 
 BTC_USDT = Instrument(
     symbol="BTC/USDT",
@@ -55,12 +56,12 @@ PER_LEVEL = Decimal(1)
 
 
 def on_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Run an async test on a loop of its own, for at most 20 seconds."""
+    """Run an async test on a loop of its own, and end it when it hangs."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(2 * PATIENCE_S):
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())
@@ -213,7 +214,7 @@ class Client:
             "method": "userDataStream.subscribe.signature",
             "params": {**params, "signature": self.sign(text)},
         })
-        answer = await socket.receive_json(timeout=5)
+        answer = await socket.receive_json(timeout=PATIENCE_S)
         assert answer["status"] == 200, answer
         return socket
 
@@ -236,6 +237,16 @@ async def local_exchange(
             yield running, Client(
                 http, running.url, account.api_key, account.secret, running.desk.exchange.now_ns
             )
+
+
+async def struck(running: Running, times: int = 1) -> None:
+    """Return right after the fault put in force last has struck so often.
+
+    A delay that it makes has begun by then and has not ended, however slow the machine is.
+    """
+    fault = running.desk.gateway.faults.faults[-1]
+    await until(lambda: fault.struck >= times, f"a {fault.kind} that strikes")
+    await asyncio.sleep(0)  # what the strike started in a task of its own gets its first turn
 
 
 def open_account(running: Running, balances: dict[str, str]) -> Account:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tests.support.exchange import Client, local_exchange
+from tests.support.waiting import PATIENCE_S
 
 _T = TypeVar("_T")
-PATIENCE_S = 10
 
 
 class Hosted:

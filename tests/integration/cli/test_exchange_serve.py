@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from holdfast.cli import main
+from tests.support.waiting import PATIENCE_S
 
 CANDLES = "\n".join(
     ["time,open,high,low,close,volume"]
@@ -41,13 +42,13 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def get(url: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{url}{path}", timeout=5) as reply:
+    with urllib.request.urlopen(f"{url}{path}", timeout=PATIENCE_S) as reply:
         return json.load(reply)
 
 
 def post(url: str, path: str, body: Any) -> Any:
     request = urllib.request.Request(f"{url}{path}", json.dumps(body).encode(), method="POST")
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.load(reply)
 
 
@@ -73,7 +74,7 @@ def test_an_invented_market_is_served_until_a_signal(number: signal.Signals) -> 
         candles = get(url, "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=10")
         assert len(candles) >= 5, "history is there from the start"
         process.send_signal(number)
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=PATIENCE_S) == 0
         assert process.stdout is not None
         assert process.stdout.read() == "", "one line on stdout, not more"
 
@@ -82,7 +83,7 @@ def test_a_recording_is_replayed_and_stays_when_it_has_ended(tmp_path: Path) -> 
     path = tmp_path / "BTC_USDT-1m.csv"
     path.write_text(CANDLES)
     with serving("--data", str(path), "--speed", "0") as (_process, url):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while not (trades := get(url, "/api/v3/trades?symbol=BTCUSDT&limit=1000"))[34:]:
             assert time.monotonic() < deadline, f"{len(trades)} trades"
             time.sleep(0.02)
@@ -114,7 +115,7 @@ def test_accounts_outlive_a_kill(tmp_path: Path) -> None:
     with serving(*options) as (process, url):
         made = post(url, "/admin/accounts", {"balances": {"USDT": "12.5"}})
         process.kill()
-        process.wait(timeout=5)
+        process.wait(timeout=PATIENCE_S)
 
     with serving(*options) as (_process, url):
         balances = get(url, "/admin/ledger")["balances"]

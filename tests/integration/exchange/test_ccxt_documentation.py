@@ -17,6 +17,7 @@ from holdfast.cli.exchange import app
 from holdfast.exchange.faults import FaultKind
 from holdfast.exchange.limits import Limits
 from tests.support.hosted import Hosted
+from tests.support.waiting import PATIENCE_S
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "exchange.md"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -58,7 +59,7 @@ def test_a_shown_request_is_answered(command: list[str], hosted: Hosted) -> None
     body = words[words.index("-d") + 1].encode() if "-d" in words else None
     request = urllib.request.Request(here(url, hosted), body, method=method)
 
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         assert reply.status == 200
         assert isinstance(json.load(reply), dict)
 

@@ -7,7 +7,6 @@ definite no, and a garbled one like an order.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,6 +17,8 @@ import pytest
 
 from tests.support.ccxt_clients import Caller, Flavour, calling, map_errors_as_on_binance
 from tests.support.hosted import Hosted
+from tests.support.ports import refusing_port
+from tests.support.waiting import PATIENCE_S
 
 S = "BTC/USDT"
 POST = {"method": "POST", "path": "/api/v3/order"}
@@ -66,6 +67,9 @@ def twice(caller: Caller) -> Any:
     return caller("create_order", S, "limit", "buy", 0.01, 50001, {"clientOrderId": "twin"})
 
 
+# How long ccxt waits for a reply that never comes. Long, because the request must have left by then.
+UNHEARD_MS = 1000
+PATIENCE_MS = int(PATIENCE_S * 1000)
 DISABLED = "This action is disabled on this account."
 LATE = {"timestamp": 1_700_000_000_000}
 
@@ -273,7 +277,8 @@ def caller(request: pytest.FixtureRequest, flavour: Flavour, shared: Hosted) -> 
 
 def _do(row: Row, caller: Caller) -> None:
     # Only where no reply comes is it worth to wait less.
-    caller.exchange.timeout = 300 if row.raises is ccxt.RequestTimeout else 10_000
+    comes_to_nothing = row.wire is None and row.raises is ccxt.RequestTimeout
+    caller.exchange.timeout = UNHEARD_MS if comes_to_nothing else PATIENCE_MS
     if row.does is not None:
         row.does(caller)
     else:
@@ -320,7 +325,7 @@ def test_an_order_without_a_clean_reply_was_executed(
 ) -> None:
     before = len(hosted.admin("GET", "ledger")["orders"])
     hosted.admin("POST", "faults", {"kind": kind, "match": POST, "count": 1})
-    caller.exchange.timeout = 300 if kind == "drop_reply" else 10_000
+    caller.exchange.timeout = UNHEARD_MS if kind == "drop_reply" else PATIENCE_MS
 
     try:
         caller("create_order", S, "market", "buy", 0.01)
@@ -368,9 +373,8 @@ def test_a_revoked_key_looks_transient_after_a_success(caller: Caller, hosted: H
 
 
 def test_a_refused_connection_has_the_class_of_a_reset_one(flavour: Flavour) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
     with (
+        refusing_port() as port,
         calling(flavour, f"http://127.0.0.1:{port}", "A" * 64, "s") as nobody,
         pytest.raises(ccxt.NetworkError) as caught,
     ):

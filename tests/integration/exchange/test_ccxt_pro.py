@@ -11,9 +11,9 @@ import pytest
 
 from tests.support.ccxt_clients import Caller, Flavour, calling
 from tests.support.hosted import Hosted
+from tests.support.waiting import PATIENCE_S, until
 
 S = "BTC/USDT"
-PATIENCE_S = 10
 
 
 @pytest.fixture
@@ -75,12 +75,8 @@ async def ended(exchange: Any) -> Any:
     first news its cache is the only place to look.
     """
     await exchange.watch_orders(S)
-    for _ in range(300):
-        order = exchange.orders[-1]
-        if order["status"] != "open":
-            return order
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"still open: {order}")
+    await until(lambda: exchange.orders[-1]["status"] != "open", "the end of the order")
+    return exchange.orders[-1]
 
 
 def test_orders(caller: Caller) -> None:

@@ -15,6 +15,7 @@ from tests.support.ccxt_clients import Caller, Flavour, calling
 from tests.support.exchange import Client
 from tests.support.hosted import Hosted
 from tests.support.recordings import recording
+from tests.support.waiting import PATIENCE_S
 
 SAMPLES = "payloads/nautilus-binance-samples"
 _NUMBER = re.compile(r"-?\d+\.\d{8}")
@@ -217,7 +218,7 @@ def reports(shared: Hosted) -> dict[str, Any]:
             number = order["orderId"]
             await client.call("DELETE", "/api/v3/order", symbol="BTCUSDT", orderId=number)
             while True:
-                frame = await socket.receive_json(timeout=5)
+                frame = await socket.receive_json(timeout=PATIENCE_S)
                 event = frame.get("event", {})
                 if event.get("e") == "executionReport":
                     heard.append(event)
@@ -295,7 +296,7 @@ def streams(shared: Hosted) -> dict[str, Any]:
             await client.order(type="LIMIT", price="58000.5", quantity="0.01")
             await client.order(type="LIMIT", side="SELL", price="62000.5", quantity="0.01")
             while len(found) < len(kinds):
-                message = await socket.receive_json(timeout=5)
+                message = await socket.receive_json(timeout=PATIENCE_S)
                 data = message["data"]
                 if data.get("e") != "depthUpdate" or (data["b"] and data["a"]):
                     found[message["stream"].partition("@")[2]] = data

@@ -56,7 +56,7 @@ PUBLIC = {
     "fetch_time": Row(
         does=lambda c, _: c("fetch_time"),
         sends=("GET", "/api/v3/time"),
-        gives=lambda ms: abs(ms - time.time() * 1000) < 2000,
+        gives=lambda ms: abs(ms - time.time() * 1000) < 60_000,
         is_signed=False,
     ),
     "fetch_ohlcv": Row(
@@ -333,12 +333,12 @@ def test_call(name: str, caller: Caller, hosted: Hosted) -> None:
 
 def test_a_caller_may_fix_the_deadline_itself(caller: Caller, hosted: Hosted) -> None:
     stamp = int(time.time() * 1000) - 300
-    pinned = {"timestamp": stamp, "recvWindow": 1500}
+    pinned = {"timestamp": stamp, "recvWindow": 45_000}
 
     caller("create_order", S, "limit", "buy", 0.01, 50000, pinned)
 
     params = hosted.last_request()["params"]
-    assert (params["timestamp"], params["recvWindow"]) == (str(stamp), "1500")
+    assert (params["timestamp"], params["recvWindow"]) == (str(stamp), "45000")
 
 
 def test_open_orders_of_all_symbols_need_an_option(hosted: Hosted) -> None:

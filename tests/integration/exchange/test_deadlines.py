@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
-from tests.support.exchange import Clock, local_exchange, on_loop
+from holdfast.exchange.server import Running
+from tests.support.exchange import Clock, local_exchange, on_loop, struck
 
 AHEAD = "Timestamp for this request was 1000ms ahead of the server's time."
 OUTSIDE = "Timestamp for this request is outside of the recvWindow."
+
+
+async def meanwhile(
+    running: Running, clock: Clock, seconds: float, asking: Awaitable[tuple[int, Any]]
+) -> tuple[int, Any]:
+    """The answer to a request, when so much time passes at the exchange while a fault delays it."""
+    answering = asyncio.ensure_future(asking)
+    await struck(running)
+    clock.move(seconds)
+    return await answering
 
 
 @pytest.mark.parametrize(
@@ -74,9 +87,10 @@ async def test_a_delay_at_any_of_the_three_checks_lets_the_deadline_pass(
     kind: str, is_counted: bool
 ) -> None:
     """A late one costs its weight at the first check, and its order count too at the others."""
-    async with local_exchange() as (_, client):
-        await client.fault(kind, delay_ms=120, count=1)
-        status, body = await client.order(recvWindow=100)
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (running, client):
+        await client.fault(kind, delay_ms=20, count=1)
+        status, body = await meanwhile(running, clock, 0.12, client.order(recvWindow=100))
         assert (status, body) == (400, {"code": -1021, "msg": OUTSIDE})
         _, usage = await client.call("GET", "/api/v3/rateLimit/order")
         assert usage[0]["count"] == int(is_counted)
@@ -85,28 +99,32 @@ async def test_a_delay_at_any_of_the_three_checks_lets_the_deadline_pass(
 
 @on_loop
 async def test_a_delay_inside_the_engine_is_covered_by_no_deadline() -> None:
-    async with local_exchange() as (_, client):
-        await client.fault("engine_delay", ms=120, count=1)
-        status, body = await client.order(recvWindow=100)
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (running, client):
+        await client.fault("engine_delay", ms=20, count=1)
+        status, body = await meanwhile(running, clock, 0.12, client.order(recvWindow=100))
         assert (status, body["status"]) == (200, "FILLED")
 
 
 @on_loop
 async def test_queries_are_checked_once() -> None:
     async with local_exchange() as (_, client):
-        await client.fault("gateway_delay", path="*", delay_ms=500)
-        await asyncio.wait_for(client.call("GET", "/api/v3/openOrders"), 0.4)
+        await client.fault("gateway_delay", path="*", delay_ms=1)
+        assert (await client.call("GET", "/api/v3/openOrders"))[0] == 200
+        (fault,) = (await client.admin("GET", "faults"))["faults"]
+        assert fault["struck"] == 0, "no second check that it could be late for"
 
 
 @on_loop
 async def test_a_gateway_with_a_clock_of_its_own() -> None:
-    async with local_exchange() as (running, client):
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (_, client):
         await client.fault("clock_offset", path="*", ms=-3000)
-        now_ms = running.desk.exchange.now_ns() // 1_000_000
+        now_ms = clock.ns // 1_000_000
         status, body = await client.order(timestamp=now_ms)
         assert (status, body["msg"]) == (400, AHEAD)
         _, seen = await client.get("/api/v3/time")
-        assert seen["serverTime"] - now_ms < -2500
+        assert seen["serverTime"] - now_ms == -3000
         # The check before the engine goes by the exchange's own clock.
         status, body = await client.order(timestamp=now_ms - 3000)
         assert status == 200

@@ -5,7 +5,8 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.support.exchange import local_exchange, on_loop
+from tests.support.exchange import Clock, local_exchange, on_loop
+from tests.support.waiting import PATIENCE_S
 
 
 @on_loop
@@ -47,7 +48,7 @@ async def test_a_revoked_key_is_refused_and_its_stream_ends_with_a_word() -> Non
     async with local_exchange() as (running, client):
         socket = await client.subscribe(running)
         await client.fault("revoke_key", None, apiKey=client.api_key)
-        event = await socket.receive_json(timeout=2)
+        event = await socket.receive_json(timeout=PATIENCE_S)
         assert event["event"]["e"] == "eventStreamTerminated"
         status, body = await client.order()
         assert (status, body["code"]) == (401, -2015)
@@ -63,8 +64,8 @@ async def test_maintenance_closes_everything_for_a_while() -> None:
         market = await client.http.ws_connect(running.stream_url)
         await client.fault("maintenance", None)
         for connection in (socket, market):
-            assert "serverShutdown" in await connection.receive_str(timeout=2)
-            message = await connection.receive(timeout=2)
+            assert "serverShutdown" in await connection.receive_str(timeout=PATIENCE_S)
+            message = await connection.receive(timeout=PATIENCE_S)
             assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
         status, body = await client.order()
         assert (status, body["code"]) == (503, -1016)
@@ -78,7 +79,7 @@ async def test_maintenance_closes_everything_for_a_while() -> None:
 
 @on_loop
 async def test_a_ban_refuses_everything_from_the_address() -> None:
-    async with local_exchange() as (running, client):
+    async with local_exchange(now_ns=Clock()) as (running, client):
         await client.fault("ban", None, for_s=60)
         async with client.http.get(f"{running.url}/api/v3/ping") as response:
             assert (response.status, response.headers["Retry-After"]) == (418, "60")

@@ -8,7 +8,7 @@ from tests.support.exchange import Clock, local_exchange, on_loop
 
 @on_loop
 async def test_each_reply_says_how_much_weight_was_used() -> None:
-    async with local_exchange() as (running, client):
+    async with local_exchange(now_ns=Clock()) as (running, client):
         await client.get("/api/v3/ping")
         async with client.http.get(f"{running.url}/api/v3/depth?symbol=BTCUSDT") as response:
             assert response.headers["X-MBX-USED-WEIGHT-1M"] == "6"
@@ -67,7 +67,7 @@ async def test_orders_count_per_account_while_they_are_unfilled() -> None:
 
 @on_loop
 async def test_a_makers_first_fill_gives_five_orders_back() -> None:
-    async with local_exchange() as (_, client):
+    async with local_exchange(now_ns=Clock()) as (_, client):
         for _ in range(6):
             await client.order(type="LIMIT", price="59999.5", quantity="0.001")
         await client.admin(
@@ -104,7 +104,8 @@ async def test_the_order_count_is_a_header_of_accepted_orders_only() -> None:
 
 @on_loop
 async def test_too_many_connections() -> None:
-    async with local_exchange(limits=Limits(connections_per_5m=1)) as (running, client):
+    limits = Limits(connections_per_5m=1)
+    async with local_exchange(now_ns=Clock(), limits=limits) as (running, client):
         plain_url = running.stream_url.replace("ws", "http", 1)
         async with (
             client.http.ws_connect(running.stream_url),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import aiohttp
 import pytest
 
 from holdfast.exchange.faults import Fault, FaultKind, Match
-from tests.support.exchange import Client, local_exchange, on_loop
+from holdfast.exchange.server import Running
+from tests.support.exchange import Client, Clock, local_exchange, on_loop, struck
+from tests.support.waiting import until
 
 BROKEN = (aiohttp.ClientError, ConnectionError)
 
@@ -19,10 +20,17 @@ async def executions(client: Client) -> int:
     return len((await client.ledger())["executions"])
 
 
-async def lost(client: Client, **params: Any) -> None:
-    """Place an order that gets no reply."""
+def executed(running: Running) -> int:
+    """How many requests have taken effect by now, without asking over a socket."""
+    return sum(record.executed for record in running.desk.gateway.requests)
+
+
+async def lost(running: Running, client: Client) -> None:
+    """Place an order that gets no reply, and give it up a while after the fault has struck."""
+    asking = asyncio.ensure_future(client.order())
+    await struck(running)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.order(**params), 0.15)
+        await asyncio.wait_for(asking, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +41,9 @@ async def lost(client: Client, **params: Any) -> None:
 async def test_a_lost_request_never_executes_and_a_lost_reply_hides_that_it_did(
     kind: str, executed: bool, verdict: str
 ) -> None:
-    async with local_exchange() as (_, client):
+    async with local_exchange() as (running, client):
         await client.fault(kind, count=1)
-        await lost(client)
+        await lost(running, client)
         assert await executions(client) == int(executed)
         (request,) = await client.requests()
         assert (request["verdict"], request["executed"], request["delivered"]) == (
@@ -90,14 +98,14 @@ async def test_a_reset_is_one_on_the_wire() -> None:
 async def test_a_delay_delays(kind: str, params: dict[str, Any]) -> None:
     async with local_exchange() as (running, client):
         await client.fault(kind, count=1, **params)
-        started_s = time.perf_counter()
         sent_ns = running.desk.exchange.now_ns()
         status, _ = await client.order()
+        answered_ns = running.desk.exchange.now_ns()
         assert status == 200
-        assert time.perf_counter() - started_s >= 0.08
         (order,) = (await client.ledger())["orders"]
-        accepted_late = order["created_ns"] - sent_ns >= 80_000_000
-        assert accepted_late is (kind != "delay_reply")
+        before_ns, after_ns = order["created_ns"] - sent_ns, answered_ns - order["created_ns"]
+        # Either the way there or the way back took so long; the other one as long as the machine.
+        assert (after_ns if kind == "delay_reply" else before_ns) >= 80_000_000
 
 
 @pytest.mark.parametrize("which", ["first", "second"])
@@ -105,12 +113,12 @@ async def test_a_delay_delays(kind: str, params: dict[str, Any]) -> None:
 async def test_a_duplicated_market_order_executes_twice_and_either_reply_may_arrive(
     which: str,
 ) -> None:
-    async with local_exchange() as (_, client):
+    async with local_exchange() as (running, client):
         await client.fault("duplicate_request", count=1, delay_ms=20, reply=which)
         status, body = await client.order(newClientOrderId="twice")
         assert status == 200
         assert body["orderId"] == (1 if which == "first" else 2)
-        await asyncio.sleep(0.05)
+        await until(lambda: executed(running) == 2, "the second execution")
         assert await executions(client) == 2
         assert [row["copy"] for row in await client.requests()] == [1, 2]
 
@@ -129,9 +137,13 @@ async def test_the_second_copy_of_a_resting_order_is_refused_and_that_may_be_the
 
 @on_loop
 async def test_a_second_copy_behind_the_deadline_does_not_execute() -> None:
-    async with local_exchange() as (_, client):
-        await client.fault("duplicate_request", count=1, delay_ms=120, reply="second")
-        status, body = await client.order(recvWindow=100)
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (running, client):
+        await client.fault("duplicate_request", count=1, delay_ms=20, reply="second")
+        ordering = asyncio.ensure_future(client.order(recvWindow=100))
+        await until(lambda: executed(running) == 1, "the first execution")
+        clock.move(0.12)
+        status, body = await ordering
         assert (status, body["code"]) == (400, -1021)
         assert await executions(client) == 1
 
@@ -196,15 +208,15 @@ async def test_the_api_gives_up_on_a_slow_engine_and_the_order_executes_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("holdfast.exchange.gateway.ENGINE_PATIENCE_S", 0.03)
-    async with local_exchange() as (_, client):
+    async with local_exchange() as (running, client):
         await client.fault("engine_delay", ms=90, count=1)
         status, body = await client.order()
         assert (status, body["code"]) == (408, -1007)
         assert "execution status unknown" in body["msg"]
-        assert await executions(client) == 0
-        await asyncio.sleep(0.1)
+        await until(lambda: executed(running) == 1, "an execution")
         assert await executions(client) == 1
-        assert (await client.requests())[0]["executed"] is True
+        (request,), (order,) = await client.requests(), (await client.ledger())["orders"]
+        assert order["created_ns"] / 1e6 - request["atMs"] >= 90, "60 ms after it was given up"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +230,8 @@ async def test_the_api_gives_up_on_a_slow_engine_and_the_order_executes_later(
 async def test_what_was_done_shows_later_in_each_source(
     sources: list[str], hidden: list[str], shown: list[str]
 ) -> None:
-    async with local_exchange() as (_, client):
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (_, client):
         await client.fault("visibility_lag", None, ms=150, sources=sources)
         await client.order(
             type="LIMIT", price="60000", quantity="1.5", newClientOrderId="mine"
@@ -233,7 +246,7 @@ async def test_what_was_done_shows_later_in_each_source(
             {"free": row["free"]} for row in account["balances"] if row["asset"] == "USDT"
         ]
         assert moved is ("memory" not in sources)
-        await asyncio.sleep(0.16)
+        clock.move(0.16)
         for path in hidden + shown:
             assert await visible(client, path), path
 
@@ -276,10 +289,11 @@ async def test_faults_strike_only_what_they_match_and_only_as_often_as_they_may(
 
 @on_loop
 async def test_faults_end_by_themselves_or_when_they_are_lifted() -> None:
-    async with local_exchange() as (_, client):
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (_, client):
         await client.fault("error_code", code=-1001, for_ms=60)
         assert (await client.order())[0] == 500
-        await asyncio.sleep(0.07)
+        clock.move(0.06)
         assert (await client.order())[0] == 200
         await client.fault("error_code", code=-1001)
         await client.admin("DELETE", "faults")

@@ -28,7 +28,7 @@ async def main():
     state = Path(sys.argv[1])
     async with serve(LadderFlow(), speed=0, warm_up_s=1, state_dir=state) as running:
         print(running.url, flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
 asyncio.run(main())
 """

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.support.exchange import Client, local_exchange, on_loop
+from tests.support.waiting import PATIENCE_S
 
 REPORT_KEYS = set("eEscSofqpPFgCxXrilzLnNTtIwmMOZYQWV")
 
 
 async def hear(
-    socket: aiohttp.ClientWebSocketResponse, count: int, within_s: float = 2.0
+    socket: aiohttp.ClientWebSocketResponse, count: int
 ) -> list[dict[str, Any]]:
     """The next `count` events."""
-    return [(await socket.receive_json(timeout=within_s))["event"] for _ in range(count)]
-
-
-async def silence(socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Nothing comes for a while."""
-    with pytest.raises(TimeoutError):
-        await socket.receive_json(timeout=0.08)
+    return [(await socket.receive_json(timeout=PATIENCE_S))["event"] for _ in range(count)]
 
 
 @on_loop
@@ -125,13 +119,14 @@ async def test_silence_keeps_the_connection_and_tells_nothing_afterwards_either(
     async with local_exchange() as (running, client):
         socket = await client.subscribe(running)
         await client.fault("stream_silence", None)
-        await client.order()
-        await silence(socket)
+        await client.order(newClientOrderId="in-silence")
         assert not socket.closed
         await client.admin("DELETE", "faults")
-        await silence(socket)  # no replay
-        await client.order()
-        assert (await hear(socket, 1))[0]["x"] == "NEW"
+        await client.order(newClientOrderId="afterwards")
+        new, trade, _position = await hear(socket, 3)
+        assert [(event["c"], event["x"]) for event in (new, trade)] == [
+            ("afterwards", "NEW"), ("afterwards", "TRADE"),
+        ]
         await socket.close()
 
 
@@ -141,7 +136,7 @@ async def test_a_cut_loses_what_happens_until_the_next_subscription() -> None:
         socket = await client.subscribe(running)
         await client.fault("stream_disconnect", None, count=1)
         await client.order(newClientOrderId="lost")
-        message = await socket.receive(timeout=2)
+        message = await socket.receive(timeout=PATIENCE_S)
         assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
         again = await client.subscribe(running)
         await client.order(newClientOrderId="heard")
@@ -167,8 +162,9 @@ async def test_only_the_subscriber_hears_and_only_of_itself() -> None:
         keys = await client.admin("POST", "accounts", {"balances": {"USDT": "1000"}})
         other = Client(client.http, client.url, keys["apiKey"], keys["secret"])
         socket = await other.subscribe(running)
-        await client.order()
-        await silence(socket)
+        await client.order(newClientOrderId="somebody-s")
+        await other.order(newClientOrderId="its-own")
+        assert (await hear(socket, 1))[0]["c"] == "its-own", "the first that it hears"
         await socket.close()
 
 
@@ -179,9 +175,11 @@ async def test_subscriptions_begin_once_and_end() -> None:
         again = await ask(client, socket, "userDataStream.subscribe.signature")
         assert (again["status"], again["error"]["code"]) == (400, -2035)
         await socket.send_json({"id": 5, "method": "userDataStream.unsubscribe"})
-        assert (await socket.receive_json(timeout=2))["status"] == 200
+        assert (await socket.receive_json(timeout=PATIENCE_S))["status"] == 200
         await client.order()
-        await silence(socket)
+        await socket.send_json({"id": 6, "method": "ping"})
+        answer = await socket.receive_json(timeout=PATIENCE_S)
+        assert answer.get("id") == 6, "the next that is said is no event"
         await socket.close()
 
 
@@ -194,7 +192,7 @@ async def ask(
     signed = {**full, "signature": client.sign(text)}
     await socket.send_json({"id": "x", "method": method, "params": signed})
     while True:
-        frame: dict[str, Any] = await asyncio.wait_for(socket.receive_json(), 2)
+        frame: dict[str, Any] = await socket.receive_json(timeout=PATIENCE_S)
         if "event" not in frame:
             return frame
 

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from tests.integration.exchange.test_user_stream import ask
-from tests.support.exchange import Client, local_exchange, on_loop
+from tests.support.exchange import Client, local_exchange, on_loop, struck
+from tests.support.waiting import PATIENCE_S
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 
@@ -51,7 +52,7 @@ async def test_what_anybody_may_ask(method: str, params: dict[str, Any], check: 
     async with local_exchange() as (running, client):
         socket = await client.http.ws_connect(running.ws_api_url)
         await socket.send_json({"id": 1, "method": method, "params": params})
-        frame = await socket.receive_json(timeout=2)
+        frame = await socket.receive_json(timeout=PATIENCE_S)
         assert frame["status"] == 200, frame
         assert check(frame["result"]), frame
         await socket.close()
@@ -76,7 +77,7 @@ async def test_what_is_refused(frame: str, status: int, code: int) -> None:
     async with local_exchange() as (running, client):
         socket = await client.http.ws_connect(running.ws_api_url)
         await socket.send_str(frame)
-        reply = await socket.receive_json(timeout=2)
+        reply = await socket.receive_json(timeout=PATIENCE_S)
         assert (reply["status"], reply["error"]["code"]) == (status, code)
         await socket.close()
 
@@ -98,8 +99,10 @@ async def test_a_lost_reply_executes_and_the_socket_lives_on() -> None:
     async with local_exchange() as (running, client):
         socket = await client.http.ws_connect(running.ws_api_url)
         await client.fault("drop_reply", door="ws", count=1)
+        await socket.send_json({"id": 1, "method": "order.place", "params": sign(client)})
+        await struck(running)
         with pytest.raises(TimeoutError):
-            await ask_briefly(client, socket)
+            await socket.receive_json(timeout=0.1)
         assert len((await client.ledger())["executions"]) == 1
         reply = await ask(client, socket, "order.place", **ORDER)
         assert reply["status"] == 200
@@ -112,7 +115,7 @@ async def test_a_reset_closes_the_socket() -> None:
         socket = await client.http.ws_connect(running.ws_api_url)
         await client.fault("reset", door="ws", when="after")
         await socket.send_json({"id": 1, "method": "order.place", "params": sign(client)})
-        message = await socket.receive(timeout=2)
+        message = await socket.receive(timeout=PATIENCE_S)
         assert message.type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
         assert len((await client.ledger())["executions"]) == 1
 
@@ -125,7 +128,7 @@ async def test_a_broken_frame(kind: str) -> None:
         await client.fault(kind, door="ws", count=1)
         await socket.send_json({"id": 1, "method": "order.place", "params": sign(client)})
         with pytest.raises(ValueError, match=r"control character|Expecting|Unterminated"):
-            await socket.receive_json(timeout=2)
+            await socket.receive_json(timeout=PATIENCE_S)
         assert len((await client.ledger())["executions"]) == 1
         await socket.close()
 
@@ -135,9 +138,3 @@ def sign(client: Client) -> dict[str, Any]:
     full = {**ORDER, "apiKey": client.api_key, "timestamp": client.now_ns() // 1_000_000}
     text = "&".join(f"{name}={value}" for name, value in sorted(full.items()))
     return {**full, "signature": client.sign(text)}
-
-
-async def ask_briefly(client: Client, socket: aiohttp.ClientWebSocketResponse) -> None:
-    """Place an order and wait for a tenth of a second."""
-    await socket.send_json({"id": 1, "method": "order.place", "params": sign(client)})
-    await socket.receive_json(timeout=0.1)

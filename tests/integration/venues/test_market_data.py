@@ -19,6 +19,7 @@ from holdfast.venues.port import StreamDown, StreamUp
 from tests.support.exchange import local_exchange
 from tests.support.raw_server import Conversation, raw_server
 from tests.support.scripted_socket import scripted_socket, until_closed
+from tests.support.waiting import PATIENCE_S
 
 MS = 1_000_000
 HOUR_MS = 3_600_000
@@ -136,7 +137,7 @@ def test_the_stream_gives_closed_bars_and_quotes_in_unified_names(wrapped: bool)
         async with scripted_socket(talk) as server:
             market = BinanceMarket(Endpoints(stream_url=server.url), wall_ns=lambda: 77)
             events = market.stream(("BTC/USDT",), 60)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 found = [await anext(events) for _ in range(3)]
             await market.close()
             assert found == [
@@ -158,6 +159,8 @@ def test_the_stream_gives_closed_bars_and_quotes_in_unified_names(wrapped: bool)
 
 
 def test_a_busy_reader_finds_the_newest_quote_and_every_bar() -> None:
+    all_sent = asyncio.Event()
+
     async def talk(socket: web.WebSocketResponse, _: int) -> None:
         await accept(socket)
         for number in range(1, 1_001):
@@ -167,6 +170,7 @@ def test_a_busy_reader_finds_the_newest_quote_and_every_bar() -> None:
                 await show(socket, "btcusdt@kline_1m", kline, wrapped=True)
         await socket.send_json({"stream": "btcusdt@kline_1m", "data": {"e": "kline", "s": "BTCUSDT",
                                 "k": {**CANDLE, "o": "9"}}})
+        all_sent.set()
         await until_closed(socket)
 
     async def scenario() -> None:
@@ -174,9 +178,9 @@ def test_a_busy_reader_finds_the_newest_quote_and_every_bar() -> None:
             market = BinanceMarket(Endpoints(stream_url=server.url))
             events = market.stream(("BTC/USDT",), 60)
             found: list[object] = [await anext(events)]
-            await asyncio.sleep(0.3)  # the reader is busy while all of it arrives
+            await all_sent.wait()  # the reader is busy while all of it arrives
             while not (isinstance(found[-1], Bar) and found[-1].open == 9):
-                found.append(await asyncio.wait_for(anext(events), 5))
+                found.append(await asyncio.wait_for(anext(events), PATIENCE_S))
             await market.close()
             bars = [event.open for event in found if isinstance(event, Bar)]
             quotes = [event.bid for event in found if isinstance(event, Quote)]
@@ -187,12 +191,31 @@ def test_a_busy_reader_finds_the_newest_quote_and_every_bar() -> None:
     asyncio.run(scenario())
 
 
-def test_a_refused_subscription_and_silence_are_both_down() -> None:
+def test_a_refused_subscription_is_down_and_the_next_one_up() -> None:
     async def talk(socket: web.WebSocketResponse, number: int) -> None:
         if number == 1:
             await socket.send_json({"code": 2, "msg": "Invalid request", "id": 1})
         else:
             await accept(socket)
+        await until_closed(socket)
+
+    async def scenario() -> None:
+        async with scripted_socket(talk) as server:
+            market = BinanceMarket(Endpoints(stream_url=server.url), pause_s=lambda _: 0.01)
+            events = market.stream(("BTC/USDT",), 60)
+            async with asyncio.timeout(PATIENCE_S):
+                refused, up = [await anext(events) for _ in range(2)]
+            await market.close()
+            assert isinstance(refused, StreamDown)
+            assert "Invalid request" in refused.reason
+            assert isinstance(up, StreamUp)
+
+    asyncio.run(scenario())
+
+
+def test_silence_after_a_subscription_is_down() -> None:
+    async def talk(socket: web.WebSocketResponse, _: int) -> None:
+        await accept(socket)
         await until_closed(socket)
 
     async def scenario() -> None:
@@ -203,15 +226,13 @@ def test_a_refused_subscription_and_silence_are_both_down() -> None:
                 pause_s=lambda _: 0.01,
             )
             events = market.stream(("BTC/USDT",), 60)
-            async with asyncio.timeout(5):
-                found = [await anext(events) for _ in range(3)]
+            found: list[object] = []
+            async with asyncio.timeout(PATIENCE_S):
+                while not (StreamUp() in found and isinstance(found[-1], StreamDown)):
+                    found.append(await anext(events))
             await market.close()
-            refused, up, silent = found
-            assert isinstance(refused, StreamDown)
-            assert "Invalid request" in refused.reason
-            assert isinstance(up, StreamUp)
-            assert isinstance(silent, StreamDown)
-            assert "no data" in silent.reason
+            assert isinstance(found[-1], StreamDown)
+            assert "no data" in found[-1].reason
 
     asyncio.run(scenario())
 
@@ -224,7 +245,7 @@ def test_the_local_exchange_speaks_it_too() -> None:
             )
             events = market.stream(("BTC/USDT",), 1)
             seen: set[type] = set()
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(PATIENCE_S):
                 async for event in events:
                     seen.add(type(event))
                     if isinstance(event, StreamUp):
