@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +33,7 @@ from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
 from holdfast.journal.memory import MemoryStore
+from holdfast.journal.port import Store
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import REMEMBERED, apply
 from holdfast.ledger.state import AccountState, LiveOrder
@@ -44,6 +46,7 @@ from holdfast.venues.port import (
     Placement,
     Purpose,
     TimeSample,
+    Venue,
     VenueEvent,
     Verdict,
 )
@@ -66,6 +69,7 @@ class ScriptedVenue:
         cancels: what it was sent; `cancelled` are the ids of the orders that they name.
         placed: ids of the orders it was sent.
         on_place, on_cancel: what it answers.
+        on_trades: raised instead of listing trades.
         rates: what orders must fit into; None is without bounds.
     """
 
@@ -81,6 +85,7 @@ class ScriptedVenue:
         self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
         self.on_cancel = Verdict(answer=Answer.ABSENT)
         self.raised: Exception | None = None
+        self.on_trades: Exception | None = None
         self.rates: RateBudget | None = None
 
     async def _unanswered(self, _placement: Placement) -> Verdict:
@@ -119,8 +124,10 @@ class ScriptedVenue:
             raise self.raised
         return self.orders.get(cid)
 
-    async def order_of(self, fill: Fill, _purpose: Purpose) -> OrderReport | None:
-        return self.owners.get((fill.symbol, fill.venue_order_id))
+    async def order_by_id(
+        self, symbol: str, order_id: str, _purpose: Purpose
+    ) -> OrderReport | None:
+        return self.owners.get((symbol, order_id))
 
     async def open_orders(self, symbol: str, _purpose: Purpose) -> list[OrderReport]:
         return [report for report in self.open if report.symbol == symbol]
@@ -128,6 +135,8 @@ class ScriptedVenue:
     async def fills(
         self, symbol: str, _purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
     ) -> list[Fill]:
+        if self.on_trades is not None:
+            raise self.on_trades
         first = int(from_trade_id or 0)
         found = [
             fill
@@ -154,7 +163,11 @@ class ExecutionWorld:
     """All of execution over one account, at a time that stands until it is moved."""
 
     def __init__(
-        self, store: MemoryStore, writer: JournalWriter, policy: ReconcilePolicy
+        self,
+        store: Store,
+        writer: JournalWriter,
+        policy: ReconcilePolicy,
+        venue: Venue | None = None,
     ) -> None:
         self.account = AccountState()
         self.facts: list[AnyFact] = []
@@ -162,25 +175,30 @@ class ExecutionWorld:
         self.broken: list[BaseException] = []
         self.failed: list[ArmFailed] = []
         self.venue = ScriptedVenue()
+        self._asked: Venue = venue or self.venue
         self.clock = ExchangeClock(lambda: self.mono_ns)
         self.clock.take(TimeSample(START_MS, 0, 0))
         self.recorder = Recorder(writer, self._committed, self.broken.append)
-        self._store, self._policy = store, policy
+        self._store, self._writer, self._policy = store, writer, policy
+        self._wire()
+
+    def _wire(self) -> None:
+        asked = self._asked
         self.books = self.new_books()
         self.desk = Desk(
             account=self.account,
             identity=Identity(TAG, "main", 1, "boot"),
-            venue=self.venue,
+            venue=asked,
             recorder=self.recorder,
             books=self.books,
             clock=self.clock,
             on_failed=self.failed.append,
             mono_ns=lambda: self.mono_ns,
         )
-        self.sweep = Sweep(self.account, self.venue, self.books, lambda: True)
+        self.sweep = Sweep(self.account, asked, self.books, lambda: True)
         self.resolver = Resolver(
             account=self.account,
-            venue=self.venue,
+            venue=asked,
             books=self.books,
             desk=self.desk,
             sweep=self.sweep,
@@ -188,17 +206,22 @@ class ExecutionWorld:
         )
         self.reconciler = Reconciler(
             account=self.account,
-            venue=self.venue,
+            venue=asked,
             books=self.books,
             sweep=self.sweep,
             recorder=self.recorder,
             clock=self.clock,
             symbols=("BTC/USDT",),
-            policy=policy,
+            policy=self._policy,
             rate=lambda _asset: None,
             equity=lambda: None,
         )
-        self._writer = writer
+
+    def reborn(self) -> ExecutionWorld:
+        """The same account in a process that has just begun: nothing but the journal is known."""
+        again = copy(self)
+        again._wire()
+        return again
 
     def _committed(self, event: Committed) -> None:
         apply(self.account, event.seq, 1, event.at_ns, event.fact)
@@ -288,12 +311,21 @@ class ExecutionWorld:
 
 
 async def world(
-    policy: ReconcilePolicy = ReconcilePolicy.HALT, cash: str = "1000"
+    policy: ReconcilePolicy = ReconcilePolicy.HALT,
+    cash: str = "1000",
+    *,
+    store: Store | None = None,
+    venue: Venue | None = None,
 ) -> ExecutionWorld:
-    """An account that has been opened with some USDT."""
-    store = MemoryStore()
+    """An account that has been opened with some USDT.
+
+    Args:
+        store: a journal of the test's own, instead of one in memory.
+        venue: a real one, to be asked instead of the scripted one.
+    """
+    store = store or MemoryStore()
     writer = JournalWriter(store, await store.acquire("main", "test"))
-    made = ExecutionWorld(store, writer, policy)
+    made = ExecutionWorld(store, writer, policy, venue)
     await made.recorder.record(
         Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
         CashFlow(asset="USDT", amount=Decimal(cash), reason="opening", evidence="", at_ns=0),

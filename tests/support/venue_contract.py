@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 
 from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side, TimeInForce
@@ -441,5 +442,40 @@ class VenueContract:
             await stage.venue.time()
             await stage.venue.close()
             await stage.venue.close()
+
+        self.run(act)
+
+    def test_v26_a_cancel_by_the_exchange_s_id_ends_that_order_and_no_other(self) -> None:
+        async def act(stage: Stage) -> None:
+            filled = await place(stage.venue, "same-1", spec())
+            resting = await place(stage.venue, "same-1", spec(price="50000"))
+            assert filled.report is not None
+            assert resting.report is not None
+            by_id = cancellation("same-1")
+            gone = msgspec.structs.replace(by_id, order_id=filled.report.order_id)
+            assert (await stage.venue.cancel(gone)).answer is Answer.ABSENT
+            assert len(await stage.venue.open_orders(SYMBOL, Purpose.RESOLVE)) == 1
+
+            wanted = msgspec.structs.replace(by_id, order_id=resting.report.order_id)
+            verdict = await stage.venue.cancel(wanted)
+
+            assert verdict.answer is Answer.ACKED
+            assert verdict.report is not None
+            assert verdict.report.order_id == resting.report.order_id
+            assert verdict.report.cid == "same-1"
+
+        self.run(act)
+
+    def test_v27_an_order_is_found_by_the_exchange_s_id_although_another_has_its_name(self) -> None:
+        async def act(stage: Stage) -> None:
+            filled = await place(stage.venue, "same-1", spec())
+            await place(stage.venue, "same-1", spec(price="50000"))
+            assert filled.report is not None
+
+            found = await stage.venue.order_by_id(SYMBOL, filled.report.order_id, Purpose.RESOLVE)
+
+            assert found is not None
+            assert (found.cid, found.state) == ("same-1", OrderState.FILLED)
+            assert await stage.venue.order_by_id(SYMBOL, "999999", Purpose.RESOLVE) is None
 
         self.run(act)

@@ -152,6 +152,8 @@ class CancelArmed(Fact, frozen=True, tag="cancel_armed"):
         cid: the cancel's own id.
         target: client order id of the attempt to cancel.
         barrier: True when it settles a doubt rather than ends a wish.
+        order_id: the venue's id of the one order that it is for, when another has the target's id
+            as well; else empty.
     """
 
     cid: str
@@ -161,6 +163,7 @@ class CancelArmed(Fact, frozen=True, tag="cancel_armed"):
     timestamp_ms: int
     window_ms: int
     barrier: bool = False
+    order_id: str = ""
 
 
 class AttemptMoved(Fact, frozen=True, tag="attempt"):

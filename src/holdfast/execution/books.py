@@ -30,8 +30,9 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.money import plain
 from holdfast.domain.order import ATTEMPT_MOVES, AttemptState
 from holdfast.execution.clock import ExchangeClock
-from holdfast.execution.evidence import facts_of, is_ghost
+from holdfast.execution.evidence import facts_of, is_ghost, is_stray
 from holdfast.execution.recorder import Recorder
+from holdfast.execution.strays import Strays
 from holdfast.journal.port import Refused
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
@@ -45,6 +46,9 @@ _HALT = Halted(level=HaltLevel.ENTRIES, reason="ghost", by="execution")
 
 class Books:
     """Books what the venue reports.
+
+    Attributes:
+        strays: orders of ours that no attempt stands for.
 
     Args:
         rate: quote units per unit of a third fee asset and where it came from; None when unknown.
@@ -68,6 +72,7 @@ class Books:
         self._rate = rate
         self._policy = policy
         self._find = find
+        self.strays = Strays()
         self._locks: dict[str, asyncio.Lock] = {}
         self._booked: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._foreign: set[str] = set()
@@ -169,6 +174,8 @@ class Books:
             for fill in report.fills
             if (fill.symbol, fill.trade_id) not in self._booked
         )
+        if is_stray(order, report):
+            self.strays.note(order.armed, report)
         server_ms = self._clock.earliest_ms()
         proven = facts_of(order, report, (), source, server_ms)
         await self._record(order, proven, fresh, source)
@@ -194,6 +201,8 @@ class Books:
             for fill in report.fills
             if (fill.symbol, fill.trade_id) not in self._booked
         )
+        if fresh or report.state.is_open or self.strays.has_met(report):
+            self.strays.note(armed, report)
         if fresh or report.state.is_open:
             seen = f"{source}: {report.state}"
             await self._record_late(armed, fresh, seen, is_open=report.state.is_open)
@@ -246,7 +255,10 @@ class Books:
         )
 
     def _remember(self, fill: Fill) -> None:
+        if (fill.symbol, fill.trade_id) in self._booked:
+            return
         self._booked[fill.symbol, fill.trade_id] = None
+        self.strays.booked(fill)
         if len(self._booked) > REMEMBERED_FILLS:
             self._booked.popitem(last=False)
 

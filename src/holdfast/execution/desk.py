@@ -23,10 +23,19 @@ from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
+from holdfast.execution.strays import Stray
 from holdfast.journal.port import CommitUnknownError, Refused
 from holdfast.ledger.state import AccountState
 from holdfast.telemetry.log import get_logger
-from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Venue, Verdict
+from holdfast.venues.port import (
+    Answer,
+    Cancellation,
+    OrderReport,
+    Placement,
+    Purpose,
+    Venue,
+    Verdict,
+)
 
 log = get_logger("execution.desk")
 
@@ -42,6 +51,19 @@ async def budget(venue: Venue, purpose: Purpose) -> None:
     while wait_s > 0:
         await asyncio.sleep(wait_s)
         wait_s = venue.delay_s(purpose)
+
+
+async def ask(venue: Venue, symbol: str, cid: str, order_id: str = "") -> OrderReport | None:
+    """The order of the attempt `cid`: the newest with that id, or the one with this `order_id`.
+
+    Raises:
+        RetryableError, RejectedError: the question was not answered.
+    """
+    if not order_id:
+        return await venue.order(symbol, cid, Purpose.RESOLVE)
+    report = await venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
+    # Some answers name a cancelled order by the id of its cancel.
+    return msgspec.structs.replace(report, cid=cid) if report is not None else None
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -295,40 +317,63 @@ class Desk:
         be repeated as a new row. The journal's own errors are raised.
         """
         await budget(self._venue, Purpose.CANCEL)
-        armed = self._cancel_armed(target, barrier=barrier)
+        order = self._account.order(target.cid)
+        n = (order.cancels if order else 0) + 1
+        return await self._carry(self._cancel_armed(target, target.cid, n, barrier=barrier), target)
+
+    async def cancel_stray(self, stray: Stray) -> Verdict:
+        """As `cancel_once`, of the one order that has this exchange id, whatever else has the cid.
+
+        An id that an earlier process used answers NOT_SENT; the next call takes another.
+        """
+        await budget(self._venue, Purpose.CANCEL)
+        stray.cancels += 1
+        target, named = stray.armed, f"{stray.armed.cid} {stray.order_id}"
+        armed = self._cancel_armed(target, named, stray.cancels, order_id=stray.order_id)
+        return await self._carry(armed, target)
+
+    async def _carry(self, armed: CancelArmed, target: Armed) -> Verdict:
         outcome = await self._recorder.record(armed)
         if isinstance(outcome, Refused):  # another cancel of it took this id a moment ago
             return Verdict(answer=Answer.NOT_SENT, evidence=f"{outcome.claim} exists already")
         self._reach(points.CANCEL_ARMED)
         verdict = await self._venue.cancel(
-            Cancellation(armed.cid, target.cid, armed.symbol, armed.timestamp_ms, armed.window_ms)
+            Cancellation(
+                armed.cid,
+                target.cid,
+                armed.symbol,
+                armed.timestamp_ms,
+                armed.window_ms,
+                armed.order_id,
+            )
         )
         self._reach(points.CANCEL_REPLIED)
         if verdict.answer is Answer.ACKED and verdict.report is not None:
             await self._books.report(verdict.report, "cancel reply")
-        elif verdict.answer is Answer.ABSENT and not barrier:
-            await self._look(target)
+        elif verdict.answer is Answer.ABSENT and not armed.barrier:
+            await self._look(armed)
         return verdict
 
-    async def _look(self, target: Armed) -> None:
+    async def _look(self, armed: CancelArmed) -> None:
         """Not open any more: filled, cancelled before, or not visible yet. A query may tell."""
         try:
-            report = await self._venue.order(target.spec.symbol, target.cid, Purpose.RESOLVE)
+            report = await ask(self._venue, armed.symbol, armed.target, armed.order_id)
         except (RetryableError, RejectedError):
-            return  # the sweep asks again
+            return  # it is asked again, by the sweep or the resolver
         if report is not None:
             await self._books.report(report, "query after cancel")
 
-    def _cancel_armed(self, target: Armed, *, barrier: bool) -> CancelArmed:
-        order = self._account.order(target.cid)
-        n = (order.cancels if order else 0) + 1
+    def _cancel_armed(
+        self, target: Armed, named: str, n: int, *, barrier: bool = False, order_id: str = ""
+    ) -> CancelArmed:
+        """The n-th cancel of what is `named`."""
         who = self._identity
         return CancelArmed(
             cid=client_order_id(
                 tag=who.tag,
                 account=who.account,
                 generation=who.generation,
-                intent_id=target.cid,
+                intent_id=named,
                 n=n,
                 kind=IdKind.CANCEL,
             ),
@@ -338,6 +383,7 @@ class Desk:
             timestamp_ms=self._clock.earliest_ms(),
             window_ms=self._clock.window_ms(),
             barrier=barrier,
+            order_id=order_id,
         )
 
     # -- stopping --------------------------------------------------------------------------------

@@ -75,6 +75,11 @@ def is_second(order: LiveOrder, report: OrderReport) -> bool:
     return bool(order.order_id and report.order_id) and report.order_id != order.order_id
 
 
+def is_stray(order: LiveOrder, report: OrderReport) -> bool:
+    """Whether the report is of an order that the attempt does not stand for and never will."""
+    return order.state is AttemptState.NOT_SENT or is_second(order, report)
+
+
 def _is_news(order: LiveOrder, report: OrderReport) -> bool:
     known = order.order_state
     if known is None or known is report.state:

@@ -1,7 +1,7 @@
 """The resolver: what is in doubt is asked after until evidence or the horizon settles it.
 
-Lives here: `next_step`, the pure rule, and the loop that follows it, symbol by symbol. No local
-clock decides anything. Not here: what a report means (evidence).
+Lives here: `next_step`, the pure rule, and the loop that follows it, symbol by symbol, and ends
+strays. No local clock decides anything. Not here: what a report means (evidence).
 """
 
 from __future__ import annotations
@@ -87,9 +87,10 @@ class Resolver:
         self._clock = clock
         self._barriers: set[str] = set()
         self._news = asyncio.Event()
+        books.strays.watch(self.wake)
 
     def wake(self) -> None:
-        """Something is newly in doubt."""
+        """Something is newly in doubt, or is at the exchange and must not be."""
         self._news.set()
 
     def open_doubts(self) -> list[LiveOrder]:
@@ -105,14 +106,16 @@ class Resolver:
         quiet = 0
         while True:
             doubts = self.open_doubts()
-            if not doubts:
+            strays = self._books.strays.due()
+            if not doubts and not strays:
                 self._barriers.clear()
                 quiet = 0
                 self._news.clear()
                 await self._news.wait()
                 continue
             symbols = {order.armed.spec.symbol for order in doubts}
-            await asyncio.gather(*(self.settle(symbol) for symbol in sorted(symbols)))
+            rounds = [self.settle(symbol) for symbol in sorted(symbols)]
+            await asyncio.gather(self.end_strays(), *rounds)
             await asyncio.sleep(_ROUND_S[min(quiet, len(_ROUND_S) - 1)])
             quiet += 1
 
@@ -130,6 +133,20 @@ class Resolver:
             return
         for order in doubts:
             await self._take(order, findings)
+
+    async def end_strays(self) -> None:
+        """One round over orders that no attempt stands for: cancel what is open, book the rest."""
+        for stray in self._books.strays.due():
+            symbol = stray.armed.spec.symbol
+            if stray.is_open:
+                await self._desk.cancel_stray(stray)
+            if stray.is_settled:
+                continue
+            await budget(self._venue, Purpose.RESOLVE)
+            try:
+                await self._sweep.trades(symbol, since_ms=stray.armed.timestamp_ms - 1000)
+            except (RetryableError, RejectedError) as error:
+                log.info("no answer", action="stray_wait", symbol=symbol, why=str(error))
 
     async def _look(self, symbol: str, doubts: Iterable[LiveOrder]) -> Findings:
         """Ask by id, over open orders, and over trades; positive evidence is booked at once."""

@@ -16,8 +16,8 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.order import AttemptState
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
-from holdfast.execution.desk import budget
-from holdfast.execution.evidence import is_behind
+from holdfast.execution.desk import ask, budget
+from holdfast.execution.evidence import is_behind, is_second
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import OrderReport, Purpose, Venue
@@ -92,22 +92,28 @@ class Sweep:
         """
         working = [o for o in self._open_questions() if o.armed.spec.symbol == symbol]
         await budget(self._venue, Purpose.RESOLVE)
-        seen = {r.cid: r for r in await self._venue.open_orders(symbol, Purpose.RESOLVE)}
+        seen = await self._venue.open_orders(symbol, Purpose.RESOLVE)
         strangers = [
-            report
-            for report in seen.values()
-            if not await self._books.report(report, "open orders")
+            report for report in seen if not await self._books.report(report, "open orders")
         ]
+        still_open = {report.order_id for report in seen}
         for order in working:
-            if order.is_working and order.armed.cid not in seen:
+            if order.is_working and order.order_id not in still_open:
                 # Not in open orders is not cancelled: it may have filled. The query says which.
-                report = await self._venue.order(symbol, order.armed.cid, Purpose.RESOLVE)
-                if report is not None:
-                    await self._books.report(report, "query by id")
+                await self._follow(order)
         behind = [o.armed.timestamp_ms for o in working if is_behind(o)]
         if behind:
             await self.trades(symbol, since_ms=min(behind) - 1000)
         return strangers
+
+    async def _follow(self, order: LiveOrder) -> None:
+        symbol, cid = order.armed.spec.symbol, order.armed.cid
+        report = await ask(self._venue, symbol, cid)
+        if report is not None and is_second(order, report):
+            await self._books.report(report, "query by id")
+            report = await ask(self._venue, symbol, cid, order.order_id)
+        if report is not None:
+            await self._books.report(report, "query by id")
 
     async def trades(
         self, symbol: str, *, since_ms: int = 0, from_trade_id: str = ""
@@ -138,7 +144,7 @@ class Sweep:
         key = (fill.symbol, fill.venue_order_id)
         cid = self._foreign.get(key, "")
         if not cid:
-            report = await self._venue.order_of(fill, Purpose.RESOLVE)
+            report = await self._venue.order_by_id(*key, Purpose.RESOLVE)
             if report is None:
                 return Stranger(fill, "")
             if await self._books.report(report, "order of a trade"):

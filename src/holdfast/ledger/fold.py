@@ -164,7 +164,7 @@ def _armed(state: AccountState, _at: int, fact: Armed) -> None:
 def _cancel_armed(state: AccountState, at_ns: int, fact: facts.CancelArmed) -> None:
     state.counters.cancels += 1
     order = state.live.get(fact.target)
-    if order is not None:
+    if order is not None and not fact.order_id:
         order.cancels += 1
         order.cancelled_ns = at_ns
 

@@ -43,6 +43,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
         venue: its name, as configurations write it.
         barrier_verified: a cancel was shown to queue behind earlier orders in the engine, so that
             absence is proven sooner; False until somebody has shown it.
+        cancels_by_order_id: a cancel may name the exchange's own id, and so one order of several with
+            the same client order id; without it the copy of a doubled request is only alarmed.
         is_native: Holdfast has an adapter of its own.
         unverified: what of this row rests on documentation alone.
     """
@@ -52,6 +54,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     deadline: Deadline
     token: Token = Token.NONE
     barrier_verified: bool = False
+    cancels_by_order_id: bool = False
     is_native: bool = False
     unverified: str = ""
 
@@ -72,6 +75,7 @@ _ROWS: Final = (
         venue="binance",
         dedup=Dedup.OPEN_ONLY,
         deadline=Deadline.GATEWAY,
+        cancels_by_order_id=True,
         is_native=True,
         unverified="whether a cancel queues behind earlier orders; what a reused id finds",
     ),

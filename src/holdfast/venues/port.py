@@ -44,13 +44,19 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Cancellation(msgspec.Struct, frozen=True):
-    """One signed request to cancel the order whose client order id is `target`."""
+    """One signed request to cancel the order whose client order id is `target`.
+
+    Attributes:
+        order_id: the venue's own id of it, when several orders carry that client order id; both
+            must fit. Empty otherwise.
+    """
 
     cid: str
     target: str
     symbol: str
     timestamp_ms: int
     window_ms: int
+    order_id: str = ""
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,8 +198,13 @@ class Venue(Protocol):
         """The newest order with this client id, or None when it is not visible (yet)."""
         ...
 
-    async def order_of(self, fill: Fill, purpose: Purpose) -> OrderReport | None:
-        """The order that an execution belongs to, when only the exchange knows whose it was."""
+    async def order_by_id(
+        self, symbol: str, order_id: str, purpose: Purpose
+    ) -> OrderReport | None:
+        """The order with this id of the venue's own, or None when it is not visible (yet).
+
+        Of a cancelled order `cid` may be the id of the cancel.
+        """
         ...
 
     async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from holdfast.domain.order import OrderState
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -20,12 +18,11 @@ async def test_the_order_of_an_execution_carries_the_client_order_id() -> None:
             await client.order(newClientOrderId="mine")
             (fill,) = await venue.fills("BTC/USDT", Purpose.RESOLVE)
 
-            report = await venue.order_of(fill, Purpose.RESOLVE)
-            nobody = msgspec.structs.replace(fill, venue_order_id="999999")
+            report = await venue.order_by_id(fill.symbol, fill.venue_order_id, Purpose.RESOLVE)
 
             assert fill.cid == ""
             assert report is not None
             assert (report.cid, report.state) == ("mine", OrderState.FILLED)
-            assert await venue.order_of(nobody, Purpose.RESOLVE) is None
+            assert await venue.order_by_id("BTC/USDT", "999999", Purpose.RESOLVE) is None
         finally:
             await venue.close()

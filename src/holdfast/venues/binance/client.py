@@ -178,13 +178,15 @@ class BinanceVenue:
             )
         return report
 
-    async def order_of(self, fill: Fill, purpose: Purpose) -> OrderReport | None:
-        """The order that an execution belongs to, by the exchange's own id."""
-        report = await self._query(fill.symbol, {"orderId": fill.venue_order_id}, purpose)
-        if report is not None and report.order_id != fill.venue_order_id:
+    async def order_by_id(
+        self, symbol: str, order_id: str, purpose: Purpose
+    ) -> OrderReport | None:
+        """The order with this id of the exchange's own, or None when it is not visible (yet)."""
+        report = await self._query(symbol, {"orderId": order_id}, purpose)
+        if report is not None and (report.symbol, report.order_id) != (symbol, order_id):
             raise decode.GarbledError(
-                f"seen: an answer about order {report.order_id}; expected: {fill.venue_order_id}; "
-                "do: ask again"
+                f"seen: an answer about {report.symbol} {report.order_id}; "
+                f"expected: {symbol} {order_id}; do: ask again"
             )
         return report
 

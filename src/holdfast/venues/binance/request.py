@@ -46,8 +46,9 @@ def placement_query(placement: Placement) -> str:
 
 def cancellation_query(cancellation: Cancellation) -> str:
     """The unsigned query of a cancel, which carries an id of its own."""
+    by_id = f"&orderId={_escaped(cancellation.order_id)}" if cancellation.order_id else ""
     return (
-        f"symbol={_escaped(venue_symbol(cancellation.symbol))}"
+        f"symbol={_escaped(venue_symbol(cancellation.symbol))}{by_id}"
         f"&origClientOrderId={_escaped(cancellation.target)}"
         f"&newClientOrderId={_escaped(cancellation.cid)}"
         f"&recvWindow={cancellation.window_ms}&timestamp={cancellation.timestamp_ms}"

@@ -120,3 +120,8 @@ def test_a_cancel_is_written_out() -> None:
     assert cancellation_query(Cancellation("c1", "abc123", "BTC/USDT", 5, 500)) == (
         "symbol=BTCUSDT&origClientOrderId=abc123&newClientOrderId=c1&recvWindow=500&timestamp=5"
     )
+
+
+def test_a_cancel_of_one_order_of_several_names_both_ids() -> None:
+    query = cancellation_query(Cancellation("c1", "abc123", "BTC/USDT", 5, 500, order_id="8"))
+    assert query.startswith("symbol=BTCUSDT&orderId=8&origClientOrderId=abc123&")
