@@ -67,7 +67,7 @@ def twice(caller: Caller) -> Any:
     return caller("create_order", S, "limit", "buy", 0.01, 50001, {"clientOrderId": "twin"})
 
 
-# How long ccxt waits for a reply that never comes. Long, because the request must have left by then.
+# How long ccxt waits for a reply that never comes; the request must have left by then.
 UNHEARD_MS = 1000
 PATIENCE_MS = int(PATIENCE_S * 1000)
 DISABLED = "This action is disabled on this account."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
 from tests.support.journal_facts import TAG, acked, armed, decided, filled, flow, taken
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -54,22 +57,30 @@ def asked(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> Any:
     return json.loads(out)
 
 
-def leader(path: Path, took: list[Command]) -> threading.Thread:
-    """Takes the first command it sees into the stream, as a node does, and ends."""
+@contextmanager
+def leader(path: Path) -> Iterator[list[Command]]:
+    """Takes the first command it sees into the stream, as a node does, and ends; what it took."""
+    took: list[Command] = []
+    is_over = threading.Event()
 
     def take() -> None:
         commands, file = SqliteCommands(path), SqliteFile(path)
         head = file.acquire("main", "leader")
-        while not (pending := commands.pending("main")):
+        while not (pending := commands.pending("main")) and not is_over.wait(0.01):
             pass
-        took.append(pending[0])
-        file.commit(head, [Group((taken(pending[0].command_id),))], 1)
+        for command in pending[:1]:
+            took.append(command)
+            file.commit(head, [Group((taken(command.command_id),))], 1)
         commands.close()
         file.close()
 
-    thread = threading.Thread(target=take, daemon=True)
+    thread = threading.Thread(target=take)
     thread.start()
-    return thread
+    try:
+        yield took
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def test_bots_show_their_state_position_and_the_reason_of_a_failure(
@@ -132,10 +143,8 @@ def test_a_command_waits_until_the_leader_wrote_it_into_the_stream(
     path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    took: list[Command] = []
-    thread = leader(path, took)
-    told = asked(capsys, path, *words)
-    thread.join(5)
+    with leader(path) as took:
+        told = asked(capsys, path, *words, "--wait", str(PATIENCE_S))
     assert told["seq"] == 11
     assert json.loads(took[0].arguments) == arguments
     assert "@" in took[0].by

@@ -70,7 +70,7 @@ async def test_live_events_wait_until_they_are_due() -> None:
     await pump.run()
     passed_s = asyncio.get_running_loop().time() - started_s
     assert pump.applied == 8
-    assert 0.055 <= passed_s < 1
+    assert passed_s >= 0.055
 
 
 @on_loop

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from holdfast.venues.binance.feed import FeedLostError, Outbox, jittered_pause_s
+from tests.support.waiting import PATIENCE_S
 
 
 def test_items_come_out_in_order_and_a_replaced_one_in_its_old_place() -> None:
@@ -32,7 +33,7 @@ def test_an_item_that_came_while_nobody_waited_is_there_at_once() -> None:
         outbox.put(1)
         outbox.put(2)
         assert await waiting == 1
-        assert await asyncio.wait_for(outbox.get(), 1) == 2
+        assert await asyncio.wait_for(outbox.get(), PATIENCE_S) == 2
 
     asyncio.run(scenario())
 
