@@ -6,7 +6,7 @@ Not here: the engine; nothing is decided, tests arm what they need themselves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from copy import copy
 from decimal import Decimal
 from typing import Any
@@ -95,7 +95,7 @@ class ScriptedVenue:
     def cancelled(self) -> list[str]:
         return [cancellation.target for cancellation in self.cancels]
 
-    async def instruments(self) -> tuple[Instrument, ...]:
+    async def instruments(self, _symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
         return ()
 
     async def time(self) -> TimeSample:

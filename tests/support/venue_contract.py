@@ -479,3 +479,18 @@ class VenueContract:
             assert await stage.venue.order_by_id(SYMBOL, "999999", Purpose.RESOLVE) is None
 
         self.run(act)
+
+    def test_v28_of_the_markets_asked_for_only_those_are_told(self) -> None:
+        async def act(stage: Stage) -> None:
+            (found,) = await stage.venue.instruments([SYMBOL])
+            assert found in await stage.venue.instruments()
+
+        self.run(act)
+
+    def test_v29_all_markets_are_told_when_one_asked_for_is_not_listed(self) -> None:
+        async def act(stage: Stage) -> None:
+            everything = await stage.venue.instruments()
+            for unknown in ("BTC/NOPE", "btc/usdt"):
+                assert await stage.venue.instruments([SYMBOL, unknown]) == everything
+
+        self.run(act)

@@ -222,12 +222,14 @@ class Trader:
         self.perform(self.engine.resume())
 
     async def learn_instruments(self) -> frozenset[str]:
-        """Take in the filters and status of the bots' symbols as they are now; all that is listed.
+        """Take in the filters and status of the bots' symbols as they are now; what is listed.
 
-        A symbol that is listed no more counts as halted: its books are kept, nothing is sent.
+        That is every symbol of the exchange when one of the bots' is not among them. One that is
+        listed no more counts as halted: its books are kept, nothing is sent.
         """
-        listed = {i.symbol: i for i in await self.venue.instruments()}
-        for symbol in dict.fromkeys(bot.symbol for bot in self.bots):
+        wanted = tuple(dict.fromkeys(bot.symbol for bot in self.bots))
+        listed = {i.symbol: i for i in await self.venue.instruments(wanted)}
+        for symbol in wanted:
             known = self.account.instruments.get(symbol)
             found = listed.get(symbol)
             if found is None and known is not None:

@@ -117,6 +117,11 @@ def bad_symbol() -> RefusedError:
     return RefusedError(-1121, "Invalid symbol.")
 
 
+def symbol_twice() -> RefusedError:
+    """-1151: a list names a symbol more than once."""
+    return RefusedError(-1151, "Symbol is present multiple times in the list.")
+
+
 def bad_interval() -> RefusedError:
     """No such kline interval."""
     return RefusedError(-1120, "Invalid interval.")

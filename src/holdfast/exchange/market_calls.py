@@ -238,14 +238,15 @@ def _last(tape: Tape, limit: int) -> list[Any]:
 
 
 def _wanted(context: Context) -> list[Listing]:
-    """The listings that `symbol` or `symbols` name, all without either."""
+    """The listings that `symbol` or `symbols` name, all without either; RefusedError with both."""
     exchange, params = context.exchange, context.params
-    one, several = params.text("symbol"), params.text("symbols")
+    one, several = params.text("symbol"), params.symbols("symbols")
+    if one is not None and several is not None:
+        raise errors.bad_combination()
     if one is not None:
         return [exchange.listing(one)]
     if several is not None:
-        names = [name.strip(' "') for name in several.strip("[]").split(",")]
-        return [exchange.listing(name) for name in names if name]
+        return [exchange.listing(name) for name in several]
     return list(exchange.engine.listings.values())
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from holdfast.exchange.errors import (
     illegal_characters,
     missing_parameter,
+    symbol_twice,
     too_precise,
     unread_parameters,
 )
@@ -19,6 +20,7 @@ from holdfast.exchange.errors import (
 NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 INTEGER = re.compile(r"[0-9]{1,20}")
 CLIENT_ID = re.compile(r"[a-zA-Z0-9\-_]{1,36}")
+SYMBOLS = re.compile(r'\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]')
 MOST_PLACES = 8
 
 
@@ -77,6 +79,18 @@ class Params:
         if value is not None and not CLIENT_ID.fullmatch(value):
             raise illegal_characters(name, "^[a-zA-Z0-9-_]{1,36}$")
         return value
+
+    def symbols(self, name: str) -> list[str] | None:
+        """A JSON list of symbols without spaces, None when absent; RefusedError otherwise."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not SYMBOLS.fullmatch(value):
+            raise illegal_characters(name, f"^{SYMBOLS.pattern}$")
+        names = [quoted.strip('"') for quoted in value[1:-1].split(",") if quoted]
+        if len(set(names)) < len(names):
+            raise symbol_twice()
+        return names
 
     def refuse_unread(self, *also_known: str) -> None:
         """RefusedError when something was sent that nobody here reads."""

@@ -56,7 +56,7 @@ class WsRequest(msgspec.Struct, frozen=True):
 
     id: int | str | None
     method: str
-    params: dict[str, str | int | float | bool | None] = {}
+    params: dict[str, str | int | float | bool | list[str] | None] = {}
 
 
 class WsApiDoor:
@@ -251,7 +251,10 @@ def _signed_text(params: dict[str, str]) -> str:
     )
 
 
-def _text(value: str | int | float | bool) -> str:
+def _text(value: str | int | float | bool | list[str]) -> str:
+    """A value as a query would carry it."""
+    if isinstance(value, list):
+        return msgspec.json.encode(value).decode()
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)

@@ -43,8 +43,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
         venue: its name, as configurations write it.
         barrier_verified: a cancel was shown to queue behind earlier orders in the engine, so that
             absence is proven sooner; False until somebody has shown it.
-        cancels_by_order_id: a cancel may name the exchange's own id, and so one order of several with
-            the same client order id; without it the copy of a doubled request is only alarmed.
+        cancels_by_order_id: a cancel may name the exchange's own id, and so one order of several
+            with the same client order id; without it the copy of a request is only alarmed.
         is_native: Holdfast has an adapter of its own.
         unverified: what of this row rests on documentation alone.
     """

@@ -6,7 +6,7 @@ the venue's own allow-lists with default *unknown*. Not here: retries, there are
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -166,8 +166,12 @@ class Venue(Protocol):
     venue refused the question, e.g. a revoked key).
     """
 
-    async def instruments(self) -> tuple[Instrument, ...]:
-        """All spot markets with their filters as of now."""
+    async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
+        """The spot markets called `symbols`, with their filters as of now.
+
+        All that there are without `symbols`, and when one of them is not listed: who asked can then
+        say which one was meant. That may be thousands.
+        """
         ...
 
     async def time(self) -> TimeSample:

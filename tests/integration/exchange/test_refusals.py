@@ -169,3 +169,26 @@ async def test_who_asks() -> None:
         async with client.http.post(url, headers={"X-MBX-APIKEY": client.api_key}) as response:
             assert response.status == 200
         assert len((await client.ledger())["orders"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "words"),
+    [
+        ({"symbol": "NOPEUSDT"}, -1121, "Invalid symbol."),
+        ({"symbols": '["BTCUSDT","NOPEUSDT"]'}, -1121, "Invalid symbol."),
+        ({"symbols": '["BTCUSDT", "ETHUSDT"]'}, -1100, "parameter 'symbols'; legal range is '^"),
+        ({"symbols": '["btcusdt"]'}, -1100, "parameter 'symbols'"),
+        ({"symbols": "BTCUSDT"}, -1100, "parameter 'symbols'"),
+        ({"symbols": '["BTCUSDT","BTCUSDT"]'}, -1151, "present multiple times in the list"),
+        ({"symbol": "BTCUSDT", "symbols": '["BTCUSDT"]'}, -1128, "Combination of optional"),
+    ],
+)
+@pytest.mark.parametrize("path", ["exchangeInfo", "ticker/price"])
+@on_loop
+async def test_markets_that_cannot_be_listed(
+    path: str, params: dict[str, str], code: int, words: str
+) -> None:
+    async with local_exchange() as (_, client):
+        status, body = await client.get(f"/api/v3/{path}", **params)
+        assert (status, body["code"]) == (400, code), body
+        assert words in body["msg"]

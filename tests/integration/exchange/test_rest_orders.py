@@ -199,6 +199,15 @@ async def test_testing_an_order_does_nothing() -> None:
             lambda body: [row["symbol"] for row in body["symbols"]] == ["ETHUSDT"],
         ),
         (
+            "/api/v3/exchangeInfo", {"symbols": '["ETHUSDT"]'},
+            lambda body: [row["symbol"] for row in body["symbols"]] == ["ETHUSDT"],
+        ),
+        (
+            "/api/v3/exchangeInfo", {"symbols": '["ETHUSDT","BTCUSDT"]'},
+            lambda body: {row["symbol"] for row in body["symbols"]} == {"BTCUSDT", "ETHUSDT"}
+            and body["rateLimits"],
+        ),
+        (
             "/api/v3/depth", {"symbol": "BTCUSDT", "limit": "5"},
             lambda body: body["asks"][0][0] == "60000.00000000" and len(body["bids"]) == 5,
         ),

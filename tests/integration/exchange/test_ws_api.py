@@ -42,6 +42,7 @@ async def test_an_order_placed_asked_for_and_cancelled() -> None:
         ("ping", {}, lambda result: result == {}),
         ("time", {}, lambda result: result["serverTime"] > 0),
         ("exchangeInfo", {}, lambda result: len(result["symbols"]) == 2),
+        ("exchangeInfo", {"symbols": ["ETHUSDT"]}, lambda result: len(result["symbols"]) == 1),
         ("depth", {"symbol": "BTCUSDT", "limit": 5}, lambda result: len(result["asks"]) == 5),
         ("ticker.price", {"symbol": "BTCUSDT"}, lambda r: r["price"] == "60000.00000000"),
         ("klines", {"symbol": "BTCUSDT", "interval": "1m"}, lambda result: len(result) >= 1),

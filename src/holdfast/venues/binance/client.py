@@ -7,7 +7,7 @@ Lives here: `BinanceVenue`, the native adapter. Not here: the wire (line), the b
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 
 import aiohttp
 import msgspec
@@ -24,7 +24,12 @@ from holdfast.venues.binance.gate import Gate
 from holdfast.venues.binance.line import Line, Reply, UnansweredError
 from holdfast.venues.binance.listing import listing
 from holdfast.venues.binance.query import ask
-from holdfast.venues.binance.request import cancellation_query, placement_query, venue_symbol
+from holdfast.venues.binance.request import (
+    cancellation_query,
+    listing_path,
+    placement_query,
+    venue_symbol,
+)
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.binance.stream import UserStream
 from holdfast.venues.binance.verdict import digest_cancel, digest_placement
@@ -43,6 +48,7 @@ from holdfast.venues.port import (
 
 _ORDER_BYTES = 1_000_000
 _INVISIBLE = frozenset({-2013, -2026})  # no such order (yet); archived without a fill
+_NO_SUCH_SYMBOL = frozenset({-1100, -1121})  # not even in the form of one; not listed
 _CLOCK_AGE_S = 30.0
 
 
@@ -230,14 +236,26 @@ class BinanceVenue:
             await self._ask_signed("/api/v3/account", params, gate.ACCOUNT, purpose)
         )
 
-    async def instruments(self) -> tuple[Instrument, ...]:
-        """All spot markets with their filters as of now; also renews the limits and the names."""
-        body = await self._ask(
-            self._queries, "/api/v3/exchangeInfo", gate.EXCHANGE_INFO, Purpose.READ
-        )
-        current = listing(body)
+    async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
+        """The markets called `symbols`, or all; also renews the limits and the names.
+
+        The whole list has ten megabytes, so it is asked for only when it is needed.
+        """
+        try:
+            found = await self._listed(symbols)
+        except RejectedError as error:
+            if not symbols or int(error.code) not in _NO_SUCH_SYMBOL:
+                raise
+            return await self._listed()
+        if {each.symbol for each in found}.issuperset(symbols):
+            return found
+        return await self._listed()
+
+    async def _listed(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
+        path = listing_path(symbols)
+        current = listing(await self._ask(self._queries, path, gate.EXCHANGE_INFO, Purpose.READ))
         self.gate.learn(current.limits)
-        self._names = {each.venue_symbol: each.symbol for each in current.instruments}
+        self._names.update((each.venue_symbol, each.symbol) for each in current.instruments)
         return current.instruments
 
     async def time(self) -> TimeSample:

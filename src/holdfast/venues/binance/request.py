@@ -5,12 +5,14 @@ Not here: signing and sending (signing, client), reading answers (decode, verdic
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from urllib.parse import quote
 
 from holdfast.domain.money import plain
 from holdfast.domain.order import OrderType, TimeInForce
 from holdfast.venues.port import Cancellation, Placement
 
+_LISTING = "/api/v3/exchangeInfo"
 _NEEDS_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT})
 
 
@@ -22,6 +24,12 @@ def venue_symbol(symbol: str) -> str:
 def _escaped(text: str) -> str:
     """`text` as a query value; the wire takes the query as it is, so nothing may slip through."""
     return text if text.isascii() and text.isalnum() else quote(text, safe="")
+
+
+def listing_path(symbols: Collection[str]) -> str:
+    """Where the markets called `symbols` are listed; all of them when it is empty."""
+    names = ",".join(f'"{venue_symbol(symbol)}"' for symbol in dict.fromkeys(symbols))
+    return f"{_LISTING}?symbols={_escaped(f'[{names}]')}" if names else _LISTING
 
 
 def placement_query(placement: Placement) -> str:

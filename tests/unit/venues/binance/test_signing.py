@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.domain.order import OrderSpec, OrderType, Side, TimeInForce
-from holdfast.venues.binance.request import cancellation_query, placement_query
+from holdfast.venues.binance.request import cancellation_query, listing_path, placement_query
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.port import Cancellation, Placement, Purpose
 
@@ -125,3 +125,11 @@ def test_a_cancel_is_written_out() -> None:
 def test_a_cancel_of_one_order_of_several_names_both_ids() -> None:
     query = cancellation_query(Cancellation("c1", "abc123", "BTC/USDT", 5, 500, order_id="8"))
     assert query.startswith("symbol=BTCUSDT&orderId=8&origClientOrderId=abc123&")
+
+
+def test_markets_are_asked_for_by_name_each_once() -> None:
+    """Without a space and escaped, as the exchange's own form of a list wants it."""
+    assert listing_path(()) == "/api/v3/exchangeInfo"
+    assert listing_path(["BTC/USDT", "ETH/USDT", "BTC/USDT"]) == (
+        "/api/v3/exchangeInfo?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D"
+    )
