@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from holdfast.venues.binance.line import Line, Reply, UnansweredError
-from tests.support.raw_server import Conversation, Talk, raw_server, unused_port
+from holdfast.errors import ConfigError
+from holdfast.venues.binance.line import Line, UnansweredError
+from holdfast.venues.binance.wire import Reply
+from tests.support.raw_server import Certified, Conversation, Talk, raw_server, unused_port
 
 
 class Caller:
@@ -59,22 +60,6 @@ async def silent(conversation: Conversation) -> None:
     await asyncio.sleep(30)
 
 
-class Resolver(AbstractResolver):
-    """Names that do not resolve, at once or never."""
-
-    def __init__(self, delay_s: float) -> None:
-        self._delay_s = delay_s
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        await asyncio.sleep(self._delay_s)
-        raise OSError(None, "no such name")
-
-    async def close(self) -> None:
-        pass
-
-
 def test_the_hook_runs_before_the_server_has_heard_anything() -> None:
     async def scenario() -> None:
         async with raw_server(echo) as heard:
@@ -106,6 +91,112 @@ def test_the_path_and_query_go_out_as_they_were_signed() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("method", "length"),
+    [("GET", b""), ("POST", b"Content-Length: 0\r\n"), ("DELETE", b"Content-Length: 0\r\n")],
+)
+def test_a_request_is_these_bytes_and_no_others(method: str, length: bytes) -> None:
+    async def scenario() -> None:
+        async with raw_server(echo) as heard:
+            caller = Caller(Line(heard.url, api_key="the-key"))
+            await caller.ask(method)
+            await caller.line.close()
+            assert heard.heads == [
+                b"%s /api/v3/order?a=1 HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                b"X-MBX-APIKEY: the-key\r\n%s\r\n" % (method.encode(), heard.port, length)
+            ]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("url", "reached", "host", "path"),
+    [
+        ("http://exchange.test", ("exchange.test", 80), "exchange.test", "/x"),
+        ("http://Exchange.TEST:80/", ("exchange.test", 80), "exchange.test", "/x"),
+        ("http://exchange.test:8080", ("exchange.test", 8080), "exchange.test:8080", "/x"),
+        ("https://exchange.test", ("exchange.test", 443), "exchange.test", "/x"),
+        ("https://exchange.test:80", ("exchange.test", 80), "exchange.test:80", "/x"),
+        ("http://[::1]:8080", ("::1", 8080), "[::1]:8080", "/x"),
+        ("http://börse.test", ("xn--brse-5qa.test", 80), "xn--brse-5qa.test", "/x"),
+        ("http://exchange.test/spot/", ("exchange.test", 80), "exchange.test", "/spot/x"),
+    ],
+)
+def test_an_address_is_reached_and_named_as_http_has_it(
+    url: str,
+    reached: tuple[str, int],
+    host: str,
+    path: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A simulation leads requests where it wants in the same way: by its loop."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        connect = loop.create_connection
+        asked: list[tuple[str, int]] = []
+        encrypted: list[bool] = []
+        async with raw_server(echo) as heard:
+
+            async def lead(factory: Any, to: str, port: int, **options: Any) -> Any:
+                asked.append((to, port))
+                encrypted.append(options["ssl"] is not None)
+                return await connect(factory, "127.0.0.1", heard.port)
+
+            monkeypatch.setattr(loop, "create_connection", lead)
+            line = Line(url)
+            await line.ask("GET", "/x", timeout_s=2, max_bytes=10)
+            await line.close()
+            assert (asked, encrypted) == ([reached], [url.startswith("https")])
+            assert heard.heads == [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_on_ipv6_is_asked() -> None:
+    async def scenario() -> None:
+        async with raw_server(echo, host="::1") as heard:
+            caller = Caller(Line(f"http://[::1]:{heard.port}"))
+            assert (await caller.ask()).status == 200
+            await caller.line.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "exchange.test", "ftp://exchange.test", "http://", "http://exchange.test:port",
+        "http://exchange.test:99999", "http://user:secret@exchange.test", "http://exchange.test/?a",
+        "http://exchange.test/ x", "http://exchange.test\r\nX: y", "http://[::1", "http://a..b",
+    ],
+)  # fmt: skip
+def test_an_address_that_leads_nowhere_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(ConfigError):
+        Line(url)
+
+
+@pytest.mark.parametrize("key", ["a key", "key\r\nHost: evil", "kéy", "key\n"])
+def test_a_key_that_is_no_header_is_refused_at_the_start_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Line("http://127.0.0.1", api_key=key)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["/x y", "/x\r\nHost: evil", "/x\n", "/é", "/x\x00"])
+def test_a_path_that_would_break_the_request_is_not_sent(path: str) -> None:
+    async def scenario() -> None:
+        async with raw_server(echo) as heard:
+            line = Line(heard.url)
+            with pytest.raises(UnansweredError) as caught:
+                await line.ask("POST", path, timeout_s=1, max_bytes=9)
+            await line.close()
+            assert not caught.value.sent
+            assert heard.connections == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
     async def scenario() -> None:
         caller = Caller(Line(f"http://127.0.0.1:{unused_port()}"))
@@ -116,13 +207,16 @@ def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
 
 
 @pytest.mark.parametrize("delay_s", [0, 30], ids=["fails", "hangs"])
-def test_a_name_that_does_not_resolve_proves_that_nothing_was_sent(delay_s: float) -> None:
+def test_a_name_that_does_not_resolve_proves_that_nothing_was_sent(
+    delay_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_such_name(*_: Any, **__: Any) -> list[Any]:
+        await asyncio.sleep(delay_s)
+        raise OSError(None, "no such name")
+
     async def scenario() -> None:
-        line = Line(
-            "http://exchange.invalid",
-            connector=lambda: aiohttp.TCPConnector(resolver=Resolver(delay_s)),
-        )
-        caller = Caller(line)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_such_name)
+        caller = Caller(Line("http://exchange.invalid"))
         failure = await caller.failure(connect_timeout_s=0.2)
         assert (failure.sent, caller.left) == (False, 0)
 
@@ -139,6 +233,62 @@ def test_a_failed_tls_handshake_proves_that_nothing_was_sent() -> None:
             failure = await caller.failure()
             assert (failure.sent, caller.left) == (False, 0)
             assert heard.connections == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_handshake_that_never_ends_proves_that_nothing_was_sent() -> None:
+    async def says_nothing(_: Conversation) -> None:
+        await asyncio.sleep(30)
+
+    async def scenario() -> None:
+        async with raw_server(says_nothing) as heard:
+            caller = Caller(Line(f"https://127.0.0.1:{heard.port}"))
+            failure = await caller.failure(connect_timeout_s=0.2)
+            assert (failure.sent, failure.kind, caller.left) == (False, "TimeoutError", 0)
+            assert heard.connections == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("certified", ["other.test", "localhost"])
+def test_a_certificate_of_another_name_or_authority_proves_that_nothing_was_sent(
+    certified: str, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        server = Certified(certified, tmp_path)
+        # The system's authorities know neither; the name is the second reason to refuse.
+        tls = server.client if certified == "other.test" else None
+        async with raw_server(echo, tls=server.server) as heard:
+            caller = Caller(Line(f"https://localhost:{heard.port}", tls=tls))
+            failure = await caller.failure()
+            assert (failure.sent, caller.left) == (False, 0)
+            assert failure.kind == "SSLCertVerificationError"
+            assert heard.requests == []
+
+    asyncio.run(scenario())
+
+
+def test_over_tls_the_hook_runs_after_the_handshake_and_before_the_request(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        server = Certified("localhost", tmp_path)
+        async with raw_server(echo, tls=server.server) as heard:
+            line = Line(f"https://localhost:{heard.port}", tls=server.client)
+            at_hook: list[tuple[int, int]] = []
+            for _ in range(2):
+                reply = await line.ask(
+                    "POST",
+                    "/x",
+                    timeout_s=2,
+                    max_bytes=10,
+                    on_first_byte=lambda: at_hook.append(
+                        (len(server.asked_for), len(heard.requests))
+                    ),
+                )
+                assert reply.body == b"{}"
+            await line.close()
+            assert at_hook == [(1, 0), (1, 1)]
+            assert (server.asked_for, heard.connections) == (["localhost"], 1)
 
     asyncio.run(scenario())
 
@@ -216,42 +366,6 @@ def test_a_kept_connection_that_breaks_under_a_request_is_not_tried_again(method
     asyncio.run(scenario())
 
 
-def test_a_connection_that_the_server_closed_while_idle_is_replaced() -> None:
-    async def one_each(conversation: Conversation) -> None:
-        await conversation.request()
-        await conversation.reply(b"{}")
-
-    async def scenario() -> None:
-        async with raw_server(one_each) as heard:
-            caller = Caller(Line(heard.url))
-            for _ in range(3):
-                assert (await caller.ask("DELETE")).status == 200
-                await asyncio.sleep(0.05)
-            await caller.line.close()
-            assert (len(heard.requests), caller.left) == (3, 3)
-
-    asyncio.run(scenario())
-
-
-def test_a_late_reply_is_never_taken_for_the_next_requests() -> None:
-    async def late_at_first(conversation: Conversation) -> None:
-        while line := await conversation.request():
-            await asyncio.sleep(0.3 if "/first" in line else 0)
-            await conversation.reply(line.split()[1].encode())
-
-    async def scenario() -> None:
-        async with raw_server(late_at_first) as heard:
-            line = Line(heard.url)
-            with pytest.raises(UnansweredError):
-                await line.ask("POST", "/first", timeout_s=0.1, max_bytes=99)
-            await asyncio.sleep(0.3)
-            reply = await line.ask("POST", "/second", timeout_s=2, max_bytes=99)
-            await line.close()
-            assert reply.body == b"/second"
-
-    asyncio.run(scenario())
-
-
 def test_a_redirect_is_a_reply_and_not_followed() -> None:
     async def elsewhere(conversation: Conversation) -> None:
         while await conversation.request():
@@ -280,21 +394,5 @@ def test_a_hook_that_fails_keeps_the_request_from_leaving_but_counts_as_sent() -
             await line.close()
             assert caught.value.sent
             assert heard.requests == []
-
-    asyncio.run(scenario())
-
-
-def test_cancelling_after_the_first_byte_cancels_the_caller_and_closes_the_connection() -> None:
-    async def scenario() -> None:
-        async with raw_server(silent) as heard:
-            caller = Caller(Line(heard.url))
-            asking = asyncio.create_task(caller.ask())
-            while not heard.requests:
-                await asyncio.sleep(0.005)
-            asking.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await asking
-            await caller.line.close()
-            assert caller.left == 1
 
     asyncio.run(scenario())

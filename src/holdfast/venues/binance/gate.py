@@ -12,7 +12,7 @@ from typing import Final
 from holdfast.errors import RetryableError
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.clock import ServerClock
-from holdfast.venues.binance.line import Reply
+from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Purpose
 
@@ -48,9 +48,10 @@ DEFAULT_LIMITS: Final = (
 _BACK_OFF_S: Final = {429: 60.0, 418: 120.0}
 
 _HEADER_OF_KIND: Final = {
-    LimitKind.WEIGHT: "X-MBX-USED-WEIGHT",
-    LimitKind.ORDERS: "X-MBX-ORDER-COUNT",
+    LimitKind.WEIGHT: "x-mbx-used-weight",
+    LimitKind.ORDERS: "x-mbx-order-count",
 }
+_MOST_DIGITS: Final = 15
 _LETTERS: Final = ((86_400_000, "D"), (3_600_000, "H"), (60_000, "M"), (1_000, "S"))
 
 
@@ -101,24 +102,29 @@ class Gate:
     def observe(self, reply: Reply) -> None:
         """Learn from a reply how much is used, and whether to stay away."""
         for header, kind, interval_ms in self._headers:
-            used = reply.headers.get(header)
-            if used is not None and used.isdecimal():
-                self._budget.observe(kind, interval_ms, int(used), self.clock.now_ms())
+            used = _count(reply.headers.get(header, ""))
+            if used is not None:
+                self._budget.observe(kind, interval_ms, used, self.clock.now_ms())
         if reply.status in _BACK_OFF_S:
-            said = reply.headers.get("Retry-After", "")
-            wait_s = float(said) if said.isdecimal() else _BACK_OFF_S[reply.status]
+            said = _count(reply.headers.get("retry-after", ""))
+            wait_s = _BACK_OFF_S[reply.status] if said is None else float(said)
             refusal = decode.refusal(reply.body)
             orders_only = refusal is not None and refusal.code == -1015
             kind = LimitKind.ORDERS if orders_only else LimitKind.WEIGHT
             self._budget.block(kind, wait_s, self.clock.mono_ns())
 
 
+def _count(text: str) -> int | None:
+    """The number that a header says; none when it says no number, or one beyond any limit."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
 def _headers(limits: Iterable[RateLimit]) -> tuple[tuple[str, LimitKind, int], ...]:
-    """The header that reports on each limit, such as X-MBX-ORDER-COUNT-10S."""
+    """The header that reports on each limit, such as X-MBX-ORDER-COUNT-10S in lower case."""
     found = []
     for limit in limits:
         if limit.kind in _HEADER_OF_KIND:
             unit_ms, letter = next(unit for unit in _LETTERS if limit.interval_ms % unit[0] == 0)
-            name = f"{_HEADER_OF_KIND[limit.kind]}-{limit.interval_ms // unit_ms}{letter}"
+            name = f"{_HEADER_OF_KIND[limit.kind]}-{limit.interval_ms // unit_ms}{letter}".lower()
             found.append((name, limit.kind, limit.interval_ms))
     return tuple(found)

@@ -1,36 +1,45 @@
-"""One private HTTP session to the exchange that sends every request once and bounds every reply.
+"""A private line to the exchange that sends every request once and says whether it can have left.
 
-Lives here: the aiohttp session, the first-byte hook, the traps of kept-alive connections closed.
-Not here: what is asked (request, signing) or what an answer proves (verdict).
+Lives here: which connection a request takes, deadlines, the first-byte hook. Not here: the bytes of
+a reply (wire), what is asked (request, signing), or what an answer proves (verdict). Why this is no
+library's client: `docs/adr/0010-own-http-line.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Final
+import asyncio
+import functools
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
-import aiohttp
-import msgspec
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector, TraceConfig
-from yarl import URL
-
-from holdfast.errors import PlatformError
+from holdfast.errors import ConfigError, PlatformError
+from holdfast.venues.binance.wire import Connection, HungUpError, Reply
 
 # Shorter than any exchange keeps an idle connection: an order must not be the one to find out that
 # the other side hung up. A request for the time every few seconds keeps one connection warm.
-_KEEPALIVE_S: Final = 10.0
+KEEPALIVE_S: Final = 10.0
+MOST_CONNECTIONS: Final = 64
 
-# The exchange needs none of them, and every header costs time on each order.
-_UNNEEDED_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+_PORTS: Final = {"http": 80, "https": 443}
+_NEXT_ADDRESS_S: Final = 0.25  # before the next address of a name is tried beside the last one
 
 
-class Reply(msgspec.Struct, frozen=True):
-    """A complete HTTP reply."""
+class _Address(NamedTuple):
+    """Where requests go.
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    Attributes:
+        authority: host and port as the Host header has them.
+        prefix: goes before every path; mostly empty.
+    """
+
+    is_https: bool
+    host: str
+    port: int
+    authority: str
+    prefix: str
 
 
 class UnansweredError(PlatformError):
@@ -47,54 +56,11 @@ class UnansweredError(PlatformError):
         super().__init__(f"{self.kind}: {error}" if str(error) else self.kind)
 
 
-class _OversizedError(Exception):
-    """A reply grew beyond its bound."""
-
-
-class _HungUpError(Exception):
-    """The connection broke under the request; not a kind that aiohttp would send again on."""
-
-
-class _Flight:
-    """Whether a request may have left, told by the connector before it hands a connection out."""
-
-    __slots__ = ("_on_first_byte", "left")
-
-    def __init__(self, on_first_byte: Callable[[], None] | None) -> None:
-        self._on_first_byte = on_first_byte
-        self.left = False
-
-    def leave(self) -> None:
-        self.left = True
-        if self._on_first_byte is not None:
-            self._on_first_byte()
-
-
-async def _about_to_send(_: ClientSession, context: SimpleNamespace, __: object) -> None:
-    """A connection, with TLS done, is there for the request; the next thing is its first byte."""
-    context.trace_request_ctx.leave()
-
-
-async def _no_second_sending(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Turn a broken connection into an error that aiohttp does not answer by sending again.
-
-    It would do so once for DELETE on a kept-alive connection, and a good cancel would then be
-    reported as "unknown order". A connection that never came about passes unchanged.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _HungUpError(f"{type(error).__name__}: {error}") from error
-
-
 class Line:
-    """A session of its own, so that orders never queue behind queries.
+    """Connections of its own, so that orders never queue behind queries.
 
-    Nothing is retried, redirected, cached or remembered in cookies.
+    Nothing is retried, redirected, cached, decompressed or remembered in cookies. New connections
+    come from the running loop's `create_connection`; a simulation brings a loop of its own.
     """
 
     def __init__(
@@ -102,21 +68,36 @@ class Line:
         base_url: str,
         *,
         api_key: str = "",
-        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        connector: object = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Open nothing yet.
 
         Args:
-            base_url: scheme, host and port, without a path.
+            base_url: scheme, host and port; a path before all paths is kept.
             api_key: goes into every request when given.
-            connector: makes the connector, in the running loop; a simulation passes its own.
+            connector: always None: connectors are for WebSockets.
+            tls: instead of the system's authorities and the verification of names.
+
+        Raises:
+            ConfigError: the address or the key cannot be used.
         """
-        self._base_url = base_url.rstrip("/")
-        self._headers = {"X-MBX-APIKEY": api_key} if api_key else {}
-        self._make_connector = connector or (
-            lambda: TCPConnector(limit=64, keepalive_timeout=_KEEPALIVE_S)
-        )
-        self._session: ClientSession | None = None
+        if connector is not None:
+            raise TypeError("a line takes its connections from the running loop")
+        self._address = _address(base_url)
+        self._tls = (tls or _verifying()) if self._address.is_https else None
+        self._tail = f" HTTP/1.1\r\nHost: {self._address.authority}\r\n"
+        if api_key:
+            if not _is_plain(api_key):
+                raise ConfigError(
+                    "seen: an API key with spaces or control characters; "
+                    "expected: visible ASCII; do: check where it is read from"
+                )
+            self._tail += f"X-MBX-APIKEY: {api_key}\r\n"
+        self._slots = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._open: set[Connection] = set()
+        self._idle: deque[Connection] = deque()  # the one that rests the longest is the first
+        self._has_closed = False
 
     async def ask(
         self,
@@ -130,58 +111,162 @@ class Line:
     ) -> Reply:
         """Send one request, once, and return the whole reply whatever its status.
 
+        Cancelling closes the connection: no reply is ever left for the next request to find.
+
         Args:
             path_and_query: already encoded; goes on the wire as it is, because it may be signed.
             timeout_s: for everything together.
             connect_timeout_s: for getting a connection; nothing was sent when it runs out.
-            on_first_byte: called before the first byte of the request can leave.
+            on_first_byte: called once a connection is there, with TLS done, and immediately before
+                the whole request is handed to its transport, in the same turn of the loop. The
+                transport encrypts and sends within that call. So nothing has left before the hook,
+                and from then on a byte may have.
 
         Raises:
             UnansweredError: for whatever reason there is no complete reply.
         """
-        flight = _Flight(on_first_byte)
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        connection = None
+        sent = False
         try:
-            async with self._open().request(
-                method,
-                URL(self._base_url + path_and_query, encoded=True),
-                headers=self._headers,
-                timeout=ClientTimeout(total=timeout_s, connect=connect_timeout_s),
-                allow_redirects=False,
-                trace_request_ctx=flight,
-            ) as response:
-                body = await _bounded(response, max_bytes)
-                return Reply(response.status, response.headers, body)
+            request = self._request(method, path_and_query)
+            connection = await self._take(began_s, timeout_s, connect_timeout_s)
+            sent = True
+            if on_first_byte is not None:
+                on_first_byte()
+            answer = connection.send(request, max_bytes)
+            timer = loop.call_at(began_s + timeout_s, _give_up, answer, timeout_s)
+            try:
+                return await answer
+            finally:
+                timer.cancel()
         except Exception as error:  # of any kind: without a reply the only question is `sent`
-            raise UnansweredError(error, sent=flight.left) from error
+            raise UnansweredError(error, sent=sent) from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
 
     async def close(self) -> None:
-        """Close the connections; may be called twice."""
-        if self._session is not None:
-            await self._session.close()
+        """Close the connections, those with a request on them too; may be called twice."""
+        self._has_closed = True
+        lost = [connection.lost for connection in self._open]
+        for connection in self._open:
+            connection.abort()
+        if lost:
+            await asyncio.wait(lost)
 
-    def _open(self) -> ClientSession:
-        if self._session is None:
-            trace = TraceConfig()
-            trace.on_connection_create_end.append(_about_to_send)
-            trace.on_connection_reuseconn.append(_about_to_send)
-            self._session = ClientSession(
-                connector=self._make_connector(),
-                cookie_jar=DummyCookieJar(),
-                skip_auto_headers=_UNNEEDED_HEADERS,
-                trace_configs=[trace],
-                middlewares=[_no_second_sending],
-            )
-        return self._session
+    def _request(self, method: str, path_and_query: str) -> bytes:
+        if not _is_plain(path_and_query):
+            raise ValueError("a path and query has to be encoded before it is sent")
+        length = "" if method == "GET" else "Content-Length: 0\r\n"
+        target = self._address.prefix + path_and_query
+        return f"{method} {target}{self._tail}{length}\r\n".encode("ascii")
+
+    async def _take(
+        self, began_s: float, timeout_s: float, connect_timeout_s: float | None
+    ) -> Connection:
+        """A connection that is nobody else's: a kept one, else a new one. To be given back."""
+        if self._has_closed:
+            raise HungUpError("the line is closed")
+        if not self._slots.locked():
+            await self._slots.acquire()  # at once
+            kept = self._kept()
+            if kept is not None:
+                return kept
+            self._slots.release()
+        patience_s = timeout_s if connect_timeout_s is None else min(timeout_s, connect_timeout_s)
+        try:
+            async with asyncio.timeout_at(began_s + patience_s):
+                await self._slots.acquire()
+                try:
+                    return self._kept() or await self._dial()
+                except BaseException:
+                    self._slots.release()
+                    raise
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {patience_s} s") from error
+
+    def _kept(self) -> Connection | None:
+        """The connection used last, unless the other side can have closed it."""
+        too_old_s = asyncio.get_running_loop().time() - KEEPALIVE_S
+        while self._idle:
+            if self._idle[0].idle_since_s <= too_old_s:
+                self._idle.popleft().abort()
+                continue
+            connection = self._idle.pop()
+            if connection.is_quiet:
+                return connection
+            connection.abort()
+        return None
+
+    async def _dial(self) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._forget),
+            self._address.host,
+            self._address.port,
+            ssl=self._tls,
+            happy_eyeballs_delay=_NEXT_ADDRESS_S,
+        )
+        self._open.add(connection)
+        if connection.is_closing or self._has_closed:
+            connection.abort()
+            raise HungUpError("the connection was closed before anything was sent")
+        return connection
+
+    def _give_back(self, connection: Connection) -> None:
+        if connection.is_reusable:
+            connection.idle_since_s = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        else:
+            connection.abort()
+        self._slots.release()
+
+    def _forget(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
 
 
-async def _bounded(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """The body, if it stays within its bound."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > max_bytes:
-            response.close()
-            raise _OversizedError(f"the reply is longer than {max_bytes} bytes")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _give_up(answer: asyncio.Future[Reply], timeout_s: float) -> None:
+    """Its time is over; a reply that came in the same turn of the loop still counts."""
+    if not answer.done():
+        answer.set_exception(TimeoutError(f"no whole reply within {timeout_s} s"))
+
+
+def _address(base_url: str) -> _Address:
+    """Where `base_url` leads.
+
+    Raises:
+        ConfigError: nowhere.
+    """
+    wrong = ConfigError(
+        f"seen: the address {base_url!r}; expected: http(s)://host[:port]; do: correct it"
+    )
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except ValueError as error:
+        raise wrong from error
+    prefix = parts.path.rstrip("/")
+    strange = parts.query or parts.fragment or parts.username or parts.password
+    if parts.scheme not in _PORTS or not host or strange or not _is_plain(host + prefix):
+        raise wrong
+    authority = f"[{host}]" if ":" in host else host
+    if port not in {None, _PORTS[parts.scheme]}:
+        authority += f":{port}"
+    return _Address(parts.scheme == "https", host, port or _PORTS[parts.scheme], authority, prefix)
+
+
+@functools.cache
+def _verifying() -> ssl.SSLContext:
+    """The system's authorities and checked names; reading them takes tens of milliseconds."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _is_plain(text: str) -> bool:
+    """Whether `text` is visible ASCII, so that it cannot end a line or a word of the request."""
+    return text.isascii() and text.isprintable() and " " not in text

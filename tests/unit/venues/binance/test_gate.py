@@ -7,7 +7,7 @@ import pytest
 from holdfast.venues.binance import gate
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.gate import Gate
-from holdfast.venues.binance.line import Reply
+from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import LimitKind, RateLimit
 from holdfast.venues.port import Purpose, TimeSample
 
@@ -43,38 +43,47 @@ def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None)
 
 def test_used_weight_in_a_header_is_believed(opened: Gate) -> None:
     assert opened.delay_s(Purpose.ENTER) == 0
-    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "5990"}))
+    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "5990"}))
     assert opened.delay_s(Purpose.ENTER) > 0
     assert opened.delay_s(Purpose.CANCEL) == 0
 
 
+@pytest.mark.parametrize("said", ["9" * 5_000, "9" * 400, "-1", "1e3", "", "\xb2"])
+def test_a_count_that_is_none_is_passed_over(opened: Gate, said: str) -> None:
+    """Python refuses to read a number of more than 4300 digits, and an order's reply with it."""
+    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": said}))
+    assert opened.delay_s(Purpose.ENTER) == 0
+    opened.observe(reply(429, headers={"retry-after": said}))
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(60)
+
+
 def test_the_order_count_in_a_header_holds_orders_back_only(opened: Gate) -> None:
-    opened.observe(reply(200, headers={"X-MBX-ORDER-COUNT-10S": "50"}))
+    opened.observe(reply(200, headers={"x-mbx-order-count-10s": "50"}))
     assert 0 < opened.delay_s(Purpose.REDUCE) < 10
     assert opened.delay_s(Purpose.RESOLVE) == 0
 
 
 def test_published_limits_replace_the_documented_ones_with_their_headers(opened: Gate) -> None:
     opened.learn((RateLimit(LimitKind.WEIGHT, 3_600_000, 10),))
-    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "9999"}))
+    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "9999"}))
     assert opened.delay_s(Purpose.ENTER) == 0
-    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1H": "10"}))
+    opened.observe(reply(200, headers={"x-mbx-used-weight-1h": "10"}))
     assert opened.delay_s(Purpose.ENTER) > 0
 
 
 def test_a_listing_without_limits_changes_none(opened: Gate) -> None:
     opened.learn(())
-    opened.observe(reply(200, headers={"X-MBX-USED-WEIGHT-1M": "6000"}))
+    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "6000"}))
     assert opened.delay_s(Purpose.CANCEL) > 0
 
 
 @pytest.mark.parametrize(
     ("status", "headers", "wait_s"),
     [
-        (429, {"Retry-After": "3"}, 3),
-        (418, {"Retry-After": "300"}, 300),
+        (429, {"retry-after": "3"}, 3),
+        (418, {"retry-after": "300"}, 300),
         (429, {}, 60),
-        (418, {"Retry-After": "soon"}, 120),
+        (418, {"retry-after": "soon"}, 120),
     ],
 )
 def test_being_told_to_stay_away_stops_everything_for_that_long(
@@ -88,7 +97,7 @@ def test_being_told_to_stay_away_stops_everything_for_that_long(
 
 def test_too_many_orders_stops_orders_only(opened: Gate) -> None:
     body = b'{"code":-1015,"msg":"Too many new orders."}'
-    opened.observe(reply(429, body, {"Retry-After": "8"}))
+    opened.observe(reply(429, body, {"retry-after": "8"}))
     assert opened.delay_s(Purpose.ENTER) == pytest.approx(8)
     assert opened.delay_s(Purpose.CANCEL) == 0
 
@@ -102,6 +111,6 @@ def test_a_request_that_has_to_wait_is_not_counted(opened: Gate) -> None:
 
 
 def test_a_jump_of_the_exchanges_clock_does_not_shorten_a_ban(opened: Gate, hands: Hands) -> None:
-    opened.observe(reply(418, b"", {"Retry-After": "100"}))
+    opened.observe(reply(418, b"", {"retry-after": "100"}))
     opened.clock.note(TimeSample(2_000_000_000_000, hands.now_ns, hands.now_ns))
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(100)
