@@ -5,9 +5,12 @@ Not here: reading or building them (market), orders of ours (domain.order).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
+
+NS_PER_S = 1_000_000_000
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
@@ -45,6 +48,50 @@ class Bar(msgspec.Struct, frozen=True, gc=False):
     low: Decimal
     close: Decimal
     volume: Decimal
+
+
+class BarColumns(msgspec.Struct, frozen=True):
+    """Many bars of one symbol, as columns of equal length, oldest first.
+
+    Prices are floats here, for indicators and charts. Up to 15 digits a float's shortest text is
+    the number that was recorded, so that `bar` gives exact money all the same.
+
+    Attributes:
+        bar_s: seconds of one bar.
+        open_ns: first nanosecond of each, UTC.
+        volume: base units.
+    """
+
+    symbol: str
+    bar_s: int
+    open_ns: Sequence[int]
+    open: Sequence[float]
+    high: Sequence[float]
+    low: Sequence[float]
+    close: Sequence[float]
+    volume: Sequence[float]
+
+    def __len__(self) -> int:
+        return len(self.open_ns)
+
+    def bar(self, at: int) -> Bar:
+        """The bar number `at`, exact."""
+        open_ns = self.open_ns[at]
+        return Bar(
+            self.symbol,
+            open_ns,
+            open_ns + self.bar_s * NS_PER_S,
+            exact(self.open[at]),
+            exact(self.high[at]),
+            exact(self.low[at]),
+            exact(self.close[at]),
+            exact(self.volume[at]),
+        )
+
+
+def exact(recorded: float) -> Decimal:
+    """The decimal number that a recorded float of at most 15 digits stands for."""
+    return Decimal(repr(recorded))
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):

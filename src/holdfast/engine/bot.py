@@ -123,7 +123,7 @@ class BotRuntime:
         try:
             # A strategy that sets a precision of its own sets nobody else's.
             with decimal.localcontext():
-                wish = self.ask(self.strategy, View(bar, held, equity, bar.close_ns))
+                wish = self.ask(self.strategy, View(bar, held, equity))
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
         if not isinstance(wish, Target | Quotes) and wish is not FLAT and wish is not KEEP:

@@ -34,24 +34,27 @@ class View:
     """What a strategy may know at the close of a bar.
 
     Attributes:
-        bar: the bar that just closed.
         position: a fold of the journal, so it survives a failover.
-        time_ns: the bar's close, UTC nanoseconds. There is no other clock.
     """
 
-    __slots__ = ("_equity", "bar", "position", "time_ns")
+    __slots__ = ("_bar", "_equity", "position")
 
     def __init__(
-        self,
-        bar: Bar,
-        position: HeldPosition,
-        equity: Callable[[], Decimal | None],
-        time_ns: int,
+        self, bar: Bar, position: HeldPosition, equity: Callable[[], Decimal | None]
     ) -> None:
-        self.bar = bar
+        self._bar = bar
         self.position = position
-        self.time_ns = time_ns
         self._equity = equity
+
+    @property
+    def bar(self) -> Bar:
+        """The bar that just closed."""
+        return self._bar
+
+    @property
+    def time_ns(self) -> int:
+        """The bar's close, UTC nanoseconds. There is no other clock."""
+        return self.bar.close_ns
 
     @property
     def equity(self) -> Decimal | None:

@@ -16,7 +16,6 @@ VIEW = View(
     Bar("BTC/USDT", 0, 1_000_000_000, ONE, ONE, ONE, ONE, ONE),
     HeldPosition(Decimal(0), Decimal(0)),
     lambda: None,
-    1_000_000_000,
 )
 
 

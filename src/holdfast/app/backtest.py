@@ -1,0 +1,353 @@
+"""A backtest: one account and one bot over recorded bars, stepped by the engine that trades live.
+
+Lives here: the order of things within a bar, and which bars can be passed over because nothing can
+happen in them. At a bar's open fills what waited for it; inside the bar stops and limits; at its
+close the strategy decides. Not here: fill rules (lab.bar_venue), figures and reports (lab).
+"""
+
+from __future__ import annotations
+
+import decimal
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.domain.action import Action, Approved, Arm, CancelOrder
+from holdfast.domain.event import BarClosed, Committed, Event
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    AttemptMoved,
+    BotStarted,
+    CancelArmed,
+    CashFlow,
+    Filled,
+    InstrumentChanged,
+    Opened,
+    OrderMoved,
+)
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.limits import Limits
+from holdfast.domain.market import NS_PER_S, Bar, BarColumns, exact
+from holdfast.domain.money import PRECISION, ZERO
+from holdfast.domain.order import AttemptState, IdKind, OrderState, client_order_id, deployment_tag
+from holdfast.engine.bot import BotRuntime
+from holdfast.engine.step import Engine
+from holdfast.errors import RejectedError
+from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
+from holdfast.ledger.state import AccountState
+from holdfast.strategy.api import HeldPosition, Strategy, View
+from holdfast.strategy.wish import KEEP, Wish
+
+UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
+
+_BOT, _ACCOUNT = "backtest", "main"
+_NS_PER_MS = 1_000_000
+_MONEY = decimal.Context(prec=PRECISION)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What happened.
+
+    Attributes:
+        bars: those it ran over.
+        fills: in order; `fill_bars` is the number of the bar that each fell in.
+        cash, held: quote and base units at the end.
+        orders, rejected: attempts armed, and how many of them the venue refused.
+        refused: what the risk gate kept back.
+        ambiguous_bars: see `BarVenue`.
+        run_s: wall time of the stepping alone.
+    """
+
+    bars: BarColumns
+    opening_cash: Decimal
+    fills: Sequence[Fill]
+    fill_bars: Sequence[int]
+    cash: Decimal
+    held: Decimal
+    orders: int
+    rejected: int
+    refused: int
+    ambiguous_bars: int
+    run_s: float
+
+    @property
+    def final_equity(self) -> Decimal:
+        """With the last position marked at the last close, in quote units."""
+        return self.cash + self.held * exact(self.bars.close[-1])
+
+
+class _BarAt(View):
+    """The view of one bar after the other, without an object for each."""
+
+    __slots__ = ("at", "bars")
+
+    def __init__(self, bars: BarColumns, equity: Callable[[], Decimal | None]) -> None:
+        self.bars = bars
+        self.at = 0
+        self.position = HeldPosition(ZERO, ZERO)
+        self._equity = equity
+
+    @property
+    def bar(self) -> Bar:
+        return self.bars.bar(self.at)
+
+    @property
+    def time_ns(self) -> int:
+        return self.bars.open_ns[self.at] + self.bars.bar_s * NS_PER_S
+
+
+class Backtest:
+    """One bot over one symbol's bars.
+
+    Args:
+        cash: quote units to begin with, > 0.
+        limits: of the bot; none by default, as in research.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        bars: BarColumns,
+        *,
+        instrument: Instrument,
+        cash: Decimal,
+        terms: Terms,
+        limits: Limits = UNLIMITED,
+    ) -> None:
+        self.bars = bars
+        self.venue = BarVenue(instrument, terms, {instrument.quote: cash})
+        self.bot = BotRuntime(
+            _BOT,
+            strategy,
+            symbol=bars.symbol,
+            timeframe_s=bars.bar_s,
+            limits=limits,
+            ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
+        )
+        self._indicators, self.bot.indicators = self.bot.indicators, ()  # and fed them
+        self.engine = Engine(AccountState(), (self.bot,), UNLIMITED)
+        self.engine.resume()
+        self._decide = strategy.decide
+        self._wish: Wish = KEEP
+        self._view = _BarAt(bars, self._equity)
+        self._cash = cash
+        self._tag = deployment_tag(_BOT)
+        self._now_ns = bars.open_ns[0]
+        self._at = 0
+        self._seq = 0
+        self._queue: deque[Action] = deque()
+        self._fills: list[Fill] = []
+        self._fill_bars: list[int] = []
+        self._rejected = 0
+        quote = instrument.quote
+        self._commit(
+            Opened(account=_ACCOUNT, deployment=self._tag, generation=1, reporting=quote),
+            InstrumentChanged(instrument=instrument.to_text()),
+            BotStarted(bot=_BOT, config_version=1, config="{}", anchor_ns=bars.open_ns[0]),
+            CashFlow(asset=quote, amount=cash, reason="opening", evidence="", at_ns=0),
+        )
+
+    # -- bars --------------------------------------------------------------------------------------
+
+    def run(self) -> Run:
+        """Step over all bars.
+
+        Raises:
+            RejectedError: the strategy broke; it says in which bar.
+        """
+        began_s = time.perf_counter()
+        with decimal.localcontext():  # a strategy that sets a precision sets nobody else's
+            self._over_bars()
+        run_s = time.perf_counter() - began_s
+        account = self.engine.account
+        base, quote = self.venue.instrument.base, self.venue.instrument.quote
+        return Run(
+            bars=self.bars,
+            opening_cash=self._cash,
+            fills=self._fills,
+            fill_bars=self._fill_bars,
+            cash=account.holdings[quote],
+            held=account.holdings.get(base, ZERO),
+            orders=account.counters.attempts,
+            rejected=self._rejected,
+            refused=account.counters.refusals,
+            ambiguous_bars=self.venue.ambiguous_bars,
+            run_s=run_s,
+        )
+
+    def _over_bars(self) -> None:
+        """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
+        bars, venue, view, decide = self.bars, self.venue, self._view, self._decide
+        lows, highs = bars.low, bars.high
+        ready, fed = self._series()
+        first = self.bot.warmup_bars - 1
+        standing: Wish = KEEP
+        for at in range(len(bars)):
+            if venue.at_market or lows[at] <= venue.fall_to or highs[at] >= venue.rise_to:
+                self._trade_in(at)
+            for indicator in fed:
+                indicator.update(bars.bar(at))
+            if at < first:
+                continue
+            for indicator, values in ready:
+                indicator.value = values[at]
+            view.at = at
+            try:
+                wish = decide(view)
+            except Exception as error:
+                raise self._broken(at, f"{type(error).__name__}: {error}") from error
+            if wish is KEEP or wish == standing:
+                continue
+            self._wish_anew(at, wish)
+            standing = wish
+
+    def _series(self) -> tuple[list[tuple[Any, Sequence[float]]], list[Any]]:
+        """Indicators that know all their values beforehand, and those that must be fed."""
+        ready: list[tuple[Any, Sequence[float]]] = []
+        fed = []
+        for indicator in self._indicators:
+            over = getattr(indicator, "over", None)
+            if over is None:
+                fed.append(indicator)
+            else:
+                ready.append((indicator, over(self.bars)[0]))
+        return ready, fed
+
+    def _trade_in(self, at: int) -> None:
+        """What rests or waits meets the bar."""
+        self._at, bar = at, self.bars.bar(at)
+        self._now_ns = bar.open_ns
+        with decimal.localcontext(_MONEY):
+            self.engine.marks.take(bar.symbol, bar.open)
+            self._book(self.venue.open(bar.open, bar.open_ns))
+            self._book(self.venue.inside(bar.low, bar.high, bar.open_ns))
+
+    def _wish_anew(self, at: int, wish: Wish) -> None:
+        """The engine takes the bar in, and asks for a wish that it has not heard yet."""
+        self._at, self._wish, bar = at, wish, self.bars.bar(at)
+        self._now_ns = bar.close_ns
+        with decimal.localcontext(_MONEY):
+            self._step(BarClosed(bar))
+        failed = self.engine.account.bots[_BOT].failed
+        if failed:
+            raise self._broken(at, failed)
+
+    def _equity(self) -> Decimal | None:
+        marks = self.engine.marks
+        marks.take(self.bars.symbol, exact(self.bars.close[self._view.at]))
+        return marks.equity()
+
+    def _broken(self, at: int, why: str) -> RejectedError:
+        return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")
+
+    # -- what the engine asks for, done at once ----------------------------------------------------
+
+    def _step(self, event: Event) -> None:
+        self._queue.extend(self.engine.step(event))
+        self._carry_out()
+
+    def _carry_out(self) -> None:
+        while self._queue:
+            action = self._queue.popleft()
+            match action:
+                case Arm():
+                    self._arm(action)
+                case CancelOrder():
+                    self._cancel(action.cid)
+                case _:
+                    self._commit(*action.facts)
+
+    def _arm(self, action: Arm) -> None:
+        armed = [self._armed(order) for order in action.orders]
+        facts: list[AnyFact] = [*armed] if action.decided is None else [action.decided, *armed]
+        self._commit(*facts)
+        last = self.engine.prices[self.bars.symbol]
+        for attempt in armed:
+            outcome = self.venue.submit(attempt.cid, attempt.spec, last)
+            if outcome is not None:
+                self._commit(*self._facts_of(outcome))
+
+    def _cancel(self, cid: str) -> None:
+        live = self.engine.account.live.get(cid)
+        if live is None or not self.venue.cancel(cid):
+            return
+        armed = CancelArmed(
+            cid=self._id(cid, live.cancels + 1, IdKind.CANCEL),
+            target=cid,
+            symbol=live.armed.spec.symbol,
+            boot_id=_BOT,
+            timestamp_ms=self._now_ns // _NS_PER_MS,
+            window_ms=1000,
+        )
+        moved = OrderMoved(cid=cid, state=OrderState.CANCELLED, executed=live.executed)
+        self._commit(armed, moved)
+
+    def _book(self, outcomes: Iterable[Outcome]) -> None:
+        """One after the other: the engine may act on each."""
+        for outcome in outcomes:
+            self._commit(*self._facts_of(outcome))
+            self._carry_out()
+
+    def _facts_of(self, outcome: Outcome) -> list[AnyFact]:
+        cid, fill = outcome.cid, outcome.fill
+        if outcome.state is OrderState.REJECTED:
+            self._rejected += 1
+            why = outcome.reason
+            return [AttemptMoved(cid=cid, state=AttemptState.REJECTED, final=True, evidence=why)]
+        live = self.engine.account.live[cid]
+        executed = live.executed if fill is None else live.executed + fill.quantity
+        moved: AnyFact = OrderMoved(cid=cid, state=outcome.state, executed=executed)
+        if live.state is AttemptState.ARMED:
+            moved = AttemptMoved(
+                cid=cid,
+                state=AttemptState.ACKED,
+                order_id=str(outcome.order_id),
+                order_state=outcome.state,
+                executed=executed,
+            )
+        if fill is None:
+            return [moved]
+        self._fills.append(fill)
+        self._fill_bars.append(self._at)
+        return [moved, Filled(fill=fill, bot=_BOT)]
+
+    def _armed(self, approved: Approved) -> Armed:
+        order = approved.order
+        return Armed(
+            cid=self._id(order.intent_id, order.n, IdKind.ORDER),
+            intent_id=order.intent_id,
+            n=order.n,
+            bot=order.bot,
+            leg=order.leg,
+            seq=order.seq,
+            decision=order.decision,
+            spec=order.spec,
+            boot_id=_BOT,
+            timestamp_ms=self._now_ns // _NS_PER_MS,
+            window_ms=1000,
+            reserve_asset=approved.reserve_asset,
+            reserve=approved.reserve,
+            reduces=order.reduces,
+        )
+
+    def _id(self, intent: str, n: int, kind: IdKind) -> str:
+        return client_order_id(
+            tag=self._tag, account=_ACCOUNT, generation=1, intent_id=intent, n=n, kind=kind
+        )
+
+    def _commit(self, *facts: AnyFact) -> None:
+        """Fold facts as if they were journaled; what the engine asks for is queued, not nested."""
+        left = len(facts)
+        for fact in facts:
+            left -= 1
+            self._seq += 1
+            event = Committed(self._seq, self._now_ns, fact, left > 0)
+            self._queue.extend(self.engine.step(event))
+        position = self.engine.account.bot(_BOT).position(self.bars.symbol)
+        self._view.position = HeldPosition(position.quantity, position.average_price)

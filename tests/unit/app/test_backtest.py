@@ -1,0 +1,173 @@
+"""A backtest over bars, checked fill by fill against a calculation that shares no code with it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+import pytest
+
+from holdfast.app.backtest import Backtest, Run
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.limits import Limits
+from holdfast.domain.market import BarColumns
+from holdfast.domain.order import Side
+from holdfast.errors import RejectedError
+from holdfast.lab.bar_venue import Terms
+from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish
+from holdfast.strategy.shipped.grid import Grid
+from holdfast.strategy.shipped.sma_cross import SmaCross
+
+D = Decimal
+MINUTE_NS = 60_000_000_000
+BTC = Instrument(
+    symbol="BTC/USDT",
+    venue_symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    price_tick=D("0.01"),
+    quantity_step=D("0.00001"),
+    min_quantity=D("0.00001"),
+    max_quantity=D(1000),
+    min_notional=D(5),
+)
+
+
+def bars_of(closes: Sequence[float], spread: float = 1.0) -> BarColumns:
+    """Each bar opens where the last one closed."""
+    opens = [closes[0], *closes[:-1]]
+    return BarColumns(
+        "BTC/USDT",
+        60,
+        [i * MINUTE_NS for i in range(len(closes))],
+        opens,
+        [max(pair) + spread for pair in zip(opens, closes, strict=True)],
+        [min(pair) - spread for pair in zip(opens, closes, strict=True)],
+        list(closes),
+        [1.0] * len(closes),
+    )
+
+
+def walk(count: int, seed: int = 1) -> BarColumns:
+    rng, price, closes = random.Random(seed), 30_000.0, []
+    for _ in range(count):
+        price = round(price * (1 + rng.gauss(0, 0.002)), 2)
+        closes.append(price)
+    return bars_of(closes)
+
+
+def run(strategy: Strategy, bars: BarColumns, **options: Any) -> Run:
+    chosen = {"instrument": BTC, "cash": D(1_000_000), "terms": Terms(), **options}
+    return Backtest(strategy, bars, **chosen).run()
+
+
+def test_sma_cross_trades_exactly_as_worked_out_by_hand() -> None:
+    bars = walk(5_000)
+    found = run(SmaCross(fast=5, slow=20, quantity=D("0.5")), bars)
+
+    cash, held, orders, fills = D(1_000_000), D(0), 0, []
+    for at in range(19, len(bars)):
+        fast = sum(D(str(c)) for c in bars.close[at - 4 : at + 1]) / 5
+        slow = sum(D(str(c)) for c in bars.close[at - 19 : at + 1]) / 20
+        wanted = D("0.5") if fast > slow else D(0)
+        if wanted == held:
+            continue
+        orders += 1
+        if at + 1 < len(bars):  # what the last close asks for has no bar to fill in
+            price = D(str(bars.open[at + 1]))
+            change = wanted - held
+            fee = (D("0.5") * price * D("0.001")).quantize(D("0.00000001"), ROUND_DOWN)
+            cash, held = cash - change * price - fee, wanted
+            fills.append((at + 1, Side.BUY if change > 0 else Side.SELL, price, fee))
+
+    assert len(fills) > 100
+    made = zip(found.fill_bars, found.fills, strict=True)
+    assert [(at, f.side, f.price, f.fee) for at, f in made] == fills
+    assert (found.cash, found.held) == (cash, held)
+    assert found.final_equity == cash + held * D(str(bars.close[-1]))
+    assert (found.orders, found.rejected, found.refused) == (orders, 0, 0)
+
+
+class Fed(SmaCross):
+    """The same, with indicators that must be fed bar by bar."""
+
+    def setup(self, on: Setup) -> None:
+        super().setup(on)
+        for name in ("fast_ma", "slow_ma"):
+            setattr(self, name, _OnlyUpdates(getattr(self, name)))
+        on.indicators[:] = [self.fast_ma, self.slow_ma]
+
+
+class _OnlyUpdates:
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.warmup = inner.warmup
+
+    @property
+    def value(self) -> float:
+        return float(self._inner.value)
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._inner.ready)
+
+    def update(self, bar: Any) -> None:
+        self._inner.update(bar)
+
+
+def test_an_author_s_own_indicator_is_fed_bar_by_bar_with_the_same_result() -> None:
+    bars = walk(1_000, seed=2)
+    quick = run(SmaCross(fast=3, slow=8), bars)
+    slow = run(Fed(fast=3, slow=8), bars)
+    assert quick.fills == slow.fills
+
+
+def test_a_grid_buys_on_the_way_down_and_sells_on_the_way_up() -> None:
+    bars = bars_of([100.0, 95.0, 90.0, 85.0, 90.0, 95.0, 100.0, 105.0], spread=0.1)
+    grid = Grid(low=D(80), high=D(100), cells=4, unit=D("0.1"))
+    found = run(grid, bars, terms=Terms(fee_rate=D(0)))
+    assert [(f.side.value, f.price) for f in found.fills] == [
+        ("BUY", D(95)), ("BUY", D(90)), ("BUY", D(85)),
+        ("SELL", D(90)), ("SELL", D(95)), ("SELL", D(100)),
+    ]  # fmt: skip
+    assert found.held == 0
+    assert found.cash == D("1_000_001.5")
+
+
+class Breaks(Strategy):
+    """Raises at the third bar."""
+
+    def decide(self, now: View) -> Wish:
+        if now.time_ns == 3 * MINUTE_NS:
+            raise ZeroDivisionError("of mine")
+        return FLAT
+
+
+class Nonsense(Strategy):
+    def decide(self, now: View) -> Wish:
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [(Breaks(), "bar 2.*ZeroDivisionError: of mine|ZeroDivisionError: of mine.*bar 2"),
+     (Nonsense(), "decide returned None")],
+)  # fmt: skip
+def test_a_broken_strategy_ends_the_backtest_and_says_in_which_bar(
+    strategy: Strategy, told: str
+) -> None:
+    with pytest.raises(RejectedError, match=told):
+        run(strategy, bars_of([100.0] * 5))
+
+
+class AllIn(Strategy):
+    def decide(self, now: View) -> Wish:
+        return Target(quantity=D(1))
+
+
+def test_limits_bind_as_they_do_live() -> None:
+    found = run(AllIn(), bars_of([100.0] * 5), limits=Limits(max_order_notional=D(50)))
+    assert (found.orders, found.refused) == (0, 1)
+    assert found.final_equity == 1_000_000
