@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from holdfast.domain.fill import Fill
+from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, Side
 
 
@@ -78,7 +79,14 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     Attributes:
         leg: symbol and level of the wish; part of the identity of the intents that follow.
         target: the net position wanted, base units (legs of a target), else None.
-        side, quantity, price: a resting level (legs of quotes), else None.
+        side, quantity, price: a resting level (legs of quotes), else None. A target's `price` is
+            the limit that it is bought and sold at.
+        cap_pct: how far from the last price a target may be bought or sold, at once; None at any.
+        stop, take_profit: prices to leave at; None without, or when a distance says it.
+        stop_pct, take_profit_pct: the same as distances from the first fill, in percent.
+        trail: the stop follows the closes upward at its distance.
+        band: a target is met when the position is as near as this, base units.
+        episode: after a stop or a take-profit the target is spent until this changes.
     """
 
     leg: str
@@ -88,6 +96,24 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     quantity: Decimal | None = None
     price: Decimal | None = None
     post_only: bool = False
+    cap_pct: Decimal | None = None
+    stop: Decimal | None = None
+    stop_pct: Decimal | None = None
+    take_profit: Decimal | None = None
+    take_profit_pct: Decimal | None = None
+    trail: bool = False
+    band: Decimal = ZERO
+    episode: str = ""
+
+    @property
+    def has_exits(self) -> bool:
+        """Whether it says where to leave."""
+        return not (
+            self.stop is None
+            and self.stop_pct is None
+            and self.take_profit is None
+            and self.take_profit_pct is None
+        )
 
 
 class Decided(Fact, frozen=True, tag="decided"):

@@ -1,26 +1,20 @@
-"""A bot at work: its strategy, its indicators, and a wish resolved into fixed quantities.
+"""A bot at work: its strategy and its indicators, fed and asked.
 
 Lives here: what is not in the journal because it can be had again from bars. Not here: what the
-journal knows of a bot (ledger.state).
+journal knows of a bot (ledger.state), what a wish comes to (engine.resolve).
 """
 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
-import msgspec
-
-from holdfast.domain.fact import Leg
-from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar
-from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import Side
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import HeldPosition, Setup, Strategy, View
-from holdfast.strategy.wish import FLAT, KEEP, Level, Quotes, Target, Wish
+from holdfast.strategy.wish import FLAT, KEEP, OneWish, Quotes, Target, Wish
 
 MOST_SAID = 500  # characters kept of what a strategy says when it fails
 
@@ -44,6 +38,7 @@ class BotRuntime:
         not_before_ns: no order is handed out before this time, because arming failed.
         ask: calls the strategy; a live process wraps it, to say which bot is deciding.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
+        taking: the price has reached the take-profit, and the position is being left.
     """
 
     def __init__(
@@ -82,6 +77,7 @@ class BotRuntime:
         self.failures = 0
         self.not_before_ns = 0
         self.refusals: dict[str, str] = {}
+        self.taking = False
         self._broken = ""
 
     @property
@@ -110,7 +106,7 @@ class BotRuntime:
             return True
         return ready
 
-    def decide(self, held: HeldPosition, equity: Callable[[], Decimal | None]) -> Wish:
+    def decide(self, held: HeldPosition, equity: Callable[[], Decimal | None]) -> OneWish:
         """Ask the strategy.
 
         Raises:
@@ -153,47 +149,3 @@ def _shown(value: object) -> str:
 
 def _ask(strategy: Strategy, view: View) -> Wish:
     return strategy.decide(view)
-
-
-def legs_of(wish: Target | Quotes | None, instrument: Instrument) -> tuple[Leg, ...]:
-    """A wish in fixed quantities on the instrument's grid; None means flat."""
-    symbol = instrument.symbol
-    if wish is None:
-        return (Leg(leg=symbol, symbol=symbol, target=ZERO),)
-    if isinstance(wish, Target):
-        target = instrument.floor_quantity(wish.quantity)
-        return (Leg(leg=symbol, symbol=symbol, target=target),)
-    return (
-        *_levels(Side.BUY, wish.bids, instrument, post_only=wish.post_only),
-        *_levels(Side.SELL, wish.asks, instrument, post_only=wish.post_only),
-    )
-
-
-def _levels(
-    side: Side, levels: Iterable[Level], instrument: Instrument, *, post_only: bool
-) -> Iterator[Leg]:
-    """One leg per tick: levels that fall on the same one are added up."""
-    round_price = instrument.floor_price if side is Side.BUY else instrument.ceil_price
-    quantities: dict[Decimal, Decimal] = {}
-    for level in levels:
-        price = round_price(level.price)
-        quantities[price] = quantities.get(price, ZERO) + level.quantity
-    for price, quantity in quantities.items():
-        yield Leg(
-            leg=f"{instrument.symbol}|{side}|{plain(price)}",
-            symbol=instrument.symbol,
-            side=side,
-            quantity=instrument.floor_quantity(quantity),
-            price=price,
-            post_only=post_only,
-        )
-
-
-def wish_text(wish: Wish | None) -> str:
-    """The wish as canonical JSON, for people."""
-    if wish is FLAT or wish is None:
-        return '{"type":"flat"}'
-    return _encoder.encode(wish).decode()
-
-
-_encoder = msgspec.json.Encoder(decimal_format="string")

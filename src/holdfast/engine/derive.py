@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-import msgspec
-
-from holdfast.domain.action import Approved, Proposed
-from holdfast.domain.fact import Leg
-from holdfast.domain.instrument import Instrument
+from holdfast.domain.fact import Armed, Leg
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import (
     AttemptState,
@@ -21,75 +17,17 @@ from holdfast.domain.order import (
     OrderType,
     Side,
     TimeInForce,
-    intent_id,
 )
-from holdfast.ledger.state import AccountState, LegProgress, LiveOrder
+from holdfast.engine.protect import protect
+from holdfast.engine.situation import Derivation, Situation, cancel, must_wait, propose
+from holdfast.ledger.state import TAKE_PROFIT, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY, _SELL = Side.BUY, Side.SELL
 _ACKED, _MARKET = AttemptState.ACKED, OrderType.MARKET
 
-# A market buy is expected to cost at most this much more than the last price; what it reserves.
-MARKET_CUSHION = Decimal("1.02")
-FIRST_WAIT_NS = 250_000_000
-LONGEST_WAIT_NS = 30_000_000_000
-# A cancel that nobody answered is asked for again after this long.
-CANCEL_AGAIN_NS = 3_000_000_000
 # However much is missing, no more orders than this are made of it at a time.
 MOST_PARTS = 16
-
-
-class Derivation(msgspec.Struct):
-    """What is missing.
-
-    Attributes:
-        orders: in the order to arm them.
-        cancels: client order ids of resting orders that no leg wants.
-        retry_ns: earliest time at which more may be due, 0 when nothing waits for time.
-    """
-
-    orders: list[Proposed]
-    cancels: list[str]
-    retry_ns: int = 0
-
-    def wait_until(self, at_ns: int) -> None:
-        """More may be due at that time."""
-        self.retry_ns = min(self.retry_ns or at_ns, at_ns)
-
-
-class Standing(msgspec.Struct):
-    """The decision to derive from: the one in the journal, or the one about to be journaled."""
-
-    number: int
-    key: str
-    legs: tuple[Leg, ...]
-    progress: dict[str, LegProgress]
-
-
-class Situation(msgspec.Struct):
-    """What derivation may look at.
-
-    Attributes:
-        standing: what the bot wants.
-        running: whether the bot makes decisions at all.
-        pending: orders of this bot handed out for arming and not yet in the journal.
-        price: the market's last price of the bot's symbol.
-        fresh: a bar was decided on just now; quotes that ended are wanted again only then.
-        split_notional: largest notional of one order that reduces; None when unlimited.
-        not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
-    """
-
-    account: AccountState
-    bot: str
-    standing: Standing
-    running: bool
-    instrument: Instrument
-    price: Decimal
-    pending: list[Approved]
-    now_ns: int
-    fresh: bool
-    split_notional: Decimal | None = None
-    not_before_ns: int = 0
 
 
 def derive(at: Situation, *, entries: bool = True) -> Derivation:
@@ -101,11 +39,11 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
     """
     found = Derivation([], [])
     symbol = at.instrument.symbol
-    mine = [
-        order
-        for order in at.account.live.values()
-        if order.armed.bot == at.bot and order.armed.spec.symbol == symbol
-    ]
+    mine: list[LiveOrder] = []
+    exits: list[LiveOrder] = []
+    for order in at.account.live.values():
+        if order.armed.bot == at.bot and order.armed.spec.symbol == symbol:
+            (exits if order.exit else mine).append(order)
     if mine:
         _cancel_unwanted(at, mine, found, entries=entries)
     if not at.running:
@@ -114,35 +52,36 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
         if leg.symbol != symbol:
             continue
         if leg.target is not None:
-            _target(at, mine, leg, leg.target, found)
+            _target(at, mine, exits, leg, found)
         else:
             _quote(at, mine, leg, found)
+    if exits or symbol in at.account.bots[at.bot].exits:
+        protect(at, exits, found)
     return found
 
 
 def _cancel_unwanted(
     at: Situation, mine: list[LiveOrder], found: Derivation, *, entries: bool
 ) -> None:
-    wanted = {
-        leg.leg: leg
-        for leg in at.standing.legs
-        if leg.target is None and at.running and (entries or leg.side is _SELL)
-    }
+    wanted = {leg.leg: leg for leg in at.standing.legs if at.running}
     for order in mine:
         if not order.is_working or order.armed.spec.price is None:
             continue
         leg = wanted.get(order.armed.leg)
-        if leg is not None and _is_met(leg, order.armed.spec):
+        if (
+            leg is not None
+            and (entries or order.armed.spec.side is _SELL)
+            and _is_met(at, leg, order.armed)
+        ):
             continue
-        again_ns = order.cancelled_ns + CANCEL_AGAIN_NS if order.cancelled_ns else 0
-        if again_ns > at.now_ns:
-            found.wait_until(again_ns)
-        else:
-            found.cancels.append(order.armed.cid)
+        cancel(at, order, found)
 
 
-def _is_met(leg: Leg, spec: OrderSpec) -> bool:
-    """Whether the order is the level's: an ask may be smaller, cut to what was there to sell."""
+def _is_met(at: Situation, leg: Leg, armed: Armed) -> bool:
+    """Whether the order is the leg's: an ask may be smaller, cut to what was there to sell."""
+    spec = armed.spec
+    if leg.target is not None:
+        return armed.decision == at.standing.number and not _is_spent(at, leg)
     assert leg.quantity is not None  # noqa: S101 - a level has one
     if spec.price != leg.price:
         return False
@@ -150,9 +89,12 @@ def _is_met(leg: Leg, spec: OrderSpec) -> bool:
 
 
 def _target(
-    at: Situation, mine: list[LiveOrder], leg: Leg, target: Decimal, found: Derivation
+    at: Situation, mine: list[LiveOrder], exits: list[LiveOrder], leg: Leg, found: Derivation
 ) -> None:
     """Buy for the worst case that all buys fill, sell for the worst case that all sells did."""
+    assert leg.target is not None  # noqa: S101 - the caller looked
+    leaving = at.taking or _is_spent(at, leg)
+    target = ZERO if leaving else leg.target
     least, most = _bounds(at, mine)
     if least > target:
         side, quantity = _SELL, least - target
@@ -161,16 +103,67 @@ def _target(
     else:
         return
     smallest = at.instrument.smallest_order(at.price)
+    if quantity < leg.band and target:
+        return
+    if exits and not _exits_give_way(at, exits, side, found):
+        return
     if side is _SELL:
         quantity = _sellable(at, found, quantity, smallest)
     quantity = at.instrument.floor_quantity(quantity)
     if quantity < smallest:
         return
-    if _must_wait(at, at.standing.progress.get(leg.leg), found):
+    name = f"{leg.leg}|{TAKE_PROFIT}" if at.taking else leg.leg
+    progress = at.standing.progress.get(name)
+    if leg.cap_pct is not None and progress is not None and progress.ended_ns and not at.fresh:
         return
-    for seq, n, part in _intents(at, leg, side, quantity, smallest):
-        spec = OrderSpec(symbol=leg.symbol, side=side, type=_MARKET, quantity=part)
-        found.orders.append(_propose(at, leg, seq, n, spec))
+    if must_wait(at, progress, found):
+        return
+    for seq, n, part in _intents(at, name, side, quantity, smallest):
+        spec = _spec_of(at, leg, side, part) if not leaving else _at_market(leg, side, part)
+        found.orders.append(propose(at, name, seq, n, spec))
+
+
+def _is_spent(at: Situation, leg: Leg) -> bool:
+    """Whether a stop or a take-profit has fired since the target was wished."""
+    return at.account.bots[at.bot].spent.get(leg.symbol) == leg.episode
+
+
+def _exits_give_way(at: Situation, exits: list[LiveOrder], side: Side, found: Derivation) -> bool:
+    """Whether the target may be traded although protective orders are out.
+
+    They lock what they would sell, so they are taken back before anything else is sold. What they
+    have executed, or may have, comes first: it decides whether the wish is spent.
+    """
+    for order in exits:
+        if not order.is_working:
+            return False
+        if side is _SELL and (at.taking or not order.executed):
+            cancel(at, order, found)
+    return side is _BUY
+
+
+def _spec_of(at: Situation, leg: Leg, side: Side, quantity: Decimal) -> OrderSpec:
+    """At market, resting at the limit, or at once within the cap."""
+    price, force = leg.price, TimeInForce.GTC
+    if leg.cap_pct is not None:
+        width = at.price * leg.cap_pct / 100
+        price = at.price + width if side is _BUY else at.price - width
+        force = TimeInForce.IOC
+    if price is None:
+        return _at_market(leg, side, quantity)
+    on_tick = at.instrument.floor_price if side is _BUY else at.instrument.ceil_price
+    return OrderSpec(
+        symbol=leg.symbol,
+        side=side,
+        type=OrderType.LIMIT,
+        quantity=quantity,
+        price=on_tick(price),
+        time_in_force=force,
+    )
+
+
+def _at_market(leg: Leg, side: Side, quantity: Decimal) -> OrderSpec:
+    return OrderSpec(symbol=leg.symbol, side=side, type=_MARKET, quantity=quantity)
 
 
 def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
@@ -197,13 +190,13 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
 
 
 def _intents(
-    at: Situation, leg: Leg, side: Side, quantity: Decimal, smallest: Decimal
+    at: Situation, leg: str, side: Side, quantity: Decimal, smallest: Decimal
 ) -> Iterator[tuple[int, int, Decimal]]:
     """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
 
     What reduces is split where it exceeds the notional limit.
     """
-    progress = at.standing.progress.get(leg.leg)
+    progress = at.standing.progress.get(leg)
     seq = 0 if progress is None else progress.seq + 1
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
@@ -245,23 +238,6 @@ def _sellable(at: Situation, found: Derivation, quantity: Decimal, smallest: Dec
     return min(quantity, there) if there >= smallest else quantity
 
 
-def _must_wait(at: Situation, progress: LegProgress | None, found: Derivation) -> bool:
-    """Whether it is too early: the leg's last attempts came to nothing, or an arming failed."""
-    at_ns = at.not_before_ns
-    if progress is not None and progress.misses:
-        wait_ns = backoff_ns(progress.misses)
-        at_ns = max(at_ns, progress.missed_ns + wait_ns)
-    if at_ns <= at.now_ns:
-        return False
-    found.wait_until(at_ns)
-    return True
-
-
-def backoff_ns(failures: int) -> int:
-    """How long to wait after so many failures in a row, from 1."""
-    return min(FIRST_WAIT_NS << min(failures - 1, 16), LONGEST_WAIT_NS)
-
-
 def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) -> None:
     assert leg.side is not None and leg.price is not None and leg.quantity is not None  # noqa: S101, PT018
     if any(p.order.leg == leg.leg for p in at.pending):
@@ -274,7 +250,7 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
         return
     if leg.post_only and _crosses(leg.side, leg.price, at.price):
         return
-    if _must_wait(at, progress if progress is not None and progress.empty else None, found):
+    if must_wait(at, progress if progress is not None and progress.empty else None, found):
         return
     quantity = leg.quantity
     if leg.side is _SELL:
@@ -293,25 +269,8 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
         price=leg.price,
         time_in_force=None if leg.post_only else TimeInForce.GTC,
     )
-    found.orders.append(_propose(at, leg, seq, n, spec))
+    found.orders.append(propose(at, leg.leg, seq, n, spec))
 
 
 def _crosses(side: Side, price: Decimal, market: Decimal) -> bool:
     return price >= market if side is _BUY else price <= market
-
-
-def _propose(at: Situation, leg: Leg, seq: int, n: int, spec: OrderSpec) -> Proposed:
-    price = spec.price
-    if price is None:
-        price = at.price * MARKET_CUSHION if spec.side is _BUY else at.price
-    return Proposed(
-        bot=at.bot,
-        intent_id=intent_id(at.bot, at.standing.key, leg.leg, seq),
-        n=n,
-        leg=leg.leg,
-        seq=seq,
-        decision=at.standing.number,
-        spec=spec,
-        reduces=spec.side is _SELL,  # version 1 is long only
-        price=price,
-    )

@@ -39,22 +39,23 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Quote
-from holdfast.engine.bot import BotRuntime, StrategyFault, legs_of, wish_text
-from holdfast.engine.derive import (
+from holdfast.engine.bot import BotRuntime, StrategyFault
+from holdfast.engine.derive import derive
+from holdfast.engine.marks import Marks
+from holdfast.engine.rate import RateMeter
+from holdfast.engine.resolve import Means, has_drifted, is_flat, legs_of, wish_text
+from holdfast.engine.risk import NS_PER_MINUTE, Gate, check
+from holdfast.engine.situation import (
     CANCEL_AGAIN_NS,
     Derivation,
     Situation,
     Standing,
     backoff_ns,
-    derive,
 )
-from holdfast.engine.marks import Marks
-from holdfast.engine.rate import RateMeter
-from holdfast.engine.risk import NS_PER_MINUTE, Gate, check
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState
 from holdfast.strategy.api import HeldPosition
-from holdfast.strategy.wish import FLAT, KEEP, Quotes, Target, Wish
+from holdfast.strategy.wish import KEEP, OneWish, Target
 
 
 class Engine:
@@ -115,9 +116,25 @@ class Engine:
 
     def _on_quote(self, quote: Quote) -> list[Action]:
         self.now_ns = max(self.now_ns, quote.at_ns)
-        if quote.bid is not None and quote.ask is not None:
-            self.marks.take(quote.symbol, (quote.bid + quote.ask) / 2)
-        return []
+        if quote.bid is None or quote.ask is None:
+            return []
+        price = (quote.bid + quote.ask) / 2
+        self.marks.take(quote.symbol, price)
+        return self._rederive(
+            bot
+            for bot in self.bots.values()
+            if bot.symbol == quote.symbol and not bot.taking and self._reached(bot, price)
+        )
+
+    def _reached(self, bot: BotRuntime, price: Decimal) -> bool:
+        """Whether a quote has come to the take-profit of a bot that acts."""
+        exits = self.account.bot(bot.name).exits.get(bot.symbol)
+        return (
+            self._acting
+            and exits is not None
+            and exits.take_profit is not None
+            and price >= exits.take_profit
+        )
 
     def _decide(self, bot: BotRuntime) -> list[Action]:
         """Ask the strategy, and arm what its wish needs; the path of every order starts here."""
@@ -136,28 +153,51 @@ class Engine:
         decided = self._resolve(bot, wish)
         return self._act(bot, decided, fresh=True)
 
-    def _resolve(self, bot: BotRuntime, wish: Wish) -> Decided | None:
+    def _resolve(self, bot: BotRuntime, wish: OneWish) -> Decided | None:
         """The wish as a decision in fixed quantities, or None when the standing one goes on."""
         state = self.account.bots[bot.name]
         instrument = self.account.instruments.get(bot.symbol)
-        if wish is KEEP or instrument is None:
+        price = self.prices.get(bot.symbol)
+        if wish is KEEP or instrument is None or price is None:
             return None
-        declared = wish if isinstance(wish, Target | Quotes) else None
-        # A key that a wish brings along must never meet a number that this bot will count to.
-        key = f"wish {declared.key}" if isinstance(declared, Target) and declared.key else ""
-        legs = legs_of(declared, instrument)
-        if (key and key == state.key) or (not key and legs == state.legs):
-            return None
-        if not state.number and wish is FLAT:
+        if not state.number and is_flat(wish):
             return None  # a bot that begins flat has nothing to journal
+        target = wish if isinstance(wish, Target) else None
+        if (
+            target is not None
+            and not target.is_flat
+            and state.spent.get(bot.symbol) == target.episode
+        ):
+            return None  # its stop or take-profit has fired: it counts as flat
+        # A key that a wish brings along must never meet a number that this bot will count to.
+        key = f"wish {target.key}" if target is not None and target.key else ""
+        if key and key == state.key:
+            return None
+        text = wish_text(wish)
+        means = self._means(bot, state, price)
+        if not key and text == state.wish:
+            leg = state.target(bot.symbol)
+            if target is None or leg is None or not has_drifted(target, leg, means):
+                return None
+        legs = legs_of(wish, instrument, means)
+        if legs is None:
+            return None
         return Decided(
             bot=bot.name,
             number=state.number + 1,
             key=key or str(state.number + 1),
             config_version=state.config_version,
-            wish=wish_text(wish),
+            wish=text,
             legs=legs,
             seen_ns=bot.last_bar.close_ns if bot.last_bar is not None else self.now_ns,
+        )
+
+    def _means(self, bot: BotRuntime, state: BotState, price: Decimal) -> Means:
+        return Means(
+            price=price,
+            equity=self.marks.equity(),
+            held=state.position(bot.symbol).quantity,
+            free=self.account.free(bot.symbol.split("/")[1]),
         )
 
     # -- from decision to actions ----------------------------------------------------------------
@@ -188,12 +228,22 @@ class Engine:
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
+                taking=self._is_taking(bot, state, price),
             ),
             entries=not (self.account.halted or state.halted),
         )
         if found.retry_ns:
             self._wake_at(found.retry_ns)
         return self._gate(bot, decided, found)
+
+    def _is_taking(self, bot: BotRuntime, state: BotState, price: Decimal) -> bool:
+        """Whether the take-profit was reached since the position began, even if for a moment."""
+        exits = state.exits.get(bot.symbol)
+        if exits is None or exits.take_profit is None:
+            bot.taking = False
+        elif price >= exits.take_profit:
+            bot.taking = True
+        return bot.taking
 
     def _gate(self, bot: BotRuntime, decided: Decided | None, found: Derivation) -> list[Action]:
         actions: list[Action] = [CancelOrder(cid) for cid in found.cancels]
@@ -276,7 +326,7 @@ class Engine:
                 bot = self.bots.get(fact.bot)
                 if bot is not None:
                     bot.deciding = False
-                    if bot.due or bot.missed:
+                    if bot.due or bot.missed or self._has_exits(bot):
                         self._stale.add(fact.bot)
             case AttemptMoved() | OrderMoved() | RejectClosed():
                 order = self.account.order(fact.cid)
@@ -311,6 +361,12 @@ class Engine:
         gate.account_rate.add(at_ns)
         if bot.due or bot.missed:
             self._stale.add(fact.bot)
+
+    def _has_exits(self, bot: BotRuntime) -> bool:
+        """Whether a decision may have changed where its bot leaves."""
+        return bool(self.account.bots[bot.name].exits) or any(
+            order.exit for order in self.account.orders(bot.symbol, bot.name)
+        )
 
     def _stale_refused(self) -> None:
         """What was refused may pass now: a doubt ended, or cash and room became free."""
@@ -361,7 +417,7 @@ class Engine:
             return False
         state = self.account.bots[bot.name]
         held = state.position(bot.symbol).quantity
-        return all(leg.target == held for leg in state.legs)
+        return not state.exits and all(leg.target == held for leg in state.legs)
 
     # -- time, people, failures --------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, OrderState, Side
 from holdfast.errors import CorruptionError
+from holdfast.ledger import exits
 from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import AccountState, BotState, Counters, LegProgress, LiveOrder
 
@@ -147,6 +148,8 @@ def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
     bot.legs = fact.legs
     bot.memory = fact.memory
     bot.progress = {}
+    if bot.exits or bot.spent or any(leg.has_exits for leg in fact.legs):
+        exits.decided(bot, fact.legs, state.instruments)
 
 
 def _armed(state: AccountState, _at: int, fact: Armed) -> None:
@@ -159,6 +162,8 @@ def _armed(state: AccountState, _at: int, fact: Armed) -> None:
         before = bot.progress.get(fact.leg)
         misses, missed_ns = (before.misses, before.missed_ns) if before is not None else (0, 0)
         bot.progress[fact.leg] = LegProgress(fact.seq, fact.n, fact.cid, misses, missed_ns)
+    if bot is not None and bot.exits:
+        exits.armed(bot, fact)
 
 
 def _cancel_armed(state: AccountState, at_ns: int, fact: facts.CancelArmed) -> None:
@@ -239,6 +244,9 @@ def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
     state.counters.fills += 1
     _book(state, fact.fill, fact.bot, fact.quote_rate)
     order = state.order(fact.fill.cid)
+    if fact.bot:
+        instrument = state.instruments.get(fact.fill.symbol)
+        exits.filled(state.bots[fact.bot], fact.fill, order, instrument)
     if order is not None:
         order.booked += fact.fill.quantity
         order.executed = max(order.executed, order.booked)

@@ -19,8 +19,12 @@ from holdfast.ledger.portfolio import Position, Units
 
 SNAPSHOT_FORMAT = 1
 
+STOP, TAKE_PROFIT = "stop", "take_profit"
+"""What the leg of a protective order is called, after its symbol and a bar."""
+
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _ACKED, _REJECTED = AttemptState.ACKED, AttemptState.REJECTED
+_EXITS = frozenset({STOP, TAKE_PROFIT})
 _UNKNOWN = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
 
 
@@ -63,11 +67,7 @@ class LiveOrder(msgspec.Struct):
     @property
     def is_working(self) -> bool:
         """Whether the venue has it open."""
-        return (
-            self.state is _ACKED
-            and self.order_state is not None
-            and self.order_state.is_open
-        )
+        return self.state is _ACKED and self.order_state is not None and self.order_state.is_open
 
     @property
     def outstanding(self) -> Decimal:
@@ -80,6 +80,12 @@ class LiveOrder(msgspec.Struct):
     def reserve(self) -> Decimal:
         """What of `armed.reserve` is still set aside."""
         return self.armed.reserve * self.outstanding / self.armed.spec.quantity
+
+    @property
+    def exit(self) -> str:
+        """`stop` or `take_profit` when it takes a position off by itself, else nothing."""
+        _, _, what = self.armed.leg.rpartition("|")
+        return what if what in _EXITS else ""
 
     @property
     def is_over(self) -> bool:
@@ -108,8 +114,39 @@ class LegProgress(msgspec.Struct):
     ended_ns: int = 0
 
 
+class Exits(msgspec.Struct):
+    """Where to leave a position; frozen at its first fill, but for a stop that trails upward.
+
+    Attributes:
+        stop, take_profit: quote units per base unit; None without.
+    """
+
+    stop: Decimal | None = None
+    take_profit: Decimal | None = None
+
+
+class LastExit(msgspec.Struct, frozen=True):
+    """How a bot came to be flat in a symbol.
+
+    Attributes:
+        reason: `wish`, `stop` or `take_profit`.
+        at_ns: exchange time of the fill that did it.
+        price: of that fill.
+    """
+
+    reason: str
+    at_ns: int
+    price: Decimal
+
+
 class BotState(msgspec.Struct):
-    """One bot as the journal knows it."""
+    """One bot as the journal knows it.
+
+    Attributes:
+        exits: of its open positions, by symbol.
+        spent: episodes whose stop or take-profit has fired, by symbol: they count as flat.
+        last_exits: by symbol.
+    """
 
     config_version: int = 0
     config: str = ""
@@ -124,6 +161,16 @@ class BotState(msgspec.Struct):
     progress: dict[str, LegProgress] = {}
     positions: dict[str, Position] = {}
     halted: str = ""
+    exits: dict[str, Exits] = {}
+    spent: dict[str, str] = {}
+    last_exits: dict[str, LastExit] = {}
+
+    def target(self, symbol: str) -> Leg | None:
+        """The standing target in `symbol`, if that is what it wants there."""
+        for leg in self.legs:
+            if leg.symbol == symbol and leg.target is not None:
+                return leg
+        return None
 
     def position(self, symbol: str) -> Position:
         """The position in `symbol`, to read: an empty one when there is none."""

@@ -6,13 +6,14 @@ Not here: turning wishes into orders (engine).
 from holdfast.strategy.api import Setup, Strategy, View
 from holdfast.strategy.indicators import Indicator, Sma
 from holdfast.strategy.parameters import Range
-from holdfast.strategy.wish import FLAT, KEEP, Level, Quotes, Target, Wish
+from holdfast.strategy.wish import FLAT, KEEP, Level, Percent, Quotes, Target, Wish
 
 __all__ = [
     "FLAT",
     "KEEP",
     "Indicator",
     "Level",
+    "Percent",
     "Quotes",
     "Range",
     "Setup",

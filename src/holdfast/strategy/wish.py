@@ -5,6 +5,8 @@ Not here: their meaning in quantities and orders (engine.decide, engine.derive).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Final
@@ -14,33 +16,83 @@ import msgspec
 from holdfast.domain.money import ZERO
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
-    """Hold this net position, bought or sold at market.
+class Percent(msgspec.Struct, frozen=True, tag="percent"):
+    """A distance from a price, in percent of it, > 0 and < 100."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.value, int | float | Decimal) and not isinstance(self.value, bool)
+        if not number or not 0 < self.value < 100:
+            raise ValueError(
+                f"seen: Percent({self.value!r}); expected: a number above 0, below 100"
+            )
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="target"):
+    """Hold this net position; the engine buys or sells the difference, at market unless told else.
+
+    Exactly one of `quantity`, `weight` and `amount` says how much. A weight or an amount becomes a
+    quantity when the wish changes, and again only when the position has left `band`.
 
     Attributes:
         quantity: base units, >= 0 (version 1 is spot and long only).
+        weight: fraction of the account's equity, from 0 to 1.
+        amount: worth in quote units, >= 0.
+        limit: buy and sell by orders resting at this price, quote units.
+        cap: buy and sell at most so far from the last price, at once or not at all; what remains is
+            asked for anew at the next bar.
+        stop: leave at market once the price has fallen there: a price, or a distance from the
+            first fill's. It rests at the exchange and follows what is held.
+        take_profit: leave once the price has risen there: a price, or a distance.
+        trail: the stop follows the closes upward at its distance; `stop` must be a `Percent`.
+        band: how far the position may drift from the target, in the unit of the target, before it
+            is traded back.
+        episode: after a stop or a take-profit the wish is spent, and counts as flat until the
+            strategy returns flat or another episode.
         key: makes an incremental wish unique ("buy today's share"); the standing wish has none.
     """
 
-    quantity: Decimal
+    quantity: Decimal | None = None
+    weight: float | Decimal | None = None
+    amount: Decimal | None = None
+    limit: Decimal | None = None
+    cap: Percent | None = None
+    stop: Decimal | Percent | None = None
+    take_profit: Decimal | Percent | None = None
+    trail: bool = False
+    band: float | Decimal = 0
+    episode: str = ""
     key: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.quantity, Decimal) or not self.quantity.is_finite():
-            raise ValueError(
-                f"seen: Target(quantity={self.quantity!r}); expected: a finite Decimal; "
-                "write Decimal('0.01')"
-            )
-        if not isinstance(self.key, str):
-            raise ValueError(  # noqa: TRY004 - one kind of error for a wish that cannot be meant
-                f"seen: Target(key={self.key!r}); expected: text, such as the schedule slot it is "
-                "for"
-            )
-        if self.quantity < ZERO:
-            raise ValueError(
-                f"seen: Target(quantity={self.quantity}); expected: zero or more, because version "
-                "1 trades spot, long only; return FLAT to leave the market"
-            )
+        quantity = self.quantity
+        # By far the most wishes are of this form, and one is made at every bar of a backtest.
+        if (
+            type(quantity) is not Decimal
+            or not quantity.is_finite()
+            or quantity < ZERO
+            or not self.is_plain
+        ):
+            _require_sound(self)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a quantity and no more."""
+        return (
+            self.stop is None
+            and self.take_profit is None
+            and self.limit is None
+            and self.cap is None
+            and self.weight is None
+            and self.amount is None
+            and not (self.band or self.trail or self.episode or self.key)
+        )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it asks for nothing to be held."""
+        return not (self.quantity or self.weight or self.amount)
 
 
 class Level(msgspec.Struct, frozen=True):
@@ -56,7 +108,7 @@ class Level(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for name, value in (("price", self.price), ("quantity", self.quantity)):
-            if not isinstance(value, Decimal) or not value.is_finite() or value <= ZERO:
+            if not _is_positive(value):
                 raise ValueError(
                     f"seen: Level({name}={value!r}); expected: a finite Decimal above zero"
                 )
@@ -85,6 +137,69 @@ class Quotes(msgspec.Struct, frozen=True, kw_only=True, tag="quotes"):
                 )
 
 
+def _require_sound(target: Target) -> None:
+    """What a target may say, in full.
+
+    Raises:
+        ValueError: it says what cannot be meant.
+    """
+    given = [n for n in ("quantity", "weight", "amount") if getattr(target, n) is not None]
+    if len(given) != 1:
+        raise ValueError(
+            f"seen: Target with {' and '.join(given) or 'no size'}; expected: exactly one of "
+            "quantity, weight, amount"
+        )
+    _require_size(target, given[0])
+    for name in ("limit", "stop", "take_profit"):
+        price = getattr(target, name)
+        distance = isinstance(price, Percent) and name != "limit"
+        if price is not None and not distance and not _is_positive(price):
+            expected = "a Decimal above zero" + ("" if name == "limit" else ", or Percent(…)")
+            raise ValueError(f"seen: Target({name}={price!r}); expected: {expected}")
+    if target.cap is not None and not isinstance(target.cap, Percent):
+        raise ValueError(f"seen: Target(cap={target.cap!r}); expected: Percent(…)")
+    if target.cap is not None and target.limit is not None:
+        raise ValueError("seen: Target with limit and cap; expected: one of them")
+    if target.trail and not isinstance(target.stop, Percent):
+        raise ValueError(
+            f"seen: Target(trail=True, stop={target.stop!r}); expected: stop=Percent(…), the "
+            "distance to follow at"
+        )
+    if not isinstance(target.band, int | float | Decimal) or not 0 <= target.band < math.inf:
+        raise ValueError(f"seen: Target(band={target.band!r}); expected: a number, 0 or more")
+    for name in ("episode", "key"):
+        text = getattr(target, name)
+        if not isinstance(text, str):
+            raise ValueError(  # noqa: TRY004 - one kind of error for a wish that cannot be meant
+                f"seen: Target({name}={text!r}); expected: text, such as the schedule slot it is "
+                "for"
+            )
+
+
+def _require_size(target: Target, name: str) -> None:
+    size = getattr(target, name)
+    if name == "weight":
+        number = isinstance(size, int | float | Decimal) and not isinstance(size, bool)
+        if not number or not 0 <= size <= 1:
+            raise ValueError(
+                f"seen: Target(weight={size!r}); expected: a fraction of the equity, from 0 to 1"
+            )
+        return
+    if not isinstance(size, Decimal) or not size.is_finite():
+        raise ValueError(
+            f"seen: Target({name}={size!r}); expected: a finite Decimal; write Decimal('0.01')"
+        )
+    if size < ZERO:
+        raise ValueError(
+            f"seen: Target({name}={size}); expected: zero or more, because version 1 trades spot, "
+            "long only; return FLAT to leave the market"
+        )
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, Decimal) and value.is_finite() and value > ZERO
+
+
 def _require_levels(side: str, levels: object) -> None:
     """A generator, for one, would be used up by looking at it, and nothing would be quoted."""
     if not isinstance(levels, list | tuple):
@@ -107,4 +222,8 @@ class Standing(Enum):
 FLAT: Final = Standing.FLAT
 KEEP: Final = Standing.KEEP
 
-Wish = Target | Quotes | Standing
+OneWish = Target | Quotes | Standing
+"""What is wished of one symbol."""
+
+Wish = OneWish | Mapping[str, OneWish]
+"""Of the bot's own symbol, or of several by name; a symbol that is left out keeps its wish."""

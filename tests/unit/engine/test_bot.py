@@ -10,7 +10,7 @@ import pytest
 from holdfast.domain.fact import BotStopped
 from holdfast.domain.market import Bar
 from holdfast.domain.money import PRECISION
-from holdfast.engine.bot import MOST_SAID, BotRuntime, legs_of
+from holdfast.engine.bot import MOST_SAID, BotRuntime
 from holdfast.errors import ConfigError
 from holdfast.strategy import FLAT, Level, Quotes, Setup, Strategy, Target, View, Wish
 from tests.support.engine_world import BTC, FREE_LIMITS, World, bot
@@ -169,39 +169,3 @@ def test_a_strategy_without_decide_says_so() -> None:
     assert world.account.bots["bot"].failed == (
         "NotImplementedError: Strategy has no decide(self, now) yet"
     )
-
-
-# -- a wish in fixed quantities --------------------------------------------------------------------
-
-
-def test_a_target_is_cut_to_the_step() -> None:
-    (leg,) = legs_of(Target(quantity=Decimal("1.23456")), BTC)
-    assert (leg.leg, leg.target) == ("BTC/USDT", Decimal("1.234"))
-
-
-def test_flat_is_a_target_of_nothing() -> None:
-    (leg,) = legs_of(None, BTC)
-    assert leg.target == 0
-
-
-def test_levels_are_put_on_the_tick_away_from_the_market() -> None:
-    level = Level(Decimal("99.999"), Decimal("1.0009"))
-    bid, ask = legs_of(Quotes(bids=[level], asks=[level], post_only=True), BTC)
-    assert (bid.price, bid.quantity, bid.post_only) == (Decimal("99.99"), ONE, True)
-    assert (ask.price, ask.quantity) == (Decimal(100), ONE)
-    assert (bid.leg, ask.leg) == ("BTC/USDT|BUY|99.99", "BTC/USDT|SELL|100")
-
-
-def test_a_level_has_the_same_name_however_its_price_is_written() -> None:
-    names = {
-        legs_of(Quotes(bids=[Level(Decimal(price), ONE)]), BTC)[0].leg
-        for price in ("100", "100.00", "1E+2")
-    }
-    assert names == {"BTC/USDT|BUY|100"}
-
-
-def test_levels_on_one_tick_are_added_up_before_they_are_cut() -> None:
-    levels = [Level(Decimal("95.001"), Decimal("1.0005")) for _ in range(1)]
-    levels.append(Level(Decimal("95.002"), Decimal("1.0005")))
-    (leg,) = legs_of(Quotes(bids=levels), BTC)
-    assert leg.quantity == Decimal("2.001")

@@ -1,0 +1,112 @@
+"""The protective stop: it rests at the venue, follows what is held, and is placed last.
+
+What is sold on purpose comes first, because the stop locks what it would sell; a stop in doubt
+counts as present. Not here: where it stands (ledger.exits), other orders (engine.derive).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.domain.fact import Leg
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import OrderSpec, OrderType, Side
+from holdfast.engine.situation import Derivation, Situation, cancel, must_wait, propose
+from holdfast.ledger.state import STOP, LiveOrder
+
+_SELL = Side.SELL
+TRAIL_STEP = Decimal("0.1")
+"""A trailing stop moves when it can rise by this part of its distance: a move is two requests."""
+
+
+def protect(at: Situation, exits: list[LiveOrder], found: Derivation) -> None:
+    """Place, move or take back the stop of a position.
+
+    Args:
+        exits: protective orders that are out.
+    """
+    symbol, bot = at.instrument.symbol, at.account.bots[at.bot]
+    if at.taking or symbol in bot.spent or _is_selling(at, found):
+        return
+    state = bot.exits.get(symbol)
+    if state is None or state.stop is None:
+        for order in exits:
+            if order.is_working:
+                cancel(at, order, found)
+        return
+    leg = next((leg for leg in at.standing.legs if leg.symbol == symbol), None)
+    price = _trailed(at, leg, state.stop)
+    quantity = at.instrument.floor_quantity(_held(at, exits))
+    for order in exits:
+        if not order.is_working or order.executed:
+            return  # in doubt it counts as present; executed, its fills are on their way
+        if not _is_as_wanted(order, quantity, price, state.stop):
+            cancel(at, order, found)
+        return  # a stop at a time: the next one when this one is proven gone
+    if quantity >= at.instrument.smallest_order(price):
+        _place(at, f"{symbol}|{STOP}", price, quantity, found)
+
+
+def _place(at: Situation, leg: str, price: Decimal, quantity: Decimal, found: Derivation) -> None:
+    """Where the market is through the stop already, it would be refused: sell at once."""
+    progress = at.standing.progress.get(leg)
+    if must_wait(at, progress if progress is not None and progress.empty else None, found):
+        return
+    seq, n = (0, 1) if progress is None else (progress.seq + 1, 1)
+    if progress is not None and progress.empty:
+        before = at.account.order(progress.cid)
+        if before is not None and quantity <= before.armed.spec.quantity:
+            seq, n = progress.seq, progress.n + 1
+    is_through = at.price <= price
+    spec = OrderSpec(
+        symbol=at.instrument.symbol,
+        side=_SELL,
+        type=OrderType.MARKET if is_through else OrderType.STOP_LOSS,
+        quantity=quantity,
+        stop_price=None if is_through else price,
+    )
+    found.orders.insert(0, propose(at, leg, seq, n, spec))
+
+
+def _is_selling(at: Situation, found: Derivation) -> bool:
+    """Whether something is sold on purpose, or about to be."""
+    symbol = at.instrument.symbol
+    if any(order.spec.side is _SELL for order in found.orders):
+        return True
+    if any(p.order.spec.side is _SELL and p.order.spec.symbol == symbol for p in at.pending):
+        return True
+    return any(
+        order.exit and order.armed.cid in found.cancels
+        for order in at.account.orders(symbol, at.bot)
+    )
+
+
+def _held(at: Situation, exits: list[LiveOrder]) -> Decimal:
+    """What there is to protect: the position less what other orders may sell."""
+    symbol, account = at.instrument.symbol, at.account
+    held = account.bots[at.bot].position(symbol).quantity
+    free = account.free(at.instrument.base) + sum((o.reserve for o in exits), ZERO)
+    for order in account.orders(symbol, at.bot):
+        if order.armed.spec.side is _SELL and not order.exit:
+            held -= order.outstanding
+    return max(ZERO, min(held, free))
+
+
+def _trailed(at: Situation, leg: Leg | None, stop: Decimal) -> Decimal:
+    """Where the stop belongs: where it is, or higher when it trails."""
+    if leg is None or not leg.trail or leg.stop_pct is None:
+        return stop
+    followed = at.price * (1 - leg.stop_pct / 100)
+    least_move = at.price * leg.stop_pct / 100 * TRAIL_STEP
+    if followed < stop + least_move:
+        return stop
+    return at.instrument.floor_price(followed)
+
+
+def _is_as_wanted(order: LiveOrder, quantity: Decimal, price: Decimal, stop: Decimal) -> bool:
+    spec = order.armed.spec
+    return (
+        spec.quantity == quantity
+        and spec.stop_price is not None
+        and (spec.stop_price >= max(price, stop))
+    )

@@ -1,0 +1,124 @@
+"""What derivation looks at and what it finds, and the few steps that all its rules share.
+
+Not here: the rules (engine.derive, engine.protect).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.domain.action import Approved, Proposed
+from holdfast.domain.fact import Leg
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.order import OrderSpec, Side, intent_id
+from holdfast.ledger.state import AccountState, LegProgress, LiveOrder
+
+_BUY, _SELL = Side.BUY, Side.SELL  # members of an enum are slow to look up on Python 3.11
+
+# A market buy is expected to cost at most this much more than the last price; what it reserves.
+MARKET_CUSHION = Decimal("1.02")
+FIRST_WAIT_NS = 250_000_000
+LONGEST_WAIT_NS = 30_000_000_000
+# A cancel that nobody answered is asked for again after this long.
+CANCEL_AGAIN_NS = 3_000_000_000
+
+
+class Derivation(msgspec.Struct):
+    """What is missing.
+
+    Attributes:
+        orders: in the order to arm them.
+        cancels: client order ids of resting orders that no leg wants.
+        retry_ns: earliest time at which more may be due, 0 when nothing waits for time.
+    """
+
+    orders: list[Proposed]
+    cancels: list[str]
+    retry_ns: int = 0
+
+    def wait_until(self, at_ns: int) -> None:
+        """More may be due at that time."""
+        self.retry_ns = min(self.retry_ns or at_ns, at_ns)
+
+
+class Standing(msgspec.Struct):
+    """The decision to derive from: the one in the journal, or the one about to be journaled."""
+
+    number: int
+    key: str
+    legs: tuple[Leg, ...]
+    progress: dict[str, LegProgress]
+
+
+class Situation(msgspec.Struct):
+    """What derivation may look at.
+
+    Attributes:
+        standing: what the bot wants.
+        running: whether the bot makes decisions at all.
+        pending: orders of this bot handed out for arming and not yet in the journal.
+        price: the market's last price of the bot's symbol.
+        fresh: a bar was decided on just now; quotes that ended are wanted again only then.
+        split_notional: largest notional of one order that reduces; None when unlimited.
+        not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
+        taking: the take-profit was reached: the position is being left.
+    """
+
+    account: AccountState
+    bot: str
+    standing: Standing
+    running: bool
+    instrument: Instrument
+    price: Decimal
+    pending: list[Approved]
+    now_ns: int
+    fresh: bool
+    split_notional: Decimal | None = None
+    not_before_ns: int = 0
+    taking: bool = False
+
+
+def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:
+    """Take a resting order back, unless that was asked for a moment ago."""
+    again_ns = order.cancelled_ns + CANCEL_AGAIN_NS if order.cancelled_ns else 0
+    if again_ns > at.now_ns:
+        found.wait_until(again_ns)
+    else:
+        found.cancels.append(order.armed.cid)
+
+
+def must_wait(at: Situation, progress: LegProgress | None, found: Derivation) -> bool:
+    """Whether it is too early: the leg's last attempts came to nothing, or an arming failed."""
+    at_ns = at.not_before_ns
+    if progress is not None and progress.misses:
+        wait_ns = backoff_ns(progress.misses)
+        at_ns = max(at_ns, progress.missed_ns + wait_ns)
+    if at_ns <= at.now_ns:
+        return False
+    found.wait_until(at_ns)
+    return True
+
+
+def backoff_ns(failures: int) -> int:
+    """How long to wait after so many failures in a row, from 1."""
+    return min(FIRST_WAIT_NS << min(failures - 1, 16), LONGEST_WAIT_NS)
+
+
+def propose(at: Situation, leg: str, seq: int, n: int, spec: OrderSpec) -> Proposed:
+    """An order as the risk gate sees it."""
+    price = spec.price
+    if price is None:
+        price = at.price * MARKET_CUSHION if spec.side is _BUY else at.price
+    return Proposed(
+        bot=at.bot,
+        intent_id=intent_id(at.bot, at.standing.key, leg, seq),
+        n=n,
+        leg=leg,
+        seq=seq,
+        decision=at.standing.number,
+        spec=spec,
+        reduces=spec.side is _SELL,  # version 1 is long only
+        price=price,
+    )

@@ -1,0 +1,73 @@
+"""Exits: where a position is left by itself, and when a wish is spent; a fold of facts.
+
+Not here: the orders that follow from it (engine.derive).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from holdfast.domain.fact import Armed, Leg
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import Side
+from holdfast.ledger.state import BotState, Exits, LastExit, LiveOrder
+
+_HUNDRED = Decimal(100)
+
+
+def decided(bot: BotState, legs: tuple[Leg, ...], instruments: dict[str, Instrument]) -> None:
+    """A new decision: what it does not repeat is no longer spent, and its exits take effect."""
+    for leg in legs:
+        symbol = leg.symbol
+        if leg.target is None or not leg.target or bot.spent.get(symbol) != leg.episode:
+            bot.spent.pop(symbol, None)
+        if leg.target is None or not leg.has_exits:
+            bot.exits.pop(symbol, None)
+        elif symbol not in bot.exits:
+            held = bot.positions.get(symbol)
+            if held is not None and held.quantity > ZERO:
+                bot.exits[symbol] = frozen(leg, held.average_price, instruments[symbol])
+
+
+def armed(bot: BotState, fact: Armed) -> None:
+    """A stop that trails: where it was armed is where it stays at least."""
+    exits = bot.exits.get(fact.spec.symbol)
+    raised = fact.spec.stop_price
+    if exits is not None and raised is not None and exits.stop is not None:
+        exits.stop = max(exits.stop, raised)
+
+
+def filled(
+    bot: BotState, fill: Fill, order: LiveOrder | None, instrument: Instrument | None
+) -> None:
+    """An execution, already in the position: it may begin exits, fire one, or end the position."""
+    symbol = fill.symbol
+    leg = bot.target(symbol)
+    why = order.exit if order is not None else ""
+    if why and leg is not None:
+        bot.spent[symbol] = leg.episode
+    if fill.side is Side.BUY:
+        if leg is not None and leg.has_exits and symbol not in bot.exits and instrument is not None:
+            bot.exits[symbol] = frozen(leg, fill.price, instrument)
+        return
+    # What is left may be too little for any order: that is dust, and the position is over.
+    smallest = instrument.smallest_order(fill.price) if instrument is not None else ZERO
+    left = bot.positions[symbol].quantity
+    if left <= ZERO or left < smallest:
+        bot.exits.pop(symbol, None)
+        bot.last_exits[symbol] = LastExit(why or "wish", fill.at_ns, fill.price)
+
+
+def frozen(leg: Leg, entry: Decimal, instrument: Instrument) -> Exits:
+    """The exits of a position that began at `entry`, on the tick, never further than was meant."""
+    stop, target = leg.stop, leg.take_profit
+    if leg.stop_pct is not None:
+        stop = entry * (1 - leg.stop_pct / _HUNDRED)
+    if leg.take_profit_pct is not None:
+        target = entry * (1 + leg.take_profit_pct / _HUNDRED)
+    return Exits(
+        stop=instrument.ceil_price(stop) if stop is not None else None,
+        take_profit=instrument.floor_price(target) if target is not None else None,
+    )

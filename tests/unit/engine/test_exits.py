@@ -1,0 +1,299 @@
+"""Stops and take-profits: where they are put, what they follow, and what comes after them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from holdfast.domain.event import QuoteSeen
+from holdfast.domain.market import Quote
+from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side
+from holdfast.ledger.state import Exits, LiveOrder
+from holdfast.strategy import FLAT, Percent, Target
+from tests.support.engine_world import World
+
+D = Decimal
+ONE = Decimal(1)
+SAFE = Target(quantity=ONE, stop=Percent(2), take_profit=Percent(4))
+
+
+def holding(wish: Target = SAFE) -> World:
+    """A world in which the wish was bought at 100, and protected."""
+    world = World()
+    world.wish(wish)
+    world.bar()
+    world.settle()
+    world.check()
+    return world
+
+
+def stop_of(world: World) -> LiveOrder:
+    (stop,) = [order for order in world.account.live.values() if order.exit == "stop"]
+    return stop
+
+
+def spec_of(world: World) -> tuple[OrderType, Decimal, Decimal | None]:
+    spec = stop_of(world).armed.spec
+    return spec.type, spec.quantity, spec.stop_price
+
+
+def sells(world: World) -> list[OrderSpec]:
+    return [a.spec for a in world.armed if a.spec.side is Side.SELL]
+
+
+def quote(world: World, price: int) -> None:
+    world.prices["BTC/USDT"] = D(price)
+    world.take(QuoteSeen(Quote(world.now_ns, "BTC/USDT", D(price), D(price))))
+
+
+def test_a_stop_rests_at_its_distance_from_the_first_fill() -> None:
+    world = holding()
+    assert spec_of(world) == (OrderType.STOP_LOSS, ONE, D(98))
+    assert world.account.bots["bot"].exits == {"BTC/USDT": Exits(D(98), D(104))}
+    assert world.bar(price=101) == []
+    world.check()
+
+
+def test_exits_stay_where_the_first_fill_put_them() -> None:
+    world = holding(Target(quantity=ONE, stop=Percent(2)))
+    world.wish(Target(quantity=D(3), stop=Percent(2)))
+    world.bar(price=110)
+    world.settle()
+    assert world.held() == 3
+    assert spec_of(world) == (OrderType.STOP_LOSS, D(3), D(98))
+    world.check()
+
+
+def test_the_stop_follows_what_is_held() -> None:
+    world = World()
+    world.wish(Target(quantity=D(2), limit=D(99), stop=Percent(2)))
+    world.bar()
+    world.settle()
+    (entry,) = world.working()
+    world.fill(entry.armed.cid, ONE)
+    world.settle()
+    assert spec_of(world)[1:] == (ONE, D("97.02"))
+    world.fill(entry.armed.cid, ONE)
+    world.settle()
+    assert spec_of(world)[1:] == (D(2), D("97.02"))
+    world.check()
+
+
+def test_a_fired_stop_spends_the_wish_until_another_episode() -> None:
+    world = holding()
+    world.bar(price=97)
+    world.fill(stop_of(world).armed.cid, ONE)
+    world.settle()
+    assert (world.held(), world.account.bots["bot"].exits) == (D(0), {})
+    last = world.account.bots["bot"].last_exits["BTC/USDT"]
+    assert (last.reason, last.price) == ("stop", D(97))
+    for _ in range(3):
+        world.bar(price=100)
+        world.settle()
+    assert (world.held(), len(world.decided)) == (D(0), 1)
+    world.wish(Target(quantity=ONE, stop=Percent(2), episode="two"))
+    world.bar()
+    world.settle()
+    assert world.held() == 1
+    world.check()
+
+
+def test_a_fired_stop_spends_the_wish_until_it_was_flat() -> None:
+    world = holding()
+    world.fill(stop_of(world).armed.cid, ONE)
+    world.settle()
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    world.wish(SAFE)
+    world.bar()
+    world.settle()
+    assert world.held() == 1
+    world.check()
+
+
+def test_to_leave_the_stop_is_taken_back_first_because_it_locks_what_it_would_sell() -> None:
+    world = holding()
+    stop = stop_of(world).armed.cid
+    world.wish(FLAT)
+    world.bar()
+    world.arm()
+    assert list(world.cancelling) == [stop]
+    assert [spec.type for spec in sells(world)] == [OrderType.STOP_LOSS]
+    world.settle()
+    assert [spec.type for spec in sells(world)] == [OrderType.STOP_LOSS, OrderType.MARKET]
+    assert world.held() == 0
+    assert world.account.bots["bot"].last_exits["BTC/USDT"].reason == "wish"
+    world.check()
+
+
+def test_to_hold_less_the_stop_makes_room_and_comes_back_smaller() -> None:
+    world = holding(Target(quantity=D(3), stop=Percent(2)))
+    world.wish(Target(quantity=ONE, stop=Percent(2)))
+    world.bar()
+    world.settle()
+    assert world.held() == 1
+    assert spec_of(world) == (OrderType.STOP_LOSS, ONE, D(98))
+    world.check()
+
+
+def test_a_stop_that_fires_while_it_is_being_taken_back_leaves_nothing_to_sell_twice() -> None:
+    world = holding()
+    stop = stop_of(world).armed.cid
+    world.wish(FLAT)
+    world.bar()
+    world.arm()
+    world.cancel(answered=False)
+    world.fill(stop, ONE)
+    world.settle()
+    assert world.held() == 0
+    assert [spec.type for spec in sells(world)] == [OrderType.STOP_LOSS]
+    world.check()
+
+
+def test_a_stop_in_doubt_counts_as_present() -> None:
+    world = World()
+    world.wish(SAFE)
+    world.bar()
+    (entry,) = world.arm()
+    world.ack(entry.cid, ONE)
+    (stop,) = world.arm()
+    world.doubt(stop.cid)
+    world.bar()
+    world.tick(5)
+    assert not world.arming
+    world.never(stop.cid)
+    assert world.seconds_until_arming() < 1
+    world.settle()
+    assert spec_of(world) == (OrderType.STOP_LOSS, ONE, D(98))
+    world.check()
+
+
+def test_a_missing_stop_is_the_first_thing_armed_after_a_restart() -> None:
+    world = World()
+    world.wish(SAFE)
+    world.bar()
+    (entry,) = world.arm()
+    world.arming.clear()
+    world.ack(entry.cid, ONE)
+    world.restart()
+    (order,) = world.arming[0].orders
+    assert order.order.spec.type is OrderType.STOP_LOSS
+    world.settle()
+    world.check()
+
+
+def test_where_the_market_is_through_the_stop_already_it_sells_at_once() -> None:
+    world = World()
+    world.wish(SAFE)
+    world.bar()
+    (entry,) = world.arm()
+    world.ack(entry.cid, ONE)
+    world.arming.clear()
+    world.prices["BTC/USDT"] = D(90)
+    world.restart()
+    world.settle()
+    assert [spec.type for spec in sells(world)] == [OrderType.MARKET]
+    assert world.account.bots["bot"].spent == {"BTC/USDT": ""}
+    world.bar()
+    world.settle()
+    assert world.held() == 0
+    world.check()
+
+
+@pytest.mark.parametrize("by_quote", [True, False])
+def test_a_take_profit_is_watched_and_leaves_although_the_price_falls_back(by_quote: bool) -> None:
+    world = holding()
+    if by_quote:
+        quote(world, 104)
+        quote(world, 103)
+    else:
+        world.bar(price=104)
+        world.prices["BTC/USDT"] = D(103)
+    world.settle()
+    assert world.held() == 0
+    assert world.account.bots["bot"].last_exits["BTC/USDT"].reason == "take_profit"
+    assert world.account.bots["bot"].spent == {"BTC/USDT": ""}
+    world.bar(price=100)
+    world.settle()
+    assert world.held() == 0
+    world.check()
+
+
+def test_a_trailing_stop_only_rises_and_in_steps_worth_their_requests() -> None:
+    world = holding(Target(quantity=ONE, stop=Percent(10), trail=True))
+    assert spec_of(world)[2] == D(90)
+    places = []
+    for price in (101, 102, 120, 110, 119):
+        world.bar(price=price)
+        world.settle()
+        places.append(spec_of(world)[2])
+    assert places == [D(90), D("91.8"), D(108), D(108), D(108)]
+    world.restart()
+    world.bar(price=115)
+    world.settle()
+    assert spec_of(world)[2] == D(108)
+    world.check()
+
+
+def test_a_wish_without_exits_takes_the_stop_back() -> None:
+    world = holding()
+    world.wish(Target(quantity=ONE))
+    world.bar()
+    world.settle()
+    assert not world.working()
+    assert world.held() == 1
+    world.check()
+
+
+def test_a_wish_that_brings_a_stop_to_a_position_protects_it_from_its_average_price() -> None:
+    world = holding(Target(quantity=ONE))
+    world.wish(Target(quantity=ONE, stop=Percent(5)))
+    world.bar(price=120)
+    world.settle()
+    assert spec_of(world)[2] == D(95)
+    world.check()
+
+
+def test_a_halt_leaves_the_stop_where_it_is() -> None:
+    world = holding()
+    world.ask("halt")
+    world.bar()
+    world.settle()
+    assert spec_of(world) == (OrderType.STOP_LOSS, ONE, D(98))
+    world.check()
+
+
+def test_a_limit_target_rests_and_is_replaced_by_the_next_decision() -> None:
+    world = World()
+    world.wish(Target(quantity=ONE, limit=D(95)))
+    world.bar()
+    world.settle()
+    assert [o.armed.spec.price for o in world.working()] == [D(95)]
+    assert world.bar() == []
+    world.wish(Target(quantity=ONE, limit=D(96)))
+    world.bar()
+    world.settle()
+    assert [o.armed.spec.price for o in world.working()] == [D(96)]
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    assert not world.working()
+    world.check()
+
+
+def test_what_a_capped_order_left_is_asked_for_at_the_next_bar() -> None:
+    world = World()
+    world.wish(Target(quantity=ONE, cap=Percent(1)))
+    world.bar()
+    (capped,) = world.arm()
+    assert (capped.spec.price, str(capped.spec.time_in_force)) == (D(101), "IOC")
+    world.ack(capped.cid, D("0.4"))
+    world.end(capped.cid, OrderState.EXPIRED)
+    world.tick(30)
+    assert not world.arming
+    world.bar()
+    (rest,) = world.arm()
+    assert rest.spec.quantity == D("0.6")
+    world.check()
