@@ -6,7 +6,7 @@ whether an order may be made (engine.risk).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from holdfast.domain.fact import Armed, Leg
@@ -105,10 +105,8 @@ def _target(
     smallest = at.instrument.smallest_order(at.price)
     if quantity < leg.band and target:
         return
-    if exits and not _exits_give_way(at, exits, side, found):
-        return
     if side is _SELL:
-        quantity = _sellable(at, found, quantity, smallest)
+        quantity = _sellable(at, found, quantity, smallest, exits)
     quantity = at.instrument.floor_quantity(quantity)
     if quantity < smallest:
         return
@@ -117,6 +115,8 @@ def _target(
     if leg.cap_pct is not None and progress is not None and progress.ended_ns and not at.fresh:
         return
     if must_wait(at, progress, found):
+        return
+    if exits and not _exits_give_way(at, exits, side, found):
         return
     for seq, n, part in _intents(at, name, side, quantity, smallest):
         spec = _spec_of(at, leg, side, part) if not leaving else _at_market(leg, side, part)
@@ -219,17 +219,29 @@ def _intents(
         quantity -= largest
 
 
-def _sellable(at: Situation, found: Derivation, quantity: Decimal, smallest: Decimal) -> Decimal:
+def _sellable(
+    at: Situation,
+    found: Derivation,
+    quantity: Decimal,
+    smallest: Decimal,
+    exits: Iterable[LiveOrder] = (),
+) -> Decimal:
     """`quantity`, or what of it is there to be sold when that still makes an order.
 
     A fee in base or a correction can leave a little less than was bought; the rest is dust. When
     next to nothing is there, the whole is asked for, and the risk gate says what is missing.
+
+    Args:
+        exits: protective orders, which give way before anything is sold.
     """
     held = at.account.bots[at.bot].position(at.instrument.symbol).quantity
     free = at.account.free(at.instrument.base)
     for order in at.account.orders(at.instrument.symbol, at.bot):
         if order.armed.spec.side is _SELL:
             held -= order.outstanding
+    for order in exits:
+        held += order.outstanding
+        free += order.reserve
     for asked in (*(p.order for p in at.pending), *found.orders):
         if asked.spec.side is _SELL:
             held -= asked.spec.quantity

@@ -65,7 +65,7 @@ def has_drifted(wish: Target, leg: Leg, means: Means) -> bool:
     if wish.quantity is not None or not leg.band or leg.target is None:
         return False
     wanted = _wanted(wish, means)
-    return wanted is not None and abs(wanted - means.held) > leg.band
+    return wanted is not None and abs(wanted - leg.target) > leg.band
 
 
 def _target(wish: Target, instrument: Instrument, means: Means) -> Leg | None:

@@ -193,11 +193,16 @@ class Engine:
         )
 
     def _means(self, bot: BotRuntime, state: BotState, price: Decimal) -> Means:
+        quote = bot.symbol.split("/")[1]
+        free = self.account.free(quote)
+        for order in self.account.orders(bot.symbol, bot.name):
+            if order.armed.reserve_asset == quote:
+                free += order.reserve  # its own: what it bids with is there to bid with
         return Means(
             price=price,
             equity=self.marks.equity(),
             held=state.position(bot.symbol).quantity,
-            free=self.account.free(bot.symbol.split("/")[1]),
+            free=free,
         )
 
     # -- from decision to actions ----------------------------------------------------------------
@@ -228,7 +233,8 @@ class Engine:
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
-                taking=self._is_taking(bot, state, price),
+                taking=self._is_taking(bot, state, price)
+                and (decided is None or any(leg.has_exits for leg in decided.legs)),
             ),
             entries=not (self.account.halted or state.halted),
         )

@@ -258,8 +258,17 @@ class Engine:
         )
         at_ns = trade.at_ns
         execution = Execution(
-            order.symbol, trade.trade_id, order.order_id, order.side, trade.price, trade.quantity,
-            trade.cost, fee, fee_asset, is_maker, at_ns,
+            order.symbol,
+            trade.trade_id,
+            order.order_id,
+            order.side,
+            trade.price,
+            trade.quantity,
+            trade.cost,
+            fee,
+            fee_asset,
+            is_maker,
+            at_ns,
         )
         order.executed += trade.quantity
         order.executed_cost += trade.cost

@@ -11,8 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from holdfast.domain.order import AttemptState, OrderType, Side
-from holdfast.strategy import FLAT, KEEP, Level, Quotes, Target
+from holdfast.domain.fact import Leg
+from holdfast.domain.order import AttemptState, OrderType, Side, TimeInForce
+from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
 from tests.support.engine_world import BTC, World, bot, flow
 
 ZERO = Decimal(0)
@@ -24,7 +25,35 @@ above_zero = st.integers(1, 20).map(lambda n: Decimal(n) / 10)
 levels = st.dictionaries(st.integers(90, 110), above_zero, max_size=3).map(
     lambda found: [Level(Decimal(price), quantity) for price, quantity in found.items()]
 )
-targets = quantities.map(lambda q: Target(quantity=q))
+plain_targets = quantities.map(lambda q: Target(quantity=q))
+distances = st.sampled_from([None, Percent(2), Percent(15), Decimal(85), Decimal(115)])
+stops = st.sampled_from([None, Percent(2), Percent(15), Decimal(85)])
+
+
+@st.composite
+def full_targets(draw: st.DrawFn) -> Target:
+    """Targets that say more than a quantity."""
+    stop = draw(stops)
+    resting, capped = draw(st.sampled_from([(None, None), (Decimal(98), None), (None, Percent(1))]))
+    size = draw(st.sampled_from(["quantity", "weight", "amount"]))
+    sizes = {
+        "quantity": draw(quantities),
+        "weight": draw(st.sampled_from([0, 0.0001, 0.0003])),
+        "amount": Decimal(draw(st.integers(0, 400))),
+    }
+    return Target(
+        **{size: sizes[size]},  # type: ignore[arg-type]
+        limit=resting,
+        cap=capped,
+        stop=stop,
+        take_profit=draw(distances),
+        trail=isinstance(stop, Percent) and draw(st.booleans()),
+        band=draw(st.sampled_from([0, Decimal("0.00005"), Decimal("0.2")])),
+        episode=draw(st.sampled_from(["", "two"])),
+    )
+
+
+targets = st.one_of(plain_targets, full_targets())
 quotes = st.builds(
     lambda bids, asks, post_only: Quotes(bids=bids, asks=asks, post_only=post_only),
     levels,
@@ -198,8 +227,9 @@ class AnyCourse(RuleBasedStateMachine):
             for cid, order in list(world.account.live.items()):
                 if order.executed > order.booked and cid in world.venue:
                     world.book(cid)
-                market = order.armed.spec.type is OrderType.MARKET
-                if market and order.is_working:
+                spec = order.armed.spec
+                at_once = spec.type is OrderType.MARKET or spec.time_in_force is TimeInForce.IOC
+                if at_once and order.is_working:
                     world.end(cid)
             world.settle()
             world.tick(31)
@@ -216,17 +246,40 @@ class AnyCourse(RuleBasedStateMachine):
             (o.armed.spec.side, o.armed.spec.price, o.armed.spec.quantity)
             for o in world.working()
             if o.armed.bot == name
+            and not o.exit
+            and o.armed.spec.time_in_force is not TimeInForce.IOC
         }
         dust = BTC.smallest_order(world.prices["BTC/USDT"])
         refused = {r.leg for r in world.refusals if r.bot == name}
         for leg in state.legs:
             if leg.leg in refused:
                 continue
-            if leg.target is not None:
+            if leg.target is not None and leg.price is None and leg.cap_pct is None:
+                spent = state.spent.get(leg.symbol) == leg.episode
+                target = ZERO if spent else leg.target
                 assert resting == set()
-                assert abs(world.held(name) - leg.target) < dust
+                assert abs(world.held(name) - target) < max(dust, ZERO if spent else leg.band)
+                self.is_protected(name, leg)
         wanted = {(leg.side, leg.price) for leg in state.legs if leg.target is None}
-        assert {(side, price) for side, price, _ in resting} <= wanted
+        limits = {
+            (side, leg.price) for leg in state.legs if leg.target is not None for side in Side
+        }
+        assert {(side, price) for side, price, _ in resting} <= wanted | limits
+
+    def is_protected(self, name: str, leg: Leg) -> None:
+        """What is held and can be sold has its stop, of exactly that size; nothing else has one."""
+        world = self.world
+        state = world.account.bots[name]
+        stops = [o.armed.spec for o in world.working() if o.armed.bot == name and o.exit == "stop"]
+        exits = state.exits.get(leg.symbol)
+        if exits is None or exits.stop is None or leg.symbol in state.spent:
+            assert not stops
+            return
+        if f"{leg.symbol}|stop" in {r.leg for r in world.refusals if r.bot == name}:
+            return
+        held = BTC.floor_quantity(min(world.held(name), world.account.holdings["BTC"]))
+        if held >= BTC.smallest_order(exits.stop):
+            assert [(spec.quantity, spec.stop_price) for spec in stops] == [(held, exits.stop)]
 
 
 TestAnyCourse = AnyCourse.TestCase
