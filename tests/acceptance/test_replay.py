@@ -12,7 +12,7 @@ from holdfast.app.local_exchange import LocalExchange, market
 from holdfast.exchange.server import serve
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement, judge
-from tests.support.node import BotLine, Node, until
+from tests.support.node import BotLine, Node, until_node
 from tests.support.recordings import recording
 
 SMA = BotLine("trend", "BTC/USDT", "sma_cross", {"fast": "2", "slow": "3"})
@@ -40,7 +40,7 @@ def test_a_bot_trades_on_a_recording_and_the_ledgers_agree(
             node = Node(tmp_path, running, (account.api_key, account.secret), (SMA,))
             await node.start()
             try:
-                await until(lambda: node.state().counters.fills >= ORDERS, 60, "fills")
+                await until_node(node, lambda: node.state().counters.fills >= ORDERS, "fills")
                 assert await node.stop() == 0, node.said()
             finally:
                 await node.end()
