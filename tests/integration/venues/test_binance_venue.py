@@ -46,9 +46,16 @@ async def trading(
             await venue.close()
 
 
-def market_order(cid: str, *, window_ms: int = ROOMY_MS, at_ns: int = 0) -> Placement:
+def market_order(
+    cid: str, *, window_ms: int = ROOMY_MS, at_ns: int = 0, price: Decimal | None = None
+) -> Placement:
+    """At the market, or a limit order at `price`."""
     spec = OrderSpec(
-        symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, quantity=Decimal("0.01")
+        symbol="BTC/USDT",
+        side=Side.BUY,
+        type=OrderType.MARKET if price is None else OrderType.LIMIT,
+        quantity=Decimal("0.01"),
+        price=price,
     )
     at_ms = (at_ns or time.time_ns()) // 1_000_000
     return Placement(cid, spec, at_ms, window_ms, Purpose.ENTER)
@@ -161,29 +168,49 @@ def test_after_being_told_that_it_is_late_the_clock_is_read_again() -> None:
     asyncio.run(scenario())
 
 
+@asynccontextmanager
+async def few_orders() -> AsyncIterator[tuple[BinanceVenue, Running, Clock]]:
+    """A venue that takes eight unfilled orders in ten seconds, on a clock that stands still."""
+    limits = Limits(weight_per_minute=100_000, orders_per_10s=8)
+    clock = Clock()
+    async with local_exchange(limits=limits, now_ns=clock) as (running, client):
+        venue = BinanceVenue(
+            Key(client.api_key, client.secret),
+            Endpoints(rest_url=running.url),
+            mono_ns=lambda: 0,
+            wall_ns=clock,
+        )
+        await venue.time()
+        await venue.instruments()
+        yield venue, running, clock
+        await venue.close()
+
+
+async def answers_to(
+    venue: BinanceVenue, clock: Clock, count: int, price: Decimal | None
+) -> list[Answer]:
+    orders = [market_order(f"many{n}", at_ns=clock.ns, price=price) for n in range(count)]
+    return [(await venue.place(order, lambda: None)).answer for order in orders]
+
+
 def test_the_exchanges_own_limits_are_never_broken_by_us() -> None:
     async def scenario() -> None:
-        limits = Limits(weight_per_minute=100_000, orders_per_10s=8)
-        clock = Clock()  # it stands in the middle of a window
-        async with local_exchange(limits=limits, now_ns=clock) as (running, client):
-            venue = BinanceVenue(
-                Key(client.api_key, client.secret),
-                Endpoints(rest_url=running.url),
-                mono_ns=lambda: 0,
-                wall_ns=clock,
-            )
-            await venue.time()
-            await venue.instruments()
-            answers = [
-                (await venue.place(market_order(f"many{n}", at_ns=clock.ns), lambda: None)).answer
-                for n in range(20)
-            ]
+        async with few_orders() as (venue, running, clock):
+            answers = await answers_to(venue, clock, 20, Decimal(50_000))
             # Up to three quarters of the window's eight.
             assert answers == [Answer.ACKED] * 6 + [Answer.NOT_SENT] * 14
             assert venue.delay_s(Purpose.ENTER) > 0
             assert venue.delay_s(Purpose.CANCEL) == 0
             assert all(each.status != 429 for each in running.desk.gateway.requests)
-            await venue.close()
+
+    asyncio.run(scenario())
+
+
+def test_orders_that_fill_do_not_count_against_the_limit_of_orders() -> None:
+    async def scenario() -> None:
+        async with few_orders() as (venue, running, clock):
+            assert await answers_to(venue, clock, 20, None) == [Answer.ACKED] * 20
+            assert all(each.status != 429 for each in running.desk.gateway.requests)
 
     asyncio.run(scenario())
 

@@ -146,7 +146,7 @@ class BinanceVenue:
         on_first_byte: Callable[[], None] | None = None,
     ) -> Reply | Verdict:
         """The reply, or what its absence proves. The only way a signed order leaves this room."""
-        wait_s = self.gate.pass_through(purpose, cost)
+        wait_s, flight = self.gate.depart(purpose, cost)
         if wait_s > 0:
             return Verdict(
                 answer=Answer.NOT_SENT,
@@ -166,7 +166,7 @@ class BinanceVenue:
         except UnansweredError as error:
             answer = Answer.UNKNOWN if error.sent else Answer.NOT_SENT
             return Verdict(answer=answer, code=error.kind, evidence=str(error))
-        self.gate.observe(reply)
+        self.gate.observe(reply, flight)
         return reply
 
     async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:
