@@ -9,6 +9,7 @@ from __future__ import annotations
 import decimal
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -22,7 +23,7 @@ from holdfast.errors import ConfigError
 from holdfast.strategy.api import HeldPosition, Setup, Strategy, View
 from holdfast.strategy.wish import FLAT, KEEP, Level, Quotes, Target, Wish
 
-MOST_SAID = 500  # characters kept of what a strategy says when it fails
+MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 
 class StrategyFault(Exception):  # noqa: N818 - it is the strategy's fault, and caught at once
@@ -196,4 +197,4 @@ def wish_text(wish: Wish | None) -> str:
     return _encoder.encode(wish).decode()
 
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")

@@ -6,15 +6,15 @@ whether an order may be made (engine.risk).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.domain.action import Approved, Proposed
-from holdfast.domain.fact import Leg
+from holdfast.domain.fact import Decided, Leg
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.money import ZERO
 from holdfast.domain.order import (
     AttemptState,
     OrderSpec,
@@ -23,20 +23,22 @@ from holdfast.domain.order import (
     TimeInForce,
     intent_id,
 )
-from holdfast.ledger.state import AccountState, LegProgress, LiveOrder
+from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
-_BUY, _SELL = Side.BUY, Side.SELL
-_ACKED, _MARKET = AttemptState.ACKED, OrderType.MARKET
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_ACKED: Final = AttemptState.ACKED
+_MARKET: Final = OrderType.MARKET
 
 # A market buy is expected to cost at most this much more than the last price; what it reserves.
-MARKET_CUSHION = Decimal("1.02")
-FIRST_WAIT_NS = 250_000_000
-LONGEST_WAIT_NS = 30_000_000_000
+MARKET_CUSHION: Final = Decimal("1.02")
+FIRST_WAIT_NS: Final = 250_000_000
+LONGEST_WAIT_NS: Final = 30_000_000_000
 # A cancel that nobody answered is asked for again after this long.
-CANCEL_AGAIN_NS = 3_000_000_000
+CANCEL_AGAIN_NS: Final = 3_000_000_000
 # However much is missing, no more orders than this are made of it at a time.
-MOST_PARTS = 16
+MOST_PARTS: Final = 16
 
 
 class Derivation(msgspec.Struct):
@@ -57,21 +59,13 @@ class Derivation(msgspec.Struct):
         self.retry_ns = min(self.retry_ns or at_ns, at_ns)
 
 
-class Standing(msgspec.Struct):
-    """The decision to derive from: the one in the journal, or the one about to be journaled."""
-
-    number: int
-    key: str
-    legs: tuple[Leg, ...]
-    progress: dict[str, LegProgress]
-
-
 class Situation(msgspec.Struct):
     """What derivation may look at.
 
     Attributes:
-        standing: what the bot wants.
-        running: whether the bot makes decisions at all.
+        state: the bot's.
+        standing: what the bot wants: what is in the journal, or the decision about to be journaled.
+        progress: how far each leg of it has come.
         pending: orders of this bot handed out for arming and not yet in the journal.
         price: the market's last price of the bot's symbol.
         fresh: a bar was decided on just now; quotes that ended are wanted again only then.
@@ -81,11 +75,12 @@ class Situation(msgspec.Struct):
 
     account: AccountState
     bot: str
-    standing: Standing
-    running: bool
+    state: BotState
+    standing: BotState | Decided
+    progress: dict[str, LegProgress]
     instrument: Instrument
     price: Decimal
-    pending: list[Approved]
+    pending: Sequence[Approved]
     now_ns: int
     fresh: bool
     split_notional: Decimal | None = None
@@ -101,14 +96,10 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
     """
     found = Derivation([], [])
     symbol = at.instrument.symbol
-    mine = [
-        order
-        for order in at.account.live.values()
-        if order.armed.bot == at.bot and order.armed.spec.symbol == symbol
-    ]
+    mine = [*at.account.orders(symbol, at.bot)] if at.account.live else []
     if mine:
         _cancel_unwanted(at, mine, found, entries=entries)
-    if not at.running:
+    if not at.state.running:
         return found
     for leg in at.standing.legs:
         if leg.symbol != symbol:
@@ -126,7 +117,7 @@ def _cancel_unwanted(
     wanted = {
         leg.leg: leg
         for leg in at.standing.legs
-        if leg.target is None and at.running and (entries or leg.side is _SELL)
+        if leg.target is None and at.state.running and (entries or leg.side is _SELL)
     }
     for order in mine:
         if not order.is_working or order.armed.spec.price is None:
@@ -160,15 +151,16 @@ def _target(
         side, quantity = _BUY, target - most
     else:
         return
-    smallest = at.instrument.smallest_order(at.price)
-    if side is _SELL:
-        quantity = _sellable(at, found, quantity, smallest)
     quantity = at.instrument.floor_quantity(quantity)
+    smallest = at.instrument.smallest_order(at.price)
     if quantity < smallest:
         return
-    if _must_wait(at, at.standing.progress.get(leg.leg), found):
+    if side is _SELL:
+        quantity = _sellable(at, mine, found, quantity, smallest)
+    progress = at.progress.get(leg.leg)
+    if _must_wait(at, progress, found):
         return
-    for seq, n, part in _intents(at, leg, side, quantity, smallest):
+    for seq, n, part in _intents(at, progress, side, quantity, smallest):
         spec = OrderSpec(symbol=leg.symbol, side=side, type=_MARKET, quantity=part)
         found.orders.append(_propose(at, leg, seq, n, spec))
 
@@ -179,8 +171,7 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
     What is confirmed less every sell that may execute; and plus every buy that may, less sells that
     surely did.
     """
-    held = at.account.bots[at.bot].positions.get(at.instrument.symbol)
-    most = least = held.quantity if held is not None else ZERO
+    most = least = at.state.held(at.instrument.symbol)
     for order in mine:
         if order.armed.spec.side is _BUY:
             most += order.outstanding
@@ -197,51 +188,73 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
 
 
 def _intents(
-    at: Situation, leg: Leg, side: Side, quantity: Decimal, smallest: Decimal
-) -> Iterator[tuple[int, int, Decimal]]:
+    at: Situation,
+    progress: LegProgress | None,
+    side: Side,
+    quantity: Decimal,
+    smallest: Decimal,
+) -> list[tuple[int, int, Decimal]]:
     """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
 
     What reduces is split where it exceeds the notional limit.
     """
-    progress = at.standing.progress.get(leg.leg)
+    intents: list[tuple[int, int, Decimal]] = []
     seq = 0 if progress is None else progress.seq + 1
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
         if before is not None and before.armed.spec.side is side:
             again = min(quantity, before.armed.spec.quantity)
             if again >= smallest:
-                yield progress.seq, progress.n + 1, again
-                quantity -= again
-    largest = min(quantity, at.instrument.max_quantity)
-    if at.instrument.market_max_quantity:
-        largest = min(largest, at.instrument.market_max_quantity)
+                intents.append((progress.seq, progress.n + 1, again))
+                quantity = at.instrument.floor_quantity(quantity - again)
+    largest = _largest(at, side, smallest)
+    if quantity > largest:
+        largest = at.instrument.floor_quantity(largest)
+        if largest < smallest:
+            return intents
+    end = seq + MOST_PARTS
+    while quantity >= smallest and seq < end:
+        part = min(largest, quantity)
+        intents.append((seq, 1, part))
+        quantity -= part
+        seq += 1
+    return intents
+
+
+def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
+    """The most that one market order may ask for, before it is cut to the step."""
+    instrument = at.instrument
+    largest = instrument.max_quantity
+    if instrument.market_max_quantity:
+        largest = min(largest, instrument.market_max_quantity)
     if side is _SELL and at.split_notional is not None:
         # A limit under the smallest order must not keep anybody from leaving.
         largest = min(largest, max(at.split_notional / at.price, smallest))
-    largest = at.instrument.floor_quantity(largest)
-    for part in range(MOST_PARTS):
-        if min(quantity, largest) < smallest:
-            return
-        yield seq + part, 1, min(quantity, largest)
-        quantity -= largest
+    return largest
 
 
-def _sellable(at: Situation, found: Derivation, quantity: Decimal, smallest: Decimal) -> Decimal:
+def _sellable(
+    at: Situation,
+    mine: list[LiveOrder],
+    found: Derivation,
+    quantity: Decimal,
+    smallest: Decimal,
+) -> Decimal:
     """`quantity`, or what of it is there to be sold when that still makes an order.
 
     A fee in base or a correction can leave a little less than was bought; the rest is dust. When
     next to nothing is there, the whole is asked for, and the risk gate says what is missing.
     """
-    held = at.account.bots[at.bot].position(at.instrument.symbol).quantity
+    held = at.state.held(at.instrument.symbol)
     free = at.account.free(at.instrument.base)
-    for order in at.account.orders(at.instrument.symbol, at.bot):
+    for order in mine:
         if order.armed.spec.side is _SELL:
             held -= order.outstanding
     for asked in (*(p.order for p in at.pending), *found.orders):
         if asked.spec.side is _SELL:
             held -= asked.spec.quantity
             free -= asked.spec.quantity
-    there = at.instrument.floor_quantity(min(held, free))
+    there = at.instrument.floor_quantity(min(free, held))
     return min(quantity, there) if there >= smallest else quantity
 
 
@@ -269,7 +282,7 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
     for order in mine:
         if order.armed.leg == leg.leg and (order.is_unresolved or order.is_working):
             return  # met, or not yet known; a cancel in the way must be proven first
-    progress = at.standing.progress.get(leg.leg)
+    progress = at.progress.get(leg.leg)
     if progress is not None and progress.ended_ns and not progress.empty and not at.fresh:
         return
     if leg.post_only and _crosses(leg.side, leg.price, at.price):
@@ -279,7 +292,7 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
     quantity = leg.quantity
     if leg.side is _SELL:
         smallest = at.instrument.smallest_order(leg.price)
-        quantity = _sellable(at, found, quantity, smallest)
+        quantity = _sellable(at, mine, found, quantity, smallest)
     seq, n = (0, 1) if progress is None else (progress.seq + 1, 1)
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
