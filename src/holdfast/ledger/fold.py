@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,9 +23,10 @@ from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import AccountState, BotState, Counters, LegProgress, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every fact meets these.
-_ACKED, _BUY = AttemptState.ACKED, Side.BUY
+_ACKED: Final = AttemptState.ACKED
+_BUY: Final = Side.BUY
 
-REMEMBERED = 512  # closed attempts kept in the fold, for reports that arrive late
+REMEMBERED: Final = 512  # closed attempts kept in the fold, for reports that arrive late
 
 
 def apply(state: AccountState, seq: int, epoch: int, at_ns: int, fact: AnyFact) -> None:
@@ -310,7 +311,7 @@ def _noted(_state: AccountState, _at: int, _fact: AnyFact) -> None:
     """Kept for people and audits; changes no state."""
 
 
-_APPLY: dict[type, Callable[[AccountState, int, Any], None]] = {
+_APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Opened: _opened,
     facts.TookOver: _took_over,
     facts.BotStarted: _bot_started,

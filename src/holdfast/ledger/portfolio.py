@@ -6,6 +6,7 @@ Not here: orders (ledger.fold), limits (engine.risk).
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -13,7 +14,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 
-_BUY = Side.BUY  # an attribute of an enum is slow to look up on Python 3.11
+_BUY: Final = Side.BUY  # an attribute of an enum is slow to look up on Python 3.11
 
 
 class Position(msgspec.Struct):
