@@ -3,4 +3,30 @@
 Lives here: the public names, loaded on first use so that `import holdfast` stays cheap.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.app.data import BarTable, load
+
 __version__ = "0.1.0"
+
+# Where each name is; the module is imported when the name is first asked for.
+_HOMES = {
+    "BarTable": "holdfast.app.data",
+    "load": "holdfast.app.data",
+}
+
+__all__ = ["BarTable", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | set(__all__))
