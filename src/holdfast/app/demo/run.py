@@ -31,7 +31,7 @@ from holdfast.telemetry.log import configure
 POLL_S = 0.1
 SAMPLE_S = 1.0
 SERIES_KEPT = 600
-SETTLE_S = 20.0
+SETTLE_S = 60.0  # a doubt takes 14 s, the next attempt may meet another, a machine may be busy
 NOTE_S = 5.0
 TELL_EVERY_S = 5.0
 READY_TIMEOUT_S = 30.0
