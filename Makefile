@@ -18,11 +18,11 @@ RUNTIME_READY := .venv/.ready-runtime
 ALL_READY := .venv/.ready-all
 PROCESSES ?= 2
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench compiled
 
 help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
-		printf '  make %-8s %s\n' "$$target" "$$does"; done
+		printf '  make %-9s %s\n' "$$target" "$$does"; done
 
 setup: $(ALL_READY) ## The environment: .venv with every locked dependency
 	@echo "Ready: .venv/bin/holdfast --help"
@@ -39,6 +39,9 @@ lint: $(ALL_READY) ## Style and types only
 
 bench: $(ALL_READY) ## The benchmarks, with their targets
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+compiled: $(ALL_READY) ## The wheel with the compiled core, in build/compiled; needs a C compiler
+	@.venv/bin/python scripts/compiled_core.py
 
 # Running needs fewer packages than developing, so the demo installs only those. An environment that
 # already has everything is left as it is (--inexact). Compiled now, the first start is not slow.
