@@ -22,8 +22,8 @@ ORDERS = 4
 @pytest.mark.parametrize(
     ("file", "symbol", "speed"),
     [
-        # Real prints, six seconds of the market in each second.
-        ("ticks/binance-raw-ws/spot_btcusdt_20240808.gz", "BTC/USDT", 6.0),
+        # Real prints, three seconds of the market in each second: two minutes of them.
+        ("ticks/binance-raw-ws/spot_btcusdt_20240808.gz", "BTC/USDT", 3.0),
         # A recorded minute candle in each second.
         ("ohlcv/binance-spot-2021-04-05/BTC_USDT-1m.json", "BTC/USDT", 60.0),
     ],
