@@ -34,6 +34,7 @@ from tests.support.ports import reserved_port
 from tests.support.pulse import SYMBOLS
 
 HEALTHY = BotLine("healthy", "ETH/USDT")
+FOUR = flips(SYMBOLS[1:5])  # four orders with every bar: a journal is soon there
 
 BROKEN = (
     STRATEGIES
@@ -286,10 +287,10 @@ def test_what_cannot_work_is_refused_before_anything_is_traded(tmp_path: Path) -
 
 def test_a_second_node_on_the_same_journal_ends_with_the_pid_of_the_first(tmp_path: Path) -> None:
     async def run(at: Scene) -> None:
-        node = at.node((HEALTHY,))
+        node = at.node(FOUR)
         await node.start()
         await until_armed(node, 2)
-        second = Node(node.folder / "second", at.running, (node.key, "secret"), (HEALTHY,))
+        second = Node(node.folder / "second", at.running, (node.key, "secret"), FOUR)
         at.nodes.append(second)
         second.config.write_text(node.config.read_text())
         await second.start()
@@ -305,7 +306,7 @@ def test_a_second_node_on_the_same_journal_ends_with_the_pid_of_the_first(tmp_pa
 # -- journals --------------------------------------------------------------------------------------
 
 
-async def _traded(at: Scene, name: str, bots: tuple[BotLine, ...] = (HEALTHY,)) -> Node:
+async def _traded(at: Scene, name: str, bots: tuple[BotLine, ...] = FOUR) -> Node:
     """A node that has traded and was stopped."""
     node = at.node(bots, name)
     await node.start()
@@ -368,7 +369,7 @@ async def _set_back(at: Scene, name: str, bots: tuple[BotLine, ...], settings: s
 
 def test_a_journal_behind_its_high_water_mark_is_refused(tmp_path: Path) -> None:
     async def run(at: Scene) -> None:
-        node = await _set_back(at, "behind", (HEALTHY,))
+        node = await _set_back(at, "behind", FOUR)
         await node.start()
         await _ends_with(node, 1, "journal behind", "find the newer journal")
 
@@ -395,9 +396,9 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
     async def all_kinds(at: Scene) -> None:
         await _together(
             refused(at, "resting", (QUOTER,), "halt"),
-            refused(at, "filled", (HEALTHY,), "halt"),
-            refused(at, "adopting", (HEALTHY,), "adopt"),
-            refused(at, "ignoring", (HEALTHY,), "ignore"),
+            refused(at, "filled", FOUR, "halt"),
+            refused(at, "adopting", FOUR, "adopt"),
+            refused(at, "ignoring", FOUR, "ignore"),
         )
 
     _alone(tmp_path, all_kinds)
