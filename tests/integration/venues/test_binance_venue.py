@@ -20,7 +20,16 @@ from holdfast.exchange.server import Running
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints, Patience
 from holdfast.venues.binance.signing import Key
-from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, StreamDown
+from holdfast.venues.port import (
+    Answer,
+    Cancellation,
+    OrderReport,
+    Placement,
+    Purpose,
+    StreamDown,
+    StreamUp,
+    VenueEvent,
+)
 from tests.support.exchange import Client, Clock, local_exchange
 from tests.support.raw_server import Conversation, raw_server
 from tests.support.waiting import PATIENCE_S, until
@@ -268,6 +277,29 @@ def test_no_stream_knocks_while_the_exchange_has_told_us_to_stay_away() -> None:
             assert "no rate budget" in event.reason
 
     asyncio.run(scenario())
+
+
+def test_an_order_on_a_market_that_nobody_asked_for_is_told_under_its_unified_name() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, _, client):
+            await venue.instruments(("ETH/USDT",))
+            events = venue.events()
+            assert isinstance(await anext(events), StreamUp)
+            await client.order(newClientOrderId="by-hand")
+            async with asyncio.timeout(PATIENCE_S):
+                told = [event async for event in _until_filled(events)]
+            assert {report.symbol for report in told} == {"BTC/USDT"}
+            assert [fill.symbol for fill in told[-1].fills] == ["BTC/USDT"]
+
+    asyncio.run(scenario())
+
+
+async def _until_filled(events: AsyncIterator[VenueEvent]) -> AsyncIterator[OrderReport]:
+    async for event in events:
+        if isinstance(event, OrderReport):
+            yield event
+            if event.state is OrderState.FILLED:
+                return
 
 
 def test_orders_do_not_queue_behind_questions() -> None:

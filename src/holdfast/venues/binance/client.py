@@ -15,7 +15,8 @@ import msgspec
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderState
-from holdfast.errors import RejectedError
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode, gate
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.endpoints import Endpoints, Patience
@@ -45,6 +46,8 @@ from holdfast.venues.port import (
     VenueEvent,
     Verdict,
 )
+
+_log = get_logger(__name__)
 
 _ORDER_BYTES = 1_000_000
 _INVISIBLE = frozenset({-2013, -2026})  # no such order (yet); archived without a fill
@@ -283,7 +286,26 @@ class BinanceVenue:
             connector=self._connector,
         )
         self._streams.append(stream)
-        return stream.events()
+        return self._with_names(stream.events())
+
+    async def _with_names(self, events: AsyncIterator[VenueEvent]) -> AsyncIterator[VenueEvent]:
+        """The same; a market that nobody asked for (an order by hand) gets its unified name."""
+        async for event in events:
+            if isinstance(event, OrderReport) and "/" not in event.symbol:
+                yield await self._renamed(event)
+            else:
+                yield event
+
+    async def _renamed(self, report: OrderReport) -> OrderReport:
+        if report.symbol not in self._names:
+            try:
+                await self._listed((report.symbol,))
+            except (RetryableError, RejectedError) as error:
+                # What is told matters more than under which name.
+                _log.warning("market unknown", action="name_wait", why=str(error))
+        name = self._names.get(report.symbol, report.symbol)
+        fills = tuple(msgspec.structs.replace(fill, symbol=name) for fill in report.fills)
+        return msgspec.structs.replace(report, symbol=name, fills=fills)
 
     async def close(self) -> None:
         """Close connections; may be called twice."""
