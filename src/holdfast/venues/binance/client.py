@@ -22,7 +22,7 @@ from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.endpoints import Endpoints, Patience
 from holdfast.venues.binance.feed import Watch, jittered_pause_s
 from holdfast.venues.binance.gate import Gate
-from holdfast.venues.binance.line import Line, Reply, UnansweredError
+from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.listing import listing
 from holdfast.venues.binance.query import ask
 from holdfast.venues.binance.request import (
@@ -34,6 +34,7 @@ from holdfast.venues.binance.request import (
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.binance.stream import UserStream
 from holdfast.venues.binance.verdict import digest_cancel, digest_placement
+from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import (
     Answer,
@@ -79,7 +80,8 @@ class BinanceVenue:
 
         Args:
             share: this node's part of the address's rate limits, over 0 and up to 1.
-            connector: makes connectors; a simulation passes its own.
+            connector: makes connectors of WebSockets; a simulation passes its own, and runs on a
+                loop whose `create_connection` leads where it wants requests to go.
             mono_ns, wall_ns: clocks; the wall clock is used until the exchange's is known.
             watch: when the user stream counts as dead.
             pause_s: before the n-th attempt in a row to open the user stream.
@@ -315,7 +317,7 @@ class BinanceVenue:
         await self._queries.close()
 
     def _line(self) -> Line:
-        return Line(self._endpoints.rest_url, api_key=self._key.api_key, connector=self._connector)
+        return Line(self._endpoints.rest_url, api_key=self._key.api_key)
 
     def _naming(self, symbol: str) -> dict[str, str]:
         """Names for a reply about `symbol`, known even before the listing is."""
