@@ -207,12 +207,10 @@ class Demo:
             await asyncio.to_thread(self.control.command, "halt", ENDING)
         self._say("ending: no new entries, waiting until nothing is in doubt")
         deadline_s = time.monotonic() + SETTLE_S
-        while True:
-            last = await self._checker.check(0)
-            is_over = time.monotonic() > deadline_s or self._hurry.is_set()
-            if (last.is_settled and self._replica.state.halted) or is_over:
-                return await self._checker.check_all()
-            await asyncio.sleep(POLL_S)
+        return await self._checker.settle(
+            lambda: bool(self._replica.state.halted),
+            lambda: time.monotonic() > deadline_s or self._hurry.is_set(),
+        )
 
     # -- its parts ---------------------------------------------------------------------------------
 
