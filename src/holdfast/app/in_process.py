@@ -141,8 +141,10 @@ class InProcess:
 
     def _arm(self, action: Arm) -> None:
         armed = [self._armed(order) for order in action.orders]
-        facts: list[AnyFact] = [*armed] if action.decided is None else [action.decided, *armed]
-        self._commit(*facts)
+        if action.decided is None:
+            self._commit(*armed)
+        else:
+            self._commit(action.decided, *armed)
         for attempt in armed:
             self._commit(*self._send(attempt))
 
@@ -176,7 +178,7 @@ class InProcess:
             order_state=_STATE_OF[order.status],
             executed=order.executed,
         )
-        return [acked, *(self._filled(attempt, execution) for execution in order.fills)]
+        return [acked, *[self._filled(attempt, execution) for execution in order.fills]]
 
     def _filled(self, attempt: Armed, execution: Execution) -> Filled:
         return Filled(

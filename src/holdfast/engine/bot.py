@@ -21,8 +21,9 @@ from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import HeldPosition, Setup, Strategy, View
-from holdfast.strategy.wish import FLAT, KEEP, Level, Quotes, Target, Wish
+from holdfast.strategy.wish import FLAT, Level, Quotes, Standing, Target, Wish
 
+_WISHES: Final = (Target, Quotes, Standing)
 MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 
@@ -127,7 +128,7 @@ class BotRuntime:
                 wish = self.ask(self.strategy, View(bar, held, equity))
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
-        if not isinstance(wish, Target | Quotes) and wish is not FLAT and wish is not KEEP:
+        if not isinstance(wish, _WISHES):
             raise StrategyFault(
                 f"seen: decide returned {_shown(wish)}; expected: Target, Quotes, FLAT or KEEP"
             )

@@ -7,6 +7,7 @@ Lives here: what was handed out for arming and what became of it. Not here: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from holdfast.domain.action import Approved
 from holdfast.domain.event import ArmFailed, Committed
@@ -55,6 +56,19 @@ class News:
         self._marks = marks
         self._wake_at = wake_at
         self._concerned: set[str] = set()
+        self._meaning: dict[type, Callable[[Any, int], None]] = {
+            Armed: self._is_armed,
+            Decided: self._is_decided,
+            AttemptMoved: self._has_moved,
+            OrderMoved: self._has_moved,
+            RejectClosed: self._has_moved,
+            Filled: self._is_filled,
+            CancelArmed: self._is_cancel_armed,
+            Halted: self._is_halted,
+            Refusal: self._concern_nobody,
+            Marked: self._concern_nobody,
+            CommandTaken: self._concern_nobody,
+        }  # every other fact may concern every bot
         self._remember_rates()
 
     def take(self, event: Committed) -> None:
@@ -65,7 +79,7 @@ class News:
         """
         account, fact, at_ns = self._account, event.fact, event.at_ns
         apply(account, event.seq, account.epoch, at_ns, fact)
-        self._note(fact, at_ns)
+        self._meaning.get(type(fact), self._concern_all)(fact, at_ns)
 
     def drain(self) -> list[BotRuntime]:
         """The bots concerned since the last call, in the order of the account's."""
@@ -74,33 +88,35 @@ class News:
         concerned, self._concerned = self._concerned, set()
         return [bot for name, bot in self._bots.items() if name in concerned]
 
-    def _note(self, fact: AnyFact, at_ns: int) -> None:
-        match fact:
-            case Filled():
+    def _is_filled(self, fact: Filled, _at_ns: int) -> None:
+        self._concerned.add(fact.bot)
+        self._concern_refused()
+
+    def _has_moved(self, fact: AttemptMoved | OrderMoved | RejectClosed, _at_ns: int) -> None:
+        order = self._account.order(fact.cid)
+        if order is not None:
+            self._concerned.add(order.armed.bot)
+        self._concern_refused()
+
+    def _is_decided(self, fact: Decided, _at_ns: int) -> None:
+        bot = self._bots.get(fact.bot)
+        if bot is not None:
+            bot.deciding = False
+            if bot.due or bot.missed:
                 self._concerned.add(fact.bot)
-                self._concern_refused()
-            case AttemptMoved() | OrderMoved() | RejectClosed():
-                order = self._account.order(fact.cid)
-                if order is not None:
-                    self._concerned.add(order.armed.bot)
-                self._concern_refused()
-            case Armed():
-                self._is_armed(fact, at_ns)
-            case Decided():
-                bot = self._bots.get(fact.bot)
-                if bot is not None:
-                    bot.deciding = False
-                    if bot.due or bot.missed:
-                        self._concerned.add(fact.bot)
-            case CancelArmed():
-                self._wake_at(at_ns + CANCEL_AGAIN_NS)
-            case Refusal() | Marked() | CommandTaken():
-                pass
-            case Halted():
-                self._marks.halted(fact)
-                self._concerned.update(self._bots)
-            case _:
-                self._concerned.update(self._bots)
+
+    def _is_cancel_armed(self, _fact: CancelArmed, at_ns: int) -> None:
+        self._wake_at(at_ns + CANCEL_AGAIN_NS)
+
+    def _is_halted(self, fact: Halted, at_ns: int) -> None:
+        self._marks.halted(fact)
+        self._concern_all(fact, at_ns)
+
+    def _concern_nobody(self, _fact: AnyFact, _at_ns: int) -> None:
+        """It is kept for people and changes nothing that orders are derived from."""
+
+    def _concern_all(self, _fact: AnyFact, _at_ns: int) -> None:
+        self._concerned.update(self._bots)
 
     def _is_armed(self, fact: Armed, at_ns: int) -> None:
         bot = self._bots.get(fact.bot)

@@ -153,7 +153,7 @@ class Engine:
                 progress=state.progress if decided is None else {},
                 instrument=instrument,
                 price=price,
-                pending=[p for p in self.pending.values() if p.order.bot == bot.name],
+                pending=self._pending_of(bot) if bot.pending else (),
                 now_ns=self.now_ns,
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
@@ -164,6 +164,9 @@ class Engine:
         if found.retry_ns:
             self._wake_at(found.retry_ns)
         return self._gate(bot, decided, found)
+
+    def _pending_of(self, bot: BotRuntime) -> list[Approved]:
+        return [p for p in self.pending.values() if p.order.bot == bot.name]
 
     def _gate(self, bot: BotRuntime, decided: Decided | None, found: Derivation) -> list[Action]:
         actions: list[Action] = [CancelOrder(cid) for cid in found.cancels]

@@ -256,17 +256,17 @@ class Engine:
 
     def _book_fill(self, listing: Listing, account: Account, order: Order, trade: Trade) -> None:
         """Enter a trade into the books of one side of it."""
-        is_maker = trade.buyer_is_maker is (order.side is _BUY)
+        side, quantity, cost, at_ns = order.side, trade.quantity, trade.cost, trade.at_ns
+        is_maker = trade.buyer_is_maker is (side is _BUY)
         fee_asset, fee = settlement.settle(
             account, order, trade, listing, self.listings, is_maker=is_maker
         )
-        at_ns = trade.at_ns
         execution = Execution(
-            order.symbol, trade.trade_id, order.order_id, order.side, trade.price, trade.quantity,
-            trade.cost, fee, fee_asset, is_maker, at_ns,
+            order.symbol, trade.trade_id, order.order_id, side, trade.price, quantity, cost, fee,
+            fee_asset, is_maker, at_ns,
         )
-        order.executed += trade.quantity
-        order.executed_cost += trade.cost
+        order.executed += quantity
+        order.executed_cost += cost
         order.updated_ns = account.updated_ns = at_ns
         order.fills += (execution,)
         account.executions.append(execution)

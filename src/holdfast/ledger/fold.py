@@ -86,20 +86,20 @@ def _bot(state: AccountState, name: str) -> BotState:
 
 
 def _book(state: AccountState, fill: Fill, bot: str, quote_rate: Decimal | None) -> None:
-    base, quote = fill.symbol.split("/")
-    signed = fill.quantity if fill.side is _BUY else -fill.quantity
-    holdings = state.holdings
+    symbol, quantity, fee, holdings = fill.symbol, fill.quantity, fill.fee, state.holdings
+    base, quote = symbol.split("/")
+    signed = quantity if fill.side is _BUY else -quantity
     holdings[base] = holdings.get(base, ZERO) + signed
     holdings[quote] = holdings.get(quote, ZERO) - signed * fill.price
-    if fill.fee:
-        holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fill.fee
+    if fee:
+        holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fee
     if bot:
         positions = _bot(state, bot).positions
-        position = positions.get(fill.symbol)
+        position = positions.get(symbol)
         if position is None:
-            position = positions[fill.symbol] = Position()
+            position = positions[symbol] = Position()
         position.book(fill, base, quote, quote_rate)
-    state.last_trade[fill.symbol] = _later(state.last_trade.get(fill.symbol, ""), fill.trade_id)
+    state.last_trade[symbol] = _later(state.last_trade.get(symbol, ""), fill.trade_id)
 
 
 def _later(one: str, other: str) -> str:
