@@ -57,7 +57,12 @@ class CompiledCore(BuildHookInterface[Any]):
         if faults:
             raise SystemExit("\n".join(faults))
         self._work = Path(tempfile.mkdtemp(prefix="holdfast-compile-"))
-        for file in compile_into(self._work, source, modules):
+        try:
+            made = compile_into(self._work, source, modules)
+        except BaseException:
+            shutil.rmtree(self._work)  # nothing else is told when a build fails
+            raise
+        for file in made:
             build_data["force_include"][str(self._work / file)] = file.as_posix()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
