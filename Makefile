@@ -16,21 +16,24 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 LOCKED := pyproject.toml uv.lock
 RUNTIME_READY := .venv/.ready-runtime
 ALL_READY := .venv/.ready-all
+REPORT_PAGE := src/holdfast/lab/report.html
+REPORT_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 PROCESSES ?= 2
 
-.PHONY: help setup demo test lint bench
+.PHONY: help setup demo test lint bench compiled dashboard
 
 help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
-		printf '  make %-8s %s\n' "$$target" "$$does"; done
+		printf '  make %-9s %s\n' "$$target" "$$does"; done
 
-setup: $(ALL_READY) ## The environment: .venv with every locked dependency
+setup: $(ALL_READY) $(REPORT_PAGE) ## The environment: .venv with every locked dependency
 	@echo "Ready: .venv/bin/holdfast --help"
 
 demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20 --json" passes options
 	@.venv/bin/holdfast demo $(ARGS)
 
-test: $(ALL_READY) ## Everything a change must pass: style, types, tests
+test: $(ALL_READY) $(REPORT_PAGE) ## Everything a change must pass: style, types, tests
+	@scripts/browser
 	@scripts/lint
 	@.venv/bin/pytest --numprocesses=$(PROCESSES) $(ARGS)
 
@@ -39,6 +42,15 @@ lint: $(ALL_READY) ## Style and types only
 
 bench: $(ALL_READY) ## The benchmarks, with their targets
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+compiled: $(ALL_READY) ## The wheel with the compiled core, in build/compiled; needs a C compiler
+	@.venv/bin/python scripts/compiled_core.py
+
+dashboard: $(REPORT_PAGE) ## The page of reports, built with npm; needs no Node on the machine
+	@echo "Ready: $(REPORT_PAGE)"
+
+$(REPORT_PAGE): $(REPORT_SOURCES) | $(ALL_READY)
+	@UV="$(abspath $(UV))" .venv/bin/python scripts/dashboard.py
 
 # Running needs fewer packages than developing, so the demo installs only those. An environment that
 # already has everything is left as it is (--inexact). Compiled now, the first start is not slow.

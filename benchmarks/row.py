@@ -16,6 +16,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         unit: of both numbers.
         measured: this run's number.
         at_most, at_least: the target; both None for a number that is only reported.
+        skipped: why this machine cannot measure it; the number then means nothing.
     """
 
     what: str
@@ -23,6 +24,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     measured: float
     at_most: float | None = None
     at_least: float | None = None
+    skipped: str = ""
 
     @property
     def target(self) -> str:
@@ -33,7 +35,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Whether the target is met; true where there is none."""
+        """Whether the target is met; true where there is none, or nothing was measured."""
+        if self.skipped:
+            return True
         return (self.at_most is None or self.measured <= self.at_most) and (
             self.at_least is None or self.measured >= self.at_least
         )

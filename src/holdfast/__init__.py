@@ -3,4 +3,40 @@
 Lives here: the public names, loaded on first use so that `import holdfast` stays cheap.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.app.data import BarTable, load
+
 __version__ = "0.1.0"
+
+# Where each name is; the module is imported when the name is first asked for.
+_HOMES = {
+    "BarTable": "holdfast.app.data",
+    "load": "holdfast.app.data",
+}
+
+__all__ = ["BarTable", "__version__", "core", "load"]
+
+
+def core() -> str:
+    """Which build this is: "compiled core", or "pure Python". Both write the same journal."""
+    from importlib.machinery import EXTENSION_SUFFIXES  # noqa: PLC0415 - only who asks pays for it
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    spec = find_spec("holdfast.engine.step")
+    is_compiled = spec is not None and (spec.origin or "").endswith(tuple(EXTENSION_SUFFIXES))
+    return "compiled core" if is_compiled else "pure Python"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | set(__all__))

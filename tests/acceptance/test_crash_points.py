@@ -12,11 +12,10 @@ from pathlib import Path
 from holdfast.domain.fact import Armed, TookOver
 from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, Node, Scene, flips, scene, until, until_armed
+from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
 from tests.support.pulse import SYMBOLS
 
 BOTS = (*flips(SYMBOLS[1:3]), QUOTER)
-DOUBTS_S = 25.0  # window, the exchange's horizon of 12 s, and a slow machine
 ORDERS_BEFORE = 4  # the crash comes in the middle of trading
 ORDERS_AFTER = 4
 MORE_ORDERS = 6
@@ -27,12 +26,15 @@ async def _killed_at(point: str, at: Scene) -> Judgement:
     node = at.node(BOTS, point)
     marker = at.folder / f"{point}.marker"
     await node.start(crash_at=f"{point}:{ORDERS_BEFORE}:{marker}")
-    await until(marker.exists, 30, f"a crash at {point}; {node.said()[-1000:]}")
-    await until(lambda: len(_after_takeover(node)) >= ORDERS_AFTER, 30, f"orders after {point}")
-    found = await at.agreed(node, DOUBTS_S)
+    await until_node(node, marker.exists, f"a crash at {point}")
+    await until_node(
+        node, lambda: len(_after_takeover(node)) >= ORDERS_AFTER, f"orders after {point}"
+    )
+    found = await at.agreed(node)
     if not found.faults:
-        found = await at.ended_well(node, DOUBTS_S)
-    assert node.state().counters.takeovers == 2, node.said()
+        found = await at.ended_well(node)
+    assert node.state().counters.takeovers >= 2, node.said()
+    assert len(node.logged("restart")) == 1, "one process died, by the kill"
     return found
 
 
@@ -75,7 +77,7 @@ def test_a_kill_of_supervisor_and_child_at_once_is_gone_on_from_by_a_second_star
                 await node.kill_all()
             await node.start()
             await until_armed(node, 4 * MORE_ORDERS)
-            return await at.ended_well(node, DOUBTS_S)
+            return await at.ended_well(node)
 
     found = asyncio.run(run())
 
@@ -93,9 +95,11 @@ def test_a_child_whose_supervisor_is_killed_ends_by_itself_and_leaves_the_journa
             await until_armed(node, MORE_ORDERS)
             child = node.child_pid()
             await node.end()
-            await until(lambda: not Path(f"/proc/{child}").exists(), 5, "the child's end")
+            gone = Path(f"/proc/{child}")
+            await until_node(node, lambda: not gone.exists(), "the child's end")
+            assert not node.logged("close_hung"), "it ended in order, not by force"
             await node.start()
             await until_armed(node, 2 * MORE_ORDERS)
-            return await at.ended_well(node, DOUBTS_S)
+            return await at.ended_well(node)
 
     assert asyncio.run(run()).faults == []

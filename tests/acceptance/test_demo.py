@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,19 +21,64 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import PATIENCE_S
+
 COMMAND = [sys.executable, "-m", "holdfast", "demo"]
-ENDS_WITHIN_S = 60
+ENDS_WITHIN_S = 2 * PATIENCE_S  # it waits for others itself, for half a minute each
 
 
-def run_demo(directory: Path, *options: str) -> dict[str, Any]:
-    """Run one to its end; it must be green and print one JSON document."""
+def run_demo(
+    directory: Path, *options: str, until: Callable[[str], bool] | None = None
+) -> dict[str, Any]:
+    """Run one to its end; it must be green and print one JSON document.
+
+    Args:
+        until: it is asked to end after the first line of its progress that this is true of, and
+            ends by itself (`--duration`) without.
+    """
     words = [*COMMAND, "--dir", str(directory), "--headless", "--json", *options]
-    done = subprocess.run(
-        words, capture_output=True, text=True, timeout=ENDS_WITHIN_S, check=False
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    document: dict[str, Any] = json.loads(done.stdout)
+    told = ""
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = threading.Timer(ENDS_WITHIN_S, process.kill)
+        watchdog.start()
+        try:
+            assert process.stderr is not None
+            for line in process.stderr if until is not None else ():
+                told += line
+                if until is not None and until(line):
+                    process.send_signal(signal.SIGTERM)
+                    break
+            out, rest = process.communicate()
+        finally:
+            watchdog.cancel()
+            process.kill()
+    assert process.returncode == 0, told + rest + out
+    document: dict[str, Any] = json.loads(out)
     return document
+
+
+def trades_more_than(orders: int) -> Callable[[str], bool]:
+    """Whether a line of progress tells of more orders than that, and of fills."""
+
+    def is_told(line: str) -> bool:
+        found = re.search(r"(\d+) orders, (\d+) fills", line)
+        return found is not None and int(found[1]) > orders and int(found[2]) > 0
+
+    return is_told
+
+
+def nth(count: int, text: str) -> Callable[[str], bool]:
+    """Whether this is the line number `count` of those with `text`."""
+    seen = 0
+
+    def is_told(line: str) -> bool:
+        nonlocal seen
+        seen += text in line
+        return seen >= count
+
+    return is_told
 
 
 def require_green(summary: dict[str, Any]) -> None:
@@ -42,7 +89,7 @@ def require_green(summary: dict[str, Any]) -> None:
     assert summary["settled"] is True, summary
 
 
-def await_true(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def await_true(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "it did not come true in time"
@@ -65,7 +112,7 @@ def processes_of(directory: Path) -> list[str]:
 
 
 def test_a_demo_from_nothing_ends_green_and_the_next_goes_on(tmp_path: Path) -> None:
-    summary = run_demo(tmp_path / "demo", "--duration", "6")
+    summary = run_demo(tmp_path / "demo", until=trades_more_than(0))
     require_green(summary)
     assert summary["orders"] > 0
     assert summary["fills"] > 0
@@ -75,7 +122,7 @@ def test_a_demo_from_nothing_ends_green_and_the_next_goes_on(tmp_path: Path) -> 
     assert summary["first_order_ms"] is not None
 
     # Its end halted entries; the next start lifts that.
-    following = run_demo(tmp_path / "demo", "--duration", "3")
+    following = run_demo(tmp_path / "demo", until=trades_more_than(summary["orders"]))
     require_green(following)
     assert following["orders"] > summary["orders"]
 
@@ -103,7 +150,9 @@ def test_killed_with_9_it_takes_everything_with_it_and_goes_on_where_it_was(
 
 
 def test_a_leader_killed_every_two_seconds_doubles_and_loses_nothing(tmp_path: Path) -> None:
-    summary = run_demo(tmp_path / "demo", "--duration", "6.5", "--kill-leader-every", "2")
+    # A leader is there to be killed once it took over from the one before it.
+    third_kill = nth(3, "killed the leader")
+    summary = run_demo(tmp_path / "demo", "--kill-leader-every", "2", until=third_kill)
     require_green(summary)
     assert summary["failovers"] >= 2
     assert summary["epoch"] == summary["failovers"] + 1
@@ -113,7 +162,7 @@ def test_a_leader_killed_every_two_seconds_doubles_and_loses_nothing(tmp_path: P
 def test_a_folder_that_is_no_demo_s_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     words = [*COMMAND, "--dir", str(tmp_path), "--json"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds something that is no demo's" in done.stderr
 
@@ -123,12 +172,18 @@ class Terminal:
 
     def __init__(self, directory: Path) -> None:
         self.shown = b""
-        self.pid, self._terminal = pty.fork()
-        if self.pid == 0:
-            os.environ.update({"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"})
-            os.execv(sys.executable, [*COMMAND, "--dir", str(directory)])
+        self._terminal, its_end = pty.openpty()
+        self.process = subprocess.Popen(
+            [*COMMAND, "--dir", str(directory)],
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+        )
+        os.close(its_end)
 
-    def read_until(self, text: bytes, timeout_s: float = 30.0) -> None:
+    def read_until(self, text: bytes, timeout_s: float = PATIENCE_S) -> None:
         """Read until `text` has been shown since the last call."""
         seen = b""
         deadline_s = time.monotonic() + timeout_s
@@ -145,7 +200,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for its end, reading on; the exit code."""
-        deadline_s = time.monotonic() + 40
+        deadline_s = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline_s:
             ready, _, _ = select.select([self._terminal], [], [], 0.1)
             if ready:
@@ -153,9 +208,13 @@ class Terminal:
                     self.shown += os.read(self._terminal, 65536)
                 except OSError:  # the other end is closed
                     break
-        _, status = os.waitpid(self.pid, 0)
+        return self.process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever happened."""
+        self.process.kill()
+        self.process.wait()
         os.close(self._terminal)
-        return os.waitstatus_to_exitcode(status)
 
 
 def test_keys_kill_the_leader_halt_and_quit_and_the_terminal_is_given_back(
@@ -169,11 +228,9 @@ def test_keys_kill_the_leader_halt_and_quit_and_the_terminal_is_given_back(
         terminal.press("h")
         terminal.read_until(b"Entries halted")
         terminal.press("q")
-        code = terminal.end()
-    except BaseException:
-        os.kill(terminal.pid, signal.SIGKILL)
-        raise
-    assert code == 0
+        assert terminal.end() == 0
+    finally:
+        terminal.close()
     last_left = terminal.shown.rindex(b"\x1b[?1049l")
     assert b"\x1b[?1049h" not in terminal.shown[last_left:]
     assert b"doubled 0   lost 0   unresolved 0" in terminal.shown[last_left:]

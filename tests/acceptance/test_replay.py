@@ -12,7 +12,7 @@ from holdfast.app.local_exchange import LocalExchange, market
 from holdfast.exchange.server import serve
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement, judge
-from tests.support.node import BotLine, Node, until
+from tests.support.node import BotLine, Node, until_node
 from tests.support.recordings import recording
 
 SMA = BotLine("trend", "BTC/USDT", "sma_cross", {"fast": "2", "slow": "3"})
@@ -22,8 +22,8 @@ ORDERS = 4
 @pytest.mark.parametrize(
     ("file", "symbol", "speed"),
     [
-        # Real prints, six seconds of the market in each second.
-        ("ticks/binance-raw-ws/spot_btcusdt_20240808.gz", "BTC/USDT", 6.0),
+        # Real prints, three seconds of the market in each second: two minutes of them.
+        ("ticks/binance-raw-ws/spot_btcusdt_20240808.gz", "BTC/USDT", 3.0),
         # A recorded minute candle in each second.
         ("ohlcv/binance-spot-2021-04-05/BTC_USDT-1m.json", "BTC/USDT", 60.0),
     ],
@@ -40,7 +40,7 @@ def test_a_bot_trades_on_a_recording_and_the_ledgers_agree(
             node = Node(tmp_path, running, (account.api_key, account.secret), (SMA,))
             await node.start()
             try:
-                await until(lambda: node.state().counters.fills >= ORDERS, 60, "fills")
+                await until_node(node, lambda: node.state().counters.fills >= ORDERS, "fills")
                 assert await node.stop() == 0, node.said()
             finally:
                 await node.end()

@@ -23,6 +23,7 @@ import msgspec
 
 from holdfast.domain.fact import Armed
 from holdfast.exchange.server import Running
+from holdfast.exchange.traffic import Call, Delivery
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite_read import read_stream
 from holdfast.journal.upgrade import upgrade
@@ -30,6 +31,7 @@ from holdfast.ledger.state import AccountState
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement, folded, judge
 from tests.support.pulse import PULSE_NS, SYMBOLS, PulseFlow, pulsing_exchange
+from tests.support.waiting import PATIENCE_S, until
 
 STRATEGIES = '''
 """Strategies that always want something else."""
@@ -67,7 +69,6 @@ class Quoter(Strategy):
 '''
 ACCOUNT = "main"
 FUNDS = {"USDT": "1000000"}
-EXITS_IN_S = 10.0
 # These bots trade with every bar, more often than the limit that holds where nobody set one.
 ORDERS_PER_MINUTE = 10_000
 POLL_S = 0.1
@@ -80,6 +81,14 @@ class BotLine(msgspec.Struct, frozen=True):
     symbol: str
     strategy: str = "Flip"
     params: dict[str, str] = {}
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A request of any kind, and the status of its reply."""
+
+    method: str
+    path: str
+    status: int
 
 
 def flips(symbols: Iterable[str] = SYMBOLS) -> tuple[BotLine, ...]:
@@ -153,7 +162,7 @@ class Node:
         assert self.process is not None
         self.process.send_signal(number)
 
-    async def ended(self, within_s: float = EXITS_IN_S) -> int:
+    async def ended(self, within_s: float = PATIENCE_S) -> int:
         """Its exit code, once it has ended."""
         assert self.process is not None
         return await asyncio.wait_for(self.process.wait(), within_s)
@@ -206,6 +215,12 @@ class Node:
         """Everything it wrote to stdout and stderr."""
         return self.log.read_text() if self.log.exists() else ""
 
+    def logged(self, action: str) -> list[dict[str, Any]]:
+        """Its whole log lines of one action, in order."""
+        lines = self.said().splitlines()
+        found = [msgspec.json.decode(line) for line in lines if f'"action":"{action}"' in line]
+        return [line for line in found if line["action"] == action]
+
 
 class Scene:
     """An exchange with a pulsing market, and nodes that trade on it."""
@@ -247,6 +262,20 @@ class Scene:
         rows = msgspec.json.decode(await self.admin("GET", "requests"))["requests"]
         return [row for row in rows if row["apiKey"] == node.key]
 
+    def calls(self) -> list[Answered]:
+        """From now on: every request at either door, signed or not, with what it was answered."""
+        gateway = self.running.desk.gateway
+        handle, answered = gateway.handle, list[Answered]()
+
+        async def listening(call: Call) -> Delivery:
+            delivery = await handle(call)
+            if delivery.reply is not None:
+                answered.append(Answered(call.method, call.path, delivery.reply.status))
+            return delivery
+
+        gateway.handle = listening  # type: ignore[method-assign]
+        return answered
+
     async def fault(self, kind: str, path: str | None = "/api/v3/order", **options: Any) -> None:
         """Put a fault in force; `method`, `door`, `probability` and `count` are not parameters."""
         body: dict[str, Any] = {"kind": kind, "match": {} if path is None else {"path": path}}
@@ -264,23 +293,31 @@ class Scene:
         requests = await self.admin("GET", "requests")
         return judge(ledger, requests, node.key, node.records())
 
-    async def agreed(self, node: Node, within_s: float) -> Judgement:
-        """Wait until journal and exchange agree in everything; the last judgement if they do not.
+    async def judged(self, node: Node, accepts: Callable[[Judgement], bool]) -> Judgement:
+        """Wait for a judgement that is acceptable; the last one if none ever is.
 
         A node at work has orders on their way at most moments, so a moment without is waited for.
         """
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             found = await self.judge(node)
-            if not found.faults or time.monotonic() > deadline:
+            if accepts(found) or time.monotonic() > deadline:
                 return found
             await asyncio.sleep(POLL_S)
 
-    async def ended_well(self, node: Node, within_s: float) -> Judgement:
+    async def agreed(self, node: Node) -> Judgement:
+        """Wait until journal and exchange agree in everything; the last judgement if they do not.
+
+        It takes as long as a doubt: its window and the exchange's horizon of 12 s, or twice that
+        when the next attempt meets a doubt as well.
+        """
+        return await self.judged(node, lambda found: not found.faults)
+
+    async def ended_well(self, node: Node) -> Judgement:
         """Let doubts run out, stop the node, and judge what it leaves behind."""
         self.flow.is_still = True  # nobody hits what rests when the node is gone
         await asyncio.sleep(2 * PULSE_NS / 1e9)
-        found = await self.agreed(node, within_s)
+        found = await self.agreed(node)
         if not found.faults:
             code = await node.stop()
             assert code == 0, (code, node.said())
@@ -300,22 +337,14 @@ async def scene(folder: Path, **options: Any) -> AsyncIterator[Scene]:
                 await node.end()
 
 
-async def until(
-    holds: Callable[[], bool], within_s: float, what: str, every_s: float = POLL_S
-) -> None:
-    """Return when `holds`; AssertionError with `what` when it does not in time."""
-    deadline = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
-        await asyncio.sleep(every_s)
+async def until_node(node: Node, holds: Callable[[], bool], what: str) -> None:
+    """Return when `holds`; AssertionError with what the node said last when it never does."""
+    await until(holds, lambda: f"{what}; it said {node.said()[-2000:]}", every_s=POLL_S)
 
 
-async def until_armed(node: Node, count: int, within_s: float = 60.0) -> None:
+async def until_armed(node: Node, count: int) -> None:
     """Return when the node has armed `count` attempts in all."""
-    try:
-        await until(lambda: len(node.armed()) >= count, within_s, f"{count} attempts")
-    except AssertionError as error:
-        raise AssertionError(f"{error}; it said {node.said()[-2000:]}") from error
+    await until_node(node, lambda: len(node.armed()) >= count, f"{count} attempts")
 
 
 @functools.cache

@@ -29,8 +29,13 @@ from holdfast.venues.port import (
     VenueEvent,
     Verdict,
 )
+from tests.support.waiting import PATIENCE_S
 
 SYMBOL = "BTC/USDT"
+# An order's window: long where its end is not the point, short where the answer never comes.
+ROOMY_MS = 20_000
+UNANSWERED_MS = 1_500
+NEVER_ANSWERED = {"drop_reply", "drop_request"}
 # Faults, with their parameters, that cost the reply to an order which the exchange executed.
 EXECUTED_UNHEARD: list[tuple[str, dict[str, Any]]] = [
     ("drop_reply", {}),
@@ -108,7 +113,9 @@ def spec(side: Side = Side.BUY, quantity: str = "0.01", price: str | None = None
     )
 
 
-def placement(cid: str, order: OrderSpec, *, age_ms: int = 0, window_ms: int = 2_000) -> Placement:
+def placement(
+    cid: str, order: OrderSpec, *, age_ms: int = 0, window_ms: int = ROOMY_MS
+) -> Placement:
     """A request signed `age_ms` ago."""
     now_ms = time.time_ns() // 1_000_000
     return Placement(cid, order, now_ms - age_ms, window_ms, Purpose.ENTER)
@@ -116,7 +123,7 @@ def placement(cid: str, order: OrderSpec, *, age_ms: int = 0, window_ms: int = 2
 
 def cancellation(target: str) -> Cancellation:
     """A cancel of `target` with an id of its own."""
-    return Cancellation(f"c-{target}"[:36], target, SYMBOL, time.time_ns() // 1_000_000, 2_000)
+    return Cancellation(f"c-{target}"[:36], target, SYMBOL, time.time_ns() // 1_000_000, ROOMY_MS)
 
 
 async def place(venue: Venue, cid: str, order: OrderSpec, **options: int) -> Verdict:
@@ -124,11 +131,19 @@ async def place(venue: Venue, cid: str, order: OrderSpec, **options: int) -> Ver
     return await venue.place(placement(cid, order, **options), lambda: None)
 
 
+def window_under(kind: str) -> int:
+    """The window of an order that a fault of this kind meets: only what hangs is worth a short one.
+
+    On a connection that is there already, so that the order leaves within it on any machine.
+    """
+    return UNANSWERED_MS if kind in NEVER_ANSWERED else ROOMY_MS
+
+
 async def next_event(
     events: AsyncIterator[VenueEvent], wanted: Callable[[VenueEvent], bool]
 ) -> VenueEvent:
-    """The next event that is wanted, within five seconds."""
-    async with asyncio.timeout(5):
+    """The next event that is wanted."""
+    async with asyncio.timeout(PATIENCE_S):
         async for event in events:
             if wanted(event):
                 return event
@@ -217,7 +232,7 @@ class VenueContract:
     def test_v07_a_refusal_that_depends_on_the_moment_is_provisional(self) -> None:
         async def act(stage: Stage) -> None:
             too_much = await place(stage.venue, "poor-1", spec(quantity="5"))
-            too_late = await place(stage.venue, "late-1", spec(), age_ms=5_000)
+            too_late = await place(stage.venue, "late-1", spec(), age_ms=2 * ROOMY_MS)
             for verdict in (too_much, too_late):
                 assert (verdict.answer, verdict.final) == (Answer.REJECTED, False)
 
@@ -237,7 +252,9 @@ class VenueContract:
         async def act(stage: Stage) -> None:
             await stage.venue.time()  # a warm connection, as in trade
             stage.fault(kind, method="POST", **params)
-            verdict = await place(stage.venue, "doubt-1", spec(price="50000"), window_ms=800)
+            verdict = await place(
+                stage.venue, "doubt-1", spec(price="50000"), window_ms=window_under(kind)
+            )
             assert verdict.answer is Answer.UNKNOWN
             assert verdict.evidence
             stage.lift()
@@ -252,7 +269,9 @@ class VenueContract:
         async def act(stage: Stage) -> None:
             await stage.venue.time()  # a warm connection, as in trade
             stage.fault(kind, method="POST", **params)
-            verdict = await place(stage.venue, "doubt-1", spec(price="50000"), window_ms=800)
+            verdict = await place(
+                stage.venue, "doubt-1", spec(price="50000"), window_ms=window_under(kind)
+            )
             assert verdict.answer is Answer.UNKNOWN
             stage.lift()
             assert await stage.venue.order(SYMBOL, "doubt-1", Purpose.RESOLVE) is None
@@ -335,7 +354,7 @@ class VenueContract:
             before = time.monotonic_ns()
             sample = await stage.venue.time()
             assert before <= sample.sent_ns <= sample.received_ns <= time.monotonic_ns()
-            assert abs(sample.server_ms - time.time_ns() // 1_000_000) < 5_000
+            assert abs(sample.server_ms - time.time_ns() // 1_000_000) < 60_000
 
         self.run(act)
 
@@ -418,10 +437,10 @@ class VenueContract:
         async def act(stage: Stage) -> None:
             await stage.venue.time()
             assert stage.venue.delay_s(Purpose.CANCEL) == 0
-            stage.fault("rate_limit", retry_after_s=7)
+            stage.fault("rate_limit", retry_after_s=1000)
             with pytest.raises(RetryableError):
                 await stage.venue.balances(Purpose.RESOLVE)
-            assert 6 < stage.venue.delay_s(Purpose.CANCEL) <= 7
+            assert 900 < stage.venue.delay_s(Purpose.CANCEL) <= 1000
             stage.lift()
             verdict = await place(stage.venue, "order-1", spec())
             assert verdict.answer is Answer.NOT_SENT

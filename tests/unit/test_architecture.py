@@ -52,10 +52,11 @@ ROOMS: dict[str, Room] = {
     "venues": _EDGE,
     "exchange": _EDGE,
     "market": _EDGE,
+    "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
-        "journal", "execution", "venues", "exchange", "market", ports=True,
+        "journal", "execution", "venues", "exchange", "market", "lab", ports=True,
     ),
     "cli": _rooms("app", "domain", "errors", "config", "telemetry", ports=True),
     "__main__": _rooms("cli"),
@@ -69,10 +70,15 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 
 # A port says what a room offers and brings no implementation along: every `<room>/port.py`, and
 # these by another name.
-OTHER_PORTS = frozenset({"venues.capability", "exchange.flow", "journal.record"})
+OTHER_PORTS = frozenset({
+    "venues.capability", "exchange.flow", "journal.record", "market.bar_table",
+})  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.
-PURE = ("domain", "ledger", "engine", "exchange.book", "exchange.matching")
+PURE = (
+    "domain", "ledger", "engine", "exchange.book", "exchange.matching",
+    "lab.bar_venue", "lab.figures", "lab.payload", "lab.round_trips",
+)  # fmt: skip
 IMPURE_MODULES = frozenset({
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "sqlalchemy",
     "sqlite3", "ssl", "structlog", "subprocess", "tempfile", "threading", "time", "urllib",

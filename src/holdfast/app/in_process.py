@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder
 from holdfast.domain.event import BarClosed, Committed, Event
@@ -47,8 +48,8 @@ from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Refused
 from holdfast.ledger.state import AccountState
 
-_KIND_OF = {kind: Kind(kind.value) for kind in OrderType}
-_STATE_OF = {
+_KIND_OF: Final = {kind: Kind(kind.value) for kind in OrderType}
+_STATE_OF: Final = {
     "NEW": OrderState.NEW,
     "PARTIALLY_FILLED": OrderState.PARTIALLY_FILLED,
     "FILLED": OrderState.FILLED,
@@ -57,9 +58,10 @@ _STATE_OF = {
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
     "REJECTED": OrderState.REJECTED,
 }
-_ACKED, _ORDER_ID = AttemptState.ACKED, IdKind.ORDER
-_NAME = "main"
-_BOOT = "in-process"
+_ACKED: Final = AttemptState.ACKED
+_ORDER_ID: Final = IdKind.ORDER
+_NAME: Final = "main"
+_BOOT: Final = "in-process"
 
 
 class InProcess:
@@ -139,8 +141,10 @@ class InProcess:
 
     def _arm(self, action: Arm) -> None:
         armed = [self._armed(order) for order in action.orders]
-        facts: list[AnyFact] = [*armed] if action.decided is None else [action.decided, *armed]
-        self._commit(*facts)
+        if action.decided is None:
+            self._commit(*armed)
+        else:
+            self._commit(action.decided, *armed)
         for attempt in armed:
             self._commit(*self._send(attempt))
 
@@ -174,7 +178,7 @@ class InProcess:
             order_state=_STATE_OF[order.status],
             executed=order.executed,
         )
-        return [acked, *(self._filled(attempt, execution) for execution in order.fills)]
+        return [acked, *[self._filled(attempt, execution) for execution in order.fills]]
 
     def _filled(self, attempt: Armed, execution: Execution) -> Filled:
         return Filled(
@@ -240,11 +244,11 @@ class InProcess:
 
     def _commit(self, *facts: AnyFact) -> None:
         """Journal, then fold; what the engine asks for next is queued, not nested."""
-        self._head, (outcome,) = self.store.commit_now(self._head, [Group(facts)], self._now_ns)
+        self._head, (outcome,) = self.store.commit_now(self._head, (Group(facts),), self._now_ns)
         if isinstance(outcome, Refused):
             raise RuntimeError(f"refused {outcome.claim}")  # noqa: TRY004 - no type is wrong
         left = len(outcome)
         for record in outcome:
             left -= 1
             event = Committed(record.seq, record.at_ns, record.fact, left > 0)
-            self._queue.extend(self.engine.step(event))
+            self._queue += self.engine.step(event)

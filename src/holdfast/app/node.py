@@ -187,6 +187,8 @@ async def _trade(
     life = asyncio.create_task(_live(config, watch, quarantine, reach))
     await asyncio.wait({waiting, life}, return_when=asyncio.FIRST_COMPLETED)
     loop.remove_reader(alive)
+    if stop.is_set():
+        log.info("stopping", action="stopping")
     if life.done():
         waiting.cancel()
         await life

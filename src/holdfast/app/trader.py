@@ -20,7 +20,15 @@ from holdfast.app.watch import Watch
 from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action, Arm, CancelOrder
 from holdfast.domain.event import ArmFailed, BarClosed, Committed, Event, QuoteSeen
-from holdfast.domain.fact import AnyFact, AttemptMoved, BotStopped, InstrumentChanged, OrderMoved
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    AttemptMoved,
+    BotStopped,
+    CancelArmed,
+    InstrumentChanged,
+    OrderMoved,
+)
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import Bar, Quote
 from holdfast.domain.order import AttemptState
@@ -78,13 +86,9 @@ class Trader:
         self._notes: set[asyncio.Task[object]] = set()
 
         self.recorder = Recorder(stream.writer, self._on_committed, self._on_broken)
+        policy = config.account.reconcile
         self.books = Books(
-            self.account,
-            self.recorder,
-            self.clock,
-            self._fee_rate,
-            config.account.reconcile,
-            find=lambda cid: stream.store.attempt(self.account.account, cid),
+            self.account, self.recorder, self.clock, self._fee_rate, policy, find=self._find_attempt
         )
         self.desk = Desk(
             account=self.account,
@@ -119,7 +123,7 @@ class Trader:
             recorder=self.recorder,
             clock=self.clock,
             symbols=tuple(dict.fromkeys(bot.symbol for bot in self.bots)),
-            policy=config.account.reconcile,
+            policy=policy,
             rate=lambda asset: self.engine.prices.get(f"{asset}/{self.account.reporting}"),
             equity=self.engine.marks.equity,
         )
@@ -186,6 +190,9 @@ class Trader:
     def _fee_rate(self, asset: str, quote: str) -> tuple[Decimal, str] | None:
         price = self.engine.prices.get(f"{asset}/{quote}")
         return (price, f"last price of {asset}/{quote}") if price is not None else None
+
+    def _find_attempt(self, cid: str) -> Armed | CancelArmed | None:
+        return self.stream.store.attempt(self.account.account, cid)
 
     # -- start -------------------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ def verify(
     account: Annotated[str | None, typer.Option(help="One account; otherwise all.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Check every record of the journal against the hash chain. Exit code 1 when one is bad.
+    """Check every record against the hash chain, and the tables of what must be unique against
+    the records. Exit code 1 when one is bad.
 
     It may run beside a trading node. Example: holdfast audit verify --account main
     """
@@ -56,9 +57,21 @@ def _sentence(stream: StreamReport) -> str:
     proved = (
         f"{stream.account}: proved to seq {stream.proved_to}, unsealed after {stream.sealed_to}"
     )
-    if stream.first_bad is None:
+    if stream.first_bad is not None:
+        return f"{proved}; first bad: {stream.first_bad.seq}\n  {stream.first_bad.reason}"
+    if not stream.bad_row_count:
         return proved
-    return f"{proved}; first bad: {stream.first_bad.seq}\n  {stream.first_bad.reason}"
+    many = "row" if stream.bad_row_count == 1 else "rows"
+    said = "is not what the stream says" if many == "row" else "are not what the stream says"
+    lines = [f"{proved}; {stream.bad_row_count} {many} of {stream.rows} {said}"]
+    lines += [
+        f"  {bad.what.value} in {bad.table}: {bad.key} of record {bad.seq}"
+        for bad in stream.bad_rows
+    ]
+    if stream.bad_row_count > len(stream.bad_rows):
+        lines.append(f"  … and {stream.bad_row_count - len(stream.bad_rows)} more")
+    lines.append("  do: stop, keep the files as evidence, and restore a backup")
+    return "\n".join(lines)
 
 
 @contextmanager

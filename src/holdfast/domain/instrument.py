@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -65,8 +66,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """The smallest quantity worth an order at `price` (> 0): step, minimum and notional."""
         step = self.quantity_step
         steps, rest = divmod(self.min_notional, price * step)  # no quotient of 50 digits
-        by_notional = (steps + 1 if rest else steps) * step
-        return max(step, self.min_quantity, by_notional)
+        smallest = (steps + 1 if rest else steps) * step
+        smallest = max(smallest, step)
+        return max(self.min_quantity, smallest)
 
     def fault(self, quantity: Decimal, price: Decimal | None, at_market: Decimal) -> str | None:
         """Why the venue's filters would refuse an order, or None.
@@ -93,4 +95,4 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import decimal
 from decimal import Decimal
+from typing import Final
 
-ZERO = Decimal(0)
+ZERO: Final = Decimal(0)
 
 # A product of price and quantity can have 16 + 16 digits, and Python's default of 28 would round it
 # without a word. 50 digits leave room for sums of such products; DefaultContext is what threads
 # that start later inherit.
-PRECISION = 50
+PRECISION: Final = 50
 decimal.DefaultContext.prec = PRECISION
 decimal.getcontext().prec = PRECISION
 

@@ -10,6 +10,7 @@ import hashlib
 import uuid
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -92,7 +93,7 @@ class OrderState(StrEnum):
         return self in _OPEN
 
 
-_OPEN = frozenset({OrderState.PENDING_NEW, OrderState.NEW, OrderState.PARTIALLY_FILLED})
+_OPEN: Final = frozenset({OrderState.PENDING_NEW, OrderState.NEW, OrderState.PARTIALLY_FILLED})
 
 ORDER_MOVES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.PENDING_NEW: frozenset(
@@ -157,7 +158,11 @@ class IdKind(StrEnum):
     EMERGENCY = "e"
 
 
-_INTENTS = uuid.uuid5(uuid.NAMESPACE_DNS, "intents.holdfast").bytes
+_INTENTS: Final = hashlib.sha1(
+    uuid.uuid5(uuid.NAMESPACE_DNS, "intents.holdfast").bytes, usedforsecurity=False
+)
+# The first digit of a UUID's fourth group says its variant in two bits.
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def deployment_tag(name: str) -> str:
@@ -167,12 +172,11 @@ def deployment_tag(name: str) -> str:
 
 def intent_id(bot: str, key: str, leg: str, seq: int) -> str:
     """The UUIDv5 of an intent: the same decision, leg and remainder always give the same id."""
-    name = f"{bot}\0{key}\0{leg}\0{seq}".encode()
-    digest = bytearray(hashlib.sha1(_INTENTS + name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    digest = _INTENTS.copy()
+    digest.update(f"{bot}\0{key}\0{leg}\0{seq}".encode())
+    text = digest.hexdigest()
+    variant = _VARIANT[text[16]]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
 def client_order_id(
@@ -197,4 +201,4 @@ def client_order_id(
     digest = hashlib.blake2b(
         f"{account}\0{generation}\0{intent_id}\0{n}\0{part}".encode(), digest_size=12
     ).hexdigest()
-    return f"{tag}{kind.value}{digest[:23]}"
+    return tag + kind + digest[:23]

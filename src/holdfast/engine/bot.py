@@ -9,14 +9,16 @@ from __future__ import annotations
 import decimal
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import HeldPosition, Setup, Strategy, View
-from holdfast.strategy.wish import FLAT, KEEP, OneWish, Quotes, Target, Wish
+from holdfast.strategy.wish import OneWish, Quotes, Standing, Target, Wish
 
-MOST_SAID = 500  # characters kept of what a strategy says when it fails
+_WISHES: Final = (Target, Quotes, Standing)
+MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 
 class StrategyFault(Exception):  # noqa: N818 - it is the strategy's fault, and caught at once
@@ -122,7 +124,7 @@ class BotRuntime:
                 wish = self.ask(self.strategy, View(bar, held, equity))
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
-        if not isinstance(wish, Target | Quotes) and wish is not FLAT and wish is not KEEP:
+        if not isinstance(wish, _WISHES):
             raise StrategyFault(
                 f"seen: decide returned {_shown(wish)}; expected: Target, Quotes, FLAT or KEEP"
             )

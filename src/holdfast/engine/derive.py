@@ -6,8 +6,9 @@ whether an order may be made (engine.risk).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.fact import Armed, Leg
 from holdfast.domain.money import ZERO
@@ -20,14 +21,16 @@ from holdfast.domain.order import (
 )
 from holdfast.engine.protect import protect
 from holdfast.engine.situation import Derivation, Situation, cancel, must_wait, propose
-from holdfast.ledger.state import TAKE_PROFIT, LiveOrder
+from holdfast.ledger.state import TAKE_PROFIT, LegProgress, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
-_BUY, _SELL = Side.BUY, Side.SELL
-_ACKED, _MARKET = AttemptState.ACKED, OrderType.MARKET
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_ACKED: Final = AttemptState.ACKED
+_MARKET: Final = OrderType.MARKET
 
 # However much is missing, no more orders than this are made of it at a time.
-MOST_PARTS = 16
+MOST_PARTS: Final = 16
 
 
 def derive(at: Situation, *, entries: bool = True) -> Derivation:
@@ -41,12 +44,12 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
     symbol = at.instrument.symbol
     mine: list[LiveOrder] = []
     exits: list[LiveOrder] = []
-    for order in at.account.live.values():
-        if order.armed.bot == at.bot and order.armed.spec.symbol == symbol:
+    if at.account.live:
+        for order in at.account.orders(symbol, at.bot):
             (exits if order.exit else mine).append(order)
     if mine:
         _cancel_unwanted(at, mine, found, entries=entries)
-    if not at.running:
+    if not at.state.running:
         return found
     for leg in at.standing.legs:
         if leg.symbol != symbol:
@@ -55,33 +58,29 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
             _target(at, mine, exits, leg, found)
         else:
             _quote(at, mine, leg, found)
-    if exits or symbol in at.account.bots[at.bot].exits:
-        protect(at, exits, found)
+    if exits or symbol in at.state.exits:
+        protect(at, mine, exits, found)
     return found
 
 
 def _cancel_unwanted(
     at: Situation, mine: list[LiveOrder], found: Derivation, *, entries: bool
 ) -> None:
-    wanted = {leg.leg: leg for leg in at.standing.legs if at.running}
+    wanted = {leg.leg: leg for leg in at.standing.legs if at.state.running}
     for order in mine:
         if not order.is_working or order.armed.spec.price is None:
             continue
         leg = wanted.get(order.armed.leg)
-        if (
-            leg is not None
-            and (entries or order.armed.spec.side is _SELL)
-            and _is_met(at, leg, order.armed)
-        ):
-            continue
-        cancel(at, order, found)
+        stays = leg is not None and (entries or order.armed.spec.side is _SELL)
+        if leg is None or not stays or not _is_met(at, leg, order.armed):
+            cancel(at, order, found)
 
 
 def _is_met(at: Situation, leg: Leg, armed: Armed) -> bool:
     """Whether the order is the leg's: an ask may be smaller, cut to what was there to sell."""
-    spec = armed.spec
     if leg.target is not None:
         return armed.decision == at.standing.number and not _is_spent(at, leg)
+    spec = armed.spec
     assert leg.quantity is not None  # noqa: S101 - a level has one
     if spec.price != leg.price:
         return False
@@ -102,30 +101,28 @@ def _target(
         side, quantity = _BUY, target - most
     else:
         return
+    quantity = at.instrument.floor_quantity(quantity)
     smallest = at.instrument.smallest_order(at.price)
-    if quantity < leg.band and target:
+    if quantity < smallest or (target and quantity < leg.band):
         return
     if side is _SELL:
-        quantity = _sellable(at, found, quantity, smallest, exits)
-    quantity = at.instrument.floor_quantity(quantity)
-    if quantity < smallest:
-        return
+        quantity = _sellable(at, mine, found, quantity, smallest, exits=exits)
     name = f"{leg.leg}|{TAKE_PROFIT}" if at.taking else leg.leg
-    progress = at.standing.progress.get(name)
+    progress = at.progress.get(name)
     if leg.cap_pct is not None and progress is not None and progress.ended_ns and not at.fresh:
         return
     if must_wait(at, progress, found):
         return
     if exits and not _exits_give_way(at, exits, side, found):
         return
-    for seq, n, part in _intents(at, name, side, quantity, smallest):
-        spec = _spec_of(at, leg, side, part) if not leaving else _at_market(leg, side, part)
+    for seq, n, part in _intents(at, progress, side, quantity, smallest):
+        spec = _at_market(leg, side, part) if leaving else _spec_of(at, leg, side, part)
         found.orders.append(propose(at, name, seq, n, spec))
 
 
 def _is_spent(at: Situation, leg: Leg) -> bool:
     """Whether a stop or a take-profit has fired since the target was wished."""
-    return at.account.bots[at.bot].spent.get(leg.symbol) == leg.episode
+    return at.state.spent.get(leg.symbol) == leg.episode
 
 
 def _exits_give_way(at: Situation, exits: list[LiveOrder], side: Side, found: Derivation) -> bool:
@@ -172,8 +169,7 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
     What is confirmed less every sell that may execute; and plus every buy that may, less sells that
     surely did.
     """
-    held = at.account.bots[at.bot].positions.get(at.instrument.symbol)
-    most = least = held.quantity if held is not None else ZERO
+    most = least = at.state.held(at.instrument.symbol)
     for order in mine:
         if order.armed.spec.side is _BUY:
             most += order.outstanding
@@ -190,41 +186,59 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
 
 
 def _intents(
-    at: Situation, leg: str, side: Side, quantity: Decimal, smallest: Decimal
-) -> Iterator[tuple[int, int, Decimal]]:
+    at: Situation,
+    progress: LegProgress | None,
+    side: Side,
+    quantity: Decimal,
+    smallest: Decimal,
+) -> list[tuple[int, int, Decimal]]:
     """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
 
     What reduces is split where it exceeds the notional limit.
     """
-    progress = at.standing.progress.get(leg)
+    intents: list[tuple[int, int, Decimal]] = []
     seq = 0 if progress is None else progress.seq + 1
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
         if before is not None and before.armed.spec.side is side:
             again = min(quantity, before.armed.spec.quantity)
             if again >= smallest:
-                yield progress.seq, progress.n + 1, again
-                quantity -= again
-    largest = min(quantity, at.instrument.max_quantity)
-    if at.instrument.market_max_quantity:
-        largest = min(largest, at.instrument.market_max_quantity)
+                intents.append((progress.seq, progress.n + 1, again))
+                quantity = at.instrument.floor_quantity(quantity - again)
+    largest = _largest(at, side, smallest)
+    if quantity > largest:
+        largest = at.instrument.floor_quantity(largest)
+        if largest < smallest:
+            return intents
+    end = seq + MOST_PARTS
+    while quantity >= smallest and seq < end:
+        part = min(largest, quantity)
+        intents.append((seq, 1, part))
+        quantity -= part
+        seq += 1
+    return intents
+
+
+def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
+    """The most that one market order may ask for, before it is cut to the step."""
+    instrument = at.instrument
+    largest = instrument.max_quantity
+    if instrument.market_max_quantity:
+        largest = min(largest, instrument.market_max_quantity)
     if side is _SELL and at.split_notional is not None:
         # A limit under the smallest order must not keep anybody from leaving.
         largest = min(largest, max(at.split_notional / at.price, smallest))
-    largest = at.instrument.floor_quantity(largest)
-    for part in range(MOST_PARTS):
-        if min(quantity, largest) < smallest:
-            return
-        yield seq + part, 1, min(quantity, largest)
-        quantity -= largest
+    return largest
 
 
 def _sellable(
     at: Situation,
+    mine: list[LiveOrder],
     found: Derivation,
     quantity: Decimal,
     smallest: Decimal,
-    exits: Iterable[LiveOrder] = (),
+    *,
+    exits: Sequence[LiveOrder] = (),
 ) -> Decimal:
     """`quantity`, or what of it is there to be sold when that still makes an order.
 
@@ -234,19 +248,18 @@ def _sellable(
     Args:
         exits: protective orders, which give way before anything is sold.
     """
-    held = at.account.bots[at.bot].position(at.instrument.symbol).quantity
+    held = at.state.held(at.instrument.symbol)
     free = at.account.free(at.instrument.base)
-    for order in at.account.orders(at.instrument.symbol, at.bot):
+    for order in mine:
         if order.armed.spec.side is _SELL:
             held -= order.outstanding
     for order in exits:
-        held += order.outstanding
         free += order.reserve
     for asked in (*(p.order for p in at.pending), *found.orders):
         if asked.spec.side is _SELL:
             held -= asked.spec.quantity
             free -= asked.spec.quantity
-    there = at.instrument.floor_quantity(min(held, free))
+    there = at.instrument.floor_quantity(min(free, held))
     return min(quantity, there) if there >= smallest else quantity
 
 
@@ -257,7 +270,7 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
     for order in mine:
         if order.armed.leg == leg.leg and (order.is_unresolved or order.is_working):
             return  # met, or not yet known; a cancel in the way must be proven first
-    progress = at.standing.progress.get(leg.leg)
+    progress = at.progress.get(leg.leg)
     if progress is not None and progress.ended_ns and not progress.empty and not at.fresh:
         return
     if leg.post_only and _crosses(leg.side, leg.price, at.price):
@@ -267,7 +280,7 @@ def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) ->
     quantity = leg.quantity
     if leg.side is _SELL:
         smallest = at.instrument.smallest_order(leg.price)
-        quantity = _sellable(at, found, quantity, smallest)
+        quantity = _sellable(at, mine, found, quantity, smallest)
     seq, n = (0, 1) if progress is None else (progress.seq + 1, 1)
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)

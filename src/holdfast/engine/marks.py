@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.action import Note
 from holdfast.domain.fact import Halted, HaltLevel, Marked
@@ -15,8 +16,8 @@ from holdfast.domain.money import ZERO
 from holdfast.engine.bot import BotRuntime
 from holdfast.ledger.state import AccountState
 
-MARK_EVERY_NS = 300_000_000_000
-NS_PER_DAY = 86_400_000_000_000
+MARK_EVERY_NS: Final = 300_000_000_000
+NS_PER_DAY: Final = 86_400_000_000_000
 
 
 class Marks:
@@ -32,25 +33,38 @@ class Marks:
         self.prices: dict[str, Decimal] = {}
         self._account = account
         self._bots = bots
-        self._limits = limits
-        self._watches_drawdown = any(
-            each.max_drawdown_pct is not None
-            for each in (limits, *(bot.limits for bot in bots.values()))
-        )
+        # (bot or None for the account, largest drawdown): whatever is watched at each bar.
+        self._watched: list[tuple[BotRuntime | None, Decimal]] = [
+            (bot, most)
+            for bot, each in ((None, limits), *((bot, bot.limits) for bot in bots.values()))
+            if (most := each.max_drawdown_pct) is not None
+        ]
         self._by_asset: dict[str, Decimal] = {}
+        self._equity: Decimal | None = None
+        self._drawdowns: dict[str, Decimal] = {}  # at that equity, by bot, "" for the account
+        self._valued_seq = -1  # the last fact that both know of; -1 when a price has moved since
         self._marked_ns = 0
         self._halting: set[str] = set()  # halts handed out and not yet in the journal
 
     def take(self, symbol: str, price: Decimal) -> None:
         """The market's last price of `symbol`."""
         self.prices[symbol] = price
+        self._valued_seq = -1
         base, _, quote = symbol.partition("/")
         if quote == self._account.reporting:
             self._by_asset[base] = price
 
     def equity(self) -> Decimal | None:
-        """Of the account, reporting units; None while a holding has no price."""
-        return self._account.equity(self._by_asset)
+        """Of the account, reporting units; None while a holding has no price.
+
+        Valued once for all who ask before a price moves or a fact comes.
+        """
+        seq = self._account.seq
+        if self._valued_seq != seq:
+            self._equity = self._account.equity(self._by_asset)
+            self._drawdowns.clear()
+            self._valued_seq = seq
+        return self._equity
 
     def pnl(self, bot: BotRuntime) -> Decimal:
         """A bot's profit since it began, quote units; without a price its position counts zero."""
@@ -61,8 +75,21 @@ class Marks:
         """What a bot lost since 00:00 UTC; negative when it won."""
         return self._account.units.day_pnl.get(bot.name, ZERO) - self.pnl(bot)
 
-    def drawdown_pct(self, bot: BotRuntime | None, equity: Decimal) -> Decimal:
-        """Of a bot, or of the account (None); a bot without a price stands where it stood."""
+    def drawdown_pct(self, bot: BotRuntime | None) -> Decimal | None:
+        """Of a bot, or of the account (None); None while equity cannot be told.
+
+        A bot without a price stands where it stood.
+        """
+        equity = self.equity()
+        if equity is None:
+            return None
+        name = "" if bot is None else bot.name
+        known = self._drawdowns.get(name)
+        if known is None:
+            known = self._drawdowns[name] = self._drawdown_pct(bot, equity)
+        return known
+
+    def _drawdown_pct(self, bot: BotRuntime | None, equity: Decimal) -> Decimal:
         units = self._account.units
         if bot is None:
             return units.drawdown_pct(equity)
@@ -75,12 +102,12 @@ class Marks:
         units = self._account.units
         last_ns = max(self._marked_ns, units.marked_ns)
         due = now_ns - last_ns >= MARK_EVERY_NS
-        if not (due or self._watches_drawdown):
+        if not (due or self._watched):
             return []
         equity = self.equity()
         if equity is None or units.units <= ZERO:
             return []
-        halts = self._halts(equity)
+        halts = self._halts()
         if not (due or halts):
             return []
         self._marked_ns = now_ns
@@ -97,20 +124,16 @@ class Marks:
         """A halt is in the journal."""
         self._halting.discard(fact.bot)
 
-    def _halts(self, equity: Decimal) -> list[Halted]:
+    def _halts(self) -> list[Halted]:
         """A halt for the account, and for each bot, whose drawdown reached its limit."""
         halts = []
-        for bot in (None, *self._bots.values()):
-            name, limits, halted = (
-                ("", self._limits, self._account.halted)
-                if bot is None
-                else (bot.name, bot.limits, self._account.bot(bot.name).halted)
-            )
-            most = limits.max_drawdown_pct
-            if most is None or halted or name in self._halting:
+        for bot, most in self._watched:
+            drawdown = self.drawdown_pct(bot)
+            if drawdown is None or drawdown < most:
                 continue
-            drawdown = self.drawdown_pct(bot, equity)
-            if drawdown >= most:
+            name = "" if bot is None else bot.name
+            halted = self._account.halted if bot is None else self._account.bot(name).halted
+            if not halted and name not in self._halting:
                 self._halting.add(name)
                 reason = f"drawdown {drawdown:.2f} % reached the limit of {most} %"
                 halts.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="risk", bot=name))

@@ -19,14 +19,16 @@ TRAIL_STEP = Decimal("0.1")
 """A trailing stop moves when it can rise by this part of its distance: a move is two requests."""
 
 
-def protect(at: Situation, exits: list[LiveOrder], found: Derivation) -> None:
+def protect(
+    at: Situation, others: list[LiveOrder], exits: list[LiveOrder], found: Derivation
+) -> None:
     """Place, move or take back the stop of a position.
 
     Args:
-        exits: protective orders that are out.
+        others, exits: the bot's orders in this symbol; those that protect apart.
     """
-    symbol, bot = at.instrument.symbol, at.account.bots[at.bot]
-    if at.taking or symbol in bot.spent or _is_selling(at, found):
+    symbol, bot = at.instrument.symbol, at.state
+    if at.taking or symbol in bot.spent or _is_selling(at, exits, found):
         return
     state = bot.exits.get(symbol)
     if state is None or state.stop is None:
@@ -36,7 +38,7 @@ def protect(at: Situation, exits: list[LiveOrder], found: Derivation) -> None:
         return
     leg = next((leg for leg in at.standing.legs if leg.symbol == symbol), None)
     price = _trailed(at, leg, state.stop)
-    quantity = at.instrument.floor_quantity(_held(at, exits))
+    quantity = at.instrument.floor_quantity(_held(at, others, exits))
     for order in exits:
         if not order.is_working or order.executed:
             return  # in doubt it counts as present; executed, its fills are on their way
@@ -49,7 +51,7 @@ def protect(at: Situation, exits: list[LiveOrder], found: Derivation) -> None:
 
 def _place(at: Situation, leg: str, price: Decimal, quantity: Decimal, found: Derivation) -> None:
     """Where the market is through the stop already, it would be refused: sell at once."""
-    progress = at.standing.progress.get(leg)
+    progress = at.progress.get(leg)
     if must_wait(at, progress if progress is not None and progress.empty else None, found):
         return
     seq, n = (0, 1) if progress is None else (progress.seq + 1, 1)
@@ -68,26 +70,24 @@ def _place(at: Situation, leg: str, price: Decimal, quantity: Decimal, found: De
     found.orders.insert(0, propose(at, leg, seq, n, spec))
 
 
-def _is_selling(at: Situation, found: Derivation) -> bool:
+def _is_selling(at: Situation, exits: list[LiveOrder], found: Derivation) -> bool:
     """Whether something is sold on purpose, or about to be."""
     symbol = at.instrument.symbol
     if any(order.spec.side is _SELL for order in found.orders):
         return True
     if any(p.order.spec.side is _SELL and p.order.spec.symbol == symbol for p in at.pending):
         return True
-    return any(
-        order.exit and order.armed.cid in found.cancels
-        for order in at.account.orders(symbol, at.bot)
-    )
+    return any(order.armed.cid in found.cancels for order in exits)
 
 
-def _held(at: Situation, exits: list[LiveOrder]) -> Decimal:
+def _held(at: Situation, others: list[LiveOrder], exits: list[LiveOrder]) -> Decimal:
     """What there is to protect: the position less what other orders may sell."""
-    symbol, account = at.instrument.symbol, at.account
-    held = account.bots[at.bot].position(symbol).quantity
-    free = account.free(at.instrument.base) + sum((o.reserve for o in exits), ZERO)
-    for order in account.orders(symbol, at.bot):
-        if order.armed.spec.side is _SELL and not order.exit:
+    held = at.state.held(at.instrument.symbol)
+    free = at.account.free(at.instrument.base)
+    for order in exits:
+        free += order.reserve
+    for order in others:
+        if order.armed.spec.side is _SELL:
             held -= order.outstanding
     return max(ZERO, min(held, free))
 

@@ -6,6 +6,9 @@ Not here: what may happen how often (domain.limits).
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
+
+NS_PER_MINUTE: Final = 60_000_000_000
 
 
 class RateMeter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -19,11 +20,13 @@ from holdfast.domain.order import AttemptState, Side
 from holdfast.engine.rate import RateMeter
 from holdfast.ledger.state import AccountState
 
-NS_PER_MINUTE = 60_000_000_000
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
-_BUY, _SELL = Side.BUY, Side.SELL
-_REJECTED, _TRADING = AttemptState.REJECTED, TradingStatus.TRADING
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_REJECTED: Final = AttemptState.REJECTED
+_TRADING: Final = TradingStatus.TRADING
 Why = tuple[str, str, str]  # rule, seen, limit
+Rule = Callable[[Proposed, "Gate"], Why | None]
 
 
 class Gate(msgspec.Struct):
@@ -37,7 +40,7 @@ class Gate(msgspec.Struct):
         bot_rate, account_rate: attempts armed lately.
         equity: tells the account's, None while it cannot be told.
         bot_loss: tells what the bot lost since 00:00 UTC, reporting units; negative when it won.
-        drawdown_pct: tells the bot's (True) or the account's at this equity.
+        drawdown_pct: tells the bot's (True) or the account's, None while it cannot be told.
     """
 
     account: AccountState
@@ -49,28 +52,36 @@ class Gate(msgspec.Struct):
     account_rate: RateMeter
     equity: Callable[[], Decimal | None]
     bot_loss: Callable[[], Decimal]
-    drawdown_pct: Callable[[bool, Decimal], Decimal]
+    drawdown_pct: Callable[[bool], Decimal | None]
     max_order_notional: Decimal | None = None
     price_band_pct: Decimal | None = None
     now_ns: int = 0
     limits: tuple[tuple[Limits, bool], ...] = ()
+    always: tuple[Rule, ...] = ()
+    adding: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
-        """Both sets of limits, each with whether it is the bot's."""
+        """Both sets of limits, each with whether it is the bot's; and the rules that they need."""
         self.limits = ((self.bot_limits, True), (self.account_limits, False))
+        self.always = tuple(rule for rule, limit in _ALWAYS if self._has(limit))
+        self.adding = tuple(rule for rule, limit in (*_ALWAYS, *_ADDING) if self._has(limit))
+
+    def _has(self, limit: str) -> bool:
+        """Whether the bot or the account has this limit; rules without one always hold."""
+        return not limit or any(getattr(each, limit) not in {None, ()} for each, _ in self.limits)
 
 
 def check(order: Proposed, gate: Gate) -> Approved | RiskRefused:
     """Approve an order with its reservation, or refuse it with the first rule it breaks."""
-    rules = _ALWAYS if order.reduces else _ALL
-    for rule in rules:
+    for rule in gate.always if order.reduces else gate.adding:
         why = rule(order, gate)
         if why is not None:
             return RiskRefused(order, *why)
-    base, quote = order.spec.symbol.split("/")
-    if order.spec.side is _BUY:
-        return Approved(order, quote, order.spec.quantity * order.price)
-    return Approved(order, base, order.spec.quantity)
+    spec = order.spec
+    base, quote = spec.symbol.split("/")
+    if spec.side is _BUY:
+        return Approved(order, quote, spec.quantity * order.price)
+    return Approved(order, base, spec.quantity)
 
 
 def _symbol_allowed(order: Proposed, gate: Gate) -> Why | None:
@@ -237,10 +248,9 @@ def _drawdown(_order: Proposed, gate: Gate) -> Why | None:
         most = limits.max_drawdown_pct
         if most is None:
             continue
-        equity = gate.equity()
-        if equity is None:
+        drawdown = gate.drawdown_pct(own)
+        if drawdown is None:
             return "max_drawdown_pct", "equity unknown", "a price for every holding"
-        drawdown = gate.drawdown_pct(own, equity)
         if drawdown >= most:
             return "max_drawdown_pct", f"{drawdown:.2f} %", f"{plain(most)} %"
     return None
@@ -263,23 +273,22 @@ def _pending_reserve(gate: Gate, asset: str) -> Decimal:
     return sum((p.reserve for p in pending.values() if p.reserve_asset == asset), ZERO)
 
 
-Rule = Callable[[Proposed, Gate], Why | None]
-_ALWAYS: tuple[Rule, ...] = (
-    _symbol_allowed,
-    _instrument_trades,
-    _fits_filters,
-    _in_price_band,
-    _holding_covers,
+# Each with the limit that it checks, and is left out without; "" for what always holds.
+_ALWAYS: Final[tuple[tuple[Rule, str], ...]] = (
+    (_symbol_allowed, "symbols"),
+    (_instrument_trades, ""),
+    (_fits_filters, ""),
+    (_in_price_band, "price_band_pct"),
+    (_holding_covers, ""),
 )
-_ALL: tuple[Rule, ...] = (
-    *_ALWAYS,
-    _not_halted,
-    _no_doubt,
-    _order_notional,
-    _position_notional,
-    _open_orders,
-    _order_rate,
-    _daily_loss,
-    _drawdown,
-    _cash_covers,
+_ADDING: Final[tuple[tuple[Rule, str], ...]] = (
+    (_not_halted, ""),
+    (_no_doubt, ""),
+    (_order_notional, "max_order_notional"),
+    (_position_notional, "max_position_notional"),
+    (_open_orders, "max_open_orders"),
+    (_order_rate, "max_orders_per_minute"),
+    (_daily_loss, "max_daily_loss"),
+    (_drawdown, "max_drawdown_pct"),
+    (_cash_covers, ""),
 )

@@ -5,24 +5,27 @@ Not here: the rules (engine.derive, engine.protect).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.domain.action import Approved, Proposed
-from holdfast.domain.fact import Leg
+from holdfast.domain.fact import Decided
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderSpec, Side, intent_id
-from holdfast.ledger.state import AccountState, LegProgress, LiveOrder
+from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
-_BUY, _SELL = Side.BUY, Side.SELL  # members of an enum are slow to look up on Python 3.11
+_BUY: Final = Side.BUY  # members of an enum are slow to look up on Python 3.11
+_SELL: Final = Side.SELL
 
 # A market buy is expected to cost at most this much more than the last price; what it reserves.
-MARKET_CUSHION = Decimal("1.02")
-FIRST_WAIT_NS = 250_000_000
-LONGEST_WAIT_NS = 30_000_000_000
+MARKET_CUSHION: Final = Decimal("1.02")
+FIRST_WAIT_NS: Final = 250_000_000
+LONGEST_WAIT_NS: Final = 30_000_000_000
 # A cancel that nobody answered is asked for again after this long.
-CANCEL_AGAIN_NS = 3_000_000_000
+CANCEL_AGAIN_NS: Final = 3_000_000_000
 
 
 class Derivation(msgspec.Struct):
@@ -43,21 +46,13 @@ class Derivation(msgspec.Struct):
         self.retry_ns = min(self.retry_ns or at_ns, at_ns)
 
 
-class Standing(msgspec.Struct):
-    """The decision to derive from: the one in the journal, or the one about to be journaled."""
-
-    number: int
-    key: str
-    legs: tuple[Leg, ...]
-    progress: dict[str, LegProgress]
-
-
 class Situation(msgspec.Struct):
     """What derivation may look at.
 
     Attributes:
-        standing: what the bot wants.
-        running: whether the bot makes decisions at all.
+        state: the bot's.
+        standing: what the bot wants: what is in the journal, or the decision about to be journaled.
+        progress: how far each leg of it has come.
         pending: orders of this bot handed out for arming and not yet in the journal.
         price: the market's last price of the bot's symbol.
         fresh: a bar was decided on just now; quotes that ended are wanted again only then.
@@ -68,11 +63,12 @@ class Situation(msgspec.Struct):
 
     account: AccountState
     bot: str
-    standing: Standing
-    running: bool
+    state: BotState
+    standing: BotState | Decided
+    progress: dict[str, LegProgress]
     instrument: Instrument
     price: Decimal
-    pending: list[Approved]
+    pending: Sequence[Approved]
     now_ns: int
     fresh: bool
     split_notional: Decimal | None = None

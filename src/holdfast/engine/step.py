@@ -19,40 +19,17 @@ from holdfast.domain.event import (
     QuoteSeen,
     Ticked,
 )
-from holdfast.domain.fact import (
-    AnyFact,
-    Armed,
-    AttemptMoved,
-    BotStarted,
-    BotStopped,
-    CancelArmed,
-    CommandTaken,
-    Decided,
-    Filled,
-    Halted,
-    HaltLevel,
-    Marked,
-    OrderMoved,
-    Refusal,
-    RejectClosed,
-    Resumed,
-)
+from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, Refusal
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Quote
 from holdfast.engine.bot import BotRuntime, StrategyFault
+from holdfast.engine.commands import take_command
 from holdfast.engine.derive import derive
 from holdfast.engine.marks import Marks
-from holdfast.engine.rate import RateMeter
+from holdfast.engine.news import News
 from holdfast.engine.resolve import Means, has_drifted, is_flat, legs_of, wish_text
-from holdfast.engine.risk import NS_PER_MINUTE, Gate, check
-from holdfast.engine.situation import (
-    CANCEL_AGAIN_NS,
-    Derivation,
-    Situation,
-    Standing,
-    backoff_ns,
-)
-from holdfast.ledger.fold import apply
+from holdfast.engine.risk import Gate, check
+from holdfast.engine.situation import Derivation, Situation, backoff_ns
 from holdfast.ledger.state import AccountState, BotState
 from holdfast.strategy.api import HeldPosition
 from holdfast.strategy.wish import KEEP, OneWish, Target
@@ -68,13 +45,11 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
-        self.pending: dict[str, Approved] = {}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
         self._acting = False  # until `resume`: what start-up records must make nobody act
-        self._stale: set[str] = set()  # bots for which a group of facts may have changed something
-        rate = RateMeter(NS_PER_MINUTE)
-        self._gates = {name: self._gate_of(bot, rate) for name, bot in self.bots.items()}
-        self._remember_rate()
+        self._news = News(account, self.bots, self.marks, self._wake_at)
+        self.pending = self._news.pending
+        self._gates = {name: self._gate_of(bot) for name, bot in self.bots.items()}
 
     def step(self, event: Event) -> list[Action]:
         """Take one event in and say what is to be done, in this order.
@@ -83,10 +58,10 @@ class Engine:
             CorruptionError: a committed fact contradicts the state.
         """
         match event:
-            case BarClosed():
-                return self._on_bar(event)
             case Committed():
                 return self._on_committed(event)
+            case BarClosed():
+                return self._on_bar(event)
             case QuoteSeen(quote=quote):
                 return self._on_quote(quote)
             case ArmFailed():
@@ -94,7 +69,7 @@ class Engine:
             case Ticked(now_ns=now_ns):
                 return self._on_tick(now_ns)
             case OperatorAsked():
-                return self._on_operator(event)
+                return [take_command(event, self.account)]
 
     # -- market --------------------------------------------------------------------------------
 
@@ -199,10 +174,7 @@ class Engine:
             if order.armed.reserve_asset == quote:
                 free += order.reserve  # its own: what it bids with is there to bid with
         return Means(
-            price=price,
-            equity=self.marks.equity(),
-            held=state.position(bot.symbol).quantity,
-            free=free,
+            price=price, equity=self.marks.equity(), held=state.held(bot.symbol), free=free
         )
 
     # -- from decision to actions ----------------------------------------------------------------
@@ -214,21 +186,17 @@ class Engine:
         price = self.prices.get(bot.symbol)
         if instrument is None or price is None:
             return []
-        # Derivation sees the new decision; the fold takes it when it is durable, not before.
-        standing = (
-            Standing(state.number, state.key, state.legs, state.progress)
-            if decided is None
-            else Standing(decided.number, decided.key, decided.legs, {})
-        )
         found = derive(
             Situation(
                 account=self.account,
                 bot=bot.name,
-                standing=standing,
-                running=state.running,
+                state=state,
+                # Derivation sees the new decision; the fold takes it when it is durable.
+                standing=decided or state,
+                progress=state.progress if decided is None else {},
                 instrument=instrument,
                 price=price,
-                pending=[p for p in self.pending.values() if p.order.bot == bot.name],
+                pending=self._pending_of(bot) if bot.pending else (),
                 now_ns=self.now_ns,
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
@@ -250,6 +218,9 @@ class Engine:
         elif price >= exits.take_profit:
             bot.taking = True
         return bot.taking
+
+    def _pending_of(self, bot: BotRuntime) -> list[Approved]:
+        return [p for p in self.pending.values() if p.order.bot == bot.name]
 
     def _gate(self, bot: BotRuntime, decided: Decided | None, found: Derivation) -> list[Action]:
         actions: list[Action] = [CancelOrder(cid) for cid in found.cancels]
@@ -275,32 +246,23 @@ class Engine:
             bot.deciding = decided is not None
         return actions
 
-    def _gate_of(self, bot: BotRuntime, account_rate: RateMeter) -> Gate:
+    def _gate_of(self, bot: BotRuntime) -> Gate:
         return Gate(
             account=self.account,
             bot_limits=bot.limits,
             account_limits=self.limits,
             prices=self.prices,
             pending=self.pending,
-            bot_rate=RateMeter(NS_PER_MINUTE),
-            account_rate=account_rate,
+            bot_rate=self._news.bot_rates[bot.name],
+            account_rate=self._news.account_rate,
             equity=self.marks.equity,
             max_order_notional=_tighter(
                 bot.limits.max_order_notional, self.limits.max_order_notional
             ),
             price_band_pct=_tighter(bot.limits.price_band_pct, self.limits.price_band_pct),
             bot_loss=lambda: self.marks.day_loss(bot),
-            drawdown_pct=lambda own, equity: self.marks.drawdown_pct(bot if own else None, equity),
+            drawdown_pct=lambda own: self.marks.drawdown_pct(bot if own else None),
         )
-
-    def _remember_rate(self) -> None:
-        """What was armed lately counts in a new process as well."""
-        known = (*self.account.recent.values(), *self.account.live.values())
-        for order in sorted(known, key=lambda order: order.armed.timestamp_ms):
-            gate = self._gates.get(order.armed.bot)
-            if gate is not None:
-                gate.bot_rate.add(order.armed.timestamp_ms * 1_000_000)
-                gate.account_rate.add(order.armed.timestamp_ms * 1_000_000)
 
     def _refusal(self, bot: BotRuntime, refused: RiskRefused) -> list[AnyFact]:
         """The fact to keep, once per leg and rule: a wish refused each second is one refusal."""
@@ -322,77 +284,18 @@ class Engine:
 
     def _on_committed(self, event: Committed) -> list[Action]:
         """Fold the fact; after the last of its group, see what the bots concerned still need."""
-        fact = event.fact
-        apply(self.account, event.seq, self.account.epoch, event.at_ns, fact)
+        self._news.take(event)
         self.now_ns = max(self.now_ns, event.at_ns)
-        match fact:
-            case Armed():
-                self._is_armed(fact, event.at_ns)
-            case Decided():
-                bot = self.bots.get(fact.bot)
-                if bot is not None:
-                    bot.deciding = False
-                    if bot.due or bot.missed or self._has_exits(bot):
-                        self._stale.add(fact.bot)
-            case AttemptMoved() | OrderMoved() | RejectClosed():
-                order = self.account.order(fact.cid)
-                if order is not None:
-                    self._stale.add(order.armed.bot)
-                self._stale_refused()
-            case Filled():
-                self._stale.add(fact.bot)
-                self._stale_refused()
-            case CancelArmed():
-                self._wake_at(event.at_ns + CANCEL_AGAIN_NS)
-            case Refusal() | Marked() | CommandTaken():
-                pass
-            case Halted():
-                self.marks.halted(fact)
-                self._stale.update(self.bots)
-            case _:
-                self._stale.update(self.bots)
-        if event.more or not self._stale or not self._acting:
+        if event.more or not self._acting:
             return []
-        concerned, self._stale = self._stale, set()
-        return self._rederive(bot for name, bot in self.bots.items() if name in concerned)
-
-    def _is_armed(self, fact: Armed, at_ns: int) -> None:
-        bot = self.bots.get(fact.bot)
-        if self.pending.pop(fact.intent_id, None) is None or bot is None:
-            return
-        bot.pending -= 1
-        bot.failures = 0
-        gate = self._gates[fact.bot]
-        gate.bot_rate.add(at_ns)
-        gate.account_rate.add(at_ns)
-        if bot.due or bot.missed:
-            self._stale.add(fact.bot)
-
-    def _has_exits(self, bot: BotRuntime) -> bool:
-        """Whether a decision may have changed where its bot leaves."""
-        return bool(self.account.bots[bot.name].exits) or any(
-            order.exit for order in self.account.orders(bot.symbol, bot.name)
-        )
-
-    def _stale_refused(self) -> None:
-        """What was refused may pass now: a doubt ended, or cash and room became free."""
-        for name, bot in self.bots.items():
-            if bot.refusals:
-                self._stale.add(name)
+        return self._rederive(self._news.drain())
 
     def _on_arm_failed(self, event: ArmFailed) -> list[Action]:
         """Whatever kept them out of the journal needs a moment; then the bot decides again."""
-        for intent in event.intent_ids:
-            self.pending.pop(intent, None)
-        bot = self.bots.get(event.bot)
+        bot = self._news.take_failed(event)
         if bot is None:
             return []
-        bot.pending = sum(1 for p in self.pending.values() if p.order.bot == bot.name)
-        if event.decision:
-            bot.deciding = False
-        bot.failures += 1
         bot.not_before_ns = self.now_ns + backoff_ns(bot.failures)
-        bot.due = True
         self._wake_at(bot.not_before_ns)
         return self._rederive((bot,)) if bot.missed else []
 
@@ -417,13 +320,28 @@ class Engine:
     def _has_all(self, bot: BotRuntime) -> bool:
         """Whether nothing can be missing: nothing is under way, and it holds what it wants.
 
+        Or so nearly that what is missing makes no order, as after a fee that was taken in base.
         Most news is of that kind, and derivation costs more than this look.
         """
         if self.account.live or self.pending:
             return False
         state = self.account.bots[bot.name]
-        held = state.position(bot.symbol).quantity
-        return not state.exits and all(leg.target == held for leg in state.legs)
+        if state.exits:
+            return False
+        held = state.held(bot.symbol)
+        for leg in state.legs:
+            if leg.target is None or (
+                leg.target != held and not self._is_dust(bot.symbol, abs(leg.target - held))
+            ):
+                return False
+        return True
+
+    def _is_dust(self, symbol: str, quantity: Decimal) -> bool:
+        """Whether no order can be as small as `quantity`."""
+        instrument, price = self.account.instruments.get(symbol), self.prices.get(symbol)
+        if instrument is None or price is None:
+            return False
+        return quantity < instrument.smallest_order(price)
 
     # -- time, people, failures --------------------------------------------------------------------
 
@@ -436,37 +354,6 @@ class Engine:
             self.wake_ns = 0
             actions += self._rederive(self.bots.values())
         return actions
-
-    def _on_operator(self, event: OperatorAsked) -> list[Action]:
-        """A command takes effect where the leader writes it into the stream, with what it does."""
-        bot = event.arguments.get("bot", "")
-        reason = event.arguments.get("reason", "") or f"{event.name} by {event.by}"
-        effects: dict[str, AnyFact] = {
-            "halt": Halted(level=HaltLevel.ENTRIES, reason=reason, by=event.by, bot=bot),
-            "resume": Resumed(by=event.by, bot=bot),
-            "stop": BotStopped(bot=bot, reason=reason),
-            "start": self._restarted(bot),
-        }
-        taken = CommandTaken(
-            command_id=event.command_id,
-            name=event.name,
-            by=event.by,
-            arguments=str(sorted(event.arguments.items())),
-        )
-        effect = effects.get(event.name)
-        known = bot in self.account.bots
-        if not known and (bot or event.name in {"stop", "start"}):
-            effect = None
-        return [Note((taken,) if effect is None else (taken, effect))]
-
-    def _restarted(self, bot: str) -> BotStarted:
-        state = self.account.bots.get(bot, BotState())
-        return BotStarted(
-            bot=bot,
-            config_version=state.config_version,
-            config=state.config,
-            anchor_ns=state.anchor_ns,
-        )
 
     def _stop_failed(self, bot: BotRuntime, why: str) -> list[Action]:
         return [Note((BotStopped(bot=bot.name, reason=why, failed=True),))]
@@ -498,7 +385,7 @@ class Engine:
         Until it is called facts are folded and bars are taken in, and nothing is handed out.
         """
         self._acting = True
-        self._stale.clear()
+        self._news.drain()
         return self._rederive(self.bots.values())
 
 

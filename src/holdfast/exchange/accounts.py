@@ -6,15 +6,16 @@ Not here: deciding what to hold or to pay (`matching`), or rendering any of it.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.domain.money import ZERO
 from holdfast.exchange.orders import Execution, Order, SelfTrade
 
-RECEIVED = "received"
-QUOTE = "quote"
-BASE = "base"
+RECEIVED: Final = "received"
+QUOTE: Final = "quote"
+BASE: Final = "base"
 
 
 class FeePlan(msgspec.Struct, frozen=True, kw_only=True):

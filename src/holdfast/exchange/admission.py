@@ -6,6 +6,7 @@ Not here: filters of price and quantity (`filters`), or matching.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
@@ -23,9 +24,9 @@ from holdfast.exchange.errors import (
 from holdfast.exchange.listing import Listing, fires_upwards
 from holdfast.exchange.orders import Kind, Ticket
 
-_BUY = Side.BUY
-_ONE = Decimal(1)
-_LIMIT_MAKER = Kind.LIMIT_MAKER
+_BUY: Final = Side.BUY
+_ONE: Final = Decimal(1)
+_LIMIT_MAKER: Final = Kind.LIMIT_MAKER
 
 
 def check(account: Account, ticket: Ticket, listing: Listing, half: Half) -> None:

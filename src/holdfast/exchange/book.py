@@ -9,13 +9,14 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.domain.order import Side
 from holdfast.exchange.orders import Order
 
-_BUY = Side.BUY
+_BUY: Final = Side.BUY
 
 
 class Level(msgspec.Struct):

@@ -6,6 +6,7 @@ Not here: whether the account can pay, or the form of the request's parameters.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -15,7 +16,7 @@ from holdfast.domain.order import Side
 from holdfast.exchange.errors import RefusedError, filter_failure, market_closed
 from holdfast.exchange.orders import Kind, Ticket
 
-_MARKET = Kind.MARKET
+_MARKET: Final = Kind.MARKET
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

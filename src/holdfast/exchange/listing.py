@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
@@ -16,9 +17,9 @@ from holdfast.exchange.book import Book
 from holdfast.exchange.filters import Rules, rules_of
 from holdfast.exchange.orders import Kind, Order, Trade
 
-AVERAGE_SPAN_S = 300
-_SECOND_NS = 1_000_000_000
-_STOPS = frozenset({Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT})
+AVERAGE_SPAN_S: Final = 300
+_SECOND_NS: Final = 1_000_000_000
+_STOPS: Final = frozenset({Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT})
 
 
 class AveragePrice:

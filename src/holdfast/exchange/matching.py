@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Final, Protocol
 
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
@@ -31,14 +31,18 @@ from holdfast.exchange.orders import (
 )
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets a dozen of them.
-_BUY = Side.BUY
-_GTC, _IOC, _FOK = TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK
-_PARTIALLY_FILLED, _FILLED = Status.PARTIALLY_FILLED, Status.FILLED
-_EXPIRED_IN_MATCH = Status.EXPIRED_IN_MATCH
-_NEW_REPORT, _TRADE_REPORT = Change.NEW, Change.TRADE
-_NO_PREVENTION = SelfTrade.NONE
+_BUY: Final = Side.BUY
+_GTC: Final = TimeInForce.GTC
+_IOC: Final = TimeInForce.IOC
+_FOK: Final = TimeInForce.FOK
+_PARTIALLY_FILLED: Final = Status.PARTIALLY_FILLED
+_FILLED: Final = Status.FILLED
+_EXPIRED_IN_MATCH: Final = Status.EXPIRED_IN_MATCH
+_NEW_REPORT: Final = Change.NEW
+_TRADE_REPORT: Final = Change.TRADE
+_NO_PREVENTION: Final = SelfTrade.NONE
 
-_ENDINGS = {
+_ENDINGS: Final = {
     Status.CANCELED: Change.CANCELED,
     Status.EXPIRED: Change.EXPIRED,
     Status.EXPIRED_IN_MATCH: Change.TRADE_PREVENTION,
@@ -252,26 +256,17 @@ class Engine:
 
     def _book_fill(self, listing: Listing, account: Account, order: Order, trade: Trade) -> None:
         """Enter a trade into the books of one side of it."""
-        is_maker = trade.buyer_is_maker is (order.side is _BUY)
+        side, quantity, cost, at_ns = order.side, trade.quantity, trade.cost, trade.at_ns
+        is_maker = trade.buyer_is_maker is (side is _BUY)
         fee_asset, fee = settlement.settle(
             account, order, trade, listing, self.listings, is_maker=is_maker
         )
-        at_ns = trade.at_ns
         execution = Execution(
-            order.symbol,
-            trade.trade_id,
-            order.order_id,
-            order.side,
-            trade.price,
-            trade.quantity,
-            trade.cost,
-            fee,
-            fee_asset,
-            is_maker,
-            at_ns,
+            order.symbol, trade.trade_id, order.order_id, side, trade.price, quantity, cost, fee,
+            fee_asset, is_maker, at_ns,
         )
-        order.executed += trade.quantity
-        order.executed_cost += trade.cost
+        order.executed += quantity
+        order.executed_cost += cost
         order.updated_ns = account.updated_ns = at_ns
         order.fills += (execution,)
         account.executions.append(execution)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -40,10 +40,12 @@ class Kind(StrEnum):
         return self in _LIMITED
 
 
-_TRIGGERED = frozenset(
+_TRIGGERED: Final = frozenset(
     {Kind.STOP_LOSS, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT, Kind.TAKE_PROFIT_LIMIT}
 )
-_LIMITED = frozenset({Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT})
+_LIMITED: Final = frozenset(
+    {Kind.LIMIT, Kind.LIMIT_MAKER, Kind.STOP_LOSS_LIMIT, Kind.TAKE_PROFIT_LIMIT}
+)
 
 
 class Status(StrEnum):
@@ -57,7 +59,7 @@ class Status(StrEnum):
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # self-trade prevention took it out
 
 
-_OPEN = (Status.NEW, Status.PARTIALLY_FILLED)
+_OPEN: Final = (Status.NEW, Status.PARTIALLY_FILLED)
 
 
 class Change(StrEnum):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from aiohttp import web
@@ -30,6 +30,8 @@ from holdfast.exchange.user_stream import UserStreams
 from holdfast.exchange.ws_api import WsApiDoor
 
 HOST = "127.0.0.1"
+# What a crash of the machine may cost of the state, beside one sync; a kill costs nothing.
+SYNC_EVERY_S = 0.1
 
 
 class Desk:
@@ -151,23 +153,45 @@ async def serve(
     )
     desk.pump.warm_up()
     # After the warm-up: what happened while nobody was there must not trade with anybody.
-    with _kept_state(desk, state_dir):
-        async with _open_doors(desk, port) as url, _moving_market(desk) as market:
-            yield Running(url, desk, market)
+    async with (
+        kept_state(desk.exchange, state_dir),
+        _open_doors(desk, port) as url,
+        _moving_market(desk) as market,
+    ):
+        yield Running(url, desk, market)
 
 
-@contextmanager
-def _kept_state(desk: Desk, directory: Path | None) -> Iterator[None]:
-    """Restore what an earlier run has left, and record this one."""
+@asynccontextmanager
+async def kept_state(exchange: Exchange, directory: Path | None) -> AsyncIterator[None]:
+    """Restore what an earlier run has left in `directory`, and record this one; not without one.
+
+    Raises:
+        OSError: the disk failed meanwhile; the exchange has not answered since.
+    """
     if directory is None:
         yield
         return
-    log = StateLog(directory)
+    log, ending = StateLog(directory), asyncio.Event()
     try:
-        log.attach(desk.exchange)
-        yield
+        log.attach(exchange)
+        syncing = asyncio.create_task(_keep_synced(log, ending), name="sync of the state")
+        try:
+            yield
+        finally:
+            ending.set()
+            await syncing
     finally:
         log.close()
+
+
+async def _keep_synced(log: StateLog, ending: asyncio.Event) -> None:
+    """Sync now and then, and once more at the end."""
+    while not ending.is_set():
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SYNC_EVERY_S):
+                await ending.wait()
+        if log.unsynced_bytes:
+            await asyncio.to_thread(log.sync)
 
 
 @asynccontextmanager

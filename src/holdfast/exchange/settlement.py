@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_DOWN, Decimal
+from typing import Final
 
 from holdfast.domain.order import Side
 from holdfast.exchange.accounts import BASE, QUOTE, RECEIVED, Account
 from holdfast.exchange.listing import Listing
 from holdfast.exchange.orders import Order, Trade
 
-_BUY = Side.BUY
-_SMALLEST = Decimal("0.00000001")
-_ONE = Decimal(1)
+_BUY: Final = Side.BUY
+_SMALLEST: Final = Decimal("0.00000001")
+_ONE: Final = Decimal(1)
 
 
 def spend_factor(account: Account, side: Side, listing: Listing) -> Decimal:

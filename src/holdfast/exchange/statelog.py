@@ -1,15 +1,18 @@
 """What lets the exchange survive its own kill -9: accounts, orders, executions, money in one file.
 
 Append-only: each operation is one line and one `write`, made before the reply leaves, and each line
-holds absolute values, so that reading them in order ends at the last state. The house's book is not
-kept: its flow makes a new one. Not here: what the values mean (`core`, `matching`).
+holds absolute values, so that reading them in order ends at the last state. A start writes the file
+anew with that state alone. The house's book is not kept: its flow makes a new one. Not here: what
+the values mean (`core`, `matching`), when to sync (`server`).
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -18,7 +21,10 @@ from holdfast.exchange.accounts import Account, Balance, FeePlan
 from holdfast.exchange.core import Exchange
 from holdfast.exchange.orders import Execution, Order, OrderFields
 
+T = TypeVar("T")
+
 FILE_NAME = "exchange.log"
+_PER_LINE = 1000  # orders or executions in one line of a file that is written anew
 
 
 class StoredAccount(msgspec.Struct, frozen=True):
@@ -62,19 +68,27 @@ class Batch(msgspec.Struct, omit_defaults=True):
 class StateLog:
     """The file, open for appending by this process alone.
 
+    A line survives the process as soon as it is written, and the machine from the next `sync` on.
+
     Args:
         directory: made when it is not there.
+        fsync: makes what was written to a file durable; raises OSError.
 
     Raises:
         ConfigError: another process has it open, or it cannot be opened.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, fsync: Callable[[int], None] = os.fsync) -> None:
         self.path = directory / FILE_NAME
+        self._fresh = directory / f"{FILE_NAME}.new"
+        self._written = 0
+        self._synced = 0  # apart, because a sync may run in another thread
+        self._fsync = fsync
         self._batch = Batch()
         self._orders: dict[tuple[int, str, int], Order] = {}
         self._exchange: Exchange | None = None
         self._is_broken = False
+        self._sync_failed = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -83,14 +97,20 @@ class StateLog:
                 f"seen {error.strerror} at {self.path}; expected a directory to write to: "
                 "choose another with --state"
             ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._lock(self._file):
             os.close(self._file)
             raise ConfigError(
                 f"seen {self.path} in use by another exchange; expected one process per "
                 "directory: stop the other, or choose another with --state"
-            ) from error
+            )
+
+    def _lock(self, file: int) -> bool:
+        """Whether the file is ours alone, and still the one that the path names."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.path.samestat(os.fstat(file), self.path.stat())
+        except OSError:
+            return False
 
     def attach(self, exchange: Exchange) -> None:
         """Give `exchange` what an earlier run has left, and record all it does from now on.
@@ -101,12 +121,36 @@ class StateLog:
             CorruptionError: the file contradicts itself anywhere but in its last line, which a
                 crash may have cut.
         """
-        accounts = self._load(exchange)
+        state, lines = self._load()
+        accounts = state.enter(exchange)
+        batches = list(state.batches())
+        self._fresh.unlink(missing_ok=True)  # an earlier start died over it
+        if lines > len(batches):
+            self._write_anew(batches)
         self._exchange = exchange
         exchange.recorder = self
         for account in accounts:
             exchange.show_restored(account)
         exchange.resume()
+
+    @property
+    def unsynced_bytes(self) -> int:
+        """Written, and not yet known to survive a crash of the machine."""
+        return self._written - self._synced
+
+    def sync(self) -> None:
+        """Make durable what was written before the call; blocks, and may run in another thread.
+
+        Raises:
+            OSError: the disk did not; from then on nothing is taken any more.
+        """
+        written = self._written
+        try:
+            self._fsync(self._file)
+        except OSError:
+            self._sync_failed = True  # what became of the pages is unknown: a retry proves nothing
+            raise
+        self._synced = written
 
     def close(self) -> None:
         """Let the file go."""
@@ -147,24 +191,27 @@ class StateLog:
         line = msgspec.json.encode(batch) + b"\n"
         self._batch = Batch()
         self._orders = {}
-        if self._is_broken:
+        if self._is_broken or self._sync_failed:
             raise OSError(f"seen an earlier write to {self.path} fail: start the exchange again")
         self._is_broken = True  # until the write has proved that it is not
         written = os.write(self._file, line)
         if written != len(line):
             raise OSError(f"seen {written} of {len(line)} bytes written to {self.path}: disk full?")
         self._is_broken = False
+        self._written += written
 
     # --- Reading -------------------------------------------------------------------------------
 
-    def _load(self, exchange: Exchange) -> list[Account]:
+    def _load(self) -> tuple[_State, int]:
+        """The state that the file ends at, and how many lines say so."""
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             os.ftruncate(self._file, whole)
         state = _State()
         decoder = msgspec.json.Decoder(Batch)
-        for number, line in enumerate(data[:whole].splitlines(), start=1):
+        lines = data[:whole].splitlines()
+        for number, line in enumerate(lines, start=1):
             try:
                 state.take(decoder.decode(line))
             except (msgspec.DecodeError, KeyError) as error:
@@ -172,13 +219,39 @@ class StateLog:
                     f"seen line {number} of {self.path} unreadable ({error}); expected one JSON "
                     "batch per line: restore the file, or start with an empty directory"
                 ) from error
-        return state.enter(exchange)
+        return state, len(lines)
+
+    def _write_anew(self, batches: list[Batch]) -> None:
+        """Put a file with just these lines in the place of the present one, all or nothing.
+
+        Raises:
+            OSError: the disk did not take it; the present file is as it was.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
+        file = os.open(self._fresh, flags, 0o600)
+        try:
+            with os.fdopen(file, "ab", closefd=False) as whole:
+                whole.writelines(msgspec.json.encode(batch) + b"\n" for batch in batches)
+            self._fsync(file)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._fresh.replace(self.path)
+        except OSError:
+            os.close(file)
+            raise
+        os.close(self._file)
+        self._file = file
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            self._fsync(directory)
+        finally:
+            os.close(directory)
 
 
 class _State:
     """The state that the lines add up to."""
 
     def __init__(self) -> None:
+        self._stored: dict[int, StoredAccount] = {}
         self._accounts: dict[int, Account] = {}
         self._orders: dict[tuple[int, str, int], StoredOrder] = {}
         self._executions: list[StoredExecution] = []
@@ -186,6 +259,7 @@ class _State:
 
     def take(self, batch: Batch) -> None:
         for stored in batch.accounts:
+            self._stored[stored.number] = stored
             account = Account(stored.number, stored.api_key, stored.secret, stored.fees)
             account.created_ns = account.updated_ns = stored.created_ns
             self._accounts[stored.number] = account
@@ -207,6 +281,21 @@ class _State:
             exchange.engine.restore_execution(self._accounts[item.owner], item.execution)
         exchange.names_made = self._names
         return list(self._accounts.values())
+
+    def batches(self) -> Iterator[Batch]:
+        """The fewest lines that add up to it; to be taken before the exchange goes on."""
+        names = self._names
+        if self._stored:
+            balances = {number: each.balances for number, each in self._accounts.items()}
+            yield Batch(accounts=list(self._stored.values()), balances=balances, names=names)
+        for orders in _parts(list(self._orders.values())):
+            yield Batch(orders=orders, names=names)
+        for executions in _parts(self._executions):
+            yield Batch(executions=executions, names=names)
+
+
+def _parts(rows: list[T]) -> Iterator[list[T]]:
+    return (rows[start : start + _PER_LINE] for start in range(0, len(rows), _PER_LINE))
 
 
 def _stored(owner: int, order: Order) -> StoredOrder:

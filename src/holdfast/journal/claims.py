@@ -6,7 +6,7 @@ Not here: how a store enforces them (a set in memory, unique indexes in SQL).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from holdfast.domain.fact import (
     AnyFact,
@@ -46,7 +46,7 @@ def _command_taken(fact: CommandTaken) -> tuple[Claim, ...]:
     return (("command", fact.command_id),)
 
 
-_CLAIMS: dict[type, Callable[[Any], tuple[Claim, ...]]] = {
+_CLAIMS: Final[dict[type, Callable[[Any], tuple[Claim, ...]]]] = {
     Armed: _armed,
     CancelArmed: _cancel_armed,
     Decided: _decided,

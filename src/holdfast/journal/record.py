@@ -14,8 +14,8 @@ import msgspec
 from holdfast.domain.fact import AnyFact
 from holdfast.errors import CorruptionError
 
-FORMAT = 1
-GENESIS = bytes(32)
+FORMAT: Final = 1
+GENESIS: Final = bytes(32)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -35,8 +35,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     fact: AnyFact
 
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
-_decoder = msgspec.json.Decoder(Record)
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")
+_decoder: Final = msgspec.json.Decoder(Record)
 
 
 encode: Final[Callable[[Record], bytes]] = _encoder.encode

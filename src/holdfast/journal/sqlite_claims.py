@@ -9,37 +9,77 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from holdfast.domain.fact import Armed, CancelArmed, CashFlow, CommandTaken, Decided, Filled
 from holdfast.journal.claims import Claim, claim_text, claims
 from holdfast.journal.port import Group, Refused
 from holdfast.journal.record import Record
 
-_Row = tuple[object, ...]
-_CLAIMING: dict[type, tuple[str, Callable[[str, int, Any], _Row | None]]] = {
-    Armed: (
-        "INSERT INTO attempt (account, seq, cid, intent_id, n) VALUES (?, ?, ?, ?, ?)",
+Row = tuple[object, ...]
+
+
+class Claiming(msgspec.Struct, frozen=True):
+    """The row that a kind of fact claims.
+
+    Attributes:
+        key: columns that make it unique within an account.
+        rest: further columns, beside `seq`.
+        row_of: `(account, seq, *key, *rest)` of a fact at `seq`; None when it claims nothing.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    row_of: Callable[[str, int, Any], Row | None]
+    rest: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """In the order of `row_of`."""
+        return ("account", "seq", *self.key, *self.rest)
+
+
+CLAIMING: dict[type, Claiming] = {
+    Armed: Claiming(
+        "attempt",
+        ("cid",),
         lambda account, seq, fact: (account, seq, fact.cid, fact.intent_id, fact.n),
+        rest=("intent_id", "n"),
     ),
-    CancelArmed: (
-        "INSERT INTO attempt (account, seq, cid) VALUES (?, ?, ?)",
-        lambda account, seq, fact: (account, seq, fact.cid),
+    CancelArmed: Claiming(
+        "attempt",
+        ("cid",),
+        lambda account, seq, fact: (account, seq, fact.cid, None, None),
+        rest=("intent_id", "n"),
     ),
-    Decided: (
-        "INSERT INTO decision (account, seq, bot, key) VALUES (?, ?, ?, ?)",
+    Decided: Claiming(
+        "decision",
+        ("bot", "key"),
         lambda account, seq, fact: (account, seq, fact.bot, fact.key),
     ),
-    Filled: (
-        "INSERT INTO fill_key (account, seq, symbol, trade_id) VALUES (?, ?, ?, ?)",
+    Filled: Claiming(
+        "fill_key",
+        ("symbol", "trade_id"),
         lambda account, seq, fact: (account, seq, fact.fill.symbol, fact.fill.trade_id),
     ),
-    CashFlow: (
-        "INSERT INTO cash_flow_key (account, seq, flow_id) VALUES (?, ?, ?)",
+    CashFlow: Claiming(
+        "cash_flow_key",
+        ("flow_id",),
         lambda account, seq, fact: (account, seq, fact.flow_id) if fact.flow_id else None,
     ),
-    CommandTaken: (
-        "INSERT INTO command_taken (account, seq, command_id) VALUES (?, ?, ?)",
+    CommandTaken: Claiming(
+        "command_taken",
+        ("command_id",),
         lambda account, seq, fact: (account, seq, fact.command_id),
     ),
+}
+_INSERTING = {
+    kind: (
+        f"INSERT INTO {claiming.table} ({', '.join(claiming.columns)}) "  # noqa: S608 - names of ours
+        f"VALUES ({', '.join('?' * len(claiming.columns))})",
+        claiming.row_of,
+    )
+    for kind, claiming in CLAIMING.items()
 }
 _TAKEN = {
     "attempt": "SELECT 1 FROM attempt WHERE account = ? AND cid = ?",
@@ -58,7 +98,7 @@ def insert_claims(connection: sqlite3.Connection, account: str, records: Iterabl
         sqlite3.IntegrityError: something of it is taken.
     """
     for record in records:
-        claiming = _CLAIMING.get(type(record.fact))
+        claiming = _INSERTING.get(type(record.fact))
         if claiming is not None:
             statement, row_of = claiming
             row = row_of(account, record.seq, record.fact)

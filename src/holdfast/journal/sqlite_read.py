@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from holdfast.domain.fact import Armed, CancelArmed
@@ -59,17 +59,35 @@ def read_stream(
         CorruptionError: the file is damaged or the chain does not hold.
         RetryableError: the file cannot be read now.
     """
+    with one_moment(path, busy_timeout_s) as connection:
+        yield from proved(path, connection, account, after_seq)
+
+
+@contextmanager
+def one_moment(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
+    """A connection that shows the file as of one moment, whatever is written meanwhile.
+
+    Raises:
+        As `read_stream`; what SQLite raises inside is translated as well.
+    """
     with closing(connect(path, busy_timeout_s, read_only=True)) as connection:
         try:
             require_current(path, stored_version(connection))
             connection.execute("BEGIN")
-            head = head_of(path, connection, account)
-            before = hash_at(path, connection, account, after_seq) or GENESIS
-            rows = connection.execute(_RECORDS, (account, after_seq))
-            lines = (Line(*typed(path, row, tuple[int, bytes, bytes])) for row in rows)
-            yield from prove(head, lines, after_seq, before)
+            yield connection
         except SQLITE_ERRORS as error:
             raise_translated(path, error)
+
+
+def proved(
+    path: Path, connection: sqlite3.Connection, account: str, after_seq: int = 0
+) -> Iterator[Record]:
+    """Records in order, verified link by link, over a connection of `one_moment`."""
+    head = head_of(path, connection, account)
+    before = hash_at(path, connection, account, after_seq) or GENESIS
+    rows = connection.execute(_RECORDS, (account, after_seq))
+    lines = (Line(*typed(path, row, tuple[int, bytes, bytes])) for row in rows)
+    yield from prove(head, lines, after_seq, before)
 
 
 def find_attempt(

@@ -1,4 +1,4 @@
-"""Verifying whole streams: every link, every number, every byte, and the head.
+"""Verifying whole streams: every link, every number, every byte, the head, and what is unique.
 
 Not here: signed heads outside the database, which would prove it against the database's owner too.
 """
@@ -12,7 +12,9 @@ import msgspec
 
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.journal.port import Head
-from holdfast.journal.sqlite_read import read_stream, stored_heads
+from holdfast.journal.record import GENESIS
+from holdfast.journal.sqlite_read import one_moment, proved, stored_heads
+from holdfast.journal.sqlite_rows import BadRow, RowCheck, accounts_with_rows
 
 Progress = Callable[[str, int, int], None]
 """Told the account, how many records are proved, and how many there should be."""
@@ -39,6 +41,10 @@ class StreamReport(msgspec.Struct, frozen=True):
         records: how many its head promises.
         proved_to: sequence number of the last record that holds, with all before it.
         sealed_to: of the last record under a signed head outside the database; none yet.
+        rows: how many rows the stream claims in the tables of what must be unique; they are
+            compared when the stream itself holds.
+        bad_rows: the first of the rows that are missing, too many or different.
+        bad_row_count: how many there are.
     """
 
     account: str
@@ -46,13 +52,21 @@ class StreamReport(msgspec.Struct, frozen=True):
     proved_to: int
     sealed_to: int
     first_bad: FirstBad | None
+    rows: int = 0
+    bad_rows: tuple[BadRow, ...] = ()
+    bad_row_count: int = 0
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every record holds, and the tables say the same."""
+        return self.first_bad is None and not self.bad_row_count
 
 
 class Report(msgspec.Struct, frozen=True):
     """All streams that were looked at.
 
     Attributes:
-        ok: every record of every stream holds.
+        ok: every record of every stream holds, and every row beside it.
         records, proved_to: of the stream; of several streams, the sums.
         first_bad: of the first stream that has one.
     """
@@ -74,7 +88,7 @@ def verify(
         RetryableError: the file cannot be read now.
     """
     try:
-        heads = [head for head in stored_heads(path) if account in (None, head.account)]
+        heads = [head for head in _heads(path) if account in (None, head.account)]
     except CorruptionError as error:  # not even the list of streams can be read
         return Report(False, 0, 0, FirstBad(account or "", 1, str(error)), ())
     if account is not None and not heads:
@@ -84,7 +98,7 @@ def verify(
         )
     streams = tuple(_verify_stream(path, head, progress) for head in heads)
     return Report(
-        ok=all(stream.first_bad is None for stream in streams),
+        ok=all(stream.is_good for stream in streams),
         records=sum(stream.records for stream in streams),
         proved_to=sum(stream.proved_to for stream in streams),
         first_bad=next((stream.first_bad for stream in streams if stream.first_bad), None),
@@ -92,16 +106,31 @@ def verify(
     )
 
 
+def _heads(path: Path) -> list[Head]:
+    """Of all streams; and an empty one for each account that has rows and no stream."""
+    heads = stored_heads(path)
+    with one_moment(path) as connection:
+        orphans = accounts_with_rows(connection) - {head.account for head in heads}
+    return [*heads, *(Head(account, 0, 1, 0, GENESIS) for account in sorted(orphans))]
+
+
 def _verify_stream(path: Path, head: Head, progress: Progress) -> StreamReport:
     proved_to, records, first_bad = 0, head.seq, None
     try:
-        for record in read_stream(path, head.account):
-            proved_to = record.seq
-            if proved_to % _STEP == 0:
-                progress(head.account, proved_to, records)
+        with one_moment(path) as connection:
+            check = RowCheck(path, connection, head.account)
+            for record in proved(path, connection, head.account):
+                check.take(record)
+                proved_to = record.seq
+                if proved_to % _STEP == 0:
+                    progress(head.account, proved_to, records)
+            check.finish()
     except CorruptionError as error:
         first_bad = FirstBad(head.account, proved_to + 1, str(error))
-    else:
-        records = proved_to  # it may have grown since
+        progress(head.account, proved_to, records)
+        return StreamReport(head.account, records, proved_to, 0, first_bad)
+    records = proved_to  # it may have grown since
     progress(head.account, proved_to, records)
-    return StreamReport(head.account, records, proved_to, 0, first_bad)
+    return StreamReport(
+        head.account, records, proved_to, 0, None, check.compared, tuple(check.bad), check.bad_count
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -24,9 +24,10 @@ from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import AccountState, BotState, Counters, LegProgress, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every fact meets these.
-_ACKED, _BUY = AttemptState.ACKED, Side.BUY
+_ACKED: Final = AttemptState.ACKED
+_BUY: Final = Side.BUY
 
-REMEMBERED = 512  # closed attempts kept in the fold, for reports that arrive late
+REMEMBERED: Final = 512  # closed attempts kept in the fold, for reports that arrive late
 
 
 def apply(state: AccountState, seq: int, epoch: int, at_ns: int, fact: AnyFact) -> None:
@@ -86,20 +87,20 @@ def _bot(state: AccountState, name: str) -> BotState:
 
 
 def _book(state: AccountState, fill: Fill, bot: str, quote_rate: Decimal | None) -> None:
-    base, quote = fill.symbol.split("/")
-    signed = fill.quantity if fill.side is _BUY else -fill.quantity
-    holdings = state.holdings
+    symbol, quantity, fee, holdings = fill.symbol, fill.quantity, fill.fee, state.holdings
+    base, quote = symbol.split("/")
+    signed = quantity if fill.side is _BUY else -quantity
     holdings[base] = holdings.get(base, ZERO) + signed
     holdings[quote] = holdings.get(quote, ZERO) - signed * fill.price
-    if fill.fee:
-        holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fill.fee
+    if fee:
+        holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fee
     if bot:
         positions = _bot(state, bot).positions
-        position = positions.get(fill.symbol)
+        position = positions.get(symbol)
         if position is None:
-            position = positions[fill.symbol] = Position()
+            position = positions[symbol] = Position()
         position.book(fill, base, quote, quote_rate)
-    state.last_trade[fill.symbol] = _later(state.last_trade.get(fill.symbol, ""), fill.trade_id)
+    state.last_trade[symbol] = _later(state.last_trade.get(symbol, ""), fill.trade_id)
 
 
 def _later(one: str, other: str) -> str:
@@ -318,7 +319,7 @@ def _noted(_state: AccountState, _at: int, _fact: AnyFact) -> None:
     """Kept for people and audits; changes no state."""
 
 
-_APPLY: dict[type, Callable[[AccountState, int, Any], None]] = {
+_APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Opened: _opened,
     facts.TookOver: _took_over,
     facts.BotStarted: _bot_started,

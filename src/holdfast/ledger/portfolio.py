@@ -6,6 +6,7 @@ Not here: orders (ledger.fold), limits (engine.risk).
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -13,7 +14,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 
-_BUY = Side.BUY  # an attribute of an enum is slow to look up on Python 3.11
+_BUY: Final = Side.BUY  # an attribute of an enum is slow to look up on Python 3.11
 
 
 class Position(msgspec.Struct):
@@ -48,28 +49,27 @@ class Position(msgspec.Struct):
         Args:
             quote_rate: quote units per unit of a third fee asset; None when unknown.
         """
-        value = fill.quantity * fill.price
-        in_base = fill.fee if fill.fee_asset == base else ZERO
-        in_quote = fill.fee if fill.fee_asset == quote else ZERO
-        if fill.fee:
-            self.fees[fill.fee_asset] = self.fees.get(fill.fee_asset, ZERO) + fill.fee
-            if fill.fee_asset not in {base, quote}:
+        quantity, fee, asset = fill.quantity, fill.fee, fill.fee_asset
+        value = quantity * fill.price
+        in_base = fee if asset == base else ZERO
+        in_quote = fee if asset == quote else ZERO
+        if fee:
+            self.fees[asset] = self.fees.get(asset, ZERO) + fee
+            if asset not in {base, quote}:
                 if quote_rate is None:
-                    self.unconverted[fill.fee_asset] = (
-                        self.unconverted.get(fill.fee_asset, ZERO) + fill.fee
-                    )
+                    self.unconverted[asset] = self.unconverted.get(asset, ZERO) + fee
                 else:
-                    in_quote = fill.fee * quote_rate
+                    in_quote = fee * quote_rate
         before = self.quantity
         if fill.side is _BUY:
-            self.quantity = before + fill.quantity - in_base
+            self.quantity = before + quantity - in_base
             self.cost += value + in_quote
             self.cash -= value + in_quote
         else:
-            self.quantity = before - fill.quantity - in_base
+            left = self.quantity = before - quantity - in_base
             self.cash += value - in_quote
             if before > ZERO:
-                self.cost = self.cost * self.quantity / before if self.quantity > ZERO else ZERO
+                self.cost = self.cost * left / before if left > ZERO else ZERO
 
 
 class Units(msgspec.Struct):

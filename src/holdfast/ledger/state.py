@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -17,15 +18,17 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
 from holdfast.ledger.portfolio import Position, Units
 
-SNAPSHOT_FORMAT = 1
+SNAPSHOT_FORMAT: Final = 1
 
-STOP, TAKE_PROFIT = "stop", "take_profit"
+STOP: Final = "stop"
+TAKE_PROFIT: Final = "take_profit"
 """What the leg of a protective order is called, after its symbol and a bar."""
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
-_ACKED, _REJECTED = AttemptState.ACKED, AttemptState.REJECTED
-_EXITS = frozenset({STOP, TAKE_PROFIT})
-_UNKNOWN = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
+_ACKED: Final = AttemptState.ACKED
+_REJECTED: Final = AttemptState.REJECTED
+_EXITS: Final = frozenset({STOP, TAKE_PROFIT})
+_UNKNOWN: Final = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
 
 
 class LiveOrder(msgspec.Struct):
@@ -176,6 +179,11 @@ class BotState(msgspec.Struct):
         """The position in `symbol`, to read: an empty one when there is none."""
         return self.positions.get(symbol) or Position()
 
+    def held(self, symbol: str) -> Decimal:
+        """Base units of `symbol` that the bot holds."""
+        position = self.positions.get(symbol)
+        return position.quantity if position is not None else ZERO
+
 
 class Counters(msgspec.Struct):
     """Totals since the stream began, for people and checkers."""
@@ -289,8 +297,8 @@ class _Snapshot(msgspec.Struct):
     state: AccountState
 
 
-_encoder = msgspec.json.Encoder(decimal_format="string")
-_decoder = msgspec.json.Decoder(_Snapshot)
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")
+_decoder: Final = msgspec.json.Decoder(_Snapshot)
 
 
 def to_bytes(state: AccountState) -> bytes:

@@ -5,9 +5,12 @@ Not here: turning cells into values (`read`), file formats (`table`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
+
+from holdfast.errors import ConfigError
 
 
 class Kind(StrEnum):
@@ -63,19 +66,54 @@ _BOOK_NAMES = frozenset({"updatetype", "firstupdateid", "lastupdateid"})
 _BARE_BARS = {"time": 0, "open": 1, "high": 2, "low": 3, "close": 4, "volume": 5}
 
 
-def named_layout(columns: tuple[str, ...]) -> Layout | None:
-    """The layout that a header tells, None when it is neither of candles nor of trades."""
+def named_layout(
+    columns: tuple[str, ...], said: Mapping[str, int] | None = None
+) -> Layout | None:
+    """The layout that a header tells, None when it is neither of candles nor of trades.
+
+    Args:
+        said: places that the user named, by our names; they come before the header's.
+    """
+    said = said or {}
     found: dict[str, int] = {}
     for index, column in enumerate(columns):
         found.setdefault(_folded(column), index)
-    optional = _places(found, _OPTIONAL)
-    bars = _places(found, _BAR_NAMES)
+    optional = {**_places(found, _OPTIONAL), **_of(said, _OPTIONAL)}
+    bars = {**_places(found, _BAR_NAMES), **_of(said, _BAR_NAMES)}
     if len(bars) == len(_BAR_NAMES):
         return Layout(Kind.BARS, {**bars, **_only(optional, "symbol")})
-    trades = _places(found, _TRADE_NAMES)
+    trades = {**_places(found, _TRADE_NAMES), **_of(said, _TRADE_NAMES)}
     if len(trades) == len(_TRADE_NAMES) and not _BOOK_NAMES & found.keys():
         return Layout(Kind.TRADES, {**trades, **optional})
     return None
+
+
+def said_places(
+    said: Mapping[str, str], columns: tuple[str, ...] | None, width: int
+) -> dict[str, int]:
+    """Where the columns are that a user named: `{"time": "ts"}`, or `{"time": "1"}` by number.
+
+    Raises:
+        ConfigError: a name that is none of ours, or a column that is not there.
+    """
+    known = [*_BAR_NAMES, "price", "quantity", *_OPTIONAL]
+    places: dict[str, int] = {}
+    for ours, theirs in said.items():
+        if ours not in known:
+            raise ConfigError(
+                f"seen: --columns {ours}={theirs}; expected: one of {', '.join(known)} before the ="
+            )
+        if columns is not None and theirs in columns:
+            places[ours] = columns.index(theirs)
+        elif theirs.isdigit() and 1 <= int(theirs) <= width:
+            places[ours] = int(theirs) - 1
+        else:
+            there = f"{', '.join(columns)}, or " if columns else ""
+            raise ConfigError(
+                f"seen: --columns {ours}={theirs}; expected: one of {there}a number from 1 to "
+                f"{width}; do: name a column that the file has"
+            )
+    return places
 
 
 def bare_layout(width: int, *, has_words: bool) -> Layout | None:
@@ -103,6 +141,10 @@ def _places(found: dict[str, int], names: dict[str, tuple[str, ...]]) -> dict[st
         if match is not None:
             places[ours] = match
     return places
+
+
+def _of(said: Mapping[str, int], names: Mapping[str, object]) -> dict[str, int]:
+    return {name: place for name, place in said.items() if name in names}
 
 
 def _only(places: dict[str, int], name: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ bars from trades, and the judging of gaps: holes in a recording are kept as they
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
@@ -16,10 +16,10 @@ from holdfast.domain.market import Bar, Trade
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError
 from holdfast.market import names
-from holdfast.market.columns import Kind, Layout, bare_layout, named_layout
+from holdfast.market.columns import Kind, Layout, bare_layout, named_layout, said_places
 from holdfast.market.raw_messages import looks_raw, raw_trades, venue_symbols
 from holdfast.market.stamp import to_ns
-from holdfast.market.table import Cell, Table, open_table, read_bytes
+from holdfast.market.table import Cell, open_table, read_bytes
 
 _SECOND_NS = 1_000_000_000
 _MS_NS = 1_000_000
@@ -95,14 +95,14 @@ def open_recording(path: Path, *, symbol: str | None = None, bar_s: int | None =
         ConfigError: it cannot be read, or does not tell what is needed; the text says what to do.
     """
     name, content = read_bytes(path)
-    wanted = None if symbol is None else _unified(symbol)
+    wanted = None if symbol is None else unified_symbol(symbol)
     if looks_raw(content):
         return _open_raw(path, content, wanted)
     table = open_table(path, name, content)
     first = list(islice(table.rows, _SAMPLE))
-    layout = _layout(path, table, first)
-    found = wanted or _symbol(path, name, layout, first)
-    day = _day_ns(name, layout, first)
+    layout = layout_of(path, table.columns, first)
+    found = wanted or symbol_of(path, name, layout, first)
+    day = day_ns_of(name, layout, first)
     reader = _Rows(path, layout, found, day, 0)
     if layout.kind is Kind.BARS:
         reader.bar_s = bar_s or names.bar_length_in(name) or _usual_distance_s(path, reader, first)
@@ -126,30 +126,56 @@ def _open_raw(path: Path, content: bytes, wanted: str | None) -> Recording:
     return Recording(path, Kind.TRADES, ours, 0, lambda: raw_trades(path, content, chosen[0], ours))
 
 
-def _layout(path: Path, table: Table, first: list[tuple[int, Sequence[Cell]]]) -> Layout:
-    if table.columns is not None:
-        found = named_layout(table.columns)
-        seen = f"columns {', '.join(table.columns)}"
+def layout_of(
+    path: Path,
+    columns: tuple[str, ...] | None,
+    first: Sequence[tuple[int, Sequence[Cell]]],
+    said: Mapping[str, str] | None = None,
+) -> Layout:
+    """What the columns are, by the header, by their number, or as the user said.
+
+    Args:
+        first: some rows from the beginning.
+        said: column names of the file by ours, for what it does not tell.
+
+    Raises:
+        ConfigError: they are neither candles nor trades.
+    """
+    width = len(columns or (first[0][1] if first else ()))
+    places = said_places(said or {}, columns, width)
+    if columns is not None or places:
+        found = named_layout(columns or (), places)
+        seen = f"columns {', '.join(columns)}" if columns else f"{width} columns without names"
     else:
         row = first[0][1]
         has_words = any(str(cell).lower() in _SELLS | _BUYS for cell in row)
         found = bare_layout(len(row), has_words=has_words)
         seen = f"{len(row)} columns without names"
     if found is None:
+        remedy = "add a header with these names"
+        if said is not None:
+            remedy = "say which is which: --columns time=NAME,open=NAME,…"
         raise ConfigError(
             f"seen: {path} with {seen}; expected: candles (time, open, high, low, close, volume) "
-            "or trades (time, price, quantity); do: add a header with these names"
+            f"or trades (time, price, quantity); do: {remedy}"
         )
     if not first:
         raise ConfigError(f"seen: {path} has a header and no rows; expected: trades or candles")
     return found
 
 
-def _symbol(path: Path, name: str, layout: Layout, first: list[tuple[int, Sequence[Cell]]]) -> str:
+def symbol_of(
+    path: Path, name: str, layout: Layout, first: Sequence[tuple[int, Sequence[Cell]]]
+) -> str:
+    """The symbol that the content or a name tells.
+
+    Raises:
+        ConfigError: neither does.
+    """
     if "symbol" in layout.places:
         recorded = {str(cells[layout.places["symbol"]]) for _, cells in first}
         if len(recorded) == 1:
-            return _unified(recorded.pop())
+            return unified_symbol(recorded.pop())
     found = names.symbol_in(Path(name).name) or names.symbol_in(path.name)
     if found is None:
         raise ConfigError(
@@ -159,14 +185,21 @@ def _symbol(path: Path, name: str, layout: Layout, first: list[tuple[int, Sequen
     return found
 
 
-def _unified(symbol: str) -> str:
+def unified_symbol(symbol: str) -> str:
+    """`BTC/USDT` for any usual spelling of a pair.
+
+    Raises:
+        ConfigError: it is no pair.
+    """
     found = names.unified(symbol)
     if found is None:
         raise ConfigError(f"seen: symbol {symbol!r}; expected: a pair such as BTC/USDT")
     return found
 
 
-def _day_ns(name: str, layout: Layout, first: list[tuple[int, Sequence[Cell]]]) -> int | None:
+def day_ns_of(
+    name: str, layout: Layout, first: Sequence[tuple[int, Sequence[Cell]]]
+) -> int | None:
     """The day that times are counted from, when they are milliseconds since midnight."""
     day = names.day_in(name)
     cell = str(first[-1][1][layout.places["time"]])

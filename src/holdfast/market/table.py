@@ -13,11 +13,14 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Cell = str | int
 _FORMATS = (
@@ -29,6 +32,8 @@ _PARQUET = b"PAR1"
 _ARROW = b"ARROW1"
 _FEATHER_V1 = b"FEA1"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The first of equally frequent ones counts.
+_DELIMITERS = (",", ";", "\t")
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -83,7 +88,7 @@ def open_table(path: Path, name: str, content: bytes) -> Table:
     """
     start = content.lstrip()[:1]
     try:
-        if content.startswith((_PARQUET, _ARROW)):
+        if is_columnar(content):
             return _columnar(name, content)
         if start == b"[":
             return _json(path, name, content)
@@ -95,6 +100,32 @@ def open_table(path: Path, name: str, content: bytes) -> Table:
             f"seen: {path}: {error}; expected: a whole file in one of {_FORMATS}; "
             "do: fetch it again or convert it"
         ) from error
+
+
+def delimiter_of(line: str) -> str:
+    """What separates the cells of a CSV line: a comma, unless another one is more frequent."""
+    return max(_DELIMITERS, key=line.count)
+
+
+def is_columnar(content: bytes) -> bool:
+    """Whether `content` is Parquet or Feather, which keep columns and their types."""
+    return content.startswith((_PARQUET, _ARROW))
+
+
+def columnar_frame(content: bytes) -> pl.DataFrame:
+    """The columns of a Parquet or Feather file, with their types.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    # Half a second to import, and only these two formats need it.
+    import polars as pl  # noqa: PLC0415
+
+    read = pl.read_parquet if content.startswith(_PARQUET) else pl.read_ipc
+    try:
+        return read(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(str(error)) from error
 
 
 def _unknown(path: Path) -> ConfigError:
@@ -115,14 +146,9 @@ def _unzipped(path: Path, content: bytes) -> tuple[str, bytes]:
 
 
 def _columnar(name: str, content: bytes) -> Table:
-    # Half a second to import, and only these two formats need it.
     import polars as pl  # noqa: PLC0415
 
-    read = pl.read_parquet if content.startswith(_PARQUET) else pl.read_ipc
-    try:
-        frame = read(io.BytesIO(content))
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(str(error)) from error
+    frame = columnar_frame(content)
     times = [key for key, kind in frame.schema.items() if isinstance(kind, pl.Datetime | pl.Date)]
     frame = frame.with_columns(pl.col(key).dt.epoch("ns") for key in times)
     rows = (
@@ -135,8 +161,7 @@ def _columnar(name: str, content: bytes) -> Table:
 def _csv(name: str, content: bytes) -> Table:
     text = content.removeprefix(_BYTE_ORDER_MARK).decode("utf-8")
     lines = text.splitlines()
-    delimiter = ";" if lines[0].count(";") > lines[0].count(",") else ","
-    reader = csv.reader(lines, delimiter=delimiter)
+    reader = csv.reader(lines, delimiter=delimiter_of(lines[0]))
     rows = ((reader.line_num, cells) for cells in reader if cells)
     first = next(rows)
     if all(_is_number_or_time(cell) for cell in first[1][:2]):

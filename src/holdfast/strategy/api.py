@@ -12,7 +12,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from holdfast.domain.market import Bar
-from holdfast.strategy.indicators import Indicator, Sma
+from holdfast.strategy.indicators import (
+    Adx,
+    Atr,
+    Bollinger,
+    Donchian,
+    Ema,
+    Indicator,
+    Macd,
+    Rsi,
+    Sma,
+    Supertrend,
+    Vwap,
+)
 from holdfast.strategy.wish import Wish
 
 IndicatorT = TypeVar("IndicatorT", bound=Indicator)
@@ -63,7 +75,11 @@ class View:
 
 
 class BarSeries:
-    """The bot's bars, as something to hang indicators on."""
+    """The bot's bars, as something to hang indicators on; `docs/indicators.md` has them all.
+
+    Raises:
+        ValueError: from each, when a period or a multiplier is out of range.
+    """
 
     def __init__(self, indicators: list[Indicator]) -> None:
         self._indicators = indicators
@@ -71,6 +87,42 @@ class BarSeries:
     def sma(self, period: int) -> Sma:
         """A simple moving average of the close."""
         return self.add(Sma(period))
+
+    def ema(self, period: int) -> Ema:
+        """An exponential moving average of the close."""
+        return self.add(Ema(period))
+
+    def rsi(self, period: int = 14) -> Rsi:
+        """The relative strength index, 0 to 100."""
+        return self.add(Rsi(period))
+
+    def atr(self, period: int = 14) -> Atr:
+        """The average true range, quote units."""
+        return self.add(Atr(period))
+
+    def bollinger(self, period: int = 20, multiplier: float = 2.0) -> Bollinger:
+        """Bands of `multiplier` standard deviations around the mean of the close."""
+        return self.add(Bollinger(period, multiplier))
+
+    def macd(self, fast: int = 12, slow: int = 26, signal_period: int = 9) -> Macd:
+        """The difference of two exponential averages, and its signal."""
+        return self.add(Macd(fast, slow, signal_period))
+
+    def vwap(self, period: int) -> Vwap:
+        """The volume-weighted average price of the last `period` bars."""
+        return self.add(Vwap(period))
+
+    def donchian(self, period: int = 20) -> Donchian:
+        """The highest high and the lowest low, the newest bar included."""
+        return self.add(Donchian(period))
+
+    def adx(self, period: int = 14) -> Adx:
+        """The average directional index, 0 to 100, and both directions."""
+        return self.add(Adx(period))
+
+    def supertrend(self, period: int = 10, multiplier: float = 3.0) -> Supertrend:
+        """A stop that follows the price at `multiplier` average true ranges."""
+        return self.add(Supertrend(period, multiplier))
 
     def add(self, indicator: IndicatorT) -> IndicatorT:
         """Feed `indicator` from now on, and wait for it before the first decision."""

@@ -65,6 +65,49 @@ CEILING: Final[dict[Purpose, float]] = {
 _BORDER_MS: Final = 250
 
 
+# No order arrives later than this after it was sent: the longest deadline that exchanges accept,
+# and how long the slowest of them works on it.
+_LOST_MS: Final = 75_000
+
+
+class Flight(msgspec.Struct, frozen=True, gc=False):
+    """An order that has left.
+
+    Attributes:
+        number: among all orders that ever left.
+        beside: how many others were under way when it left.
+        sent_ms: the exchange's clock then.
+    """
+
+    number: int
+    beside: int
+    sent_ms: int
+
+
+class _Traffic:
+    """Orders under way: a count in a reply need not include those that flew beside it."""
+
+    def __init__(self) -> None:
+        self._sent = 0
+        self._open: dict[int, int] = {}  # number: when it left
+
+    def leave(self, server_ms: int) -> Flight:
+        while self._open:
+            oldest = next(iter(self._open))
+            if server_ms - self._open[oldest] <= _LOST_MS:
+                break
+            del self._open[oldest]
+        self._sent += 1
+        flight = Flight(self._sent, len(self._open), server_ms)
+        self._open[self._sent] = server_ms
+        return flight
+
+    def land(self, flight: Flight) -> int:
+        """How many orders its reply may not have counted."""
+        self._open.pop(flight.number, None)
+        return flight.beside + self._sent - flight.number
+
+
 class _Window:
     """One limit with its uses, by the number of the window since the exchange's epoch."""
 
@@ -100,6 +143,13 @@ class _Window:
         if len(self._used) > len(numbers):
             self._used = {number: self._used[number] for number in numbers}
 
+    def lower_to(self, used: int, sent_ms: int, server_ms: int) -> None:
+        """The exchange counts at most `used` in the window that lasted from then to now, if any."""
+        numbers = {*self.numbers(sent_ms), *self.numbers(server_ms)}
+        if len(numbers) == 1:
+            number = numbers.pop()
+            self._used[number] = min(self._used.get(number, 0), used)
+
     def raise_to(self, used: int, server_ms: int) -> None:
         """The exchange counts `used`: never believe less than we know of."""
         # Others behind the same address may hold the other shares; only what exceeds them is ours.
@@ -121,6 +171,7 @@ class RateBudget:
             raise ValueError(f"share {share} is not over 0 and up to 1")
         self._share = share
         self._windows: list[_Window] = []
+        self._traffic = _Traffic()
         self._blocked_until_ns: dict[LimitKind, int] = {}
         self.learn(limits)
 
@@ -143,17 +194,36 @@ class RateBudget:
             blocked_ns = max(blocked_ns, self._blocked_until_ns.get(LimitKind.ORDERS, 0) - mono_ns)
         return max(wait_ms / 1_000, blocked_ns / 1_000_000_000, 0.0)
 
-    def spend(self, cost: Cost, server_ms: int) -> None:
-        """A request is about to leave."""
+    def spend(self, cost: Cost, server_ms: int) -> Flight | None:
+        """A request is about to leave; an order's flight is to be told with its reply."""
         for window in self._windows:
             amount = cost.of(window.limit.kind)
             if amount:
                 window.use(amount, server_ms)
+        flight = None
+        for _ in range(cost.orders):
+            flight = self._traffic.leave(server_ms)
+        return flight
 
-    def observe(self, kind: LimitKind, interval_ms: int, used: int, server_ms: int) -> None:
-        """A reply says how much of a window the exchange counts as used."""
+    def observe(
+        self,
+        kind: LimitKind,
+        interval_ms: int,
+        used: int,
+        server_ms: int,
+        flight: Flight | None = None,
+    ) -> None:
+        """A reply says how much of a window the exchange counts as used.
+
+        Args:
+            flight: of the order that is answered. Orders are given back when they fill, so their
+                count is followed downwards as well, but for those that it may not include yet.
+        """
+        unseen = self._traffic.land(flight) if flight is not None else 0
         for window in self._windows:
             if window.limit.kind is kind and window.limit.interval_ms == interval_ms:
+                if flight is not None and kind is LimitKind.ORDERS:
+                    window.lower_to(used + unseen, flight.sent_ms, server_ms)
                 window.raise_to(used, server_ms)
 
     def block(self, kind: LimitKind, for_s: float, mono_ns: int) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import signal
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ import aiohttp
 import pytest
 
 from holdfast.errors import ConfigError, CorruptionError
-from holdfast.exchange.server import serve
-from holdfast.exchange.statelog import FILE_NAME
-from tests.support.exchange import Client, LadderFlow, local_exchange, on_loop
+from holdfast.exchange.core import Exchange
+from holdfast.exchange.server import kept_state, serve
+from holdfast.exchange.statelog import FILE_NAME, StateLog
+from tests.support.exchange import BTC_USDT, Client, LadderFlow, local_exchange, on_loop
+from tests.support.waiting import until
 
 # An exchange of its own process, to be killed: it says its address and runs until then.
 PROGRAM = """
@@ -186,3 +191,84 @@ async def test_a_port_in_use_is_said_in_words() -> None:
         with pytest.raises(ConfigError, match=f"port {port}"):
             async with serve(LadderFlow(), port=port):
                 pass
+
+
+@on_loop
+async def test_a_start_leaves_of_the_past_only_what_still_matters(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    async with local_exchange(state_dir=tmp_path) as (_, client):
+        for number in range(40):
+            await client.order(
+                type="LIMIT", price="40000", quantity="0.01", newClientOrderId=f"n{number}"
+            )
+            await client.call(
+                "DELETE", "/api/v3/order", symbol="BTCUSDT", origClientOrderId=f"n{number}"
+            )
+        await client.order(newClientOrderId="filled")
+        before = await client.ledger()
+    grown = path.read_bytes()
+    async with aiohttp.ClientSession() as http, restored(tmp_path) as running:
+        assert path.stat().st_size < 0.6 * len(grown)
+        again = await as_client(running, http, client)
+        assert comparable(await again.ledger()) == comparable(before)
+        await again.order(newClientOrderId="after")
+    assert path.read_bytes().count(b"\n") < grown.count(b"\n") / 10
+    async with aiohttp.ClientSession() as http, restored(tmp_path) as running:
+        ledger = await (await as_client(running, http, client)).ledger()
+        assert [row["clientOrderId"] for row in ledger["orders"]][-2:] == ["filled", "after"]
+
+
+@on_loop
+async def test_a_start_that_died_while_it_wrote_the_file_anew_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    async with local_exchange(state_dir=tmp_path) as (_, client):
+        await client.order(newClientOrderId="kept")
+        before = await client.ledger()
+    (tmp_path / f"{FILE_NAME}.new").write_bytes(b'{"accounts":[{"num')
+    async with aiohttp.ClientSession() as http, restored(tmp_path) as running:
+        again = await as_client(running, http, client)
+        assert comparable(await again.ledger()) == comparable(before)
+    assert [each.name for each in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_a_file_that_was_replaced_while_it_was_waited_for_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens the file just before another start replaces it would hold a lock on nothing."""
+    lock = fcntl.flock
+
+    def replaced_meanwhile(file: int, operation: int) -> None:
+        (tmp_path / FILE_NAME).unlink()
+        (tmp_path / FILE_NAME).touch()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_meanwhile)
+    with pytest.raises(ConfigError, match="in use by another exchange"):
+        StateLog(tmp_path)
+
+
+@on_loop
+async def test_what_was_answered_is_on_the_disk_soon_after(tmp_path: Path) -> None:
+    """`kill -9` costs nothing at all; this bounds what a crash of the machine may cost."""
+    exchange = Exchange([BTC_USDT])
+    async with kept_state(exchange, tmp_path):
+        log = exchange.recorder
+        assert isinstance(log, StateLog)
+        exchange.open_account({"USDT": Decimal(10)})
+        assert log.unsynced_bytes > 0
+        await until(lambda: not log.unsynced_bytes, "a sync")
+
+
+def test_nothing_more_is_answered_when_the_disk_does_not_keep_it(tmp_path: Path) -> None:
+    def fail(_file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    log, exchange = StateLog(tmp_path, fsync=fail), Exchange([BTC_USDT])
+    log.attach(exchange)
+    exchange.open_account({"USDT": Decimal(10)})
+    with pytest.raises(OSError, match="Input/output error"):
+        log.sync()
+    with pytest.raises(OSError, match="start the exchange again"):
+        exchange.open_account({"USDT": Decimal(10)})
+    log.close()

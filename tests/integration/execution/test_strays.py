@@ -16,6 +16,7 @@ from holdfast.venues.binance.signing import Key
 from holdfast.venues.port import Placement, Purpose
 from tests.support.exchange import Client, Clock, local_exchange, on_loop
 from tests.support.execution_world import ExecutionWorld, world
+from tests.support.waiting import PATIENCE_S
 
 PRICE = Decimal(60_000)
 
@@ -25,7 +26,10 @@ async def _trading(path: Path) -> AsyncIterator[tuple[ExecutionWorld, BinanceVen
     clock = Clock()
     async with local_exchange({"USDT": "1000000"}, now_ns=clock) as (running, client):
         venue = BinanceVenue(
-            Key(client.api_key, client.secret), Endpoints(rest_url=running.url), wall_ns=clock
+            Key(client.api_key, client.secret),
+            Endpoints(rest_url=running.url),
+            wall_ns=clock,
+            mono_ns=lambda: 0,  # time stands at both ends: no question is ever ahead of it
         )
         store = SqliteStore(path / "journal.db")
         try:
@@ -47,7 +51,7 @@ async def _place_doubled(at: ExecutionWorld, venue: BinanceVenue, client: Client
     )
     assert verdict.report is not None
     await at.books.report(verdict.report, "reply")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len((await client.ledger())["orders"]) < 2:
             await asyncio.sleep(0.01)
     return attempt

@@ -19,6 +19,7 @@ from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.sqlite_read import read_stream
 from tests.support.journal_facts import acked, armed, decided
+from tests.support.waiting import PATIENCE_S
 
 COMMITS = 3
 # BEGIN, the head, three records, a decision, an attempt, COMMIT; 9 dies after all of them.
@@ -67,7 +68,7 @@ def facts_of(number: int) -> list[AnyFact]:
 def crash(path: Path, statement: int) -> None:
     child = Path(__file__).with_name("crash_child.py")
     command = [sys.executable, str(child), str(path), str(COMMITS), str(statement)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
     assert ran.returncode == -signal.SIGKILL, ran.stderr
     assert ran.stdout.split() == [str(number) for number in range(1, COMMITS + 1)]
 
@@ -99,7 +100,7 @@ def test_killed_in_a_flood_every_acknowledged_order_is_there(path: Path, orders:
     assert child.stdout is not None
     first = "".join(child.stdout.readline() for _ in range(orders))
     child.kill()
-    rest, _ = child.communicate(timeout=60)
+    rest, _ = child.communicate(timeout=PATIENCE_S)
     # The last line may be cut: the pipe was cut with its writer.
     acknowledged = {int(line) for line in (first + rest).splitlines(True) if line.endswith("\n")}
     stored = [record.fact for record in read_stream(path, "main")]

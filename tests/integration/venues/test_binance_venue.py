@@ -20,11 +20,22 @@ from holdfast.exchange.server import Running
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints, Patience
 from holdfast.venues.binance.signing import Key
-from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, StreamDown
-from tests.support.exchange import Client, local_exchange
+from holdfast.venues.port import (
+    Answer,
+    Cancellation,
+    OrderReport,
+    Placement,
+    Purpose,
+    StreamDown,
+    StreamUp,
+    VenueEvent,
+)
+from tests.support.exchange import Client, Clock, local_exchange
 from tests.support.raw_server import Conversation, raw_server
+from tests.support.waiting import PATIENCE_S, until
 
 KEY = Key("k" * 64, "s" * 64)
+ROOMY_MS = 20_000  # of a window whose end is not the point
 
 
 @asynccontextmanager
@@ -44,11 +55,19 @@ async def trading(
             await venue.close()
 
 
-def market_order(cid: str, *, window_ms: int = 2_000) -> Placement:
+def market_order(
+    cid: str, *, window_ms: int = ROOMY_MS, at_ns: int = 0, price: Decimal | None = None
+) -> Placement:
+    """At the market, or a limit order at `price`."""
     spec = OrderSpec(
-        symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, quantity=Decimal("0.01")
+        symbol="BTC/USDT",
+        side=Side.BUY,
+        type=OrderType.MARKET if price is None else OrderType.LIMIT,
+        quantity=Decimal("0.01"),
+        price=price,
     )
-    return Placement(cid, spec, time.time_ns() // 1_000_000, window_ms, Purpose.ENTER)
+    at_ms = (at_ns or time.time_ns()) // 1_000_000
+    return Placement(cid, spec, at_ms, window_ms, Purpose.ENTER)
 
 
 def requests_seen(running: Running, method: str) -> int:
@@ -62,7 +81,7 @@ def test_the_signed_deadline_is_the_callers_to_the_millisecond() -> None:
             await venue.place(placement, lambda: None)
             (seen,) = running.desk.gateway.requests
             assert seen.params["timestamp"] == str(placement.timestamp_ms)
-            assert seen.params["recvWindow"] == "2000"
+            assert seen.params["recvWindow"] == str(ROOMY_MS)
             assert seen.params["newClientOrderId"] == "deadline1"
 
     asyncio.run(scenario())
@@ -95,7 +114,7 @@ def test_a_cancel_is_one_request_even_on_a_connection_gone_stale() -> None:
             running.desk.admin.inject(
                 Fault(FaultKind.RESET, Match(method="DELETE"), count=1, params={"when": "after"})
             )
-            cancel = Cancellation("c1", "none1", "BTC/USDT", time.time_ns() // 1_000_000, 2_000)
+            cancel = Cancellation("c1", "none1", "BTC/USDT", time.time_ns() // 1_000_000, ROOMY_MS)
             assert (await venue.cancel(cancel)).answer is Answer.UNKNOWN
             assert requests_seen(running, "DELETE") == 1
 
@@ -104,20 +123,23 @@ def test_a_cancel_is_one_request_even_on_a_connection_gone_stale() -> None:
 
 def test_no_reply_is_waited_for_longer_than_the_window_and_its_margin() -> None:
     async def scenario() -> None:
-        async def silent(conversation: Conversation) -> None:
+        async def tells_the_time_and_no_more(conversation: Conversation) -> None:
             await conversation.request()
-            await asyncio.sleep(10)
+            await conversation.reply(b'{"serverTime":1}')
+            await conversation.request()
+            await asyncio.sleep(10 * PATIENCE_S)
 
-        async with raw_server(silent) as heard:
+        async with raw_server(tells_the_time_and_no_more) as heard:
             venue = BinanceVenue(
                 KEY, Endpoints(rest_url=heard.url), patience=Patience(reply_margin_s=0.1)
             )
+            await venue.time()  # a connection: a slow handshake would be NOT_SENT
             started = time.monotonic()
             verdict = await venue.place(market_order("slow1", window_ms=500), lambda: None)
             waited_s = time.monotonic() - started
             await venue.close()
             assert (verdict.answer, verdict.code) == (Answer.UNKNOWN, "TimeoutError")
-            assert 0.6 <= waited_s < 5
+            assert 0.6 <= waited_s < PATIENCE_S
 
     asyncio.run(scenario())
 
@@ -155,20 +177,48 @@ def test_after_being_told_that_it_is_late_the_clock_is_read_again() -> None:
     asyncio.run(scenario())
 
 
+@asynccontextmanager
+async def few_orders() -> AsyncIterator[tuple[BinanceVenue, Running, Clock]]:
+    """A venue that takes eight unfilled orders in ten seconds, on a clock that stands still."""
+    limits = Limits(weight_per_minute=100_000, orders_per_10s=8)
+    clock = Clock()
+    async with local_exchange(limits=limits, now_ns=clock) as (running, client):
+        venue = BinanceVenue(
+            Key(client.api_key, client.secret),
+            Endpoints(rest_url=running.url),
+            mono_ns=lambda: 0,
+            wall_ns=clock,
+        )
+        await venue.time()
+        await venue.instruments()
+        yield venue, running, clock
+        await venue.close()
+
+
+async def answers_to(
+    venue: BinanceVenue, clock: Clock, count: int, price: Decimal | None
+) -> list[Answer]:
+    orders = [market_order(f"many{n}", at_ns=clock.ns, price=price) for n in range(count)]
+    return [(await venue.place(order, lambda: None)).answer for order in orders]
+
+
 def test_the_exchanges_own_limits_are_never_broken_by_us() -> None:
     async def scenario() -> None:
-        limits = Limits(weight_per_minute=100_000, orders_per_10s=8)
-        async with trading(limits) as (venue, running, _):
-            await venue.instruments()
-            answers = [
-                (await venue.place(market_order(f"many{n}"), lambda: None)).answer
-                for n in range(20)
-            ]
-            # At most two windows were touched, each up to three quarters of its eight.
-            assert set(answers) == {Answer.ACKED, Answer.NOT_SENT}
-            assert answers.count(Answer.ACKED) in range(3, 13)
+        async with few_orders() as (venue, running, clock):
+            answers = await answers_to(venue, clock, 20, Decimal(50_000))
+            # Up to three quarters of the window's eight.
+            assert answers == [Answer.ACKED] * 6 + [Answer.NOT_SENT] * 14
             assert venue.delay_s(Purpose.ENTER) > 0
             assert venue.delay_s(Purpose.CANCEL) == 0
+            assert all(each.status != 429 for each in running.desk.gateway.requests)
+
+    asyncio.run(scenario())
+
+
+def test_orders_that_fill_do_not_count_against_the_limit_of_orders() -> None:
+    async def scenario() -> None:
+        async with few_orders() as (venue, running, clock):
+            assert await answers_to(venue, clock, 20, None) == [Answer.ACKED] * 20
             assert all(each.status != 429 for each in running.desk.gateway.requests)
 
     asyncio.run(scenario())
@@ -229,6 +279,29 @@ def test_no_stream_knocks_while_the_exchange_has_told_us_to_stay_away() -> None:
     asyncio.run(scenario())
 
 
+def test_an_order_on_a_market_that_nobody_asked_for_is_told_under_its_unified_name() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, _, client):
+            await venue.instruments(("ETH/USDT",))
+            events = venue.events()
+            assert isinstance(await anext(events), StreamUp)
+            await client.order(newClientOrderId="by-hand")
+            async with asyncio.timeout(PATIENCE_S):
+                told = [event async for event in _until_filled(events)]
+            assert {report.symbol for report in told} == {"BTC/USDT"}
+            assert [fill.symbol for fill in told[-1].fills] == ["BTC/USDT"]
+
+    asyncio.run(scenario())
+
+
+async def _until_filled(events: AsyncIterator[VenueEvent]) -> AsyncIterator[OrderReport]:
+    async for event in events:
+        if isinstance(event, OrderReport):
+            yield event
+            if event.state is OrderState.FILLED:
+                return
+
+
 def test_orders_do_not_queue_behind_questions() -> None:
     async def scenario() -> None:
         async with trading() as (venue, running, _):
@@ -240,7 +313,7 @@ def test_orders_do_not_queue_behind_questions() -> None:
                 asyncio.create_task(venue.open_orders("BTC/USDT", Purpose.RESOLVE))
                 for _ in range(80)  # more than one session has connections
             ]
-            await asyncio.sleep(0.1)
+            await until(lambda: requests_seen(running, "GET") >= 64, "questions that wait")
             verdict = await venue.place(market_order("ahead1"), lambda: None)
             assert verdict.answer is Answer.ACKED
             assert not any(question.done() for question in questions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from holdfast.errors import ConfigError
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.wire import Reply
-from tests.support.raw_server import Certified, Conversation, Talk, raw_server, unused_port
+from tests.support.ports import refusing_port
+from tests.support.raw_server import Certified, Conversation, Talk, raw_server
+from tests.support.waiting import PATIENCE_S, until
 
 
 class Caller:
@@ -25,8 +28,8 @@ class Caller:
         self,
         method: str = "POST",
         *,
-        timeout_s: float = 5,
-        connect_timeout_s: float = 5,
+        timeout_s: float = PATIENCE_S,
+        connect_timeout_s: float = PATIENCE_S,
         max_bytes: int = 100,
     ) -> Reply:
         return await self.line.ask(
@@ -39,7 +42,11 @@ class Caller:
         )
 
     async def failure(
-        self, method: str = "POST", *, timeout_s: float = 5, connect_timeout_s: float = 5
+        self,
+        method: str = "POST",
+        *,
+        timeout_s: float = PATIENCE_S,
+        connect_timeout_s: float = PATIENCE_S,
     ) -> UnansweredError:
         with pytest.raises(UnansweredError) as caught:
             await self.ask(method, timeout_s=timeout_s, connect_timeout_s=connect_timeout_s)
@@ -57,7 +64,7 @@ async def echo(conversation: Conversation) -> None:
 
 async def silent(conversation: Conversation) -> None:
     await conversation.request()
-    await asyncio.sleep(30)
+    await asyncio.sleep(10 * PATIENCE_S)
 
 
 def test_the_hook_runs_before_the_server_has_heard_anything() -> None:
@@ -69,7 +76,7 @@ def test_the_hook_runs_before_the_server_has_heard_anything() -> None:
                 await line.ask(
                     "POST",
                     "/x",
-                    timeout_s=2,
+                    timeout_s=PATIENCE_S,
                     max_bytes=10,
                     on_first_byte=lambda: requests_at_hook.append(len(heard.requests)),
                 )
@@ -84,7 +91,7 @@ def test_the_path_and_query_go_out_as_they_were_signed() -> None:
     async def scenario() -> None:
         async with raw_server(echo) as heard:
             line = Line(heard.url)
-            await line.ask("GET", "/x?b=%2F&a=%7E&c=+", timeout_s=2, max_bytes=10)
+            await line.ask("GET", "/x?b=%2F&a=%7E&c=+", timeout_s=PATIENCE_S, max_bytes=10)
             await line.close()
             assert heard.requests == ["GET /x?b=%2F&a=%7E&c=+ HTTP/1.1"]
 
@@ -145,7 +152,7 @@ def test_an_address_is_reached_and_named_as_http_has_it(
 
             monkeypatch.setattr(loop, "create_connection", lead)
             line = Line(url)
-            await line.ask("GET", "/x", timeout_s=2, max_bytes=10)
+            await line.ask("GET", "/x", timeout_s=PATIENCE_S, max_bytes=10)
             await line.close()
             assert (asked, encrypted) == ([reached], [url.startswith("https")])
             assert heard.heads == [f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()]
@@ -159,6 +166,32 @@ def test_a_server_on_ipv6_is_asked() -> None:
             caller = Caller(Line(f"http://[::1]:{heard.port}"))
             assert (await caller.ask()).status == 200
             await caller.line.close()
+
+    asyncio.run(scenario())
+
+
+def test_an_address_that_does_not_answer_does_not_hold_up_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        connect = loop.sock_connect
+
+        async def two_addresses(_host: str, port: int, **_: Any) -> list[Any]:
+            family = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+            return [(*family, (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+
+        async def connect_to_one(raw: socket.socket, address: Any) -> None:
+            hangs = address[0] == "127.0.0.2"
+            await (asyncio.sleep(10 * PATIENCE_S) if hangs else connect(raw, address))
+
+        monkeypatch.setattr(loop, "getaddrinfo", two_addresses)
+        monkeypatch.setattr(loop, "sock_connect", connect_to_one)
+        async with raw_server(echo) as heard:
+            caller = Caller(Line(f"http://exchange.test:{heard.port}"))
+            assert (await caller.ask(connect_timeout_s=PATIENCE_S)).status == 200
+            await caller.line.close()
+            assert len(heard.requests) == 1
 
     asyncio.run(scenario())
 
@@ -189,7 +222,7 @@ def test_a_path_that_would_break_the_request_is_not_sent(path: str) -> None:
         async with raw_server(echo) as heard:
             line = Line(heard.url)
             with pytest.raises(UnansweredError) as caught:
-                await line.ask("POST", path, timeout_s=1, max_bytes=9)
+                await line.ask("POST", path, timeout_s=PATIENCE_S, max_bytes=9)
             await line.close()
             assert not caught.value.sent
             assert heard.connections == 0
@@ -199,8 +232,9 @@ def test_a_path_that_would_break_the_request_is_not_sent(path: str) -> None:
 
 def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
     async def scenario() -> None:
-        caller = Caller(Line(f"http://127.0.0.1:{unused_port()}"))
-        failure = await caller.failure()
+        with refusing_port() as port:
+            caller = Caller(Line(f"http://127.0.0.1:{port}"))
+            failure = await caller.failure()
         assert (failure.sent, caller.left) == (False, 0)
 
     asyncio.run(scenario())
@@ -239,14 +273,14 @@ def test_a_failed_tls_handshake_proves_that_nothing_was_sent() -> None:
 
 def test_a_handshake_that_never_ends_proves_that_nothing_was_sent() -> None:
     async def says_nothing(_: Conversation) -> None:
-        await asyncio.sleep(30)
+        await asyncio.sleep(10 * PATIENCE_S)
 
     async def scenario() -> None:
         async with raw_server(says_nothing) as heard:
             caller = Caller(Line(f"https://127.0.0.1:{heard.port}"))
             failure = await caller.failure(connect_timeout_s=0.2)
             assert (failure.sent, failure.kind, caller.left) == (False, "TimeoutError", 0)
-            assert heard.connections == 1
+            await until(lambda: heard.connections == 1, "a connection")
 
     asyncio.run(scenario())
 
@@ -279,7 +313,7 @@ def test_over_tls_the_hook_runs_after_the_handshake_and_before_the_request(tmp_p
                 reply = await line.ask(
                     "POST",
                     "/x",
-                    timeout_s=2,
+                    timeout_s=PATIENCE_S,
                     max_bytes=10,
                     on_first_byte=lambda: at_hook.append(
                         (len(server.asked_for), len(heard.requests))
@@ -330,7 +364,6 @@ async def too_long(conversation: Conversation) -> None:
         half_a_body,
         no_http,
         too_long,
-        silent,
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
@@ -338,8 +371,28 @@ def test_once_connected_every_failure_leaves_the_outcome_open(talk: Talk, method
     async def scenario() -> None:
         async with raw_server(talk) as heard:
             caller = Caller(Line(heard.url))
-            failure = await caller.failure(method, timeout_s=0.5 if talk is silent else 5)
+            failure = await caller.failure(method)
             assert (failure.sent, caller.left) == (True, 1)
+            assert heard.connections == 1
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_a_reply_that_never_comes_leaves_the_outcome_open(method: str) -> None:
+    """On a connection that is there already, so that no slow handshake can use up the time."""
+
+    async def silent_at_last(conversation: Conversation) -> None:
+        await conversation.request()
+        await conversation.reply(b"{}")
+        await silent(conversation)
+
+    async def scenario() -> None:
+        async with raw_server(silent_at_last) as heard:
+            caller = Caller(Line(heard.url))
+            await caller.ask(method)
+            failure = await caller.failure(method, timeout_s=0.3)
+            assert (failure.sent, caller.left) == (True, 2)
             assert heard.connections == 1
 
     asyncio.run(scenario())
@@ -390,7 +443,7 @@ def test_a_hook_that_fails_keeps_the_request_from_leaving_but_counts_as_sent() -
                 raise ValueError("a mistake")
 
             with pytest.raises(UnansweredError) as caught:
-                await line.ask("POST", "/", timeout_s=1, max_bytes=9, on_first_byte=broken)
+                await line.ask("POST", "/", timeout_s=PATIENCE_S, max_bytes=9, on_first_byte=broken)
             await line.close()
             assert caught.value.sent
             assert heard.requests == []

@@ -15,10 +15,11 @@ from holdfast.venues.binance import line as line_module
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.wire import Reply
 from tests.support.raw_server import Conversation, raw_server
+from tests.support.waiting import PATIENCE_S, until
 
 
 async def ask(line: Line, path: str = "/x", **options: Any) -> Reply:
-    return await line.ask("DELETE", path, **{"timeout_s": 5, "max_bytes": 100, **options})
+    return await line.ask("DELETE", path, **{"timeout_s": PATIENCE_S, "max_bytes": 100, **options})
 
 
 async def failure(line: Line, path: str = "/x", **options: Any) -> UnansweredError:
@@ -80,16 +81,22 @@ def test_whoever_waits_too_long_for_a_connection_has_sent_nothing(
     monkeypatch.setattr(line_module, "MOST_CONNECTIONS", 1)
 
     async def scenario() -> None:
-        async with raw_server(silent) as heard:
+        second_has_ended = asyncio.Event()
+
+        async def hangs_up_late(conversation: Conversation) -> None:
+            await conversation.request()
+            await second_has_ended.wait()
+
+        async with raw_server(hangs_up_late) as heard:
             line = Line(heard.url)
-            first = asyncio.create_task(failure(line, "/first", timeout_s=1))
-            while not heard.requests:
-                await asyncio.sleep(0.005)
+            first = asyncio.create_task(failure(line, "/first"))
+            await until(lambda: bool(heard.requests), "the first request")
             second = await failure(line, "/second", connect_timeout_s=0.2)
             assert (second.sent, second.kind) == (False, "TimeoutError")
+            second_has_ended.set()
             assert (await first).sent
             # What the two held is free again.
-            assert (await failure(line, "/third", timeout_s=0.2)).sent
+            assert (await failure(line, "/third")).sent
             await line.close()
             assert [request.split()[1] for request in heard.requests] == ["/first", "/third"]
 
@@ -107,7 +114,7 @@ def test_a_connection_idle_for_too_long_is_not_used_again(monkeypatch: pytest.Mo
             await line.close()
             return heard.connections
 
-    assert asyncio.run(scenario(10)) == 2
+    assert asyncio.run(scenario(10 * PATIENCE_S)) == 2
     assert asyncio.run(scenario(0.05)) == 4
 
 
@@ -180,7 +187,7 @@ def test_what_happens_to_a_connection_while_our_loop_is_busy_is_seen_before_it_i
         await line.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(PATIENCE_S)
         server = threading.Thread(target=serve, args=(listener,))
         server.start()
         try:
@@ -200,6 +207,7 @@ def test_a_late_reply_is_never_taken_for_the_next_requests() -> None:
     async def scenario() -> None:
         async with raw_server(late_at_first) as heard:
             line = Line(heard.url)
+            await ask(line, "/warm")  # a connection: no slow handshake can use up the time
             assert (await failure(line, "/first", timeout_s=0.1)).sent
             await asyncio.sleep(0.3)
             reply = await ask(line, "/second")
@@ -212,7 +220,7 @@ def test_a_late_reply_is_never_taken_for_the_next_requests() -> None:
 def test_a_reply_before_the_request_was_out_is_one_and_ends_its_connection() -> None:
     async def refuses_at_once(conversation: Conversation) -> None:
         await conversation.reply(b"too much", "414 URI Too Long")
-        await asyncio.sleep(30)
+        await asyncio.sleep(10 * PATIENCE_S)
 
     async def scenario() -> None:
         async with raw_server(refuses_at_once) as heard:
@@ -232,14 +240,11 @@ def test_cancelling_after_the_first_byte_cancels_the_caller_and_closes_the_conne
             line = Line(heard.url)
             left: list[int] = []
             asking = asyncio.create_task(ask(line, on_first_byte=lambda: left.append(1)))
-            while not heard.requests:
-                await asyncio.sleep(0.005)
+            await until(lambda: bool(heard.requests), "the request")
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-            async with asyncio.timeout(2):
-                while not heard.hung_up:
-                    await asyncio.sleep(0.005)
+            await until(lambda: heard.hung_up > 0, "the end of the connection")
             await line.close()
             assert (left, heard.connections) == ([1], 1)
 
@@ -281,8 +286,7 @@ def test_closing_ends_what_is_under_way_and_nothing_is_sent_afterwards() -> None
         async with raw_server(silent) as heard:
             line = Line(heard.url)
             asking = asyncio.create_task(failure(line))
-            while not heard.requests:
-                await asyncio.sleep(0.005)
+            await until(lambda: bool(heard.requests), "the request")
             await line.close()
             assert (await asking).sent
             await line.close()

@@ -12,6 +12,7 @@ import pytest
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.wire import Reply
 from tests.support.raw_server import Conversation, Heard, raw_server
+from tests.support.waiting import PATIENCE_S
 
 MOST_BYTES = 100
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -119,7 +120,7 @@ async def answer(raw: bytes, piece: int) -> tuple[Reply | UnansweredError, Heard
     async with raw_server(talk) as heard:
         line = Line(heard.url)
         try:
-            return await line.ask("POST", "/x", timeout_s=5, max_bytes=MOST_BYTES), heard
+            return await line.ask("POST", "/x", timeout_s=PATIENCE_S, max_bytes=MOST_BYTES), heard
         except UnansweredError as error:
             return error, heard
         finally:
@@ -196,7 +197,7 @@ def test_a_connection_carries_another_request_only_behind_a_clean_reply(name: st
         async with raw_server(talk) as heard:
             line = Line(heard.url)
             for _ in range(3):
-                reply = await line.ask("POST", "/x", timeout_s=5, max_bytes=MOST_BYTES)
+                reply = await line.ask("POST", "/x", timeout_s=PATIENCE_S, max_bytes=MOST_BYTES)
                 assert reply.body in {b"{}", b""}
             await line.close()
             return heard.connections

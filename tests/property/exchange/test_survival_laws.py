@@ -83,9 +83,14 @@ def test_a_restart_changes_nothing_and_a_cut_line_costs_one_deed_at_most(
             except RefusedError:
                 continue
         log.close()
-        assert comparable(revived(Path(name), clock)) == comparable(ledger(exchange))
         path = Path(name) / FILE_NAME
         data = path.read_bytes()
+        assert comparable(revived(Path(name), clock)) == comparable(ledger(exchange))
+        # What that start has made of the file says the same in no more lines, and stays as it is.
+        compact = path.read_bytes()
+        assert compact.count(b"\n") <= data.count(b"\n")
+        assert comparable(revived(Path(name), clock)) == comparable(ledger(exchange))
+        assert path.read_bytes() == compact
         last_line = data.rstrip(b"\n").rfind(b"\n") + 1
         path.write_bytes(data[: last_line + cut % max(1, len(data) - last_line)])
         known = [comparable(each) for each in history]

@@ -18,7 +18,9 @@ from holdfast.journal.port import Group
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_file import SqliteFile
-from holdfast.journal.sqlite_read import read_stream
+from holdfast.journal.sqlite_read import one_moment, read_stream
+from holdfast.journal.sqlite_rows import TABLES
+from holdfast.journal.verify import verify
 from tests.support.journal_facts import acked, armed, decided, filled
 
 ORDERS = 40
@@ -51,6 +53,14 @@ def changed(source: Path, target: Path, place: float, mask: int) -> None:
     target.write_bytes(content)
 
 
+def rows(path: Path) -> list[list[tuple[object, ...]]]:
+    with one_moment(path) as connection:
+        return [
+            connection.execute(f"SELECT * FROM {table}").fetchall()  # a name of ours
+            for table in TABLES
+        ]
+
+
 places = st.floats(0, 1, allow_nan=False)
 masks = st.integers(1, 255)
 
@@ -68,6 +78,21 @@ def test_a_changed_byte_of_the_file_changes_no_record_unnoticed(
         except (CorruptionError, ConfigError, RetryableError):
             return
         assert seen == whole(journal)
+
+
+@settings(max_examples=150, deadline=None)
+@given(place=places, mask=masks)
+def test_a_changed_byte_of_the_file_changes_no_row_beside_the_records_unnoticed(
+    journal: Path, place: float, mask: int
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory) / "journal.db"
+        changed(journal, copy, place, mask)
+        try:
+            report = verify(copy)
+        except (ConfigError, RetryableError):
+            return
+        assert not report.ok or rows(copy) == rows(journal)
 
 
 @settings(max_examples=100, deadline=None)

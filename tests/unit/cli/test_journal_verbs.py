@@ -85,6 +85,21 @@ def test_the_first_bad_record_is_named(
     )
 
 
+def test_a_row_that_the_stream_does_not_know_is_a_failure_with_its_name(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alter(path, "DELETE FROM attempt WHERE account = 'main' AND seq = 2")
+    assert main(["audit", "verify", "--database", url(path), "--json"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], report["proved_to"], report["first_bad"]) == (False, 5, None)
+    (bad,) = report["streams"][0]["bad_rows"]
+    assert (bad["table"], bad["seq"], bad["what"]) == ("attempt", 2, "missing")
+    assert main(["audit", "verify", "--database", url(path)]) == 1
+    words = capsys.readouterr().out
+    assert "main: proved to seq 3, unsealed after 0; 1 row of 3 is not what the" in words
+    assert f"missing in attempt: cid {armed(1).cid} of record 2" in words
+
+
 def test_a_file_that_is_no_journal_proves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

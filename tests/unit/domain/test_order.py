@@ -28,7 +28,11 @@ GIVEN: dict[str, Any] = {
 
 
 def test_an_intent_s_id_is_a_uuid_of_version_5() -> None:
-    assert uuid.UUID(intent_id("bot", "1", "BTC/USDT", 0)).version == 5
+    """As the standard library makes it, for every digit that the variant can come from."""
+    space = uuid.uuid5(uuid.NAMESPACE_DNS, "intents.holdfast")
+    for seq in range(100):
+        name = f"bot\0001\0BTC/USDT\0{seq}"
+        assert intent_id("bot", "1", "BTC/USDT", seq) == str(uuid.uuid5(space, name))
 
 
 def test_each_part_of_an_intent_s_name_tells_it_from_others() -> None:

@@ -42,9 +42,7 @@ def test_levels_are_put_on_the_tick_away_from_the_market() -> None:
 
 
 def test_a_level_has_the_same_name_however_its_price_is_written() -> None:
-    names = {
-        leg_of(Quotes(bids=[Level(D(price), ONE)])).leg for price in ("100", "100.00", "1E+2")
-    }
+    names = {leg_of(Quotes(bids=[Level(D(price), ONE)])).leg for price in ("100", "100.00", "1E+2")}
     assert names == {"BTC/USDT|BUY|100"}
 
 

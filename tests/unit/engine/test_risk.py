@@ -11,7 +11,7 @@ import pytest
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.limits import Limits
 from holdfast.domain.order import Side
-from holdfast.strategy import FLAT, Level, Quotes, Target
+from holdfast.strategy import FLAT, KEEP, Level, Quotes, Target
 from tests.support.engine_world import BTC, FREE_LIMITS, World, bot, flow
 
 ONE = Decimal(1)
@@ -62,6 +62,7 @@ def refused(world: World) -> list[tuple[str, str, str]]:
             ("max_position_notional", "200", "150"),
         ),
         ({"max_open_orders": 1}, (bids("90", "95"),), ("max_open_orders", "2", "1")),
+        ({"max_open_orders": 0}, (bids("90"),), ("max_open_orders", "1", "0")),  # none at all
         (
             {"price_band_pct": Decimal(5)},
             (bids("105.01"),),
@@ -162,6 +163,18 @@ def test_a_gain_is_no_loss(whose: str) -> None:
     world.bar(price=185)
     wished(world, target("2"))
     assert refused(world) == []
+
+
+def test_equity_follows_each_price_and_each_fact() -> None:
+    world = wished(World(bot("bot"), cash=Decimal(1000)), target("1"))
+    before = world.engine.marks.equity()
+    world.wish(KEEP)
+    world.bar(price=110)
+    moved = world.engine.marks.equity()
+    assert before is not None
+    assert moved == before + 10
+    world.commit(flow("USDT", Decimal(5), "deposit", equity=moved))
+    assert world.engine.marks.equity() == moved + 5
 
 
 def test_money_that_left_is_no_loss() -> None:

@@ -14,6 +14,7 @@ from holdfast.ledger.state import LiveOrder
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ONE, WINDOW_MS, ExecutionWorld, fill, report, world
+from tests.support.waiting import PATIENCE_S
 
 AFTER_HORIZON_S = (HORIZON_MS + WINDOW_MS) / 1000 + 0.1
 
@@ -112,7 +113,7 @@ async def test_what_is_being_armed_while_the_desk_closes_is_known_not_to_have_be
 
     at.desk.arm(_arm_of_one(1))
     await asyncio.sleep(0)  # it is on its way to the journal
-    await at.desk.close(1.0)
+    await at.desk.close(PATIENCE_S)
 
     assert at.venue.placed == []
     assert _states(at) == [AttemptState.NOT_SENT]
@@ -132,7 +133,7 @@ async def test_a_reply_that_comes_while_the_desk_closes_is_waited_for() -> None:
     at.desk.arm(_arm_of_one(1))
     while not at.venue.placed:
         await asyncio.sleep(0)
-    await at.desk.close(1.0)
+    await at.desk.close(PATIENCE_S)
 
     assert _states(at) == [AttemptState.ACKED]
 

@@ -74,6 +74,63 @@ def test_the_exchange_counting_more_than_we_do_is_believed_and_less_is_not() -> 
     assert budget.delay_s(Purpose.CANCEL, Cost(2), MIDDLE_MS, 0) > 0
 
 
+def test_orders_that_filled_are_given_back_as_the_exchange_counts_them() -> None:
+    budget = RateBudget([ORDERS])
+    order = Cost(1, orders=1)
+    at_ms = MIDDLE_MS + 5_000
+    for _ in range(100):  # more than a window holds, one after the other
+        assert budget.delay_s(Purpose.ENTER, order, at_ms, 0) == 0
+        flight = budget.spend(order, at_ms)
+        budget.observe(LimitKind.ORDERS, 10_000, 2, at_ms, flight)
+
+    assert used_up(budget, Purpose.ENTER, order, at_ms) == int(50 * CEILING[Purpose.ENTER]) - 2
+
+
+def test_a_count_may_not_include_what_was_under_way_beside_it() -> None:
+    """Of two orders under way at once, either may be counted before the other."""
+    budget = RateBudget([ORDERS])
+    order = Cost(1, orders=1)
+    at_ms = MIDDLE_MS + 5_000
+    early, late = budget.spend(order, at_ms), budget.spend(order, at_ms)
+
+    budget.observe(LimitKind.ORDERS, 10_000, 2, at_ms, early)
+    budget.observe(LimitKind.ORDERS, 10_000, 1, at_ms, late)  # answered before `early` was
+
+    most = int(50 * CEILING[Purpose.ENTER])
+    assert used_up(budget, Purpose.ENTER, order, at_ms) == most - 2
+
+
+def test_an_order_without_an_answer_is_counted_until_it_cannot_arrive_any_more() -> None:
+    daily = RateLimit(LimitKind.ORDERS, 86_400_000, 50)
+    order = Cost(1, orders=1)
+    most = int(50 * CEILING[Purpose.ENTER])
+    for wait_ms, free in ((20_000, most - 2), (80_000, most - 1)):
+        budget = RateBudget([daily])
+        budget.spend(order, MIDDLE_MS)  # never answered
+
+        flight = budget.spend(order, MIDDLE_MS + wait_ms)
+        budget.observe(LimitKind.ORDERS, 86_400_000, 1, MIDDLE_MS + wait_ms, flight)
+
+        assert used_up(budget, Purpose.ENTER, order, MIDDLE_MS + wait_ms) == free
+
+
+def test_a_count_told_across_the_border_of_two_windows_gives_nothing_back() -> None:
+    budget = RateBudget([ORDERS])
+    order = Cost(1, orders=1)
+    before_ms = MIDDLE_MS + 9_500
+    flights = [budget.spend(order, before_ms) for _ in range(20)]
+    for flight in flights:
+        budget.observe(LimitKind.ORDERS, 10_000, 0, before_ms + 300, flight)
+    assert used_up(budget, Purpose.ENTER, order, before_ms) == int(50 * 0.75) - 20
+
+
+def test_weight_is_never_given_back() -> None:
+    budget = RateBudget([WEIGHT, ORDERS])
+    flight = budget.spend(Cost(40, orders=1), MIDDLE_MS)
+    budget.observe(LimitKind.WEIGHT, 60_000, 1, MIDDLE_MS, flight)
+    assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 60
+
+
 def test_a_share_leaves_the_others_theirs_and_their_use_is_not_charged_to_us() -> None:
     budget = RateBudget([WEIGHT], share=0.5)
     budget.observe(LimitKind.WEIGHT, 60_000, 50, MIDDLE_MS)

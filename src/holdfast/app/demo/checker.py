@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.audit import Audit, audit
@@ -14,6 +15,7 @@ from holdfast.app.demo.evidence import SignedRequest
 from holdfast.app.demo.replica import Replica
 
 SHORTEST_WAIT_S = 1.0
+POLL_S = 0.1  # at the end, when everybody waits for it
 # A ledger grows with every order; checking it may take this share of the time, not more.
 SHARE_OF_TIME = 0.05
 # While trading goes on: an execution that a lost reply hides is found by the sweep within seconds.
@@ -57,6 +59,23 @@ class Checker:
         )
         self.checked_ns = time.time_ns()
         return self.last
+
+    async def settle(self, is_still: Callable[[], bool], is_over: Callable[[], bool]) -> Audit:
+        """Check until two looks in a row find nothing under way, the second one at all there is.
+
+        Args:
+            is_still: whether nothing new is begun any more.
+            is_over: whether to return the next result, whatever it says.
+        """
+        while True:
+            seen = await self.check(0)
+            must_end = is_over()
+            if (seen.is_settled and is_still()) or must_end:
+                last = await self.check_all()
+                # A halt takes orders back: that may have begun between the two looks.
+                if last.is_settled or must_end:
+                    return last
+            await asyncio.sleep(POLL_S)
 
     async def check_all(self) -> Audit:
         """Compare once with nothing under way, and look for requests that left twice as well."""

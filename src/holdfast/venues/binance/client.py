@@ -15,13 +15,14 @@ import msgspec
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderState
-from holdfast.errors import RejectedError
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode, gate
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.endpoints import Endpoints, Patience
 from holdfast.venues.binance.feed import Watch, jittered_pause_s
 from holdfast.venues.binance.gate import Gate
-from holdfast.venues.binance.line import Line, Reply, UnansweredError
+from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.listing import listing
 from holdfast.venues.binance.query import ask
 from holdfast.venues.binance.request import (
@@ -33,6 +34,7 @@ from holdfast.venues.binance.request import (
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.binance.stream import UserStream
 from holdfast.venues.binance.verdict import digest_cancel, digest_placement
+from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import (
     Answer,
@@ -45,6 +47,8 @@ from holdfast.venues.port import (
     VenueEvent,
     Verdict,
 )
+
+_log = get_logger(__name__)
 
 _ORDER_BYTES = 1_000_000
 _INVISIBLE = frozenset({-2013, -2026})  # no such order (yet); archived without a fill
@@ -76,7 +80,8 @@ class BinanceVenue:
 
         Args:
             share: this node's part of the address's rate limits, over 0 and up to 1.
-            connector: makes connectors; a simulation passes its own.
+            connector: makes connectors of WebSockets; a simulation passes its own, and runs on a
+                loop whose `create_connection` leads where it wants requests to go.
             mono_ns, wall_ns: clocks; the wall clock is used until the exchange's is known.
             watch: when the user stream counts as dead.
             pause_s: before the n-th attempt in a row to open the user stream.
@@ -146,7 +151,7 @@ class BinanceVenue:
         on_first_byte: Callable[[], None] | None = None,
     ) -> Reply | Verdict:
         """The reply, or what its absence proves. The only way a signed order leaves this room."""
-        wait_s = self.gate.pass_through(purpose, cost)
+        wait_s, flight = self.gate.depart(purpose, cost)
         if wait_s > 0:
             return Verdict(
                 answer=Answer.NOT_SENT,
@@ -166,7 +171,7 @@ class BinanceVenue:
         except UnansweredError as error:
             answer = Answer.UNKNOWN if error.sent else Answer.NOT_SENT
             return Verdict(answer=answer, code=error.kind, evidence=str(error))
-        self.gate.observe(reply)
+        self.gate.observe(reply, flight)
         return reply
 
     async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:
@@ -279,7 +284,26 @@ class BinanceVenue:
             connector=self._connector,
         )
         self._streams.append(stream)
-        return stream.events()
+        return self._with_names(stream.events())
+
+    async def _with_names(self, events: AsyncIterator[VenueEvent]) -> AsyncIterator[VenueEvent]:
+        """The same; a market that nobody asked for (an order by hand) gets its unified name."""
+        async for event in events:
+            if isinstance(event, OrderReport) and "/" not in event.symbol:
+                yield await self._renamed(event)
+            else:
+                yield event
+
+    async def _renamed(self, report: OrderReport) -> OrderReport:
+        if report.symbol not in self._names:
+            try:
+                await self._listed((report.symbol,))
+            except (RetryableError, RejectedError) as error:
+                # What is told matters more than under which name.
+                _log.warning("market unknown", action="name_wait", why=str(error))
+        name = self._names.get(report.symbol, report.symbol)
+        fills = tuple(msgspec.structs.replace(fill, symbol=name) for fill in report.fills)
+        return msgspec.structs.replace(report, symbol=name, fills=fills)
 
     async def close(self) -> None:
         """Close connections; may be called twice."""
@@ -289,7 +313,7 @@ class BinanceVenue:
         await self._queries.close()
 
     def _line(self) -> Line:
-        return Line(self._endpoints.rest_url, api_key=self._key.api_key, connector=self._connector)
+        return Line(self._endpoints.rest_url, api_key=self._key.api_key)
 
     def _naming(self, symbol: str) -> dict[str, str]:
         """Names for a reply about `symbol`, known even before the listing is."""

@@ -13,7 +13,7 @@ from holdfast.errors import RetryableError
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.wire import Reply
-from holdfast.venues.budget import Cost, LimitKind, RateBudget, RateLimit
+from holdfast.venues.budget import Cost, Flight, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Purpose
 
 ORDER: Final = Cost(weight=1, orders=1)
@@ -81,10 +81,12 @@ class Gate:
 
     def pass_through(self, purpose: Purpose, cost: Cost) -> float:
         """Count a request that leaves now and return 0; or how long it must wait, uncounted."""
+        return self.depart(purpose, cost)[0]
+
+    def depart(self, purpose: Purpose, cost: Cost) -> tuple[float, Flight | None]:
+        """As `pass_through`; and of an order its flight, which its reply is to be observed with."""
         wait_s = self.delay_s(purpose, cost)
-        if wait_s == 0:
-            self._budget.spend(cost, self.clock.now_ms())
-        return wait_s
+        return wait_s, self._budget.spend(cost, self.clock.now_ms()) if wait_s == 0 else None
 
     def admit_connection(self) -> None:
         """Count a new WebSocket; knocking again during a ban would only make it longer.
@@ -99,12 +101,17 @@ class Gate:
                 "do: connect then"
             )
 
-    def observe(self, reply: Reply) -> None:
-        """Learn from a reply how much is used, and whether to stay away."""
+    def observe(self, reply: Reply, flight: Flight | None = None) -> None:
+        """Learn from a reply how much is used, and whether to stay away.
+
+        Args:
+            flight: of the order that it answers. Orders stop counting when they fill, the exchange
+                documents ("unfilled order count"), so their count is followed downwards as well.
+        """
         for header, kind, interval_ms in self._headers:
             used = _count(reply.headers.get(header, ""))
             if used is not None:
-                self._budget.observe(kind, interval_ms, used, self.clock.now_ms())
+                self._budget.observe(kind, interval_ms, used, self.clock.now_ms(), flight)
         if reply.status in _BACK_OFF_S:
             said = _count(reply.headers.get("retry-after", ""))
             wait_s = _BACK_OFF_S[reply.status] if said is None else float(said)

@@ -20,8 +20,6 @@ _HEAD_BYTES: Final = 32_768
 # Beside twice the body: what framing by chunks and trailers may take on the wire.
 _FRAMING_BYTES: Final = 65_536
 
-_SWITCHING_PROTOCOLS: Final = 101
-
 
 class Reply(msgspec.Struct, frozen=True):
     """A complete HTTP reply.
@@ -127,8 +125,8 @@ class ReplyReader:
     def on_headers_complete(self) -> None:
         """For the parser: the head is whole."""
         self._status = self._parser.get_status_code()
-        if self._status < 100 or self._status == _SWITCHING_PROTOCOLS:
-            self._fail(GarbledReplyError(f"nobody asked for a reply with status {self._status}"))
+        if self._status < 100:
+            self._fail(GarbledReplyError(f"there is no status {self._status}"))
         elif self._status >= 200:
             self._in_head = False
             self._room += 2 * self._max_bytes + _FRAMING_BYTES

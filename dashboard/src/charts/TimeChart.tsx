@@ -1,0 +1,142 @@
+// One chart in a figure: made once, recoloured with the theme, moved with its group, and usable by
+// mouse, touch and keyboard. The wheel scrolls the page until the chart has been clicked.
+
+import {
+  ColorType,
+  CrosshairMode,
+  createChart,
+  type ChartOptions,
+  type DeepPartial,
+  type IChartApi,
+  type ISeriesApi,
+  type SeriesType,
+} from "lightweight-charts";
+import { useEffect, useRef, type KeyboardEvent, type ReactNode } from "react";
+import { moment } from "../report/format";
+import type { ChartGroup } from "./sync";
+import type { Palette } from "./theme";
+
+export interface Drawing {
+  /** The series that the crosshair of other charts is shown on. */
+  main: ISeriesApi<SeriesType>;
+  recolour: (palette: Palette) => void;
+  leave?: () => void;
+}
+
+interface Props {
+  title: string;
+  /** What the chart shows, for those who do not see it. */
+  summary: string;
+  height: number;
+  group: ChartGroup;
+  palette: Palette;
+  /** Add the series; called once for each `data`. */
+  draw: (chart: IChartApi) => Drawing;
+  /** A new value draws anew. */
+  data: unknown;
+  format: (value: number) => string;
+  legend?: ReactNode;
+  controls?: ReactNode;
+  onChart?: (chart: IChartApi) => void;
+}
+
+export function TimeChart(props: Props): ReactNode {
+  const { title, summary, height, group, palette, draw, data, format, legend, controls, onChart } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const made = useRef<{ chart: IChartApi; drawing: Drawing } | null>(null);
+
+  useEffect(() => {
+    if (box.current === null) return;
+    const chart = createChart(box.current, { ...BASE, localization: { priceFormatter: format, timeFormatter: (at: number) => `${moment(at)} UTC` } });
+    const drawing = draw(chart);
+    made.current = { chart, drawing };
+    chart.applyOptions(colours(palette));
+    drawing.recolour(palette);
+    onChart?.(chart);
+    const leave = group.join(chart, drawing.main);
+    return () => {
+      made.current = null;
+      leave();
+      drawing.leave?.();
+      chart.remove();
+    };
+    // Drawn anew for other data; colours follow below without that.
+  }, [data, group]);
+
+  useEffect(() => {
+    made.current?.chart.applyOptions(colours(palette));
+    made.current?.drawing.recolour(palette);
+  }, [palette]);
+
+  const wheel = (on: boolean): void => {
+    made.current?.chart.applyOptions({ handleScroll: { ...SCROLL, mouseWheel: on }, handleScale: { ...SCALE, mouseWheel: on } });
+  };
+
+  return (
+    <figure className="chart card">
+      <div className="chart-head">
+        <h2>{title}</h2>
+        {legend}
+        <div className="controls">{controls}</div>
+      </div>
+      <div
+        ref={box}
+        className="canvas"
+        style={{ height }}
+        role="img"
+        tabIndex={0}
+        aria-label={`${title}. ${summary} Arrow keys move, plus and minus zoom, Home shows all.`}
+        onKeyDown={(event) => keyed(event, group)}
+        onFocus={() => wheel(true)}
+        onBlur={() => wheel(false)}
+      />
+    </figure>
+  );
+}
+
+const SCROLL = { mouseWheel: false, pressedMouseMove: true, horzTouchDrag: true, vertTouchDrag: false };
+const SCALE = { mouseWheel: false, pinch: true, axisPressedMouseMove: { time: true, price: false }, axisDoubleClickReset: true };
+
+const BASE: DeepPartial<ChartOptions> = {
+  autoSize: true,
+  layout: { attributionLogo: false, fontFamily: "inherit", fontSize: 12 }, // the footer has the notice
+  rightPriceScale: { borderVisible: false, entireTextOnly: true, minimumWidth: 84, scaleMargins: { top: 0.08, bottom: 0.06 } },
+  timeScale: {
+    borderVisible: false,
+    timeVisible: true,
+    minBarSpacing: 0.001,
+    fixLeftEdge: true,
+    fixRightEdge: true,
+    rightOffset: 0,
+    enableConflation: true,
+  },
+  crosshair: { mode: CrosshairMode.Magnet },
+  handleScroll: SCROLL,
+  handleScale: SCALE,
+};
+
+function colours(palette: Palette): DeepPartial<ChartOptions> {
+  return {
+    layout: { background: { type: ColorType.Solid, color: palette.card }, textColor: palette.muted },
+    grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
+    crosshair: {
+      vertLine: { color: palette.neutral, labelBackgroundColor: palette.accent },
+      horzLine: { color: palette.neutral, labelBackgroundColor: palette.accent },
+    },
+  };
+}
+
+function keyed(event: KeyboardEvent, group: ChartGroup): void {
+  const moves: Record<string, () => void> = {
+    ArrowLeft: () => group.move(-0.15, 1),
+    ArrowRight: () => group.move(0.15, 1),
+    "+": () => group.move(0, 0.7),
+    "=": () => group.move(0, 0.7),
+    "-": () => group.move(0, 1 / 0.7),
+    Home: () => group.showAll(),
+  };
+  const move = moves[event.key];
+  if (move === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  move();
+}

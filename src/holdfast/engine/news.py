@@ -1,0 +1,165 @@
+"""News from the journal: facts are folded, and it is noted which bots they concern.
+
+Lives here: what was handed out for arming and what became of it. Not here: the fold itself
+(ledger.fold), what the bots concerned still need (engine.step).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from holdfast.domain.action import Approved
+from holdfast.domain.event import ArmFailed, Committed
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    AttemptMoved,
+    CancelArmed,
+    CommandTaken,
+    Decided,
+    Filled,
+    Halted,
+    Marked,
+    OrderMoved,
+    Refusal,
+    RejectClosed,
+)
+from holdfast.engine.bot import BotRuntime
+from holdfast.engine.marks import Marks
+from holdfast.engine.rate import NS_PER_MINUTE, RateMeter
+from holdfast.engine.situation import CANCEL_AGAIN_NS
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState
+
+
+class News:
+    """What the journal told, and whom it concerns.
+
+    Attributes:
+        pending: orders handed out for arming and not yet in the journal, by intent id.
+        account_rate, bot_rates: attempts armed in the last minute.
+    """
+
+    def __init__(
+        self,
+        account: AccountState,
+        bots: Mapping[str, BotRuntime],
+        marks: Marks,
+        wake_at: Callable[[int], None],
+    ) -> None:
+        self.pending: dict[str, Approved] = {}
+        self.account_rate = RateMeter(NS_PER_MINUTE)
+        self.bot_rates = {name: RateMeter(NS_PER_MINUTE) for name in bots}
+        self._account = account
+        self._bots = bots
+        self._marks = marks
+        self._wake_at = wake_at
+        self._concerned: set[str] = set()
+        self._meaning: dict[type, Callable[[Any, int], None]] = {
+            Armed: self._is_armed,
+            Decided: self._is_decided,
+            AttemptMoved: self._has_moved,
+            OrderMoved: self._has_moved,
+            RejectClosed: self._has_moved,
+            Filled: self._is_filled,
+            CancelArmed: self._is_cancel_armed,
+            Halted: self._is_halted,
+            Refusal: self._concern_nobody,
+            Marked: self._concern_nobody,
+            CommandTaken: self._concern_nobody,
+        }  # every other fact may concern every bot
+        self._remember_rates()
+
+    def take(self, event: Committed) -> None:
+        """Fold a fact, and note the bots for which it may have changed something.
+
+        Raises:
+            CorruptionError: it contradicts the state.
+        """
+        account, fact, at_ns = self._account, event.fact, event.at_ns
+        apply(account, event.seq, account.epoch, at_ns, fact)
+        self._meaning.get(type(fact), self._concern_all)(fact, at_ns)
+
+    def drain(self) -> list[BotRuntime]:
+        """The bots concerned since the last call, in the order of the account's."""
+        if not self._concerned:
+            return []
+        concerned, self._concerned = self._concerned, set()
+        return [bot for name, bot in self._bots.items() if name in concerned]
+
+    def _is_filled(self, fact: Filled, _at_ns: int) -> None:
+        self._concerned.add(fact.bot)
+        self._concern_refused()
+
+    def _has_moved(self, fact: AttemptMoved | OrderMoved | RejectClosed, _at_ns: int) -> None:
+        order = self._account.order(fact.cid)
+        if order is not None:
+            self._concerned.add(order.armed.bot)
+        self._concern_refused()
+
+    def _is_decided(self, fact: Decided, _at_ns: int) -> None:
+        bot = self._bots.get(fact.bot)
+        if bot is not None:
+            bot.deciding = False
+            if bot.due or bot.missed or self._has_exits(bot):
+                self._concerned.add(fact.bot)
+
+    def _has_exits(self, bot: BotRuntime) -> bool:
+        """Whether a decision may have changed where its bot leaves."""
+        if self._account.bots[bot.name].exits:
+            return True
+        return any(order.exit for order in self._account.orders(bot.symbol, bot.name))
+
+    def _is_cancel_armed(self, _fact: CancelArmed, at_ns: int) -> None:
+        self._wake_at(at_ns + CANCEL_AGAIN_NS)
+
+    def _is_halted(self, fact: Halted, at_ns: int) -> None:
+        self._marks.halted(fact)
+        self._concern_all(fact, at_ns)
+
+    def _concern_nobody(self, _fact: AnyFact, _at_ns: int) -> None:
+        """It is kept for people and changes nothing that orders are derived from."""
+
+    def _concern_all(self, _fact: AnyFact, _at_ns: int) -> None:
+        self._concerned.update(self._bots)
+
+    def _is_armed(self, fact: Armed, at_ns: int) -> None:
+        bot = self._bots.get(fact.bot)
+        if self.pending.pop(fact.intent_id, None) is None or bot is None:
+            return
+        bot.pending -= 1
+        bot.failures = 0
+        self.bot_rates[fact.bot].add(at_ns)
+        self.account_rate.add(at_ns)
+        if bot.due or bot.missed:
+            self._concerned.add(fact.bot)
+
+    def _concern_refused(self) -> None:
+        """What was refused may pass now: a doubt ended, or cash and room became free."""
+        for name, bot in self._bots.items():
+            if bot.refusals:
+                self._concerned.add(name)
+
+    def take_failed(self, event: ArmFailed) -> BotRuntime | None:
+        """Forget what could not be journaled; the bot whose it was."""
+        for intent in event.intent_ids:
+            self.pending.pop(intent, None)
+        bot = self._bots.get(event.bot)
+        if bot is None:
+            return None
+        bot.pending = sum(1 for p in self.pending.values() if p.order.bot == bot.name)
+        if event.decision:
+            bot.deciding = False
+        bot.failures += 1
+        bot.due = True
+        return bot
+
+    def _remember_rates(self) -> None:
+        """What was armed lately counts in a new process as well."""
+        known = (*self._account.recent.values(), *self._account.live.values())
+        for order in sorted(known, key=lambda order: order.armed.timestamp_ms):
+            rate = self.bot_rates.get(order.armed.bot)
+            if rate is not None:
+                rate.add(order.armed.timestamp_ms * 1_000_000)
+                self.account_rate.add(order.armed.timestamp_ms * 1_000_000)

@@ -1,0 +1,263 @@
+"""Results as the report page reads them: few enough points to draw, every figure whole.
+
+Lives here: reducing bars to candles of several, months, and the document's shape, which
+`dashboard/src/report/document.ts` repeats. Not here: the page (dashboard/), writing it (report).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from holdfast.domain.market import NS_PER_S
+from holdfast.domain.money import plain
+from holdfast.lab.figures import peaks
+from holdfast.lab.result import Provenance, Result
+from holdfast.lab.round_trips import is_convertible, round_trips
+
+# More than the widest screen has pixels, so that one zoom shows more and the file stays small.
+GRID_POINTS = 10_000
+LISTED_FILLS = 50_000
+# A page of several runs is not several times as large.
+FEWEST_POINTS = 2_000
+# What a chart can show; the figures are whole.
+CHART_DIGITS = 7
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """Candles of `bars_per_point` bars, and what happened at or in each.
+
+    Attributes:
+        first_s: the first point's close, seconds UTC; `steps_s` leads from each point to the next.
+        equity, hold: at the close of the point: the strategy, and its cash held in the symbol.
+        drawdown_pct: the worst within the point, zero or negative.
+        exposure_pct: the mean within the point.
+    """
+
+    bars_per_point: int
+    first_s: int
+    steps_s: list[int]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    equity: list[float]
+    hold: list[float]
+    drawdown_pct: list[float]
+    exposure_pct: list[float]
+
+
+class Month(msgspec.Struct, frozen=True):
+    """The return of one calendar month in UTC; None when there was nothing left to lose."""
+
+    year: int
+    month: int
+    return_pct: float | None
+
+
+class Fills(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest fills as columns, exact; `total` counts those left out as well."""
+
+    total: int
+    first_s: int
+    steps_s: list[int]
+    buys: list[int]
+    quantity: list[str]
+    price: list[str]
+    fee: list[str]
+    fee_asset: list[str]
+    symbol: list[str]
+
+
+class Trips(msgspec.Struct, frozen=True, kw_only=True):
+    """Finished round trips as columns; `first` and `last` are indices into the listed fills.
+
+    Attributes:
+        profit: quote units, exact to eight places; empty when a fee could not be converted.
+    """
+
+    total: int
+    first: list[int]
+    last: list[int]
+    entry: list[float]
+    exit: list[float]
+    profit: list[float]
+    return_pct: list[float]
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One result, as the page shows it."""
+
+    label: str
+    name: str
+    symbol: str
+    timeframe: str
+    cash: Decimal
+    stats: Mapping[str, Any]
+    provenance: Provenance
+    assumptions: Mapping[str, str]
+    grid: Grid
+    months: list[Month]
+    fills: Fills
+    trips: Trips
+
+
+def runs_of(results: Sequence[Result]) -> list[Run]:
+    """The page's runs; several share the points that one would have."""
+    points = max(GRID_POINTS // len(results), FEWEST_POINTS)
+    listed = max(LISTED_FILLS // len(results), FEWEST_POINTS)
+    labels = _labels(results)
+    return [
+        _run(result, label, points, listed) for result, label in zip(results, labels, strict=True)
+    ]
+
+
+def _run(result: Result, label: str, points: int, listed: int) -> Run:
+    frame = pl.DataFrame(
+        {
+            "time": pl.Series(result.close_ns, dtype=pl.Int64),
+            **{
+                name: pl.Series(values, dtype=pl.Float64)
+                for name, values in (
+                    ("open", result.bars.open),
+                    ("high", result.bars.high),
+                    ("low", result.bars.low),
+                    ("close", result.bars.close),
+                    ("equity", result.equity_at_close),
+                    ("exposure", result.exposure),
+                )
+            },
+        }
+    )
+    return Run(
+        label=label,
+        name=result.name,
+        symbol=result.symbol,
+        timeframe=result.timeframe,
+        cash=result.cash,
+        stats=result.stats,
+        provenance=result.provenance,
+        assumptions=result.assumptions,
+        grid=grid(frame, float(result.cash), points),
+        months=months(frame, float(result.cash)),
+        fills=_fills(result, listed),
+        trips=_trips(result, listed),
+    )
+
+
+def grid(frame: pl.DataFrame, cash: float, points: int) -> Grid:
+    """At most `points` candles of equally many bars; extremes survive, the last may be shorter."""
+    each = -(-len(frame) // points)
+    equity = frame["equity"]
+    reduced = (
+        frame.with_columns(
+            drawdown_pct=(equity / peaks(equity, cash) - 1) * 100,
+            point=pl.int_range(pl.len()) // each,
+        )
+        .group_by("point", maintain_order=True)
+        .agg(
+            pl.col("time").last() // NS_PER_S,
+            pl.col("open").first(),
+            pl.col("high").max(),
+            pl.col("low").min(),
+            pl.col("close").last(),
+            pl.col("equity").last(),
+            (pl.col("close").last() * (cash / frame["close"][0])).alias("hold"),
+            pl.col("drawdown_pct").min(),
+            (pl.col("exposure").mean() * 100).alias("exposure_pct"),
+        )
+        .with_columns(pl.selectors.float().round_sig_figs(CHART_DIGITS))
+    )
+    columns = reduced.drop("point", "time").to_dict(as_series=False)
+    first_s, steps_s = _steps(reduced["time"])
+    return Grid(bars_per_point=each, first_s=first_s, steps_s=steps_s, **columns)
+
+
+def months(frame: pl.DataFrame, cash: float) -> list[Month]:
+    """The return of each month with a bar; a bar that closes at its very end belongs to it."""
+    moment = (frame["time"] - 1).cast(pl.Datetime("ns"))
+    ends = (
+        pl.DataFrame(
+            {"year": moment.dt.year(), "month": moment.dt.month(), "equity": frame["equity"]}
+        )
+        .group_by("year", "month", maintain_order=True)
+        .last()
+    )
+    found, before = [], cash
+    for year, month, after in ends.iter_rows():
+        found.append(Month(year, month, (after / before - 1) * 100 if before > 0 else None))
+        before = after
+    return found
+
+
+def _fills(result: Result, listed: int) -> Fills:
+    made = result.executions[-listed:]
+    first_s, steps_s = _steps(pl.Series([fill.at_ns // NS_PER_S for fill in made], dtype=pl.Int64))
+    return Fills(
+        total=len(result.executions),
+        first_s=first_s,
+        steps_s=steps_s,
+        buys=[int(fill.side == "BUY") for fill in made],
+        quantity=[plain(fill.quantity) for fill in made],
+        price=[plain(fill.price) for fill in made],
+        fee=[plain(fill.fee) for fill in made],
+        fee_asset=_one_or_each([fill.fee_asset for fill in made]),
+        symbol=_one_or_each([fill.symbol for fill in made]),
+    )
+
+
+def _trips(result: Result, listed: int) -> Trips:
+    left_out = max(len(result.executions) - listed, 0)
+    trips = round_trips(result.executions, result.dust)
+    shown = [trip for trip in trips if trip.first >= left_out]
+    if not all(is_convertible(fill) for fill in result.executions):
+        shown = []
+    return Trips(
+        total=len(trips),
+        first=[trip.first - left_out for trip in shown],
+        last=[trip.last - left_out for trip in shown],
+        entry=_chart([trip.cost / trip.quantity for trip in shown]),
+        exit=_chart([trip.proceeds / trip.quantity for trip in shown]),
+        profit=[round(float(trip.profit), 8) for trip in shown],
+        return_pct=_chart([trip.profit / trip.cost * 100 for trip in shown]),
+    )
+
+
+def _chart(values: Sequence[Decimal]) -> list[float]:
+    return (
+        pl.Series([float(one) for one in values], dtype=pl.Float64)
+        .round_sig_figs(CHART_DIGITS)
+        .to_list()
+    )
+
+
+def _steps(times_s: pl.Series) -> tuple[int, list[int]]:
+    """The first time and the differences after it: a third of the digits."""
+    if times_s.is_empty():
+        return 0, []
+    return int(times_s[0]), times_s.diff().drop_nulls().to_list()
+
+
+def _one_or_each(values: list[str]) -> list[str]:
+    """A column that says the same in every row, said once."""
+    return values[:1] if len(set(values)) == 1 else values
+
+
+def _labels(results: Sequence[Result]) -> list[str]:
+    """A name for each run that no other has: its strategy, then what sets it apart."""
+    labels = []
+    for number, result in enumerate(results, start=1):
+        same = [other for other in results if other.name == result.name]
+        parts = [result.name]
+        if len({other.symbol for other in same}) > 1:
+            parts.append(result.symbol)
+        for name, value in result.provenance.params.items():
+            if any(other.provenance.params.get(name) != value for other in same):
+                parts.append(f"{name}={value}")
+        label = " ".join(parts)
+        labels.append(f"{label} #{number}" if label in labels else label)
+    return labels

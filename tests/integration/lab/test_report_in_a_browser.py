@@ -1,0 +1,278 @@
+"""The report as a reader has it: opened from a file in Chromium, without any server.
+
+Not here: what is written into the file (tests/unit/lab/test_report).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from holdfast.lab.report import TEMPLATE, write_report
+from holdfast.lab.result import Result
+from tests.support.lab_results import market, result
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium here; to run this: sudo apt-get install chromium"
+    ),
+    pytest.mark.skipif(
+        not TEMPLATE.is_file(), reason="the report's page is not built; to run this: make dashboard"
+    ),
+]
+
+DESK = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+Open = Callable[..., Page]
+
+PAINTED = """canvas => {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const colours = new Set(new Uint32Array(data.buffer));
+  return width * height > 0 ? colours.size : 0;
+}"""
+CONTRAST = """() => {
+  const style = getComputedStyle(document.documentElement);
+  const light = name => {
+    const hex = style.getPropertyValue(name).trim().slice(1);
+    const part = at => {
+      const value = parseInt(hex.slice(at, at + 2), 16) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    };
+    return 0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4);
+  };
+  const ratio = (one, other) => {
+    const [dark, bright] = [light(one), light(other)].sort((a, b) => a - b);
+    return (bright + 0.05) / (dark + 0.05);
+  };
+  const found = {};
+  for (const text of ["--text", "--muted", "--accent", "--up", "--down"]) {
+    for (const ground of ["--card", "--page"]) found[`${text} on ${ground}`] = ratio(text, ground);
+  }
+  return found;
+}"""
+
+NAMELESS = """() => {
+  const parts = document.querySelectorAll("a, button, [role=group], [role=img], [role=region]");
+  const name = one => one.getAttribute("aria-label") || one.textContent.trim() ||
+    document.getElementById(one.getAttribute("aria-labelledby"));
+  return [...parts].filter(one => !name(one)).map(one => one.outerHTML);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def run() -> Result:
+    return result(market(3_000))
+
+
+@pytest.fixture
+def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Write a report and open it; afterwards nothing may have been said, raised or asked for."""
+    pages: list[Page] = []
+    heard: list[str] = []
+
+    def page_of(*runs: Result, **context: Any) -> Page:
+        path = write_report(runs, tmp_path / f"{len(pages)}.html")
+        page = browser.new_context(**{"viewport": DESK, **context}).new_page()
+        page.on("console", lambda message: heard.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: heard.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: heard.append(f"asked: {request.url}"))
+        pages.append(page)
+        page.goto(path.as_uri())
+        page.wait_for_selector("canvas")
+        heard.remove(f"asked: {path.as_uri()}")
+        return page
+
+    yield page_of
+    for page in pages:
+        page.context.close()
+    assert heard == []
+
+
+def drawn(page: Page) -> None:
+    """Wait until the frame that was asked for is painted."""
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
+def shown_figures(page: Page, within: str) -> dict[str, tuple[str, str]]:
+    """Each figure's exact value in the page, and the text that a reader sees."""
+    return {
+        str(one.get_attribute("data-figure")): (str(one.get_attribute("value")), one.inner_text())
+        for one in page.locator(f"{within} data").all()
+    }
+
+
+def assert_figures(shown: dict[str, tuple[str, str]], run: Result) -> None:
+    expected = json.loads(json.dumps(run.stats, default=str))
+    for name, (exact, text) in shown.items():
+        value = expected[name]
+        if value is None:
+            assert (exact, text) == ("", "–"), name
+            continue
+        assert Decimal(exact) == Decimal(str(value)), name
+        read = Decimal(re.sub(r"[^0-9.−]", "", text).replace("−", "-"))
+        decimals = -int(read.as_tuple().exponent)
+        assert abs(read - Decimal(str(value))) <= Decimal("0.5000001").scaleb(-decimals), name
+
+
+def test_it_opens_from_a_file_with_every_figure_and_chart(opened: Open, run: Result) -> None:
+    page = opened(run)
+    drawn(page)
+    shown = shown_figures(page, "section[aria-label=Figures]")
+    counted_only = {"bars", "run_seconds", "bars_per_second"}
+    assert shown.keys() == run.stats.keys() - counted_only
+    assert_figures(shown, run)
+    assert page.title() == "sma_cross · BTC/USDT"
+    charts = page.locator(".chart")
+    assert charts.count() == 4
+    for chart in charts.all():
+        assert max(canvas.evaluate(PAINTED) for canvas in chart.locator("canvas").all()) > 5
+
+
+def test_the_page_may_ask_nobody(opened: Open, run: Result) -> None:
+    page = opened(run)
+    policy = page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "connect-src" not in policy
+    text = page.content()
+    assert re.findall(r"<(?:script|link|img|iframe)[^>]+(?:src|href)=.(?!data:)[^>]*", text) == []
+
+
+def test_a_name_made_to_run_as_script_is_only_shown(opened: Open, run: Result) -> None:
+    name = "</script><script>alert(1)</script><img src=x onerror=alert(2)> 比特币 \"'&amp;"
+    page = opened(result(run.bars, name=name))
+    assert page.locator("h1").inner_text().startswith(name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_system_and_can_be_read(opened: Open, run: Result, scheme: str) -> None:
+    page = opened(run, color_scheme=scheme)
+    brightness = (
+        "() => getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[1]"
+    )
+    assert (page.evaluate(brightness) < 64) == (scheme == "dark")
+    too_faint = {pair: ratio for pair, ratio in page.evaluate(CONTRAST).items() if ratio < 4.5}
+    assert too_faint == {}
+    other = "Light" if scheme == "dark" else "Dark"
+    chart = page.locator(".canvas").first
+    before = chart.screenshot()
+    page.get_by_role("button", name=other).click()
+    drawn(page)
+    assert (page.evaluate(brightness) < 64) == (other == "Dark")
+    assert chart.screenshot() != before
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, run: Result) -> None:
+    page = opened(run, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    for chart in page.locator(".canvas").all():
+        box = chart.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_charts_move_by_keyboard_and_all_together(opened: Open, run: Result) -> None:
+    page = opened(run)
+    drawn(page)
+    equity, drawdown = page.locator(".canvas").nth(0), page.locator(".canvas").nth(1)
+    before = drawdown.screenshot()
+    equity.focus()
+    page.keyboard.press("+")
+    drawn(page)
+    zoomed = drawdown.screenshot()
+    page.keyboard.press("ArrowLeft")
+    drawn(page)
+    moved = drawdown.screenshot()
+    page.keyboard.press("Home")
+    drawn(page)
+    assert len({before, zoomed, moved}) == 3
+    assert drawdown.screenshot() == before
+
+
+def test_trades_are_sorted_and_paged_and_lead_to_the_chart(opened: Open, run: Result) -> None:
+    page = opened(run)
+    table = page.locator("section[aria-labelledby=trades]")
+    returns = table.locator("tbody tr td:nth-child(2)")
+
+    def column() -> list[float]:
+        return [
+            float(re.sub(r"[^0-9.−]", "", one).replace("−", "-"))
+            for one in returns.all_inner_texts()
+        ]
+
+    table.get_by_role("button", name="Return").click()
+    best = column()
+    assert len(best) == 20
+    assert best == sorted(best, reverse=True)
+    table.get_by_role("button", name="Next").click()
+    assert column()[0] <= best[-1]
+    table.get_by_role("button", name="Fills").click()
+    assert table.locator("tbody tr").count() == 20
+    assert f"of {len(run.executions)}" in table.locator("nav").inner_text()
+    price = page.locator(".canvas").nth(2)
+    before = price.screenshot()
+    table.locator("button.link").first.click()
+    drawn(page)
+    assert price.screenshot() != before
+
+
+def test_everything_to_press_or_see_has_a_name(opened: Open, run: Result) -> None:
+    page = opened(run, result(run.bars, fast=5, slow=40))
+    nameless = page.evaluate(NAMELESS)
+    assert nameless == []
+    assert page.locator("h1").count() == 1
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_runs_are_compared_side_by_side(opened: Open, run: Result) -> None:
+    other = result(run.bars, fast=5, slow=40)
+    page = opened(run, other)
+    for number, one in enumerate((run, other)):
+        cells = f"table.compare td:nth-child({number + 2})"
+        shown = shown_figures(page, cells)
+        assert len(shown) == 18
+        assert_figures(shown, one)
+    page.get_by_role("button", name="sma_cross fast=5 slow=40").click()
+    assert_figures(shown_figures(page, "section[aria-label=Figures]"), other)
+    drawn(page)
+    assert page.locator(".chart").count() == 5
+
+
+def test_one_bar_without_a_trade_is_shown_too(opened: Open) -> None:
+    page = opened(result(market(1)))
+    assert page.locator("data[data-figure=sharpe]").inner_text() == "–"
+    assert page.get_by_text("None.").is_visible()
