@@ -85,7 +85,7 @@ def make_durable(
 
 
 def _write_ahead(connection: sqlite3.Connection, until_s: float) -> str:
-    """Ask for the write-ahead log; SQLite itself does not wait when two processes begin one file."""
+    """Ask for the write-ahead log; SQLite does not wait when two processes begin one file."""
     while True:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()

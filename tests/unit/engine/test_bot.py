@@ -12,8 +12,8 @@ from holdfast.domain.market import Bar
 from holdfast.domain.money import PRECISION
 from holdfast.engine.bot import MOST_SAID, BotRuntime
 from holdfast.errors import ConfigError
-from holdfast.strategy import FLAT, Level, Quotes, Setup, Strategy, Target, View, Wish
-from tests.support.engine_world import BTC, FREE_LIMITS, World, bot
+from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish
+from tests.support.engine_world import FREE_LIMITS, World, bot
 
 ONE = Decimal(1)
 
