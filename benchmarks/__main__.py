@@ -25,6 +25,7 @@ SUBJECTS = (
     "live",
     "restart",
     "indicators",
+    "indicators",
 )
 
 
