@@ -25,7 +25,6 @@ SUBJECTS = (
     "live",
     "restart",
     "indicators",
-    "indicators",
 )
 
 
