@@ -41,13 +41,17 @@ interface Props {
 }
 
 export function TimeChart(props: Props): ReactNode {
-  const { title, summary, height, group, palette, draw, data, format, legend, controls, onChart } = props;
+  const { title, summary, height, group, palette, draw, data, format, legend, controls, onChart } =
+    props;
   const box = useRef<HTMLDivElement>(null);
   const made = useRef<{ chart: IChartApi; drawing: Drawing } | null>(null);
 
   useEffect(() => {
     if (box.current === null) return;
-    const chart = createChart(box.current, { ...BASE, localization: { priceFormatter: format, timeFormatter: (at: number) => `${moment(at)} UTC` } });
+    const chart = createChart(box.current, {
+      ...BASE,
+      localization: { priceFormatter: format, timeFormatter: (at: number) => `${moment(at)} UTC` },
+    });
     const drawing = draw(chart);
     made.current = { chart, drawing };
     chart.applyOptions(colours(palette));
@@ -69,7 +73,10 @@ export function TimeChart(props: Props): ReactNode {
   }, [palette]);
 
   const wheel = (on: boolean): void => {
-    made.current?.chart.applyOptions({ handleScroll: { ...SCROLL, mouseWheel: on }, handleScale: { ...SCALE, mouseWheel: on } });
+    made.current?.chart.applyOptions({
+      handleScroll: { ...SCROLL, mouseWheel: on },
+      handleScale: { ...SCALE, mouseWheel: on },
+    });
   };
 
   return (
@@ -87,6 +94,7 @@ export function TimeChart(props: Props): ReactNode {
         tabIndex={0}
         aria-label={`${title}. ${summary} Arrow keys move, plus and minus zoom, Home shows all.`}
         onKeyDown={(event) => keyed(event, group)}
+        onPointerLeave={() => group.leave()}
         onFocus={() => wheel(true)}
         onBlur={() => wheel(false)}
       />
@@ -94,13 +102,28 @@ export function TimeChart(props: Props): ReactNode {
   );
 }
 
-const SCROLL = { mouseWheel: false, pressedMouseMove: true, horzTouchDrag: true, vertTouchDrag: false };
-const SCALE = { mouseWheel: false, pinch: true, axisPressedMouseMove: { time: true, price: false }, axisDoubleClickReset: true };
+const SCROLL = {
+  mouseWheel: false,
+  pressedMouseMove: true,
+  horzTouchDrag: true,
+  vertTouchDrag: false,
+};
+const SCALE = {
+  mouseWheel: false,
+  pinch: true,
+  axisPressedMouseMove: { time: true, price: false },
+  axisDoubleClickReset: true,
+};
 
 const BASE: DeepPartial<ChartOptions> = {
   autoSize: true,
   layout: { attributionLogo: false, fontFamily: "inherit", fontSize: 12 }, // the footer has the notice
-  rightPriceScale: { borderVisible: false, entireTextOnly: true, minimumWidth: 84, scaleMargins: { top: 0.08, bottom: 0.06 } },
+  rightPriceScale: {
+    borderVisible: false,
+    entireTextOnly: true,
+    minimumWidth: 84,
+    scaleMargins: { top: 0.08, bottom: 0.06 },
+  },
   timeScale: {
     borderVisible: false,
     timeVisible: true,
@@ -117,7 +140,10 @@ const BASE: DeepPartial<ChartOptions> = {
 
 function colours(palette: Palette): DeepPartial<ChartOptions> {
   return {
-    layout: { background: { type: ColorType.Solid, color: palette.card }, textColor: palette.muted },
+    layout: {
+      background: { type: ColorType.Solid, color: palette.card },
+      textColor: palette.muted,
+    },
     grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
     crosshair: {
       vertLine: { color: palette.neutral, labelBackgroundColor: palette.accent },

@@ -71,7 +71,12 @@ function clusterWidth(fills: MarkedFill[], from: number, to: number, width_px: n
   return 2 ** Math.ceil(Math.log2(Math.max((to - from) / room, 1)));
 }
 
-function marker(at: UTCTimestamp | undefined, buy: boolean, many: number, palette: Palette): SeriesMarker<Time> {
+function marker(
+  at: UTCTimestamp | undefined,
+  buy: boolean,
+  many: number,
+  palette: Palette,
+): SeriesMarker<Time> {
   return {
     time: at as UTCTimestamp,
     position: buy ? "belowBar" : "aboveBar",

@@ -30,7 +30,8 @@ export class ChartGroup {
     };
     chart.timeScale().subscribeVisibleLogicalRangeChange(ranged);
     chart.subscribeCrosshairMove((event) => {
-      if (event.sourceEvent === undefined) return; // moved by us
+      // Without an event of the reader's it was moved by us; how it is left is told by `leave`.
+      if (event.sourceEvent === undefined || event.time === undefined) return;
       this.point(member, event.time, event.logical ?? null);
     });
     return () => {
@@ -48,6 +49,12 @@ export class ChartGroup {
   listenToPoint(listener: PointListener): () => void {
     this.onPoint.add(listener);
     return () => this.onPoint.delete(listener);
+  }
+
+  /** Nothing is pointed at any more. */
+  leave(): void {
+    for (const { chart } of this.members) chart.clearCrosshairPosition();
+    for (const listener of this.onPoint) listener(null);
   }
 
   /** Show the points `from` to `to` in every chart, within what there is. */
@@ -84,12 +91,11 @@ export class ChartGroup {
     for (const listener of this.onRange) listener(range);
   }
 
-  private point(source: Member, time: Time | undefined, index: number | null): void {
-    for (const member of this.members) {
-      if (member === source) continue;
-      if (time === undefined) member.chart.clearCrosshairPosition();
-      else member.chart.setCrosshairPosition(Number.NaN, time, member.series);
+  private point(source: Member, time: Time, index: number | null): void {
+    for (const { chart, series } of this.members) {
+      // No price: the library puts the horizontal line on the series itself.
+      if (chart !== source.chart) chart.setCrosshairPosition(Number.NaN, time, series);
     }
-    for (const listener of this.onPoint) listener(time === undefined ? null : index);
+    for (const listener of this.onPoint) listener(index);
   }
 }

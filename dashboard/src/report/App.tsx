@@ -29,19 +29,27 @@ export function App({ runs }: { runs: Run[] }): ReactNode {
         <RunDetails key={chosen} run={run} palette={palette} alone={runs.length === 1} />
       </main>
       <footer>
-        <p>
-          All times are UTC. Past results of a simulation say little about the future.
-        </p>
+        <p>All times are UTC. Past results of a simulation say little about the future.</p>
         <p>
           Charts: TradingView Lightweight Charts™, Copyright © 2025 TradingView, Inc.{" "}
-          <a href="https://www.tradingview.com/" rel="noreferrer">tradingview.com</a>
+          <a href="https://www.tradingview.com/" rel="noreferrer">
+            tradingview.com
+          </a>
         </p>
       </footer>
     </>
   );
 }
 
-function RunDetails({ run, palette, alone }: { run: Run; palette: Palette; alone: boolean }): ReactNode {
+function RunDetails({
+  run,
+  palette,
+  alone,
+}: {
+  run: Run;
+  palette: Palette;
+  alone: boolean;
+}): ReactNode {
   const [focus, setFocus] = useState<{ from: number; to: number } | null>(null);
   return (
     <section aria-label={alone ? undefined : run.label}>
@@ -96,7 +104,13 @@ function Header({ runs, run, choice, choose }: HeaderProps): ReactNode {
   );
 }
 
-function ThemeSwitch({ choice, choose }: { choice: Choice; choose: (next: Choice) => void }): ReactNode {
+function ThemeSwitch({
+  choice,
+  choose,
+}: {
+  choice: Choice;
+  choose: (next: Choice) => void;
+}): ReactNode {
   return (
     <div className="switch" role="group" aria-label="Colours">
       {(["auto", "light", "dark"] as const).map((one) => (
@@ -119,7 +133,12 @@ function RunTabs({ runs, chosen, choose, palette }: TabsProps): ReactNode {
   return (
     <div className="run-tabs" role="group" aria-label="Run shown below">
       {runs.map((run, index) => (
-        <button key={run.label} type="button" aria-pressed={index === chosen} onClick={() => choose(index)}>
+        <button
+          key={run.label}
+          type="button"
+          aria-pressed={index === chosen}
+          onClick={() => choose(index)}
+        >
           <i className="swatch" style={{ background: palette.runs[index] }} />
           {run.label}
         </button>

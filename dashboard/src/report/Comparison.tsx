@@ -33,27 +33,38 @@ function Growth({ runs, palette }: Props): ReactNode {
   const [point, setPoint] = useState<number | null>(null);
   useEffect(() => group.listenToPoint(setPoint), [group]);
   useEffect(() => {
-    chart.current?.priceScale("right").applyOptions({ mode: log ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
+    chart.current
+      ?.priceScale("right")
+      .applyOptions({ mode: log ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
   }, [log]);
   const at = times[Math.min(point ?? times.length - 1, times.length - 1)];
 
   const draw = (made: IChartApi): Drawing => {
     chart.current = made;
     const lines = runs.map((run) => {
-      const series = made.addSeries(LineSeries, { lineWidth: 2, lastValueVisible: false, priceLineVisible: false });
+      const series = made.addSeries(LineSeries, {
+        lineWidth: 2,
+        lastValueVisible: false,
+        priceLineVisible: false,
+      });
       // Growth of one: positive, so that it can be drawn on a log scale; shown as a return.
       series.setData(run.grid.times.map((time, index) => ({ time, value: growth(run, index) })));
       return series;
     });
     return {
       main: lines[0] as (typeof lines)[number],
-      recolour: (colours) => lines.forEach((series, index) => series.applyOptions({ color: colours.runs[index] ?? colours.accent })),
+      recolour: (colours) =>
+        lines.forEach((series, index) =>
+          series.applyOptions({ color: colours.runs[index] ?? colours.accent }),
+        ),
     };
   };
   return (
     <TimeChart
       title="Return"
-      summary={runs.map((run) => `${run.label}: ${change(Number(run.stats.return_pct))}.`).join(" ")}
+      summary={runs
+        .map((run) => `${run.label}: ${change(Number(run.stats.return_pct))}.`)
+        .join(" ")}
       height={360}
       group={group}
       palette={palette}
@@ -75,7 +86,9 @@ function Growth({ runs, palette }: Props): ReactNode {
       controls={
         <>
           <Toggle on={log} set={setLog} label="Log" />
-          <button type="button" onClick={() => group.showAll()}>All</button>
+          <button type="button" onClick={() => group.showAll()}>
+            All
+          </button>
         </>
       }
     />
@@ -101,9 +114,14 @@ function Figures({ runs, palette }: Props): ReactNode {
           <tbody>
             {FIGURES.map((figure) => (
               <tr key={figure.key}>
-                <th scope="row" title={figure.meaning}>{labelOf(figure, runs[0] as Run)}</th>
+                <th scope="row" title={figure.meaning}>
+                  {labelOf(figure, runs[0] as Run)}
+                </th>
                 {runs.map((run) => (
-                  <td key={run.label} className={isBest(figure, run, runs) ? "right best" : "right"}>
+                  <td
+                    key={run.label}
+                    className={isBest(figure, run, runs) ? "right best" : "right"}
+                  >
                     <FigureValue figure={figure} run={run} />
                   </td>
                 ))}
@@ -121,7 +139,9 @@ function isBest(figure: Figure, run: Run, runs: Run[]): boolean {
   if (figure.better === 0) return false;
   const values = runs.flatMap((one) => valueOf(one, figure) ?? []);
   const best = figure.better > 0 ? Math.max(...values) : Math.min(...values);
-  return values.length > 1 && valueOf(run, figure) === best && values.some((value) => value !== best);
+  return (
+    values.length > 1 && valueOf(run, figure) === best && values.some((value) => value !== best)
+  );
 }
 
 function growth(run: Run, index: number): number {

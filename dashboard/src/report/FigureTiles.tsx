@@ -9,14 +9,18 @@ export function FigureTiles({ run }: { run: Run }): ReactNode {
   return (
     <section aria-label="Figures">
       <dl className="tiles">
-        {shown.filter((figure) => figure.headline).map((figure) => (
-          <Tile key={figure.key} figure={figure} run={run} />
-        ))}
+        {shown
+          .filter((figure) => figure.headline)
+          .map((figure) => (
+            <Tile key={figure.key} figure={figure} run={run} />
+          ))}
       </dl>
       <dl className="tiles small card">
-        {shown.filter((figure) => !figure.headline).map((figure) => (
-          <Tile key={figure.key} figure={figure} run={run} />
-        ))}
+        {shown
+          .filter((figure) => !figure.headline)
+          .map((figure) => (
+            <Tile key={figure.key} figure={figure} run={run} />
+          ))}
       </dl>
     </section>
   );
@@ -36,7 +40,8 @@ function Tile({ figure, run }: { figure: Figure; run: Run }): ReactNode {
 /** The value as text, with the exact one in the element for whoever reads the page by program. */
 export function FigureValue({ figure, run }: { figure: Figure; run: Run }): ReactNode {
   const value = valueOf(run, figure);
-  const sign = figure.signed && value !== null && value !== 0 ? (value > 0 ? "gain" : "loss") : undefined;
+  const sign =
+    figure.signed && value !== null && value !== 0 ? (value > 0 ? "gain" : "loss") : undefined;
   return (
     <data data-figure={figure.key} value={String(run.stats[figure.key] ?? "")} className={sign}>
       {figure.shown(value)}

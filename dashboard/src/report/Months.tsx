@@ -17,7 +17,11 @@ export function Months({ months }: { months: Month[] }): ReactNode {
           <thead>
             <tr>
               <th scope="col">Year</th>
-              {NAMES.map((name) => <th key={name} scope="col">{name}</th>)}
+              {NAMES.map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
               <th scope="col">Total</th>
             </tr>
           </thead>
@@ -29,7 +33,14 @@ export function Months({ months }: { months: Month[] }): ReactNode {
                   <th scope="row">{year}</th>
                   {NAMES.map((name, at) => {
                     const month = own.find((one) => one.month === at + 1);
-                    return <Cell key={name} value={month?.return_pct} there={month !== undefined} largest={largest} />;
+                    return (
+                      <Cell
+                        key={name}
+                        value={month?.return_pct}
+                        there={month !== undefined}
+                        largest={largest}
+                      />
+                    );
                   })}
                   <td className="whole">{change(compound(own)).replace("\u202f%", "")}</td>
                 </tr>
@@ -42,16 +53,28 @@ export function Months({ months }: { months: Month[] }): ReactNode {
   );
 }
 
-function Cell({ value, there, largest }: { value: number | null | undefined; there: boolean; largest: number }): ReactNode {
+function Cell({
+  value,
+  there,
+  largest,
+}: {
+  value: number | null | undefined;
+  there: boolean;
+  largest: number;
+}): ReactNode {
   if (!there) return <td />;
   const share = Math.round((Math.abs(value ?? 0) / largest) * 55);
   const colour = (value ?? 0) >= 0 ? "var(--up)" : "var(--down)";
   return (
-    <td style={{ background: `color-mix(in srgb, ${colour} ${share}%, transparent)` }}>{number(value)}</td>
+    <td style={{ background: `color-mix(in srgb, ${colour} ${share}%, transparent)` }}>
+      {number(value)}
+    </td>
   );
 }
 
 function compound(months: Month[]): number | null {
   if (months.some((month) => month.return_pct === null)) return null;
-  return (months.reduce((grown, month) => grown * (1 + (month.return_pct ?? 0) / 100), 1) - 1) * 100;
+  return (
+    (months.reduce((grown, month) => grown * (1 + (month.return_pct ?? 0) / 100), 1) - 1) * 100
+  );
 }

@@ -9,7 +9,12 @@ export function Origin({ run }: { run: Run }): ReactNode {
   const rows: [string, string][] = [
     ["Cash at the start", `${number(Number(run.cash))} ${run.symbol.split("/")[1] ?? ""}`],
     ...Object.entries(run.assumptions),
-    ["Parameters", Object.entries(params).map(([name, value]) => `${name}=${String(value)}`).join(" ") || "none"],
+    [
+      "Parameters",
+      Object.entries(params)
+        .map(([name, value]) => `${name}=${String(value)}`)
+        .join(" ") || "none",
+    ],
     ["Strategy, SHA-256", strategy_sha256],
     ["Data, SHA-256", data_sha256],
     ["Seed", seed === null ? "none: nothing was left to chance" : String(seed)],

@@ -26,7 +26,9 @@ export function PagedTable<Row>({ name, rows, columns }: Props<Row>): ReactNode 
     if (key === undefined) return rows;
     const keyed = rows.map((row) => ({ row, value: key(row) }));
     const sign = order.down ? -1 : 1;
-    keyed.sort((one, other) => (one.value < other.value ? -sign : one.value > other.value ? sign : 0));
+    keyed.sort((one, other) =>
+      one.value < other.value ? -sign : one.value > other.value ? sign : 0,
+    );
     return keyed.map(({ row }) => row);
   }, [rows, order]);
   if (rows.length === 0) return <p className="note">None.</p>;
@@ -46,7 +48,12 @@ export function PagedTable<Row>({ name, rows, columns }: Props<Row>): ReactNode 
               {columns.map(({ label, right }, column) => {
                 const active = order.column === column;
                 return (
-                  <th key={label} scope="col" className={right ? "right" : undefined} aria-sort={active ? (order.down ? "descending" : "ascending") : "none"}>
+                  <th
+                    key={label}
+                    scope="col"
+                    className={right ? "right" : undefined}
+                    aria-sort={active ? (order.down ? "descending" : "ascending") : "none"}
+                  >
                     <button type="button" className="sort" onClick={() => sortBy(column)}>
                       {label}
                       <span aria-hidden="true">{active ? (order.down ? " ↓" : " ↑") : ""}</span>
@@ -71,13 +78,22 @@ export function PagedTable<Row>({ name, rows, columns }: Props<Row>): ReactNode 
       </div>
       {pages > 1 && (
         <nav className="pages" aria-label={`Pages of ${name.toLowerCase()}`}>
-          <button type="button" disabled={page === 0} onClick={() => setPage(0)}>First</button>
-          <button type="button" disabled={page === 0} onClick={() => setPage(page - 1)}>Previous</button>
+          <button type="button" disabled={page === 0} onClick={() => setPage(0)}>
+            First
+          </button>
+          <button type="button" disabled={page === 0} onClick={() => setPage(page - 1)}>
+            Previous
+          </button>
           <span aria-live="polite">
-            {count(first + 1)}–{count(Math.min(first + PAGE, sorted.length))} of {count(sorted.length)}
+            {count(first + 1)}–{count(Math.min(first + PAGE, sorted.length))} of{" "}
+            {count(sorted.length)}
           </span>
-          <button type="button" disabled={page === pages - 1} onClick={() => setPage(page + 1)}>Next</button>
-          <button type="button" disabled={page === pages - 1} onClick={() => setPage(pages - 1)}>Last</button>
+          <button type="button" disabled={page === pages - 1} onClick={() => setPage(page + 1)}>
+            Next
+          </button>
+          <button type="button" disabled={page === pages - 1} onClick={() => setPage(pages - 1)}>
+            Last
+          </button>
         </nav>
       )}
     </>

@@ -72,7 +72,9 @@ function EquityChart({ run, palette, group, point }: ChartProps): ReactNode {
   const positive = useMemo(() => grid.equity.every((value) => value > 0), [grid]);
 
   useEffect(() => {
-    chart.current?.priceScale("right").applyOptions({ mode: log ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
+    chart.current
+      ?.priceScale("right")
+      .applyOptions({ mode: log ? PriceScaleMode.Logarithmic : PriceScaleMode.Normal });
   }, [log]);
   useEffect(() => holding.current?.applyOptions({ visible: hold }), [hold]);
 
@@ -87,7 +89,11 @@ function EquityChart({ run, palette, group, point }: ChartProps): ReactNode {
       main: equity,
       recolour: (colours) => {
         held.applyOptions({ color: colours.neutral });
-        equity.applyOptions({ lineColor: colours.accent, topColor: colours.accentSoft, bottomColor: "transparent" });
+        equity.applyOptions({
+          lineColor: colours.accent,
+          topColor: colours.accentSoft,
+          bottomColor: "transparent",
+        });
       },
     };
   };
@@ -122,7 +128,11 @@ function EquityChart({ run, palette, group, point }: ChartProps): ReactNode {
 function DrawdownChart({ run, palette, group, point }: ChartProps): ReactNode {
   const { grid } = run;
   const draw = (chart: IChartApi): Drawing => {
-    const series = chart.addSeries(BaselineSeries, { ...QUIET, baseValue: { type: "price", price: 0 }, lineWidth: 1 });
+    const series = chart.addSeries(BaselineSeries, {
+      ...QUIET,
+      baseValue: { type: "price", price: 0 },
+      lineWidth: 1,
+    });
     series.setData(line(grid, grid.drawdown_pct));
     return {
       main: series,
@@ -147,7 +157,11 @@ function DrawdownChart({ run, palette, group, point }: ChartProps): ReactNode {
       format={(value) => percent(value, 1)}
       legend={
         <Legend at={grid.times[point]}>
-          <Key colour="var(--down)" label="Below the peak" value={percent(grid.drawdown_pct[point])} />
+          <Key
+            colour="var(--down)"
+            label="Below the peak"
+            value={percent(grid.drawdown_pct[point])}
+          />
         </Legend>
       }
     />
@@ -160,7 +174,10 @@ function PriceChart({ run, palette, group, point }: ChartProps): ReactNode {
   colours.current = palette;
   const redraw = useRef<() => void>(() => undefined);
   const marked = useMemo(
-    () => fills.filter((fill) => fill.symbol === run.symbol).map((fill) => ({ point: pointOf(grid.times, fill.at), buy: fill.buy })),
+    () =>
+      fills
+        .filter((fill) => fill.symbol === run.symbol)
+        .map((fill) => ({ point: pointOf(grid.times, fill.at), buy: fill.buy })),
     [fills, grid, run.symbol],
   );
 
@@ -181,7 +198,16 @@ function PriceChart({ run, palette, group, point }: ChartProps): ReactNode {
     redraw.current = () => {
       cancelAnimationFrame(asked);
       asked = requestAnimationFrame(() => {
-        markers.setMarkers(cluster(marked, grid.times, visible.from, visible.to, chart.timeScale().width(), colours.current));
+        markers.setMarkers(
+          cluster(
+            marked,
+            grid.times,
+            visible.from,
+            visible.to,
+            chart.timeScale().width(),
+            colours.current,
+          ),
+        );
       });
     };
     const unlisten = group.listen((range) => {
@@ -191,7 +217,12 @@ function PriceChart({ run, palette, group, point }: ChartProps): ReactNode {
     return {
       main: candles,
       recolour: ({ up, down }) => {
-        candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });
+        candles.applyOptions({
+          upColor: up,
+          downColor: down,
+          wickUpColor: up,
+          wickDownColor: down,
+        });
         redraw.current();
       },
       leave: () => {
@@ -228,12 +259,20 @@ function PriceChart({ run, palette, group, point }: ChartProps): ReactNode {
 function ExposureChart({ run, palette, group, point }: ChartProps): ReactNode {
   const { grid } = run;
   const draw = (chart: IChartApi): Drawing => {
-    const series = chart.addSeries(AreaSeries, { ...QUIET, lineWidth: 1, lineType: LineType.WithSteps });
+    const series = chart.addSeries(AreaSeries, {
+      ...QUIET,
+      lineWidth: 1,
+      lineType: LineType.WithSteps,
+    });
     series.setData(line(grid, grid.exposure_pct));
     return {
       main: series,
       recolour: (colours) =>
-        series.applyOptions({ lineColor: colours.accent, topColor: colours.accentSoft, bottomColor: colours.accentSoft }),
+        series.applyOptions({
+          lineColor: colours.accent,
+          topColor: colours.accentSoft,
+          bottomColor: colours.accentSoft,
+        }),
     };
   };
   return (
@@ -248,7 +287,11 @@ function ExposureChart({ run, palette, group, point }: ChartProps): ReactNode {
       format={(value) => percent(value, 1)}
       legend={
         <Legend at={grid.times[point]}>
-          <Key colour="var(--accent)" label="Position, of equity" value={percent(grid.exposure_pct[point], 1)} />
+          <Key
+            colour="var(--accent)"
+            label="Position, of equity"
+            value={percent(grid.exposure_pct[point], 1)}
+          />
         </Legend>
       }
     />
@@ -259,13 +302,18 @@ function Resolution({ grid, timeframe }: { grid: Grid; timeframe: string }): Rea
   if (grid.bars_per_point === 1) return null;
   return (
     <p className="note">
-      Each point and candle in the charts is {count(grid.bars_per_point)} bars of {timeframe}: price with its highs and
-      lows, equity at the end, the worst drawdown and the mean exposure within. The figures come from every bar.
+      Each point and candle in the charts is {count(grid.bars_per_point)} bars of {timeframe}: price
+      with its highs and lows, equity at the end, the worst drawdown and the mean exposure within.
+      The figures come from every bar.
     </p>
   );
 }
 
-const QUIET = { lastValueVisible: false, priceLineVisible: false, crosshairMarkerRadius: 3 } as const;
+const QUIET = {
+  lastValueVisible: false,
+  priceLineVisible: false,
+  crosshairMarkerRadius: 3,
+} as const;
 
 function line(grid: Grid, values: number[]): { time: UTCTimestamp; value: number }[] {
   return grid.times.map((time, at) => ({ time, value: values[at] ?? NaN }));
@@ -277,7 +325,13 @@ function usePoint(group: ChartGroup, points: number): number {
   return Math.min(Math.max(point ?? points - 1, 0), points - 1);
 }
 
-export function Legend({ at, children }: { at: number | undefined; children: ReactNode }): ReactNode {
+export function Legend({
+  at,
+  children,
+}: {
+  at: number | undefined;
+  children: ReactNode;
+}): ReactNode {
   return (
     <figcaption className="legend">
       <time>{moment(at ?? 0)}</time>
@@ -286,7 +340,15 @@ export function Legend({ at, children }: { at: number | undefined; children: Rea
   );
 }
 
-export function Key({ colour, label, value }: { colour?: string; label: string; value: string }): ReactNode {
+export function Key({
+  colour,
+  label,
+  value,
+}: {
+  colour?: string;
+  label: string;
+  value: string;
+}): ReactNode {
   return (
     <span className="key">
       {colour !== undefined && <i className="swatch" style={{ background: colour }} />}
@@ -295,7 +357,15 @@ export function Key({ colour, label, value }: { colour?: string; label: string; 
   );
 }
 
-export function Toggle({ on, set, label }: { on: boolean; set: (on: boolean) => void; label: string }): ReactNode {
+export function Toggle({
+  on,
+  set,
+  label,
+}: {
+  on: boolean;
+  set: (on: boolean) => void;
+  label: string;
+}): ReactNode {
   return (
     <button type="button" aria-pressed={on} onClick={() => set(!on)}>
       {label}
@@ -303,7 +373,12 @@ export function Toggle({ on, set, label }: { on: boolean; set: (on: boolean) => 
   );
 }
 
-const SPANS = [["1W", 7], ["1M", 30], ["3M", 91], ["1Y", 365]] as const;
+const SPANS = [
+  ["1W", 7],
+  ["1M", 30],
+  ["3M", 91],
+  ["1Y", 365],
+] as const;
 
 function Spans({ group, times }: { group: ChartGroup; times: UTCTimestamp[] }): ReactNode {
   const last = times.at(-1) ?? 0;

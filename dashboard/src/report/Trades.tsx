@@ -31,9 +31,19 @@ export function Trades({ run, show }: { run: Run; show: Show }): ReactNode {
         </p>
       )}
       {kind === "trips" ? (
-        <PagedTable key="trips" name="Round trips" rows={run.trips} columns={tripColumns(show, quote, several)} />
+        <PagedTable
+          key="trips"
+          name="Round trips"
+          rows={run.trips}
+          columns={tripColumns(show, quote, several)}
+        />
       ) : (
-        <PagedTable key="fills" name="Fills" rows={run.fills} columns={fillColumns(show, several)} />
+        <PagedTable
+          key="fills"
+          name="Fills"
+          rows={run.fills}
+          columns={fillColumns(show, several)}
+        />
       )}
     </section>
   );
@@ -47,11 +57,26 @@ function tripColumns(show: Show, quote: string, several: boolean): Column<Trip>[
       cell: (trip) => <Link text={moment(trip.opened)} go={() => show(trip.opened, trip.closed)} />,
     },
     ...(several ? [symbolColumn<Trip>()] : []),
-    { label: "Return", right: true, sort: (trip) => trip.return_pct, cell: (trip) => signed(trip.return_pct, change(trip.return_pct)) },
-    { label: `Profit, ${quote}`, right: true, sort: (trip) => trip.profit, cell: (trip) => signed(trip.profit, number(trip.profit)) },
+    {
+      label: "Return",
+      right: true,
+      sort: (trip) => trip.return_pct,
+      cell: (trip) => signed(trip.return_pct, change(trip.return_pct)),
+    },
+    {
+      label: `Profit, ${quote}`,
+      right: true,
+      sort: (trip) => trip.profit,
+      cell: (trip) => signed(trip.profit, number(trip.profit)),
+    },
     { label: "Entry", right: true, sort: (trip) => trip.entry, cell: (trip) => price(trip.entry) },
     { label: "Exit", right: true, sort: (trip) => trip.exit, cell: (trip) => price(trip.exit) },
-    { label: "Held", right: true, sort: (trip) => trip.closed - trip.opened, cell: (trip) => span(trip.closed - trip.opened) },
+    {
+      label: "Held",
+      right: true,
+      sort: (trip) => trip.closed - trip.opened,
+      cell: (trip) => span(trip.closed - trip.opened),
+    },
   ];
 }
 
@@ -63,10 +88,24 @@ function fillColumns(show: Show, several: boolean): Column<Fill>[] {
       cell: (fill) => <Link text={moment(fill.at)} go={() => show(fill.at, fill.at)} />,
     },
     ...(several ? [symbolColumn<Fill>()] : []),
-    { label: "Side", sort: (fill) => (fill.buy ? 0 : 1), cell: (fill) => signed(fill.buy ? 1 : -1, fill.buy ? "▲ buy" : "▼ sell") },
-    { label: "Quantity", right: true, sort: (fill) => Number(fill.quantity), cell: (fill) => fill.quantity },
+    {
+      label: "Side",
+      sort: (fill) => (fill.buy ? 0 : 1),
+      cell: (fill) => signed(fill.buy ? 1 : -1, fill.buy ? "▲ buy" : "▼ sell"),
+    },
+    {
+      label: "Quantity",
+      right: true,
+      sort: (fill) => Number(fill.quantity),
+      cell: (fill) => fill.quantity,
+    },
     { label: "Price", right: true, sort: (fill) => Number(fill.price), cell: (fill) => fill.price },
-    { label: "Fee", right: true, sort: (fill) => Number(fill.fee), cell: (fill) => `${fill.fee} ${fill.feeAsset}` },
+    {
+      label: "Fee",
+      right: true,
+      sort: (fill) => Number(fill.fee),
+      cell: (fill) => `${fill.fee} ${fill.feeAsset}`,
+    },
   ];
 }
 

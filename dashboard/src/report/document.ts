@@ -109,7 +109,7 @@ export function readRuns(): Run[] {
   const text = document.getElementById("runs")?.textContent ?? "";
   const found = JSON.parse(text) as { format?: number; runs?: StoredRun[] } | string;
   if (typeof found === "string" || found.runs === undefined) {
-    throw new Error("This is the empty page of a report. Write one with report(\"file.html\").");
+    throw new Error('This is the empty page of a report. Write one with report("file.html").');
   }
   if (found.format !== FORMAT) {
     throw new Error(`The data has format ${found.format}, this page reads ${FORMAT}.`);

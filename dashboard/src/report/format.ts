@@ -33,7 +33,9 @@ export function percent(value: number | null | undefined, decimals = 2): string 
 /** As `percent`, with a plus sign before a gain. */
 export function change(value: number | null | undefined, decimals = 2): string {
   const text = percent(value, decimals);
-  return value !== null && value !== undefined && value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+  return value !== null && value !== undefined && value > 0 && /[1-9]/.test(text)
+    ? `+${text}`
+    : text;
 }
 
 /** An amount of the quote asset: cents, while they are not noise. */
@@ -65,7 +67,12 @@ export function day(seconds: number): string {
 export function span(seconds: number): string {
   const parts: string[] = [];
   let rest = Math.round(seconds);
-  for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]] as const) {
+  for (const [unit, size] of [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ] as const) {
     const whole = Math.floor(rest / size);
     rest -= whole * size;
     if (whole > 0) parts.push(`${whole}\u202f${unit}`);

@@ -8,8 +8,14 @@ function page(): ReactNode {
   try {
     return <App runs={readRuns()} />;
   } catch (error) {
-    return <p className="problem" role="alert">{error instanceof Error ? error.message : String(error)}</p>;
+    return (
+      <p className="problem" role="alert">
+        {error instanceof Error ? error.message : String(error)}
+      </p>
+    );
   }
 }
 
-createRoot(document.getElementById("root") as HTMLElement).render(<StrictMode>{page()}</StrictMode>);
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>{page()}</StrictMode>,
+);

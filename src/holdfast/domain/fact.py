@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -333,6 +334,9 @@ class Refusal(Fact, frozen=True, tag="refused"):
     spec: OrderSpec | None = None
 
 
+BY_RISK: Final = "risk"
+
+
 class HaltLevel(StrEnum):
     """How much stops."""
 
@@ -340,7 +344,11 @@ class HaltLevel(StrEnum):
 
 
 class Halted(Fact, frozen=True, tag="halted"):
-    """Trading of a bot, or of the account (`bot` empty), stops at `level` until resumed."""
+    """Trading of a bot, or of the account (`bot` empty), stops at `level` until resumed.
+
+    Attributes:
+        by: who, or what part; `BY_RISK` when a drawdown reached its limit.
+    """
 
     level: HaltLevel
     reason: str

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.action import Note
-from holdfast.domain.fact import Halted, HaltLevel, Marked
+from holdfast.domain.fact import BY_RISK, Halted, HaltLevel, Marked
 from holdfast.domain.limits import Limits
 from holdfast.domain.money import ZERO
 from holdfast.engine.bot import BotRuntime
@@ -136,5 +136,5 @@ class Marks:
             if not halted and name not in self._halting:
                 self._halting.add(name)
                 reason = f"drawdown {drawdown:.2f} % reached the limit of {most} %"
-                halts.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="risk", bot=name))
+                halts.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by=BY_RISK, bot=name))
         return halts

@@ -281,20 +281,20 @@ def _refused(state: AccountState, _at: int, _fact: facts.Refusal) -> None:
 
 
 def _halted(state: AccountState, _at: int, fact: facts.Halted) -> None:
-    if fact.bot:
-        _bot(state, fact.bot).halted = fact.reason
-    else:
-        state.halted = fact.reason
+    of = _bot(state, fact.bot) if fact.bot else state
+    of.halted = fact.reason
+    of.lost_too_much = of.lost_too_much or fact.by == facts.BY_RISK
 
 
 def _resumed(state: AccountState, _at: int, fact: facts.Resumed) -> None:
-    """Who resumes has seen the loss: a drawdown counts from here."""
-    if fact.bot:
-        _bot(state, fact.bot).halted = ""
+    """Who resumes after too large a loss has seen it: the drawdown counts from here."""
+    of = _bot(state, fact.bot) if fact.bot else state
+    if of.lost_too_much and fact.bot:
         state.units.forgive_bot(fact.bot)
-    else:
-        state.halted = ""
+    elif of.lost_too_much:
         state.units.forgive()
+    of.halted = ""
+    of.lost_too_much = False
 
 
 def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:

@@ -77,7 +77,7 @@ class Units(msgspec.Struct):
 
     Attributes:
         units: how many there are; one is worth 1 reporting unit at the first flow.
-        peak: highest unit price at any mark since a person last resumed trading.
+        peak: highest unit price at any mark since a person last resumed after a drawdown.
         last: unit price at the last mark or flow, 0 before the first.
         marked_ns: time of the last mark, 0 before the first.
         bot_peaks, bot_last: the same of each bot's profit.

@@ -18,7 +18,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
 from holdfast.ledger.portfolio import Position, Units
 
-SNAPSHOT_FORMAT: Final = 1
+SNAPSHOT_FORMAT: Final = 2
 
 STOP: Final = "stop"
 TAKE_PROFIT: Final = "take_profit"
@@ -164,6 +164,7 @@ class BotState(msgspec.Struct):
     progress: dict[str, LegProgress] = {}
     positions: dict[str, Position] = {}
     halted: str = ""
+    lost_too_much: bool = False
     exits: dict[str, Exits] = {}
     spent: dict[str, str] = {}
     last_exits: dict[str, LastExit] = {}
@@ -210,6 +211,7 @@ class AccountState(msgspec.Struct):
         recent: the last closed ones, for reports that arrive late.
         holdings: free and locked together, by asset; fills and cash flows only.
         halted: reason of the account's halt, empty when trading.
+        lost_too_much: a drawdown is a cause of that halt, perhaps beside others.
         last_trade: the newest booked trade id by symbol.
     """
 
@@ -225,6 +227,7 @@ class AccountState(msgspec.Struct):
     bots: dict[str, BotState] = {}
     units: Units = msgspec.field(default_factory=Units)
     halted: str = ""
+    lost_too_much: bool = False
     last_trade: dict[str, str] = {}
     instruments: dict[str, Instrument] = {}
     counters: Counters = msgspec.field(default_factory=Counters)

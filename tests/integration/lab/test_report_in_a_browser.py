@@ -223,6 +223,44 @@ def test_charts_move_by_keyboard_and_all_together(opened: Open, run: Result) -> 
     assert drawdown.screenshot() == before
 
 
+def test_legends_tell_what_is_pointed_at_and_the_end_otherwise(opened: Open, run: Result) -> None:
+    page = opened(run)
+    drawn(page)
+    times = page.locator(".legend time")
+    at_the_end = times.all_inner_texts()
+    assert len(set(at_the_end)) == 1
+    box = page.locator(".canvas").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 300, box["y"] + 100)
+    drawn(page)
+    pointed = times.all_inner_texts()
+    assert len(set(pointed)) == 1
+    assert pointed < at_the_end
+    page.mouse.move(box["x"] + 300, 5)
+    drawn(page)
+    assert times.all_inner_texts() == at_the_end
+
+
+def test_the_wheel_zooms_only_a_chart_that_was_clicked(opened: Open, run: Result) -> None:
+    page = opened(run)
+    drawn(page)
+    chart = page.locator(".canvas").first
+    before = chart.screenshot()
+    box = chart.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, 200)
+    page.wait_for_function("scrollY === 200")
+    page.evaluate("scrollTo(0, 0)")
+    page.mouse.click(*middle)
+    page.mouse.wheel(0, -200)
+    drawn(page)
+    page.mouse.move(0, 0)
+    assert chart.screenshot() != before
+    assert page.evaluate("scrollY") == 0
+
+
 def test_trades_are_sorted_and_paged_and_lead_to_the_chart(opened: Open, run: Result) -> None:
     page = opened(run)
     table = page.locator("section[aria-labelledby=trades]")

@@ -130,7 +130,7 @@ def test_every_verb_loads_and_its_help_shows_an_example(
         paths = [[verb.name]]
     for path in paths:
         assert cli.main([*path, "--help"]) == 0
-        shown = capsys.readouterr().out
+        shown = " ".join(capsys.readouterr().out.split())  # however wide the terminal is
         assert f"holdfast {' '.join(path)}" in shown.split("xample", 1)[-1], f"no example: {path}"
         assert "--json" in shown or path == ["exchange", "serve"], f"no --json: {path}"
 

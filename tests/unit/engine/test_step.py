@@ -628,6 +628,44 @@ def test_a_drawdown_halts_until_a_person_resumes_and_counts_from_there() -> None
     assert world.account.halted.startswith("drawdown")
 
 
+@pytest.mark.parametrize("whose", [{}, {"bot": "bot"}], ids=["account", "bot"])
+def test_resuming_a_halt_of_another_cause_forgives_no_drawdown(whose: dict[str, str]) -> None:
+    """Else a halt and a resume at the bottom would double what may be lost."""
+    limits = Limits(max_drawdown_pct=Decimal(10))
+    world = World(bot("bot", limits=limits), limits=limits, cash=Decimal(1000))
+    world.wish(target("9"))
+    world.bar()
+    world.settle()
+    for _ in range(6):
+        world.bar(price=100)
+    for _ in range(6):
+        world.bar(price=92)  # 7.2 % lost
+    world.ask("halt", **whose)
+    world.ask("resume", **whose)
+    for _ in range(6):
+        world.bar(price=88)  # 10.8 % under the peak, 3.9 % under the price at the resume
+    of = world.account if not whose else world.account.bots["bot"]
+    assert of.halted.startswith("drawdown 10.80 %")
+
+
+def test_a_drawdown_is_forgiven_although_another_halt_came_on_top_of_its_own() -> None:
+    limits = Limits(max_drawdown_pct=Decimal(10))
+    world = World(limits=limits, cash=Decimal(1000))
+    world.wish(target("9"))
+    world.bar()
+    world.settle()
+    for price in (100, 80):
+        for _ in range(6):
+            world.bar(price=price)
+    world.ask("halt")
+    world.restart()
+    world.bar(price=80)
+    world.ask("resume")
+    for _ in range(12):
+        world.bar(price=80)
+    assert world.account.halted == ""
+
+
 def test_a_bot_s_own_drawdown_halts_that_bot_alone() -> None:
     limits = Limits(max_drawdown_pct=Decimal(10), price_band_pct=None)
     world = World(bot("bot", limits=limits), bot("other"), cash=Decimal(1000))

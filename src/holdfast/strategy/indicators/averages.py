@@ -150,12 +150,15 @@ def _rebase_bars(period: int) -> int:
 
 
 def _level(out: list[float], closes: Sequence[float], period: int) -> None:
-    """Where `period` closes in a row are equal, their mean is the close.
-
-    Such a run covers a multiple of the period, so only these are looked at.
-    """
-    length, done = len(closes), 0
-    for at in range(0, length, period):
+    """Where `period` closes in a row are equal, their mean is the close."""
+    if period == 1:
+        out[:] = closes
+        return
+    # A run of `period` closes has `period` - 1 pairs of neighbours, and so one that starts at a
+    # multiple of that: only these are looked at.
+    stride, length, done = period - 1, len(closes), 0
+    pairs = zip(range(0, length, stride), closes[::stride], closes[1::stride], strict=False)
+    for at in [at for at, one, other in pairs if one == other]:
         if at < done:
             continue
         close, first, done = closes[at], at, at + 1

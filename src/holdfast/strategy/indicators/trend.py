@@ -5,7 +5,6 @@ Not here: how fast (momentum).
 
 from __future__ import annotations
 
-from math import inf
 from typing import ClassVar
 
 from holdfast.domain.market import Bar
@@ -17,7 +16,7 @@ from holdfast.strategy.indicators.base import (
     checked_bars,
     checked_multiplier,
 )
-from holdfast.strategy.indicators.volatility import Atr, true_ranges, wilder_seed
+from holdfast.strategy.indicators.volatility import Atr
 
 UP, DOWN = 1.0, -1.0
 
@@ -190,7 +189,9 @@ class Supertrend(Shipped):
 
     def update(self, bar: Bar) -> None:
         """Take one closed bar in."""
-        high, low, close = float(bar.high), float(bar.low), float(bar.close)
+        self._take(float(bar.high), float(bar.low), float(bar.close))
+
+    def _take(self, high: float, low: float, close: float) -> None:
         self._atr.take(high, low, close)
         last, self._last = self._last, close
         if not self._atr.ready:
@@ -215,37 +216,38 @@ class Supertrend(Shipped):
     def over(self, columns: Columns) -> Outputs:
         """See `Shipped.over`."""
         period, keep, multiplier = self.period, self.period - 1, self.multiplier
-        closes = columns.close
-        ranges = true_ranges(columns)
-        lines = [NAN] * min(period, len(closes))
+        fresh, first = Supertrend(period, multiplier), slice(self.warmup)
+        for bar in zip(columns.high[first], columns.low[first], columns.close[first], strict=True):
+            fresh._take(*bar)
+        lines = [NAN] * min(period, len(columns.close))
         directions = lines.copy()
+        if not fresh.ready:
+            return lines, directions
+        lines.append(fresh.line)
+        directions.append(fresh.direction)
         add, add_direction = lines.append, directions.append
-        # Nothing is below the first or above the second, so the first bar sets both bands.
-        floor, ceiling = -inf, inf
-        direction = 0.0
-        average = wilder_seed(ranges, period)
-        bars = zip(
-            columns.high[period:], columns.low[period:], closes[period:], closes[period - 1 :],
-            ranges[period - 1 :], strict=False,
-        )  # fmt: skip
-        for high, low, close, last, size in bars:
-            if direction:
-                average = (average * keep + size) / period
+        average, floor, ceiling, last = fresh._atr.value, fresh._lower, fresh._upper, fresh._last
+        is_up, news = fresh.direction == UP, slice(self.warmup, None)
+        for high, low, close in zip(
+            columns.high[news], columns.low[news], columns.close[news], strict=True
+        ):
+            # Spelled out, because calls of max and min would cost more than all the rest.
+            top = high if high > last else last  # noqa: FURB136
+            bottom = low if low < last else last  # noqa: FURB136
+            average = (average * keep + (top - bottom)) / period
             centre, reach = (high + low) / 2.0, multiplier * average
             lower, upper = centre - reach, centre + reach
-            if lower <= floor and last >= floor:
-                lower = floor
-            if upper >= ceiling and last <= ceiling:
-                upper = ceiling
-            if direction == UP:
-                if close < lower:
-                    direction = DOWN
-            elif direction == DOWN:
-                if close > upper:
-                    direction = UP
+            # A band moves when it comes nearer, or when the close before was beyond it.
+            if lower > floor or last < floor:
+                floor = lower
+            if upper < ceiling or last > ceiling:
+                ceiling = upper
+            last = close
+            is_up = close >= floor if is_up else close > ceiling
+            if is_up:
+                add(floor)
+                add_direction(UP)
             else:
-                direction = DOWN
-            floor, ceiling = lower, upper
-            add(lower if direction == UP else upper)
-            add_direction(direction)
+                add(ceiling)
+                add_direction(DOWN)
         return lines, directions

@@ -68,30 +68,25 @@ class Atr(Shipped):
     def over(self, columns: Columns) -> Outputs:
         """See `Shipped.over`."""
         period, keep = self.period, self.period - 1
-        ranges = true_ranges(columns)
+        ranges = _true_ranges(columns)
         if len(ranges) < period:
             return (padded([], len(columns.close)),)
-        value = wilder_seed(ranges, period)
+        total = 0.0
+        for reach in ranges[:period]:
+            total += reach
+        value = total / period
         found = [value]
         found += [value := (value * keep + reach) / period for reach in ranges[period:]]
         return (padded(found, len(columns.close)),)
 
 
-def true_ranges(columns: Columns) -> list[float]:
+def _true_ranges(columns: Columns) -> list[float]:
     """How far each bar but the first reaches, the close before it included."""
     # Spelled out, because calls of max and min would cost more than all the rest.
     return [
         (high if high > last else last) - (low if low < last else last)  # noqa: FURB136
         for high, low, last in zip(columns.high[1:], columns.low[1:], columns.close, strict=False)
     ]
-
-
-def wilder_seed(ranges: Sequence[float], period: int) -> float:
-    """The mean of the first `period`, added one by one as bars come in."""
-    total = 0.0
-    for reach in ranges[:period]:
-        total += reach
-    return total / period
 
 
 class Bollinger(Shipped):
