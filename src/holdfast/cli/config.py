@@ -25,7 +25,9 @@ def config() -> None:
 @app.command()
 def show(
     *,
-    file: Annotated[Path | None, typer.Option(help="A TOML file instead of holdfast.toml.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A TOML file instead of holdfast.toml.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Show the effective configuration. Secrets are references, so nothing here is secret.

@@ -20,7 +20,9 @@ def account(context: Context) -> Any:
     omit_zero = context.params.text("omitZeroBalances") == "true"
     view = context.exchange.view(context.account, Source.MEMORY)
     known = dict.fromkeys(_assets(context), (ZERO, ZERO))
-    return payloads.account_body(context.account, {**known, **view.balances}, omit_zero=omit_zero)
+    return payloads.account_body(
+        context.account, {**known, **view.balances}, omit_zero=omit_zero
+    )
 
 
 def my_trades(context: Context) -> Any:
@@ -59,16 +61,12 @@ def commission(context: Context) -> Any:
     return {
         "symbol": listing.instrument.venue_symbol,
         "standardCommission": {
-            **none,
-            "maker": payloads.amount(fees.maker),
-            "taker": payloads.amount(fees.taker),
+            **none, "maker": payloads.amount(fees.maker), "taker": payloads.amount(fees.taker),
         },
         "specialCommission": none,
         "taxCommission": none,
         "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
+            "enabledForAccount": False, "enabledForSymbol": False, "discountAsset": "BNB",
             "discount": zero,
         },
     }
@@ -77,21 +75,17 @@ def commission(context: Context) -> Any:
 def order_usage(context: Context) -> Any:
     """Unfilled orders in the current windows."""
     limits = context.gatekeeper.limits
-    short, day = context.gatekeeper.used_orders(context.account.number, context.exchange.now_ns())
+    short, day = context.gatekeeper.used_orders(
+        context.account.number, context.exchange.now_ns()
+    )
     return [
         {
-            "rateLimitType": "ORDERS",
-            "interval": "SECOND",
-            "intervalNum": 10,
-            "limit": limits.orders_per_10s,
-            "count": short,
+            "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10,
+            "limit": limits.orders_per_10s, "count": short,
         },
         {
-            "rateLimitType": "ORDERS",
-            "interval": "DAY",
-            "intervalNum": 1,
-            "limit": limits.orders_per_day,
-            "count": day,
+            "rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1,
+            "limit": limits.orders_per_day, "count": day,
         },
     ]
 

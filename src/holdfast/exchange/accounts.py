@@ -44,7 +44,9 @@ class Balance(msgspec.Struct):
 class Account:
     """One account. The matching engine is the only writer of its money and orders."""
 
-    def __init__(self, number: int, api_key: str, secret: str, fees: FeePlan | None = None) -> None:
+    def __init__(
+        self, number: int, api_key: str, secret: str, fees: FeePlan | None = None
+    ) -> None:
         self.number = number
         self.api_key = api_key
         self.secret = secret

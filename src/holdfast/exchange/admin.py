@@ -121,13 +121,9 @@ class Admin:
         account = self._account(body.apiKey)
         self._exchange.move_balance(account, body.asset, parse(body.delta))
         balance = account.balance(body.asset)
-        return _json(
-            {
-                "asset": body.asset,
-                "free": plain(balance.free),
-                "locked": plain(balance.locked),
-            }
-        )
+        return _json({
+            "asset": body.asset, "free": plain(balance.free), "locked": plain(balance.locked),
+        })
 
     def _place_for_house(self, ticket: Ticket) -> int:
         """Trade as somebody else; returns the number of trades it made at once."""
@@ -142,17 +138,15 @@ class Admin:
             raise ConfigError("seen timeInForce FOK for nobody's account; expected GTC or IOC")
         rests = ticket.price is not None and ticket.time_in_force is TimeInForce.GTC
         before = listing.last_trade_id
-        self._exchange.apply(
-            Place(
-                at_ns=self._exchange.now_ns(),
-                symbol=ticket.symbol,
-                side=ticket.side,
-                price=ticket.price,
-                quantity=ticket.quantity,
-                # The flow's keys are above zero, so hand-made ones are below.
-                key=-self._exchange.next_name() if rests else 0,
-            )
-        )
+        self._exchange.apply(Place(
+            at_ns=self._exchange.now_ns(),
+            symbol=ticket.symbol,
+            side=ticket.side,
+            price=ticket.price,
+            quantity=ticket.quantity,
+            # The flow's keys are above zero, so hand-made ones are below.
+            key=-self._exchange.next_name() if rests else 0,
+        ))
         return listing.last_trade_id - before
 
     def _account(self, key: str) -> Account:
@@ -189,3 +183,5 @@ def _json(body: Any, status: int = 200) -> web.Response:
     return web.Response(
         status=status, body=msgspec.json.encode(body), content_type="application/json"
     )
+
+

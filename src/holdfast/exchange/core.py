@@ -117,7 +117,9 @@ class Exchange:
 
     # --- Accounts ------------------------------------------------------------------------------
 
-    def open_account(self, balances: dict[str, Decimal], fees: FeePlan | None = None) -> Account:
+    def open_account(
+        self, balances: dict[str, Decimal], fees: FeePlan | None = None
+    ) -> Account:
         """A new account with its keys; balances are not checked for being plausible, only >= 0.
 
         Raises:
@@ -126,7 +128,9 @@ class Exchange:
         if any(amount < 0 for amount in balances.values()):
             raise ValueError(f"seen a negative balance in {balances}; expected amounts >= 0")
         number = len(self.accounts) + 1
-        account = Account(number, self._key("key", number), self._key("secret", number), fees)
+        account = Account(
+            number, self._key("key", number), self._key("secret", number), fees
+        )
         account.created_ns = account.updated_ns = self.now_ns()
         for asset, amount in balances.items():
             account.balance(asset).free = amount
@@ -270,3 +274,4 @@ class Exchange:
     def _key(self, what: str, number: int) -> str:
         # Not from `random`: an exchange that restarts with its state must never repeat a key.
         return hashlib.sha256(f"{what}\0{self.seed}\0{number}".encode()).hexdigest()
+

@@ -73,7 +73,9 @@ def order_not_found() -> RefusedError:
 
 def ids_disagree() -> RefusedError:
     """Both ids were given, and they name different orders."""
-    return RefusedError(-2039, "Client order ID is not correct for this order ID.")
+    return RefusedError(
+        -2039, "Client order ID is not correct for this order ID."
+    )
 
 
 def missing_parameter(name: str) -> RefusedError:
@@ -105,7 +107,9 @@ def not_required(name: str) -> RefusedError:
 
 def too_precise(name: str) -> RefusedError:
     """A number has more decimals than the asset."""
-    return RefusedError(-1111, f"Parameter '{name}' has too much precision.")
+    return RefusedError(
+        -1111, f"Parameter '{name}' has too much precision."
+    )
 
 
 def bad_symbol() -> RefusedError:
@@ -213,10 +217,8 @@ def banned(until_ms: int, retry_after_s: int) -> RefusedError:
 def too_many_orders(limit: int, window: str, retry_after_s: int) -> RefusedError:
     """The account used up its order count in this window."""
     return RefusedError(
-        -1015,
-        f"Too many new orders; current limit is {limit} orders per {window}.",
-        429,
-        retry_after_s,
+        -1015, f"Too many new orders; current limit is {limit} orders per {window}.",
+        429, retry_after_s,
     )
 
 

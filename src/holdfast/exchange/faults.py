@@ -49,15 +49,13 @@ class FaultKind(StrEnum):
     REVOKE_KEY = "revoke_key"
 
 
-INCIDENTS = frozenset(
-    {
-        FaultKind.BAN,
-        FaultKind.MAINTENANCE,
-        FaultKind.HALT_SYMBOL,
-        FaultKind.CHANGE_FILTERS,
-        FaultKind.REVOKE_KEY,
-    }
-)
+INCIDENTS = frozenset({
+    FaultKind.BAN,
+    FaultKind.MAINTENANCE,
+    FaultKind.HALT_SYMBOL,
+    FaultKind.CHANGE_FILTERS,
+    FaultKind.REVOKE_KEY,
+})
 
 _DELAY = frozenset({"delay_ms", "min_delay_ms"})
 _HANG = frozenset({"hang_ms"})

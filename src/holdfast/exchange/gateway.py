@@ -128,9 +128,7 @@ class Gateway:
             reply = await self._run(call, record)
         except RefusedError as refusal:
             record.verdict, record.status, record.code = (
-                "refused",
-                refusal.http_status,
-                refusal.number,
+                "refused", refusal.http_status, refusal.number,
             )
             reply = self._refusal(refusal)
         else:

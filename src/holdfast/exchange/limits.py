@@ -98,10 +98,14 @@ class Gatekeeper:
         state.raw.used += 1
         if state.weight.used > self.limits.weight_per_minute:
             self._warn(state, now_ns)
-            raise errors.too_much_weight(self.limits.weight_per_minute, state.weight.left_s(now_ns))
+            raise errors.too_much_weight(
+                self.limits.weight_per_minute, state.weight.left_s(now_ns)
+            )
         if state.raw.used > self.limits.raw_requests_per_5m:
             self._warn(state, now_ns)
-            raise errors.too_much_weight(self.limits.raw_requests_per_5m, state.raw.left_s(now_ns))
+            raise errors.too_much_weight(
+                self.limits.raw_requests_per_5m, state.raw.left_s(now_ns)
+            )
 
     def admit_connection(self, address: str, now_ns: int) -> None:
         """Count a new WebSocket; RefusedError when there were too many."""

@@ -168,7 +168,9 @@ def _check_restriction(params: Params, order: Order) -> None:
     if wanted not in states:
         raise errors.bad_parameter("cancelRestrictions")
     if order.status.value != states[wanted]:
-        raise errors.RefusedError(-2011, "Order was not canceled due to cancel restrictions.")
+        raise errors.RefusedError(
+            -2011, "Order was not canceled due to cancel restrictions."
+        )
 
 
 def _default_id(context: Context, listing: Listing) -> str:

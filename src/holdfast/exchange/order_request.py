@@ -13,15 +13,8 @@ from holdfast.exchange.orders import Kind, SelfTrade, Ticket
 from holdfast.exchange.params import Params
 
 _NOT_HERE = (
-    "icebergQty",
-    "trailingDelta",
-    "strategyId",
-    "strategyType",
-    "pegPriceType",
-    "pegOffsetValue",
-    "pegOffsetType",
-    "sideEffectType",
-    "isIsolated",
+    "icebergQty", "trailingDelta", "strategyId", "strategyType", "pegPriceType", "pegOffsetValue",
+    "pegOffsetType", "sideEffectType", "isIsolated",
 )
 
 

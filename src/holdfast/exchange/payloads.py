@@ -159,10 +159,7 @@ def account_body(account: Account, balances: Balances, *, omit_zero: bool) -> Js
         "buyerCommission": 0,
         "sellerCommission": 0,
         "commissionRates": {
-            "maker": maker,
-            "taker": taker,
-            "buyer": amount(ZERO),
-            "seller": amount(ZERO),
+            "maker": maker, "taker": taker, "buyer": amount(ZERO), "seller": amount(ZERO),
         },
         "canTrade": account.can_trade,
         "canWithdraw": False,

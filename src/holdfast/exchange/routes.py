@@ -19,20 +19,9 @@ from holdfast.exchange.params import Params
 # What the real exchange has and this one does not, by the beginning of the path or the method: a
 # definite no, where an unknown path is only not found.
 NOT_OFFERED = (
-    "/api/v3/order/cancelReplace",
-    "/api/v3/order/amend",
-    "/api/v3/order/oco",
-    "/api/v3/orderList",
-    "/api/v3/openOrderList",
-    "/api/v3/allOrderList",
-    "/api/v3/sor",
-    "/sapi/v1/margin",
-    "order.cancelReplace",
-    "order.amend",
-    "orderList",
-    "openOrderLists",
-    "allOrderLists",
-    "sor.",
+    "/api/v3/order/cancelReplace", "/api/v3/order/amend", "/api/v3/order/oco", "/api/v3/orderList",
+    "/api/v3/openOrderList", "/api/v3/allOrderList", "/api/v3/sor", "/sapi/v1/margin",
+    "order.cancelReplace", "order.amend", "orderList", "openOrderLists", "allOrderLists", "sor.",
 )
 
 

@@ -143,12 +143,7 @@ async def serve(
         ConfigError: the port is taken, or the state cannot be read.
     """
     desk = Desk(
-        flow,
-        now_ns=now_ns,
-        seed=seed,
-        speed=speed,
-        warm_up_s=warm_up_s,
-        limits=limits,
+        flow, now_ns=now_ns, seed=seed, speed=speed, warm_up_s=warm_up_s, limits=limits,
         faults=faults,
     )
     desk.pump.warm_up()

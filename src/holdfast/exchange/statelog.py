@@ -160,11 +160,9 @@ class StateLog:
 
     def account(self, account: Account) -> None:
         """Note a new account."""
-        self._batch.accounts.append(
-            StoredAccount(
-                account.number, account.api_key, account.secret, account.fees, account.created_ns
-            )
-        )
+        self._batch.accounts.append(StoredAccount(
+            account.number, account.api_key, account.secret, account.fees, account.created_ns
+        ))
 
     def order(self, order: Order) -> None:
         """Note an order; only its last state in an operation is written."""

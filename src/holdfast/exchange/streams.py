@@ -170,19 +170,10 @@ class MarketStreams:
         at_ms, wanted = ms(trade.at_ns), self._wanted()
         common: Json = {"E": at_ms, "s": name.upper()}
         if f"{name}@trade" in wanted:
-            self._publish(
-                f"{name}@trade",
-                {
-                    "e": "trade",
-                    **common,
-                    "t": trade.trade_id,
-                    "p": amount(trade.price),
-                    "q": amount(trade.quantity),
-                    "T": at_ms,
-                    "m": trade.buyer_is_maker,
-                    "M": True,
-                },
-            )
+            self._publish(f"{name}@trade", {
+                "e": "trade", **common, "t": trade.trade_id, "p": amount(trade.price),
+                "q": amount(trade.quantity), "T": at_ms, "m": trade.buyer_is_maker, "M": True,
+            })
         if f"{name}@aggTrade" in wanted:
             self._publish(
                 f"{name}@aggTrade", {"e": "aggTrade", **common, **payloads.aggregate_row(trade)}
@@ -208,7 +199,9 @@ class MarketStreams:
         if feed.best_changed() and stream in wanted:
             self._publish(stream, _book_ticker(listing))
 
-    def _publish_candles(self, listing: Listing, name: str, wanted: set[str], now_ns: int) -> None:
+    def _publish_candles(
+        self, listing: Listing, name: str, wanted: set[str], now_ns: int
+    ) -> None:
         tape = self._exchange.tapes[listing.symbol]
         prefix = f"{name}@kline_"
         for stream in wanted:
@@ -223,7 +216,9 @@ class MarketStreams:
                         body = _kline(name.upper(), interval, candle, now_ns, is_closed=is_closed)
                         self._send(session, stream, body)
 
-    def _publish_tickers(self, listing: Listing, name: str, wanted: set[str], now_ns: int) -> None:
+    def _publish_tickers(
+        self, listing: Listing, name: str, wanted: set[str], now_ns: int
+    ) -> None:
         full, mini = f"{name}@ticker", f"{name}@miniTicker"
         if full not in wanted and mini not in wanted:
             return
@@ -232,37 +227,18 @@ class MarketStreams:
             return
         row = payloads.day_ticker(listing, day, now_ns)
         short = {
-            "E": ms(now_ns),
-            "s": name.upper(),
-            "c": row["lastPrice"],
-            "o": row["openPrice"],
-            "h": row["highPrice"],
-            "l": row["lowPrice"],
-            "v": row["volume"],
+            "E": ms(now_ns), "s": name.upper(), "c": row["lastPrice"], "o": row["openPrice"],
+            "h": row["highPrice"], "l": row["lowPrice"], "v": row["volume"],
             "q": row["quoteVolume"],
         }
         self._publish(mini, {"e": "24hrMiniTicker", **short})
-        self._publish(
-            full,
-            {
-                "e": "24hrTicker",
-                **short,
-                "p": row["priceChange"],
-                "P": row["priceChangePercent"],
-                "w": row["weightedAvgPrice"],
-                "x": row["prevClosePrice"],
-                "Q": row["lastQty"],
-                "b": row["bidPrice"],
-                "B": row["bidQty"],
-                "a": row["askPrice"],
-                "A": row["askQty"],
-                "O": row["openTime"],
-                "C": row["closeTime"],
-                "F": row["firstId"],
-                "L": row["lastId"],
-                "n": row["count"],
-            },
-        )
+        self._publish(full, {
+            "e": "24hrTicker", **short, "p": row["priceChange"], "P": row["priceChangePercent"],
+            "w": row["weightedAvgPrice"], "x": row["prevClosePrice"], "Q": row["lastQty"],
+            "b": row["bidPrice"], "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"],
+            "O": row["openTime"], "C": row["closeTime"], "F": row["firstId"], "L": row["lastId"],
+            "n": row["count"],
+        })
 
 
 class _Session:
@@ -351,12 +327,8 @@ def _quantities(level_at: Callable[[Any], Any], prices: list[Any]) -> list[list[
 def _book_ticker(listing: Listing) -> Json:
     row = payloads.book_ticker(listing)
     return {
-        "u": listing.book.update_id,
-        "s": row["symbol"],
-        "b": row["bidPrice"],
-        "B": row["bidQty"],
-        "a": row["askPrice"],
-        "A": row["askQty"],
+        "u": listing.book.update_id, "s": row["symbol"], "b": row["bidPrice"],
+        "B": row["bidQty"], "a": row["askPrice"], "A": row["askQty"],
     }
 
 

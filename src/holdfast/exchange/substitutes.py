@@ -13,8 +13,7 @@ _ERROR_REPLIES = {
     -1001: (500, "Internal error; unable to process your request. Please try again."),
     -1003: (429, "Too many requests."),
     -1006: (
-        500,
-        "An unexpected response was received from the message bus. Execution status unknown.",
+        500, "An unexpected response was received from the message bus. Execution status unknown."
     ),
     -1007: (
         408,

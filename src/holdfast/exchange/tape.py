@@ -134,7 +134,9 @@ class Tape:
         span_ns = INTERVAL_NS[interval]
         series = self._seconds if span_ns < MINUTE_NS else self._minutes
         series.fill_until(now_ns)
-        recent = list(takewhile(lambda item: item.open_ns >= since_ns, reversed(series.candles)))
+        recent = list(
+            takewhile(lambda item: item.open_ns >= since_ns, reversed(series.candles))
+        )
         recent.reverse()
         if span_ns in {SECOND_NS, MINUTE_NS}:
             return recent

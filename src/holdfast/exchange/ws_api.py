@@ -135,7 +135,9 @@ class _Session:
         params = {name: _text(value) for name, value in request.params.items() if value is not None}
         try:
             if request.method.startswith("userDataStream."):
-                self._gateway.gatekeeper.admit(self._address, 2, self._gateway.exchange.now_ns())
+                self._gateway.gatekeeper.admit(
+                    self._address, 2, self._gateway.exchange.now_ns()
+                )
                 self.socket.send(self._ok(request, self._user_stream(request.method, params)))
                 return
             twin = REST_TWIN.get(request.method)
@@ -150,18 +152,16 @@ class _Session:
                 _refusal(request.id, refusal.http_status, refusal.number, refusal.reason)
             )
             return
-        delivery = await self._gateway.handle(
-            Call(
-                door="ws",
-                method=twin[0],
-                path=twin[1],
-                params=params,
-                signed_text=_signed_text(params),
-                signature=params.get("signature", ""),
-                api_key=params.get("apiKey", ""),
-                address=self._address,
-            )
-        )
+        delivery = await self._gateway.handle(Call(
+            door="ws",
+            method=twin[0],
+            path=twin[1],
+            params=params,
+            signed_text=_signed_text(params),
+            signature=params.get("signature", ""),
+            api_key=params.get("apiKey", ""),
+            address=self._address,
+        ))
         self._deliver(request, delivery)
 
     def _deliver(self, request: WsRequest, delivery: Delivery) -> None:
@@ -191,11 +191,8 @@ class _Session:
         gateway = self._gateway
         used = gateway.gatekeeper.used_weight(self._address, gateway.exchange.now_ns())
         row = {
-            "rateLimitType": "REQUEST_WEIGHT",
-            "interval": "MINUTE",
-            "intervalNum": 1,
-            "limit": gateway.gatekeeper.limits.weight_per_minute,
-            "count": used,
+            "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1,
+            "limit": gateway.gatekeeper.limits.weight_per_minute, "count": used,
         }
         return {"id": request.id, "status": 200, "result": result, "rateLimits": [row]}
 
@@ -224,7 +221,9 @@ class _Session:
         if method == "userDataStream.unsubscribe":
             self._unsubscribe(params.get("subscriptionId"))
             return {}
-        raise errors.RefusedError(-1000, f"Unknown method '{method}' or not supported here.", 404)
+        raise errors.RefusedError(
+            -1000, f"Unknown method '{method}' or not supported here.", 404
+        )
 
     def _unsubscribe(self, wanted: str | None) -> None:
         numbers = [

@@ -44,7 +44,9 @@ def hide(secret: str) -> None:
         _hidden.add(secret)
 
 
-def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def mask(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """The processor that takes secrets out of a line: by key, by pattern, by known value."""
     for key, value in event.items():
         event[key] = _masked(key, value)

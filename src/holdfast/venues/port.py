@@ -202,7 +202,9 @@ class Venue(Protocol):
         """The newest order with this client id, or None when it is not visible (yet)."""
         ...
 
-    async def order_by_id(self, symbol: str, order_id: str, purpose: Purpose) -> OrderReport | None:
+    async def order_by_id(
+        self, symbol: str, order_id: str, purpose: Purpose
+    ) -> OrderReport | None:
         """The order with this id of the venue's own, or None when it is not visible (yet).
 
         Of a cancelled order `cid` may be the id of the cancel.

@@ -182,7 +182,9 @@ def say(replica: Replica, at: Moment) -> tuple[str, Mood]:
     return f"Trading normally. Prices {at.price_age_s:.1f} s old. Nothing in doubt.", Mood.GOOD
 
 
-def _bot_line(name: str, bot: BotState, state: AccountState, marks: dict[str, Decimal]) -> BotLine:
+def _bot_line(
+    name: str, bot: BotState, state: AccountState, marks: dict[str, Decimal]
+) -> BotLine:
     config: dict[str, Any] = msgspec.json.decode(bot.config) if bot.config else {}
     symbol = str(config.get("symbol", ""))
     position = bot.positions.get(symbol)

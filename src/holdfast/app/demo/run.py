@@ -170,7 +170,9 @@ class Demo:
         under_way: set[asyncio.Task[Any]] = {course, *map(asyncio.create_task, parts)}
         try:
             while not course.done():
-                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                done, under_way = await asyncio.wait(
+                    under_way, return_when=asyncio.FIRST_COMPLETED
+                )
                 for task in done:
                     task.result()
             return course.result()

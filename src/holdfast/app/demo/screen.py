@@ -63,7 +63,9 @@ class Screen:
                 yield Segment.line()
 
 
-def _parts(picture: Picture, width: int, height: int, *, ascii_only: bool) -> list[RenderableType]:
+def _parts(
+    picture: Picture, width: int, height: int, *, ascii_only: bool
+) -> list[RenderableType]:
     orders = max(_FEWEST_ORDERS, height - _FIXED_LINES - len(picture.bots))
     return [
         _title(picture, width),

@@ -65,7 +65,9 @@ def _guarded(terminal: int, before: list[int | list[bytes | int]]) -> Iterator[N
         os.waitpid(pid, 0)
 
 
-def _restore_when_orphaned(held: int, terminal: int, before: list[int | list[bytes | int]]) -> None:
+def _restore_when_orphaned(
+    held: int, terminal: int, before: list[int | list[bytes | int]]
+) -> None:
     """The watcher. It never returns, and touches nothing when it hears that all went well."""
     try:
         # The shell has the terminal by then; it must not stop a process that only tidies up.

@@ -189,7 +189,9 @@ class BinanceVenue:
             )
         return report
 
-    async def order_by_id(self, symbol: str, order_id: str, purpose: Purpose) -> OrderReport | None:
+    async def order_by_id(
+        self, symbol: str, order_id: str, purpose: Purpose
+    ) -> OrderReport | None:
         """The order with this id of the exchange's own, or None when it is not visible (yet)."""
         report = await self._query(symbol, {"orderId": order_id}, purpose)
         if report is not None and (report.symbol, report.order_id) != (symbol, order_id):
@@ -199,7 +201,9 @@ class BinanceVenue:
             )
         return report
 
-    async def _query(self, symbol: str, by: dict[str, str], purpose: Purpose) -> OrderReport | None:
+    async def _query(
+        self, symbol: str, by: dict[str, str], purpose: Purpose
+    ) -> OrderReport | None:
         params = {"symbol": venue_symbol(symbol), **by}
         try:
             body = await self._ask_signed("/api/v3/order", params, gate.QUERY_ORDER, purpose)

@@ -75,7 +75,9 @@ class Archive:
         start_ms = -(-since_ns // _MS)
         found: list[Bar] = []
         while start_ms + span_ms <= now_ms:
-            rows = await self._ask(self._exchange.fetch_ohlcv(symbol, timeframe, start_ms, _PAGE))
+            rows = await self._ask(
+                self._exchange.fetch_ohlcv(symbol, timeframe, start_ms, _PAGE)
+            )
             fresh = [row for row in rows if start_ms <= row[0] <= now_ms - span_ms]
             if not fresh:
                 break
