@@ -123,7 +123,7 @@ def import_files(wanted: Import) -> list[Stored]:
         batch = batches.setdefault((rows.symbol, rows.timeframe), _Batch(rows))
         batch.add(rows, intake, replace=wanted.replace)
     for batch in batches.values():
-        catalogue.check(wanted.exchange, batch.rows, "", replace=wanted.replace)
+        catalogue.check(wanted.exchange, batch.rows, replace=wanted.replace)
     return [
         _stored(catalogue.put(wanted.exchange, batch.rows, batch.source, replace=wanted.replace),
                 batch)

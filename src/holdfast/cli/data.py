@@ -5,7 +5,8 @@ Not here: any of the work (app.data, app.data_download).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from holdfast.errors import EXIT_FAILED, ConfigError
 
 if TYPE_CHECKING:
     from holdfast.app.data import Findings, Stored, Told
+    from holdfast.app.data_download import Progress
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -96,6 +98,76 @@ def import_data(
 
 
 @app.command()
+def download(
+    *,
+    exchange: Annotated[str, typer.Option(help="Its name at ccxt, such as binance.")],
+    symbol: Annotated[list[str], typer.Option(help="BTC/USDT; repeat it for more.")],
+    timeframe: Annotated[str, typer.Option(help="Length of a candle: 1m, 1h, 1d.")],
+    since: Annotated[str, typer.Option(help="The first day or time, UTC.")],
+    until: Annotated[
+        str | None, typer.Option(help="The day or time to end before; otherwise now.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a server that speaks as the exchange does, instead.")
+    ] = None,
+    folder: FOLDER = None,
+    json: JSON = False,
+) -> None:
+    """Fetch an exchange's public candles into the catalogue: only those that are missing.
+
+    Ctrl-C keeps what has come; the same command goes on from there. No key is needed.
+
+    Example: holdfast data download --exchange binance --symbol BTC/USDT --timeframe 1h
+    --since 2024-01-01
+    """
+    from holdfast.app.data import DEFAULT_FOLDER, totals  # noqa: PLC0415
+    from holdfast.app.data_download import Download, run  # noqa: PLC0415
+
+    wanted = Download(
+        exchange=exchange, symbols=tuple(symbol), timeframe=timeframe, since=since, until=until,
+        url=url, folder=folder or DEFAULT_FOLDER,
+    )  # fmt: skip
+    with _progress() as progress:
+        fetched = run(wanted, progress)
+    if json:
+        emit(totals(fetched))
+    for entry in fetched:
+        if not json:
+            typer.echo(f"{entry.path}: {_sentence(entry)}")
+        typer.echo(f"{entry.symbol}: {entry.added:,} new candles", err=True)
+        if entry.rounded:
+            typer.echo(f"  {entry.rounded:,} numbers had more than 15 digits", err=True)
+        for fault in entry.left_out[:_SHOWN]:
+            typer.echo(f"  left out: {fault.reason}", err=True)
+    if not all(entry.complete for entry in fetched):
+        typer.echo("stopped; what came is kept, the same command goes on from there", err=True)
+        raise typer.Exit(EXIT_FAILED)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar on stderr, one line per symbol, where a person watches."""
+    from rich.console import Console  # noqa: PLC0415  # slow
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    tasks = {}
+    with Bar(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+
+        def show(symbol: str, done_ns: int, total_ns: int) -> None:
+            if symbol not in tasks:
+                tasks[symbol] = bar.add_task(symbol)
+            # Nothing to do is all done.
+            bar.update(tasks[symbol], completed=done_ns or not total_ns, total=total_ns or 1)
+
+        yield show
+
+
+@app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A recording of candles or trades.")],
     *,
@@ -108,7 +180,9 @@ def check(
 ) -> None:
     """Look for holes, duplicates and bad rows. Changes nothing; exit code 1 when it finds some.
 
-    A hole lies between the bars at `from` and `to`. Example: holdfast data check BTC_USDT-1m.csv
+    A hole lies between the bars at `from` and `to`.
+
+    Example: holdfast data check BTC_USDT-1m.csv
     """
     from holdfast.app.data import check as look  # noqa: PLC0415
 

@@ -20,6 +20,7 @@ import msgspec
 import polars as pl
 
 from holdfast.errors import ConfigError, CorruptionError
+from holdfast.market import spans
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.market.findings import Findings, gaps_in_ids
 from holdfast.market.names import timeframe_s
@@ -39,6 +40,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
         timeframe: `5m`, or empty for trades.
         sources: where its rows came from, oldest first.
         sha256: of its values, column by column; not of the file, whose packing may change.
+        asked: spans, nanoseconds with their ends left out, for which the exchange has said all
+            that it has: what is missing within them is missing there too.
     """
 
     exchange: str
@@ -49,6 +52,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     first: str
     last: str
     sha256: str
+    asked: list[tuple[int, int]] = msgspec.field(default_factory=list)
     format: int = 1
 
 
@@ -100,6 +104,15 @@ class Catalogue:
         name = symbol.replace("/", "_").replace(":", "_")
         return self.folder / exchange / f"{name}-{timeframe or 'trades'}.parquet"
 
+    def entry(self, exchange: str, symbol: str, timeframe: str) -> Entry | None:
+        """One file, None when it is not there.
+
+        Raises:
+            CorruptionError: it is damaged.
+        """
+        path = self.path_of(exchange, symbol, timeframe)
+        return _entry_of(path) if path.exists() else None
+
     def bars(self, exchange: str, symbol: str, timeframe: str) -> BarTable | None:
         """The candles that are there, None when there are none.
 
@@ -115,10 +128,34 @@ class Catalogue:
             source=str(path),
         )  # fmt: skip
 
-    def put(self, exchange: str, rows: Rows, source: str, *, replace: bool = False) -> Entry:
+    def held(self, exchange: str, symbol: str, timeframe: str) -> list[tuple[int, int]]:
+        """The spans of time that need not be asked for again, oldest first, apart from each other.
+
+        Those of candles that are there, and those that the exchange was asked for.
+        """
+        path = self.path_of(exchange, symbol, timeframe)
+        if not path.exists():
+            return []
+        about, frame = _read(path)
+        span_ns = timeframe_s(timeframe) * 1_000_000_000
+        opens = pl.col("open_ns")
+        starts = frame.filter((opens.diff() != span_ns).fill_null(True))["open_ns"]
+        ends = frame.filter((opens.diff().shift(-1) != span_ns).fill_null(True))["open_ns"]
+        return spans.union([*zip(starts, ends + span_ns, strict=True), *about.asked])
+
+    def put(
+        self,
+        exchange: str,
+        rows: Rows,
+        source: str,
+        *,
+        asked: Sequence[tuple[int, int]] = (),
+        replace: bool = False,
+    ) -> Entry:
         """Add rows to those that are there; durable when it returns, and all or nothing.
 
         Args:
+            asked: spans of time for which these are all rows that the exchange has.
             replace: rows that are there and differ give way; otherwise they are a refusal.
 
         Raises:
@@ -127,26 +164,25 @@ class Catalogue:
         """
         path = self.path_of(exchange, rows.symbol, rows.timeframe)
         with self._alone(path):
-            merged, sources = self.merged(path, rows, source, replace=replace)
-            about = _about(exchange, merged, sources)
+            merged, about = self._merged(path, rows, replace=replace)
+            before = ([], []) if about is None else (about.sources, about.asked)
+            sources = [*(name for name in before[0] if name != source), source]
+            about = _about(exchange, merged, sources, spans.union([*before[1], *asked]))
             _write(path, merged, about)
         return _entry(path, about, merged)
 
-    def check(self, exchange: str, rows: Rows, source: str, *, replace: bool = False) -> None:
+    def check(self, exchange: str, rows: Rows, *, replace: bool = False) -> None:
         """Raise what `put` would raise, and change nothing."""
         path = self.path_of(exchange, rows.symbol, rows.timeframe)
-        self.merged(path, rows, source, replace=replace)
+        self._merged(path, rows, replace=replace)
 
-    def merged(
-        self, path: Path, rows: Rows, source: str, *, replace: bool
-    ) -> tuple[Rows, list[str]]:
-        """The rows of the file with the new ones, and where all of them came from."""
+    def _merged(self, path: Path, rows: Rows, *, replace: bool) -> tuple[Rows, About | None]:
+        """The rows of the file with the new ones, and what it says of itself, if it is there."""
         if not path.exists():
-            return rows, [source]
+            return rows, None
         about, there = _read(path)
         frame = join(Rows(rows.symbol, rows.timeframe, there), rows, str(path), replace=replace)
-        sources = [*(name for name in about.sources if name != source), source]
-        return Rows(rows.symbol, rows.timeframe, frame), sources
+        return Rows(rows.symbol, rows.timeframe, frame), about
 
     def entries(self) -> list[Entry]:
         """Everything that is there, by exchange, symbol and timeframe.
@@ -154,11 +190,7 @@ class Catalogue:
         Raises:
             CorruptionError: a file is damaged.
         """
-        found = []
-        for path in sorted(self.folder.glob("*/*.parquet")):
-            about, frame = _read(path)
-            found.append(_entry(path, about, Rows(about.symbol, about.timeframe, frame)))
-        return found
+        return [_entry_of(path) for path in sorted(self.folder.glob("*/*.parquet"))]
 
     @contextmanager
     def _alone(self, path: Path) -> Iterator[None]:
@@ -216,12 +248,20 @@ def _refuse_overlap(old: pl.DataFrame, fresh: pl.DataFrame, where: str) -> None:
         )
 
 
-def _about(exchange: str, rows: Rows, sources: list[str]) -> About:
+def _about(
+    exchange: str, rows: Rows, sources: list[str], asked: list[tuple[int, int]]
+) -> About:
     times = rows.frame[rows.time]
     return About(
         exchange=exchange, symbol=rows.symbol, timeframe=rows.timeframe, sources=sources,
         rows=len(times), first=iso(times[0]), last=iso(times[-1]), sha256=digest(rows.frame),
+        asked=asked,
     )  # fmt: skip
+
+
+def _entry_of(path: Path) -> Entry:
+    about, frame = _read(path)
+    return _entry(path, about, Rows(about.symbol, about.timeframe, frame))
 
 
 def _entry(path: Path, about: About, rows: Rows) -> Entry:

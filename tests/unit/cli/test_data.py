@@ -185,3 +185,24 @@ def test_a_damaged_catalogue_file_is_told(run: Run) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     code, _, err = run("list")
     assert (code, "do: move it away" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"--timeframe": "soon"}, "timeframe 'soon'"),
+        ({"--since": "soon"}, "time 'soon'"),
+        ({"--since": "2999-01-01"}, "the first before the second, and before now"),
+        ({"--until": "2023-01-01"}, "the first before the second"),
+    ],
+)
+def test_a_download_that_cannot_work_is_told_at_once(
+    change: dict[str, str], told: str, run: Run
+) -> None:
+    choice = {
+        "--exchange": "binance", "--symbol": "BTC/USDT", "--timeframe": "1h",
+        "--since": "2024-01-01", **change,
+    }  # fmt: skip
+    code, out, err = run("download", *(word for pair in choice.items() for word in pair))
+    assert (code, out) == (2, "")
+    assert told in err

@@ -7,7 +7,7 @@ only when an archive is opened, because that takes seconds.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
@@ -17,14 +17,32 @@ from holdfast.domain.money import ZERO, parse
 from holdfast.errors import ConfigError, RejectedError, RetryableError
 
 _MS: Final = 1_000_000
-_PAGE: Final = 500
+_PAGE: Final = 1000
+_DAY_MS: Final = 86_400_000
+# Where an exchange asks for patience and does not say how much.
+_USUAL_PAUSE_S: Final = 10.0
 _UNBOUNDED: Final = Decimal(9_000_000_000)
 
 T = TypeVar("T")
 
 
-def open_archive(name: str) -> Archive:
+class TooOftenError(RetryableError):
+    """The exchange was asked too often.
+
+    Attributes:
+        after_s: seconds after which it may be asked again.
+    """
+
+    def __init__(self, told: str, after_s: float) -> None:
+        super().__init__(told)
+        self.after_s = after_s
+
+
+def open_archive(name: str, url: str | None = None) -> Archive:
     """The archive of the exchange that ccxt calls `name`.
+
+    Args:
+        url: of a server that speaks as it does, such as the local exchange; None for its own.
 
     Raises:
         ConfigError: ccxt is not installed, or knows no such exchange.
@@ -41,7 +59,20 @@ def open_archive(name: str) -> Archive:
             f"seen: exchange {name!r}; expected: one of the {len(ccxt.exchanges)} that ccxt knows; "
             "do: look its name up at ccxt's list of exchanges"
         )
-    return Archive(getattr(ccxt, name)({"enableRateLimit": True}))
+    exchange = getattr(ccxt, name)({"enableRateLimit": True})
+    if url is not None:
+        _lead_to(exchange, url)
+    return Archive(exchange)
+
+
+def _lead_to(exchange: Any, url: str) -> None:
+    """Ask `url` instead of the exchange's own addresses, below the same paths."""
+    for name, address in list(exchange.urls["api"].items()):
+        if isinstance(address, str):
+            exchange.urls["api"][name] = f"{url.rstrip('/')}/{''.join(address.split('/', 3)[3:])}"
+    # Only the spot markets: Binance's other ones are other servers.
+    exchange.options |= {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}
+    exchange.options["fetchMargins"] = False
 
 
 class Archive:
@@ -62,8 +93,30 @@ class Archive:
         markets = await self._ask(self._exchange.load_markets(True))
         return tuple(self._instrument(each) for each in markets.values() if each.get("spot"))
 
+    async def symbols(self) -> frozenset[str]:
+        """The symbols of all its markets, `BASE/QUOTE` for spot.
+
+        Raises:
+            RetryableError, RejectedError: no usable answer; the exchange refused the question.
+        """
+        return frozenset(await self._ask(self._exchange.load_markets()))
+
     async def bars(self, symbol: str, timeframe_s: int, since_ns: int) -> list[Bar]:
         """Closed bars from `since_ns` on, oldest first, all of them (pages are joined).
+
+        Raises: as `pages`.
+        """
+        return [bar async for page in self.pages(symbol, timeframe_s, since_ns) for bar in page]
+
+    async def pages(
+        self, symbol: str, timeframe_s: int, since_ns: int, until_ns: int | None = None
+    ) -> AsyncIterator[list[Bar]]:
+        """Closed bars that open from `since_ns` on and before `until_ns`, page by page.
+
+        Each page is asked for when it is wanted; none is empty, and each lies after the one before.
+
+        Args:
+            until_ns: None goes on until now.
 
         Raises:
             ConfigError: the exchange has no bars of this length.
@@ -71,26 +124,47 @@ class Archive:
         """
         timeframe = self._timeframe(timeframe_s)
         span_ms = timeframe_s * 1_000
-        now_ms = await self._now_ms()
+        end_ms = await self.now_ms() - span_ms + 1
+        if until_ns is not None:
+            end_ms = min(end_ms, -(-until_ns // _MS))
         start_ms = -(-since_ns // _MS)
-        found: list[Bar] = []
-        while start_ms + span_ms <= now_ms:
+        while start_ms < end_ms:
             rows = await self._ask(
                 self._exchange.fetch_ohlcv(symbol, timeframe, start_ms, _PAGE)
             )
-            fresh = [row for row in rows if start_ms <= row[0] <= now_ms - span_ms]
-            if not fresh:
-                break
-            found.extend(_bar(symbol, row, span_ms) for row in fresh)
-            start_ms = fresh[-1][0] + 1
-        return found
+            fresh = [row for row in rows if start_ms <= row[0] < end_ms]
+            if fresh:
+                start_ms = fresh[-1][0] + span_ms
+                yield [_bar(symbol, row, span_ms) for row in fresh]
+            elif any(row[0] >= end_ms for row in rows):
+                return
+            else:
+                start_ms = await self._next_start_ms(symbol, start_ms, span_ms, end_ms)
+
+    async def _next_start_ms(self, symbol: str, start_ms: int, span_ms: int, end_ms: int) -> int:
+        """Where to ask next when nothing came.
+
+        Some exchanges answer with the next bars there are, some with those of a window that begins
+        where they were asked, which may lie years before the first bar: days find it quickly.
+        """
+        beyond_ms = start_ms + _PAGE * span_ms
+        if span_ms >= _DAY_MS or "1d" not in (self._exchange.timeframes or {}):
+            return beyond_ms
+        day_ms = start_ms - start_ms % _DAY_MS
+        while day_ms < end_ms:
+            days = await self._ask(self._exchange.fetch_ohlcv(symbol, "1d", day_ms, _PAGE))
+            later = [int(row[0]) for row in days if row[0] + _DAY_MS > beyond_ms]
+            if later:
+                return max(beyond_ms, later[0])
+            day_ms += _PAGE * _DAY_MS
+        return end_ms
 
     async def close(self) -> None:
         """Close the connections; may be called twice."""
         await self._exchange.close()
 
-    async def _now_ms(self) -> int:
-        """The exchange's clock where it has one, else ours."""
+    async def now_ms(self) -> int:
+        """The exchange's clock where it has one, else ours; Unix milliseconds."""
         if self._exchange.has.get("fetchTime"):
             return int(await self._ask(self._exchange.fetch_time()))
         return int(self._exchange.milliseconds())
@@ -141,12 +215,23 @@ class Archive:
         errors = importlib.import_module("ccxt.base.errors")
         try:
             return await question
+        except (errors.RateLimitExceeded, errors.DDoSProtection) as error:
+            raise TooOftenError(
+                f"seen: {self._exchange.id} asks for patience: {error}; do: ask later",
+                self._patience_s(),
+            ) from error
         except errors.OperationFailed as error:
             raise RetryableError(
                 f"seen: no answer from {self._exchange.id}: {error}; do: ask again"
             ) from error
         except errors.BaseError as error:
             raise RejectedError(type(error).__name__, str(error)) from error
+
+
+    def _patience_s(self) -> float:
+        headers = self._exchange.last_response_headers or {}
+        told = next((text for name, text in headers.items() if name.lower() == "retry-after"), "")
+        return float(told) if str(told).isdigit() else _USUAL_PAUSE_S
 
 
 # ccxt's numbers for what it means by precision.
