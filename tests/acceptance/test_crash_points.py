@@ -13,9 +13,10 @@ from holdfast.domain.fact import Armed, TookOver
 from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from tests.support.ledger_check import Judgement
 from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
-from tests.support.pulse import SYMBOLS
+from tests.support.pulse import SYMBOLS, PulseFlow
 
-BOTS = (*flips(SYMBOLS[1:3]), QUOTER)
+TRADED = SYMBOLS[:3]
+BOTS = (*flips(TRADED[1:]), QUOTER)
 ORDERS_BEFORE = 4  # the crash comes in the middle of trading
 ORDERS_AFTER = 4
 MORE_ORDERS = 6
@@ -53,7 +54,7 @@ def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(tmp_path: Path) -
     points = (*ORDER_POINTS, *CANCEL_POINTS)
 
     async def one(point: str) -> Judgement:
-        async with scene(tmp_path / point) as at:
+        async with scene(tmp_path / point, flow=PulseFlow(TRADED)) as at:
             return await _killed_at(point, at)
 
     async def every() -> list[Judgement]:

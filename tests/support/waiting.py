@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 # Every wait of every test may use it: a machine that is this slow is broken, not busy.
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 
 
 async def until(
