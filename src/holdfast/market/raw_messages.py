@@ -1,6 +1,6 @@
 """Binance's own stream messages, as a recorder wrote them down: `receive_time raw_json` per line.
 
-Only trades are read; their time is the exchange's. Not here: books and tickers of such recordings.
+Times are the exchange's. Not here: what is made of them (`candles`, `orderbook`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from holdfast.domain.market import Trade
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError
+from holdfast.market.orderbook import Diff, Level, Snapshot
 
 _MS_NS = 1_000_000
 
@@ -33,8 +34,56 @@ class _Message(msgspec.Struct):
     data: _TradeData
 
 
+class _DiffData(msgspec.Struct):
+    # E event time (ms), U and u first and last update id, b and a bids and asks.
+    E: int
+    s: str
+    U: int
+    u: int
+    b: tuple[tuple[str, str], ...]
+    a: tuple[tuple[str, str], ...]
+
+
+class _DiffMessage(msgspec.Struct):
+    data: _DiffData
+
+
+class _TopData(msgspec.Struct):
+    # u update id, b and B best bid and its quantity, a and A best ask and its quantity.
+    u: int
+    s: str
+    b: str
+    B: str
+    a: str
+    A: str
+
+
+class _TopMessage(msgspec.Struct):
+    data: _TopData
+
+
+class _SnapshotMessage(msgspec.Struct, rename="camel"):
+    last_update_id: int
+    bids: tuple[tuple[str, str], ...]
+    asks: tuple[tuple[str, str], ...]
+
+
+class Top(msgspec.Struct, frozen=True):
+    """The best bid and ask after change `last_id`, as the exchange itself told it."""
+
+    last_id: int
+    bid: Level
+    ask: Level
+
+
 _decoder = msgspec.json.Decoder(_Message)
+_diffs = msgspec.json.Decoder(_DiffMessage)
+_tops = msgspec.json.Decoder(_TopMessage)
+_snapshots = msgspec.json.Decoder(_SnapshotMessage)
 _TRADE = b'"e":"trade"'
+_DIFF = b'"e":"depthUpdate"'
+_TOP = b"@bookTicker"
+_SNAPSHOT = b'{"lastUpdateId"'
 
 
 def looks_raw(content: bytes) -> bool:
@@ -65,6 +114,42 @@ def raw_trades(path: Path, content: bytes, venue_symbol: str, symbol: str) -> It
                 "do: repair or remove the line"
             ) from error
         yield Trade(data.T * _MS_NS, symbol, price, quantity, data.m, data.t)
+
+
+def book_events(
+    path: Path, content: bytes, venue_symbol: str
+) -> Iterator[Snapshot | Diff | Top]:
+    """What a recording tells of one symbol's book, in the order in which it was received.
+
+    A snapshot does not name its symbol, so the recording must be of one.
+
+    Raises:
+        ConfigError: a line is no message; it says which.
+    """
+    for number, line in enumerate(content.splitlines(), start=1):
+        _, _, message = line.partition(b" ")
+        try:
+            if message.startswith(_SNAPSHOT):
+                whole = _snapshots.decode(message)
+                yield Snapshot(whole.last_update_id, _levels(whole.bids), _levels(whole.asks))
+            elif _DIFF in message[:200]:
+                diff = _diffs.decode(message).data
+                if diff.s == venue_symbol:
+                    sides = (_levels(diff.b), _levels(diff.a))
+                    yield Diff(diff.E * _MS_NS, diff.U, diff.u, *sides)
+            elif _TOP in message[:200]:
+                top = _tops.decode(message).data
+                if top.s == venue_symbol:
+                    yield Top(top.u, (parse(top.b), parse(top.B)), (parse(top.a), parse(top.A)))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise ConfigError(
+                f"seen: {path}, line {number}: {error}; expected: `receive_time raw_json` with a "
+                "message of Binance's; do: repair or remove the line"
+            ) from error
+
+
+def _levels(pairs: tuple[tuple[str, str], ...]) -> tuple[Level, ...]:
+    return tuple([(parse(price), parse(quantity)) for price, quantity in pairs])
 
 
 def _trades(path: Path, content: bytes) -> Iterator[tuple[int, _TradeData]]:
