@@ -5,9 +5,11 @@ Not here: what is written into the file (tests/unit/lab/test_report).
 
 from __future__ import annotations
 
+import ctypes
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -32,15 +34,23 @@ QUIET = (
     "--no-first-run",
     "--disable-quic",
 )
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium here; to run this: sudo apt-get install chromium"
-    ),
-    pytest.mark.skipif(
-        not TEMPLATE.is_file(), reason="the report's page is not built; to run this: make dashboard"
-    ),
-]
+
+
+def lacking() -> str:
+    """What these tests need and is not here, as the reason for skipping them; empty when all is."""
+    if CHROMIUM is None:
+        return "no Chromium here; to run this: sudo apt-get install chromium"
+    if sys.platform == "linux":
+        try:
+            ctypes.CDLL("libatomic.so.1")  # the driver of playwright is linked to it
+        except OSError:
+            return "no libatomic here; to run this: sudo apt-get install libatomic1"
+    if not TEMPLATE.is_file():
+        return "the report's page is not built; to run this: make dashboard"
+    return ""
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(lacking()), reason=lacking())]
 
 DESK = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
