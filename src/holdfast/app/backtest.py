@@ -10,14 +10,14 @@ from __future__ import annotations
 import decimal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder
-from holdfast.domain.event import BarClosed, Committed, Event
+from holdfast.domain.event import BarClosed, Committed, Event, QuoteSeen, Ticked
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -33,22 +33,25 @@ from holdfast.domain.fact import (
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S, Bar, BarColumns, exact
+from holdfast.domain.market import NS_PER_S, Bar, BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION, ZERO
 from holdfast.domain.order import AttemptState, IdKind, OrderState, client_order_id, deployment_tag
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
-from holdfast.ledger.state import AccountState
-from holdfast.strategy.api import HeldPosition, Strategy, View
+from holdfast.ledger.state import AccountState, BotState
+from holdfast.strategy.api import Exit, Facts, HeldPosition, Strategy, View
 from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
 
 _BOT, _ACCOUNT = "backtest", "main"
 _NS_PER_MS = 1_000_000
+_NEVER = float("inf")
 _MONEY = decimal.Context(prec=PRECISION)
+_Values = Sequence[float]
+_Series = tuple[Any, _Values]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -87,11 +90,11 @@ class _BarAt(View):
 
     __slots__ = ("at", "bars")
 
-    def __init__(self, bars: BarColumns, equity: Callable[[], Decimal | None]) -> None:
+    def __init__(self, bars: BarColumns, facts: Facts) -> None:
         self.bars = bars
         self.at = 0
         self.position = HeldPosition(ZERO, ZERO)
-        self._equity = equity
+        self._facts = facts
 
     @property
     def bar(self) -> Bar:
@@ -135,7 +138,7 @@ class Backtest:
         self.engine.resume()
         self._decide = strategy.decide
         self._wish: Wish = KEEP
-        self._view = _BarAt(bars, self._equity)
+        self._view = _BarAt(bars, self)
         self._cash = cash
         self._tag = deployment_tag(_BOT)
         self._now_ns = bars.open_ns[0]
@@ -145,6 +148,8 @@ class Backtest:
         self._fills: list[Fill] = []
         self._fill_bars: list[int] = []
         self._rejected = 0
+        self._take_at = _NEVER  # a bar as high as this reaches a take-profit
+        self._restless = False  # the engine wants to see the next bar, whatever is wished
         quote = instrument.quote
         self._commit(
             Opened(account=_ACCOUNT, deployment=self._tag, generation=1, reporting=quote),
@@ -185,63 +190,124 @@ class Backtest:
         """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
         bars, venue, view, decide = self.bars, self.venue, self._view, self._decide
         lows, highs = bars.low, bars.high
-        ready, fed = self._series()
+        main, others, fed = self._indicator_series()
         first = self.bot.warmup_bars - 1
         standing: Wish = KEEP
         for at in range(len(bars)):
-            if venue.at_market or lows[at] <= venue.fall_to or highs[at] >= venue.rise_to:
+            high = highs[at]
+            rises = high >= venue.rise_to or high >= self._take_at
+            if rises or venue.at_market or lows[at] <= venue.fall_to:
                 self._trade_in(at)
             for indicator in fed:
                 indicator.update(bars.bar(at))
             if at < first:
                 continue
-            for indicator, values in ready:
+            for indicator, values in main:
                 indicator.value = values[at]
+            for indicator, name, values in others:
+                setattr(indicator, name, values[at])
             view.at = at
             try:
                 wish = decide(view)
             except Exception as error:
                 raise self._broken(at, f"{type(error).__name__}: {error}") from error
-            if wish is KEEP or wish == standing:
+            if (wish is KEEP or wish == standing) and not self._restless:
                 continue
-            self._wish_anew(at, wish)
-            standing = wish
+            self._close(at, wish)
+            if wish is not KEEP:
+                standing = wish
 
-    def _series(self) -> tuple[list[tuple[Any, Sequence[float]]], list[Any]]:
-        """Indicators that know all their values beforehand, and those that must be fed."""
-        ready: list[tuple[Any, Sequence[float]]] = []
+    def _indicator_series(self) -> tuple[list[_Series], list[tuple[Any, str, _Values]], list[Any]]:
+        """Values that are known beforehand, main ones apart, and indicators that must be fed."""
+        main: list[_Series] = []
+        others: list[tuple[Any, str, _Values]] = []
         fed = []
-        for indicator in self._indicators:
-            over = getattr(indicator, "over", None)
+        each: Any
+        for each in self._indicators:
+            over = getattr(each, "over", None)
             if over is None:
-                fed.append(indicator)
-            else:
-                ready.append((indicator, over(self.bars)[0]))
-        return ready, fed
+                fed.append(each)
+                continue
+            for name, values in zip(each.outputs, over(self.bars), strict=True):
+                if name == "value":
+                    main.append((each, values))
+                else:
+                    others.append((each, name, values))
+            each.ready = True  # nobody looks before it is
+        return main, others, fed
 
     def _trade_in(self, at: int) -> None:
-        """What rests or waits meets the bar."""
+        """What rests or waits meets the bar: at its open, at the stop, at the take-profit."""
         self._at, bar = at, self.bars.bar(at)
         self._now_ns = bar.open_ns
         with decimal.localcontext(_MONEY):
             self.engine.marks.take(bar.symbol, bar.open)
             self._book(self.venue.open(bar.open, bar.open_ns))
+            self._look_ahead()  # what filled at the open may have a take-profit in this very bar
+            reached = float(bar.high) >= self._take_at
             self._book(self.venue.inside(bar.low, bar.high, bar.open_ns))
+            if reached:
+                self._take_profit(bar)
+        self._look_ahead()
 
-    def _wish_anew(self, at: int, wish: Wish) -> None:
-        """The engine takes the bar in, and asks for a wish that it has not heard yet."""
+    def _take_profit(self, bar: Bar) -> None:
+        """The engine sees the price at which it leaves, unless the stop has left before."""
+        state = self.engine.account.bots[_BOT].exits.get(bar.symbol)
+        if state is None or state.take_profit is None:
+            self.venue.ambiguous_bars += 1
+            return
+        price = max(bar.open, state.take_profit)
+        self._step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
+        self._book(self.venue.now(price, bar.open_ns))
+
+    def _close(self, at: int, wish: Wish) -> None:
+        """The engine takes the bar in, and asks for the wish that was heard just now."""
         self._at, self._wish, bar = at, wish, self.bars.bar(at)
         self._now_ns = bar.close_ns
         with decimal.localcontext(_MONEY):
+            self._step(Ticked(bar.close_ns))
             self._step(BarClosed(bar))
         failed = self.engine.account.bots[_BOT].failed
         if failed:
             raise self._broken(at, failed)
+        self._look_ahead()
 
-    def _equity(self) -> Decimal | None:
+    def _look_ahead(self) -> None:
+        """Which bars cannot be passed over, although nothing rests in them and no wish changes."""
+        state = self.engine.account.bots[_BOT]
+        exits = state.exits.get(self.bars.symbol)
+        take = exits.take_profit if exits is not None else None
+        self._take_at = float(take) if take is not None else _NEVER
+        self._restless = bool(
+            self.engine.wake_ns or self.bot.refusals or not self._is_settled(state)
+        )
+
+    def _is_settled(self, state: BotState) -> bool:
+        """Whether no bar can make the engine act that does not change the wish."""
+        symbol, instrument = self.bars.symbol, self.venue.instrument
+        levels = 0
+        for leg in state.legs:
+            if leg.target is None:
+                levels += 1
+                continue
+            if leg.trail or leg.band:
+                return False
+            target = ZERO if state.spent.get(symbol) == leg.episode else leg.target
+            if instrument.floor_quantity(abs(target - state.held(symbol))):
+                return False
+        return levels <= len(self.engine.account.live)
+
+    # -- what the strategy is told -----------------------------------------------------------------
+
+    def equity(self) -> Decimal | None:
+        """Of the account at the bar's close."""
         marks = self.engine.marks
         marks.take(self.bars.symbol, exact(self.bars.close[self._view.at]))
         return marks.equity()
+
+    def last_exit(self, now_ns: int) -> Exit | None:
+        """How the bot came to be flat last."""
+        return self.engine.facts[_BOT].last_exit(now_ns)
 
     def _broken(self, at: int, why: str) -> RejectedError:
         return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")

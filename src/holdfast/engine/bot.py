@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar
 from holdfast.errors import ConfigError
-from holdfast.strategy.api import HeldPosition, Setup, Strategy, View
+from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
 from holdfast.strategy.wish import OneWish, Quotes, Standing, Target, Wish
 
 _WISHES: Final = (Target, Quotes, Standing)
@@ -108,7 +107,7 @@ class BotRuntime:
             return True
         return ready
 
-    def decide(self, held: HeldPosition, equity: Callable[[], Decimal | None]) -> OneWish:
+    def decide(self, held: HeldPosition, facts: Facts) -> OneWish:
         """Ask the strategy.
 
         Raises:
@@ -121,7 +120,7 @@ class BotRuntime:
         try:
             # A strategy that sets a precision of its own sets nobody else's.
             with decimal.localcontext():
-                wish = self.ask(self.strategy, View(bar, held, equity))
+                wish = self.ask(self.strategy, View(bar, held, facts))
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
         if not isinstance(wish, _WISHES):

@@ -25,6 +25,7 @@ from holdfast.domain.market import Quote
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
 from holdfast.engine.derive import derive
+from holdfast.engine.facts import BotFacts
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
 from holdfast.engine.resolve import Means, has_drifted, is_flat, legs_of, wish_text
@@ -45,6 +46,7 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
+        self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
         self._acting = False  # until `resume`: what start-up records must make nobody act
         self._news = News(account, self.bots, self.marks, self._wake_at)
@@ -122,7 +124,7 @@ class Engine:
         position = state.position(bot.symbol)
         held = HeldPosition(position.quantity, position.average_price)
         try:
-            wish = bot.decide(held, self.marks.equity)
+            wish = bot.decide(held, self.facts[bot.name])
         except StrategyFault as fault:
             return self._stop_failed(bot, str(fault))
         decided = self._resolve(bot, wish)

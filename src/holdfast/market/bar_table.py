@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import polars as pl
 
-from holdfast.domain.market import Bar
+from holdfast.domain.market import Bar, BarColumns
 from holdfast.errors import ConfigError
 from holdfast.market import exact
 from holdfast.market.names import timeframe_s, timeframe_text
@@ -186,6 +186,11 @@ class BarTable:
             Gap(iso(before), iso(after), (after - before) // span_ns - 1)
             for after, before in wide.iter_rows()
         ]
+
+    def columns(self) -> BarColumns:
+        """The bars as plain lists, as strategies and indicators run over them."""
+        lists = {name: column.to_list() for name, column in self.frame.to_dict().items()}
+        return BarColumns(symbol=self.symbol, bar_s=self.bar_s, **lists)
 
     def bars(self) -> Iterator[Bar]:
         """The bars one by one as exact numbers, oldest first."""

@@ -5,9 +5,8 @@ Not here: shipped strategies (strategy.shipped), loading them (strategy.load).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -42,21 +41,46 @@ class HeldPosition(msgspec.Struct, frozen=True):
     average_price: Decimal
 
 
-class View:
-    """What a strategy may know at the close of a bar.
+class Exit(msgspec.Struct, frozen=True):
+    """How a bot came to be flat.
 
     Attributes:
-        position: a fold of the journal, so it survives a failover.
+        reason: `wish`, `stop` or `take_profit`.
+        price: of the fill that did it, quote units per base unit.
+        bars_ago: closed bars since, 0 in the bar that it happened in.
     """
 
-    __slots__ = ("_bar", "_equity", "position")
+    reason: str
+    price: Decimal
+    bars_ago: int
 
-    def __init__(
-        self, bar: Bar, position: HeldPosition, equity: Callable[[], Decimal | None]
-    ) -> None:
+
+class Facts(Protocol):
+    """What the journal tells of a bot, worked out when it is asked for."""
+
+    def equity(self) -> Decimal | None:
+        """Of the account, in its reporting currency; None until every holding has a price."""
+        ...
+
+    def last_exit(self, now_ns: int) -> Exit | None:
+        """How it came to be flat last; None before that happened."""
+        ...
+
+
+class View:
+    """What a strategy may know at the close of a bar. What is told of the bot and its account are
+    folds of the journal, so it survives a failover.
+
+    Attributes:
+        position: the bot's, in its symbol.
+    """
+
+    __slots__ = ("_bar", "_facts", "position")
+
+    def __init__(self, bar: Bar, position: HeldPosition, facts: Facts) -> None:
         self._bar = bar
         self.position = position
-        self._equity = equity
+        self._facts = facts
 
     @property
     def bar(self) -> Bar:
@@ -71,7 +95,12 @@ class View:
     @property
     def equity(self) -> Decimal | None:
         """Of the account, in its reporting currency; None until every holding has a price."""
-        return self._equity()
+        return self._facts.equity()
+
+    @property
+    def last_exit(self) -> Exit | None:
+        """How the bot came to be flat last, for cool-downs; None before that happened."""
+        return self._facts.last_exit(self.time_ns)
 
 
 class BarSeries:

@@ -12,11 +12,22 @@ import pytest
 from holdfast.app.backtest import Backtest, Run
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import BarColumns
+from holdfast.domain.market import BarColumns, exact
 from holdfast.domain.order import Side
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import Terms
-from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish
+from holdfast.strategy import (
+    FLAT,
+    KEEP,
+    Level,
+    Percent,
+    Quotes,
+    Setup,
+    Strategy,
+    Target,
+    View,
+    Wish,
+)
 from holdfast.strategy.shipped.grid import Grid
 from holdfast.strategy.shipped.sma_cross import SmaCross
 
@@ -160,6 +171,127 @@ def test_a_broken_strategy_ends_the_backtest_and_says_in_which_bar(
 ) -> None:
     with pytest.raises(RejectedError, match=told):
         run(strategy, bars_of([100.0] * 5))
+
+
+# -- stops and take-profits ------------------------------------------------------------------------
+
+
+class Always(Strategy):
+    """One wish at every bar."""
+
+    wish: Any = None
+
+    def decide(self, now: View) -> Wish:
+        found: Wish = self.wish
+        return found
+
+
+def candles(*rows: tuple[float, float, float, float]) -> BarColumns:
+    opens, highs, lows, closes = (list(column) for column in zip(*rows, strict=True))
+    times = [i * MINUTE_NS for i in range(len(rows))]
+    return BarColumns("BTC/USDT", 60, times, opens, highs, lows, closes, [1.0] * len(rows))
+
+
+def trades(found: Run) -> list[tuple[int, str, str]]:
+    made = zip(found.fill_bars, found.fills, strict=True)
+    return [(at, fill.side.value, str(fill.price)) for at, fill in made]
+
+
+FIRST = (100.0, 100.0, 100.0, 100.0)  # the wish is made at its close, bought at the next open
+EXITS = Target(quantity=D(1), stop=Percent(2), take_profit=Percent(4))
+FREE = Terms(fee_rate=D(0))
+
+
+@pytest.mark.parametrize(
+    ("bars", "made", "ambiguous"),
+    [
+        ([(100, 103, 99, 101), (101, 102, 97, 99)], [(1, "BUY", "100.0"), (2, "SELL", "98.00")], 0),
+        ([(100, 103, 99, 101), (95, 96, 94, 95)], [(1, "BUY", "100.0"), (2, "SELL", "95.0")], 0),
+        ([(100, 103, 97, 99)], [(1, "BUY", "100.0"), (1, "SELL", "98.00")], 0),
+        ([(100, 105, 99, 103)], [(1, "BUY", "100.0"), (1, "SELL", "104.00")], 0),
+        ([(100, 101, 99, 99), (106, 107, 99, 99)], [(1, "BUY", "100.0"), (2, "SELL", "106.0")], 0),
+        ([(100, 105, 97, 103)], [(1, "BUY", "100.0"), (1, "SELL", "98.00")], 1),
+    ],
+)  # fmt: skip
+def test_exits_fire_inside_the_bar_and_the_stop_before_the_take_profit(
+    bars: list[tuple[float, float, float, float]], made: list[tuple[int, str, str]], ambiguous: int
+) -> None:
+    calm = [(100.0, 101.0, 99.0, 100.0)] * 3  # the wish is spent: nothing is bought again
+    rows = [FIRST, *(tuple(map(float, row)) for row in bars), *calm]
+    found = run(Always(wish=EXITS), candles(*rows), terms=FREE)  # type: ignore[arg-type]
+    assert trades(found) == made
+    assert found.ambiguous_bars == ambiguous
+
+
+def test_a_trailing_stop_follows_the_closes() -> None:
+    closes = [100.0, 100.0, 110.0, 120.0, 115.0, 100.0]
+    wish = Target(quantity=D(1), stop=Percent(10), trail=True)
+    found = run(Always(wish=wish), bars_of(closes, spread=0.5), terms=FREE)
+    assert trades(found) == [(1, "BUY", "100.0"), (5, "SELL", "108.00")]
+
+
+def test_a_weight_with_a_band_is_traded_back_only_outside_it() -> None:
+    wish = Target(weight=0.5, band=0.1)
+    bars = bars_of([100.0, 100.0, 120.0, 170.0, 170.0])
+    found = run(Always(wish=wish), bars, terms=FREE, cash=D(10_000))
+    assert [(at, side) for at, side, _ in trades(found)] == [(1, "BUY"), (4, "SELL")]
+    assert found.held * 170 == pytest.approx(found.final_equity / 2, rel=D("0.001"))
+
+
+class Cautious(Strategy):
+    """Bought back five bars after a stop, not earlier."""
+
+    def decide(self, now: View) -> Wish:
+        last = now.last_exit
+        if last is not None and last.reason == "stop" and last.bars_ago < 5:
+            return FLAT
+        return Target(quantity=D(1), stop=Percent(5))
+
+
+def test_a_cool_down_counts_bars_since_the_exit() -> None:
+    closes = [100.0, 100.0, 90.0, *[90.0] * 8]
+    found = run(Cautious(), bars_of(closes, spread=0.5), terms=FREE)
+    assert [(at, side) for at, side, _ in trades(found)] == [(1, "BUY"), (2, "SELL"), (8, "BUY")]
+
+
+class Attentive(Backtest):
+    """Passes over no bar: the engine takes each one in."""
+
+    def _look_ahead(self) -> None:
+        super()._look_ahead()
+        self._restless = True
+
+
+class Moody(Strategy):
+    """Wishes by the noise of the close: every kind of target, often unchanged."""
+
+    seed: int = 0
+
+    def decide(self, now: View) -> Wish:
+        rng = random.Random(f"{self.seed} {now.bar.close}")
+        if rng.random() < 0.7:
+            return KEEP
+        stop = rng.choice([None, Percent(1), Percent(3)])
+        wishes: list[Wish] = [
+            FLAT,
+            Target(quantity=D(rng.randrange(3)), stop=stop, take_profit=Percent(1)),
+            Target(weight=rng.choice([0.2, 0.6]), stop=stop, trail=stop is not None),
+            Target(quantity=D(1), limit=exact(round(float(now.bar.close) * 0.999, 2))),
+            Target(amount=D(5000), cap=Percent(0.05), episode=str(rng.randrange(3))),
+            Quotes(bids=[Level(now.bar.close * D("0.998"), D("0.5"))]),
+        ]
+        return rng.choice(wishes)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_passing_over_bars_changes_nothing(seed: int) -> None:
+    bars = walk(400, seed=seed)
+    options: dict[str, Any] = {"instrument": BTC, "cash": D(100_000), "terms": Terms()}
+    quick = Backtest(Moody(seed=seed), bars, **options).run()
+    slow = Attentive(Moody(seed=seed), bars, **options).run()
+    assert len(quick.fills) > 10
+    assert trades(quick) == trades(slow)
+    assert (quick.cash, quick.held) == (slow.cash, slow.held)
 
 
 class AllIn(Strategy):

@@ -12,10 +12,20 @@ from holdfast.strategy.api import HeldPosition, Strategy, View
 from holdfast.strategy.wish import FLAT, Wish
 
 ONE = Decimal(1)
+
+
+class NoFacts:
+    def equity(self) -> None:
+        """Nothing has a price."""
+
+    def last_exit(self, now_ns: int) -> None:
+        """It was never in the market."""
+
+
 VIEW = View(
     Bar("BTC/USDT", 0, 1_000_000_000, ONE, ONE, ONE, ONE, ONE),
     HeldPosition(Decimal(0), Decimal(0)),
-    lambda: None,
+    NoFacts(),
 )
 
 
