@@ -19,6 +19,7 @@ SUBJECTS = (
     "start_up",
     "matching",
     "markets",
+    "data",
     "orders",
     "order_entry",
     "journal",
