@@ -19,8 +19,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 # Run in a copy of the sources, so that nothing is ever written beside them. One shared library for
-# all modules: calls between them are then calls of C functions, and its name says whose it is. What
-# they import is read but not judged (--follow-imports): its libraries need not be there to build.
+# all modules: calls between them are then calls of C functions, and its name says whose it is.
 _SETUP = """
 import sys
 from mypyc.build import mypycify
@@ -28,7 +27,7 @@ from setuptools import setup
 modules = sys.argv[1:]
 sys.argv[1:] = ["--quiet", "build_ext", "--inplace"]
 setup(name="holdfast", packages=[], ext_modules=mypycify(
-    ["--strict", "--follow-imports=silent", "--no-error-summary", *modules], group_name="holdfast"))
+    ["--strict", "--no-error-summary", *modules], group_name="holdfast"))
 """
 
 
