@@ -20,7 +20,7 @@ REPORT_PAGE := src/holdfast/lab/report.html
 REPORT_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 PROCESSES ?= 2
 
-.PHONY: help setup demo test lint bench compiled dashboard
+.PHONY: help setup demo test lint bench dashboard
 
 help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
@@ -42,9 +42,6 @@ lint: $(ALL_READY) ## Style and types only
 
 bench: $(ALL_READY) ## The benchmarks, with their targets
 	@.venv/bin/python -m benchmarks $(ARGS)
-
-compiled: $(ALL_READY) ## The wheel with the compiled core, in build/compiled; needs a C compiler
-	@.venv/bin/python scripts/compiled_core.py
 
 dashboard: $(REPORT_PAGE) ## The page of reports, built with npm; needs no Node on the machine
 	@echo "Ready: $(REPORT_PAGE)"

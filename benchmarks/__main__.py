@@ -25,7 +25,6 @@ SUBJECTS = (
     "journal",
     "live",
     "restart",
-    "indicators",
 )
 
 
@@ -52,12 +51,10 @@ def main() -> int:
 def _show(rows: list[Row]) -> None:
     table = Table("what", "unit", "measured", "target", "")
     for row in rows:
-        measured = "SKIP" if row.skipped else f"{row.measured:.4g}"
-        table.add_row(row.what, row.unit, measured, row.target, "" if row.reached else "missed")
-    console = Console()
-    console.print(table)
-    for reason in sorted({row.skipped for row in rows if row.skipped}):
-        console.print(f"SKIP: {reason}", markup=False)
+        table.add_row(
+            row.what, row.unit, f"{row.measured:.4g}", row.target, "" if row.reached else "missed"
+        )
+    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -7,16 +7,10 @@ Not here: sockets and disks.
 from __future__ import annotations
 
 import gc
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
-import holdfast
 from benchmarks.row import Row
 from holdfast.app.in_process import InProcess
 from holdfast.domain.instrument import Instrument
@@ -26,11 +20,9 @@ from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.exchange.flow import Place
 from holdfast.strategy import FLAT, Strategy, Target, View, Wish
-from scripts import compiled_core
 
 SIZES = (2_500, 10_000, 40_000)
 ROUNDS = 3
-PURE, COMPILED = "pure Python", "compiled core"
 BTC_USDT = Instrument(
     symbol="BTC/USDT",
     venue_symbol="BTCUSDT",
@@ -62,55 +54,29 @@ class Flip(Strategy):
 
 
 def run() -> list[Row]:
-    """Orders per second at each size, of the sources and of the compiled core, and how flat."""
-    lacking = compiled_core.why_not()
-    builds: dict[str, Path | None] = {PURE: None}
-    if lacking is None:
-        builds[COMPILED] = compiled_core.build()
-    measured: dict[tuple[str, int], list[float]] = {}
-    for _ in range(ROUNDS):
-        for size in SIZES:
-            # Taking turns: what else runs on the machine meets both alike.
-            for core, build in builds.items():
-                measured.setdefault((core, size), []).append(_in_own_process(core, build, size))
-    medians = {key: statistics.median(found) for key, found in measured.items()}
-    return [*_rows(PURE, medians, "", None), *_rows(COMPILED, medians, lacking or "", 20_000)]
-
-
-def _rows(
-    core: str, medians: dict[tuple[str, int], float], skipped: str, at_least: float | None
-) -> Iterator[Row]:
-    smallest, largest = SIZES[0], SIZES[-1]
-    for size in SIZES:
-        yield Row(
-            what=f"orders through the path, {core}, {size} orders",
+    """Orders per second at each size (median of several runs), and how flat that is."""
+    medians = {
+        size: statistics.median(orders_per_s(size) for _ in range(ROUNDS)) for size in SIZES
+    }
+    largest = SIZES[-1]
+    return [
+        *(
+            Row(what=f"orders through the path, {size} orders", unit="1/s", measured=medians[size])
+            for size in SIZES[:-1]
+        ),
+        Row(
+            what=f"orders through the path, {largest} orders",
             unit="1/s",
-            measured=medians.get((core, size), 0.0),
-            at_least=at_least if size == largest else None,
-            skipped=skipped,
-        )
-    yield Row(
-        what=f"the same, {core}, {largest} against {smallest} orders",
-        unit="ratio",
-        measured=medians.get((core, largest), 0.0) / medians.get((core, smallest), 1.0),
-        at_least=0.85,
-        skipped=skipped,
-    )
-
-
-def _in_own_process(core: str, build: Path | None, orders: int) -> float:
-    """Orders per second of a new process, which must run the core that is meant."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "benchmarks.orders", str(orders)],
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(build or "")},
-    )
-    found, per_s = ran.stdout.strip().rsplit(" ", 1)
-    if found != core:
-        raise RuntimeError(f"seen: {found} was measured; expected: {core}")
-    return float(per_s)
+            measured=medians[largest],
+            at_least=20_000,
+        ),
+        Row(
+            what=f"the same, {largest} against {SIZES[0]} orders",
+            unit="ratio",
+            measured=medians[largest] / medians[SIZES[0]],
+            at_least=0.85,
+        ),
+    ]
 
 
 def orders_per_s(orders: int) -> float:
@@ -143,4 +109,5 @@ def orders_per_s(orders: int) -> float:
 
 
 if __name__ == "__main__":
-    print(holdfast.core(), orders_per_s(int(sys.argv[1])))
+    for row in run():
+        print(row)

@@ -16,7 +16,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         unit: of both numbers.
         measured: this run's number.
         at_most, at_least: the target; both None for a number that is only reported.
-        skipped: why this machine cannot measure it; the number then means nothing.
     """
 
     what: str
@@ -24,7 +23,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     measured: float
     at_most: float | None = None
     at_least: float | None = None
-    skipped: str = ""
 
     @property
     def target(self) -> str:
@@ -35,9 +33,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reached(self) -> bool:
-        """Whether the target is met; true where there is none, or nothing was measured."""
-        if self.skipped:
-            return True
+        """Whether the target is met; true where there is none."""
         return (self.at_most is None or self.measured <= self.at_most) and (
             self.at_least is None or self.measured >= self.at_least
         )

@@ -17,17 +17,7 @@ _HOMES = {
     "load": "holdfast.app.data",
 }
 
-__all__ = ["BarTable", "__version__", "core", "load"]
-
-
-def core() -> str:
-    """Which build this is: "compiled core", or "pure Python". Both write the same journal."""
-    from importlib.machinery import EXTENSION_SUFFIXES  # noqa: PLC0415 - only who asks pays for it
-    from importlib.util import find_spec  # noqa: PLC0415
-
-    spec = find_spec("holdfast.engine.step")
-    is_compiled = spec is not None and (spec.origin or "").endswith(tuple(EXTENSION_SUFFIXES))
-    return "compiled core" if is_compiled else "pure Python"
+__all__ = ["BarTable", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:

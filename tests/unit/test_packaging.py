@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 import holdfast
-from hatch_build import modules_of, unfaithful
 from scripts import install_uv
 
 REPOSITORY = Path(__file__).parents[2]
@@ -114,62 +113,3 @@ def test_pip_stands_in_from_a_wheel_pinned_by_its_hash(
     monkeypatch.setattr(install_uv, "PIP_WHEEL_URL", fake.as_uri())
     with pytest.raises(OSError, match="expected f3b60b20"):
         install_uv._pip_from_wheel()
-
-
-def compile_hook() -> dict[str, list[str]]:
-    """The build hook's table in pyproject.toml."""
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    hooks = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]
-    found: dict[str, list[str]] = hooks["custom"]
-    return found
-
-
-def test_each_module_that_is_compiled_exists_and_means_the_same_compiled() -> None:
-    source = REPOSITORY / "src"
-    modules = list(modules_of(source, compile_hook()["modules"]))
-    assert Path("holdfast/engine/step.py") in modules
-    assert [fault for module in modules for fault in unfaithful(source, module)] == []
-
-
-@pytest.mark.parametrize(
-    ("text", "lost"),
-    [
-        ("class A(msgspec.Struct): pass", "msgspec.Struct"),
-        ("class A(Struct, frozen=True): pass", "frozen=, Struct"),
-        ("class A(Base, tag='a'): pass", "tag="),
-        ("class A(Base, metaclass=Meta): pass", None),
-        ("class A(Base): pass", None),
-    ],
-)
-def test_a_class_that_would_lose_its_meaning_is_found(
-    text: str, lost: str | None, tmp_path: Path
-) -> None:
-    (tmp_path / "a.py").write_text(text, encoding="utf-8")
-    found = list(unfaithful(tmp_path, Path("a.py")))
-    assert len(found) == (lost is not None)
-    assert all(f"a.py:1 class A({lost})" in fault for fault in found)
-
-
-def test_a_pattern_that_names_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"seen: no file engine/gone\.py"):
-        list(modules_of(tmp_path, ["engine/gone.py"]))
-
-
-def test_releases_are_compiled_with_the_locked_tools() -> None:
-    locked = tomllib.loads((REPOSITORY / "uv.lock").read_text(encoding="utf-8"))["package"]
-    versions = {one["name"]: one.get("version") for one in locked}
-    pins = [one.split("==") for one in compile_hook()["requires"] if "==" in one]
-    assert {name for name, _ in pins} == {"mypy", "setuptools"}
-    assert [(name, pin) for name, pin in pins if versions[name] != pin] == []
-
-
-def test_actions_are_pinned_by_commit() -> None:
-    workflows = [*(REPOSITORY / ".github" / "workflows").glob("*.yml")]
-    used = [
-        line.split("uses: ")[1]
-        for path in workflows
-        for line in path.read_text(encoding="utf-8").splitlines()
-        if "uses: " in line
-    ]
-    assert len(used) >= 4
-    assert [one for one in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", one)] == []

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast import __version__, core
+from holdfast import __version__
 from holdfast.cli.output import complain
 from holdfast.cli.verbs import VERBS, Verb
 from holdfast.errors import EXIT_OK, PlatformError, exit_code
@@ -69,7 +69,7 @@ def build(word: str | None, verbs: Sequence[Verb] = VERBS) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"holdfast {__version__} ({core()})")
+        typer.echo(f"holdfast {__version__}")
         raise typer.Exit
 
 
@@ -78,7 +78,7 @@ def _root(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Print the version and build.", is_eager=True, callback=_print_version
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
         ),
     ] = False,
     debug: Annotated[

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from holdfast import __version__, cli, core
+from holdfast import __version__, cli
 from holdfast.cli.verbs import VERBS, Verb
 from holdfast.errors import (
     ConfigError,
@@ -107,7 +107,7 @@ def test_wrong_usage_exits_2_on_stderr(
 
 def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
-    assert capsys.readouterr().out == f"holdfast {__version__} ({core()})\n"
+    assert capsys.readouterr().out == f"holdfast {__version__}\n"
 
 
 def test_help_lists_every_verb_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:
