@@ -55,7 +55,11 @@ SPEC = OrderSpec(
 
 
 class Round(msgspec.Struct):
-    """One round; latencies in milliseconds, `thread` when a thread makes the commits, memory in microseconds."""
+    """One round; latencies in milliseconds, memory in microseconds.
+
+    Attributes:
+        thread_p50, thread_p99: arming while a thread makes the commits, as on a slow disk.
+    """
 
     bare_p50: float
     bare_p99: float

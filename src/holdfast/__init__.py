@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.app.data import BarTable, load
+    from holdfast.app.research import backtest
 
 __version__ = "0.1.0"
 
 # Where each name is; the module is imported when the name is first asked for.
 _HOMES = {
     "BarTable": "holdfast.app.data",
+    "backtest": "holdfast.app.research",
     "load": "holdfast.app.data",
 }
 
-__all__ = ["BarTable", "__version__", "load"]
+__all__ = ["BarTable", "__version__", "backtest", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -42,6 +42,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("node", "node:node", "Trade an account, supervised, until told to stop."),
     Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
     Verb("data", "data:app", "Fetch, import, check and list market data."),
+    Verb("backtest", "backtest:backtest", "Run a strategy over recorded bars."),
     Verb("strategy", "strategy:app", "Show the strategies that a bot can run."),
     Verb("bot", "bot:app", "Show the bots of an account, start or stop one."),
     Verb("orders", "orders:app", "Show what is open or in doubt, and the story of one order."),

@@ -1,0 +1,150 @@
+"""`holdfast backtest`: run a strategy over recorded bars.
+
+Not here: the run (app.research), the figures and the report (lab).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from holdfast.cli.account import JSON
+from holdfast.cli.output import emit
+from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.app.research import Result
+
+_FIGURES = (
+    ("final equity", "final_equity", ""),
+    ("return", "return_pct", " %"),
+    ("buy and hold", "buy_hold_return_pct", " %"),
+    ("per year", "cagr_pct", " %"),
+    ("largest drawdown", "max_drawdown_pct", " %"),
+    ("longest drawdown", "longest_drawdown_days", " days"),
+    ("Sharpe", "sharpe", ""),
+    ("Sortino", "sortino", ""),
+    ("Calmar", "calmar", ""),
+    ("in the market", "exposure_pct", " %"),
+    ("round trips", "round_trips", ""),
+    ("won", "win_rate_pct", " %"),
+    ("profit factor", "profit_factor", ""),
+    ("fees", "fees", ""),
+    ("orders", "orders", ""),
+    ("refused or rejected", "rejected", ""),
+    ("ambiguous bars", "ambiguous_bars", ""),
+)
+
+
+def backtest(
+    *,
+    strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
+    data: Annotated[Path, typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather.")],
+    param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
+        None
+    ),
+    timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
+    cash: Annotated[str, typer.Option(help="Quote units to begin with.")] = "10000",
+    fee_bps: Annotated[str, typer.Option(help="Fee in basis points: 10 is 0.1 %.")] = "10",
+    fee_asset: Annotated[str, typer.Option(help="quote, or base: buys pay in what they buy.")] = (
+        "quote"
+    ),
+    slippage_bps: Annotated[
+        str, typer.Option(help="Market and stop orders fill so much worse.")
+    ] = "0",
+    conservative: Annotated[
+        bool, typer.Option("--conservative", help="Assume slippage, and limits harder to fill.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
+    fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
+    json: JSON = False,
+) -> None:
+    """Run a strategy over recorded bars, with the engine that trades live.
+
+    Example: holdfast backtest --strategy sma_cross --data BTC_USDT-1h.feather --report run.html
+
+    Example: holdfast backtest --strategy mine.py:Mine --param fast=7 --data btc.csv --json
+    """
+    from holdfast.app.data import load  # noqa: PLC0415
+    from holdfast.app.research import backtest as run  # noqa: PLC0415
+    from holdfast.app.research import create  # noqa: PLC0415
+
+    made = create(strategy, parameters(param or []))
+    table = load(data, symbol=symbol, timeframe=timeframe)
+    result = run(
+        made,
+        table,
+        cash=cash,
+        fee_bps=fee_bps,
+        fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
+        slippage_bps=slippage_bps,
+        conservative=conservative,
+    )
+    if report is not None:
+        result.report(report)
+    if fills is not None:
+        write_fills(result, fills)
+    if json:
+        emit({**result.stats, "provenance": result.provenance})
+        return
+    _show(result)
+    for path in (report, fills):
+        if path is not None:
+            typer.echo(f"written: {path}")
+
+
+def parameters(given: list[str]) -> dict[str, str]:
+    """`name=value` texts as a mapping.
+
+    Raises:
+        ConfigError: one has no `=`, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"seen: --param {text!r}; expected: name=value, such as fast=7")
+        if name in found:
+            raise ConfigError(f"seen: --param {name} twice; expected: one value")
+        found[name] = value
+    return found
+
+
+def write_fills(result: Result, path: Path) -> None:
+    """Every fill, exact, oldest first; the file appears whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["at_ns", "symbol", "side", "quantity", "price", "fee", "fee_asset"])
+    for fill in result.executions:
+        amounts = (format(fill.quantity, "f"), format(fill.price, "f"), format(fill.fee, "f"))
+        rows.writerow([fill.at_ns, fill.symbol, fill.side.value, *amounts, fill.fee_asset])
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text.getvalue())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise ConfigError(
+            f"seen: {path} cannot be written ({error.strerror}); expected: a file name in a folder "
+            "that exists and is yours; do: name another place"
+        ) from error
+
+
+def _show(result: Result) -> None:
+    stats = result.stats
+    typer.echo(f"{result.name} on {result.symbol} {result.timeframe}, {len(result.bars):,} bars")
+    for label, name, unit in _FIGURES:
+        value = stats[name]
+        text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+        typer.echo(f"  {label:<20} {text:>16}{unit if value is not None else ''}")
+    typer.echo(f"  {'speed':<20} {stats['bars_per_second']:>16,.0f} bars/s")

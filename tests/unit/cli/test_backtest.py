@@ -1,0 +1,106 @@
+"""`holdfast backtest`: figures, files and refusals as a script sees them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli import main
+
+ROWS = ["time,open,high,low,close,volume"]
+CLOSES = [100, 101, 103, 106, 104, 101, 98, 97, 99, 103, 107, 108, 105, 100, 96, 95]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    file = tmp_path / "BTC_USDT-1h.csv"
+    last, rows = CLOSES[0], [*ROWS]
+    for at, close in enumerate(CLOSES):
+        time = f"2024-01-01T{at:02}:00:00Z"
+        rows.append(f"{time},{last},{max(last, close) + 1},{min(last, close) - 1},{close},5")
+        last = close
+    file.write_text("\n".join(rows))
+    return file
+
+
+def run(data: Path, *more: str) -> int:
+    words = ["backtest", "--strategy", "sma_cross", "--data", str(data)]
+    return main([*words, "--param", "fast=2", "--param", "slow=3", *more])
+
+
+def test_one_document_with_every_figure(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(data, "--json", "--cash", "1000", "--fee-bps", "10") == 0
+    found = json.loads(capsys.readouterr().out)
+    wanted = {
+        "bars", "orders", "fills", "round_trips", "final_equity", "return_pct",
+        "buy_hold_return_pct", "cagr_pct", "max_drawdown_pct", "longest_drawdown_days", "sharpe",
+        "sortino", "calmar", "exposure_pct", "win_rate_pct", "profit_factor", "fees",
+        "ambiguous_bars", "rejected", "run_seconds", "bars_per_second", "provenance",
+    }  # fmt: skip
+    assert wanted <= set(found)
+    assert found["bars"] == 16
+    assert isinstance(found["final_equity"], str)
+    assert set(found["provenance"]) == {
+        "data_sha256", "strategy_sha256", "params", "version", "seed"
+    }  # fmt: skip
+
+
+def test_fills_are_written_exactly(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "fills.csv"
+    assert run(data, "--json", "--cash", "1000", "--fills", str(file)) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    assert len(rows) == found["fills"] > 2
+    cash, held = Decimal(1000), Decimal(0)
+    for row in rows:
+        sign = 1 if row["side"] == "BUY" else -1
+        cash -= sign * Decimal(row["quantity"]) * Decimal(row["price"]) + Decimal(row["fee"])
+        held += sign * Decimal(row["quantity"])
+    assert cash + held * CLOSES[-1] == Decimal(found["final_equity"])
+
+
+def test_people_read_a_table(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(data) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("SmaCross on BTC/USDT 1h, 16 bars")
+    assert "buy and hold" in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--param", "fast"], "name=value"),
+        (["--param", "fast=3"], "fast twice"),
+        (["--cash", "-5"], "more than zero"),
+        (["--fee-asset", "BNB"], "quote or base"),
+        (["--fills", "/no/such/folder/f.csv"], "cannot be written"),
+        (["--timeframe", "7m"], "expected"),
+    ],
+)
+def test_what_cannot_be_meant_ends_with_two(
+    data: Path, more: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(data, *more) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_broken_strategy_ends_with_one_and_names_the_bar(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from holdfast.strategy import FLAT, Strategy\n"
+        "class Mine(Strategy):\n"
+        "    def decide(self, now):\n"
+        "        return FLAT if now.bar.close < 106 else 1 / 0\n"
+    )
+    words = ["backtest", "--strategy", f"{tmp_path}/mine.py:Mine", "--data", str(data)]
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError" in told
+    assert "bar 3" in told
