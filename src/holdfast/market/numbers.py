@@ -63,13 +63,18 @@ def _number(text: str) -> float | None:
 
 
 def _changed(text: pl.Series, values: pl.Series) -> pl.Series:
-    long = (text.str.len_bytes() > _SAFE_LENGTH) & values.is_finite()
-    if not long.fill_null(False).any():
-        return pl.repeat(False, len(text), dtype=pl.Boolean, eager=True)
+    """Which texts float64 does not give back. Few are long enough to ask, so those alone are."""
+    changed = pl.repeat(False, len(text), dtype=pl.Boolean, eager=True)
+    suspects = (text.str.len_bytes() > _SAFE_LENGTH) & values.is_finite()
+    spots = suspects.fill_null(False).arg_true()
+    # Most programs write a float64 in full as the shortest text that means it.
+    spots = spots.filter(text.gather(spots) != values.gather(spots).cast(pl.String))
+    if not len(spots):
+        return changed
     # Exchanges write 61828.00000000: zeros behind the point are no digits.
-    bare = text.str.strip_chars().str.replace(r"(\.\d*?)0+$", "$1")
-    long &= bare.str.len_bytes() > _SAFE_LENGTH + 1
-    long |= (text.str.len_bytes() > _SAFE_LENGTH) & ~text.str.contains(".", literal=True)
-    long = (long & values.is_finite()).fill_null(False)
-    changed = [cell for cell in text.filter(long).unique().to_list() if not survives(cell)]
-    return (long & text.is_in(changed)).fill_null(False)
+    long = text.gather(spots)
+    bare = long.str.replace(r"(\.\d*?)0+$", "$1")
+    few_digits = (bare.str.len_bytes() <= _SAFE_LENGTH + 1) & long.str.contains(".", literal=True)
+    spots, long = spots.filter(~few_digits), long.filter(~few_digits)
+    lost = [cell for cell in long.unique().to_list() if not survives(cell.strip())]
+    return changed.scatter(spots.filter(long.is_in(lost)), True)

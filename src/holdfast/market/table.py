@@ -73,7 +73,7 @@ def read_bytes(path: Path) -> tuple[str, bytes]:
         raise ConfigError(
             f"seen: {path}: damaged archive ({error}); expected: a whole one; do: fetch it again"
         ) from error
-    if not content.strip():
+    if not content or content.isspace():
         raise ConfigError(
             f"seen: {path} is empty; expected: recorded trades or candles; do: fetch it again"
         )
