@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from holdfast.app.data import Findings, Stored, Told
     from holdfast.app.data_download import Progress
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    epilog="""Examples:
+
+    holdfast data check BTC_USDT-1m.csv
+
+    holdfast data import BTC_USDT-1m.csv --exchange binance
+
+    holdfast data download --exchange binance --symbol BTC/USDT --timeframe 1h --since 2024-01-01
+
+    holdfast data list --json""",
+)
 
 SYMBOL = Annotated[
     str | None, typer.Option(help="BTC/USDT; otherwise what the content or the name tells.")
@@ -113,7 +124,7 @@ def download(
     folder: FOLDER = None,
     json: JSON = False,
 ) -> None:
-    """Fetch an exchange's public candles into the catalogue: only those that are missing.
+    """Fetch the public candles of an exchange that are missing.
 
     Ctrl-C keeps what has come; the same command goes on from there. No key is needed.
 

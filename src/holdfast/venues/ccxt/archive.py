@@ -17,7 +17,9 @@ from holdfast.domain.money import ZERO, parse
 from holdfast.errors import ConfigError, RejectedError, RetryableError
 
 _MS: Final = 1_000_000
-_PAGE: Final = 1000
+_LARGEST_PAGE: Final = 1000
+# What no exchange refuses, where ccxt does not know its maximum.
+_SMALL_PAGE: Final = 100
 _DAY_MS: Final = 86_400_000
 # Where an exchange asks for patience and does not say how much.
 _USUAL_PAUSE_S: Final = 10.0
@@ -81,6 +83,7 @@ class Archive:
     def __init__(self, exchange: Any) -> None:
         """Args: exchange: an asynchronous ccxt exchange; the archive closes it."""
         self._exchange = exchange
+        self._page = _page_of(exchange)
         # ccxt then hands every number over as the text that the exchange sent.
         exchange.number = str
 
@@ -130,7 +133,7 @@ class Archive:
         start_ms = -(-since_ns // _MS)
         while start_ms < end_ms:
             rows = await self._ask(
-                self._exchange.fetch_ohlcv(symbol, timeframe, start_ms, _PAGE)
+                self._exchange.fetch_ohlcv(symbol, timeframe, start_ms, self._page)
             )
             fresh = [row for row in rows if start_ms <= row[0] < end_ms]
             if fresh:
@@ -147,16 +150,16 @@ class Archive:
         Some exchanges answer with the next bars there are, some with those of a window that begins
         where they were asked, which may lie years before the first bar: days find it quickly.
         """
-        beyond_ms = start_ms + _PAGE * span_ms
+        beyond_ms = start_ms + self._page * span_ms
         if span_ms >= _DAY_MS or "1d" not in (self._exchange.timeframes or {}):
             return beyond_ms
         day_ms = start_ms - start_ms % _DAY_MS
         while day_ms < end_ms:
-            days = await self._ask(self._exchange.fetch_ohlcv(symbol, "1d", day_ms, _PAGE))
+            days = await self._ask(self._exchange.fetch_ohlcv(symbol, "1d", day_ms, self._page))
             later = [int(row[0]) for row in days if row[0] + _DAY_MS > beyond_ms]
             if later:
                 return max(beyond_ms, later[0])
-            day_ms += _PAGE * _DAY_MS
+            day_ms += self._page * _DAY_MS
         return end_ms
 
     async def close(self) -> None:
@@ -237,6 +240,13 @@ class Archive:
 # ccxt's numbers for what it means by precision.
 _DECIMAL_PLACES: Final = 2
 _TICK_SIZE: Final = 4
+
+
+def _page_of(exchange: Any) -> int:
+    """How many candles may be asked for at once: some exchanges refuse more than their maximum."""
+    spot = (exchange.features or {}).get("spot") or {}
+    limit = (spot.get("fetchOHLCV") or {}).get("limit")
+    return min(int(limit or _SMALL_PAGE), _LARGEST_PAGE)
 
 
 def _number(text: Any, missing: Decimal) -> Decimal:
