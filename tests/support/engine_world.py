@@ -102,6 +102,7 @@ class World:
         unanswered: attempts in the journal, sent, and not yet answered.
         venue: orders that the venue took, open or not.
         refusals: what the risk gate refused.
+        bars: what closed so far.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class World:
         self.boot = 1
         self.facts: list[AnyFact] = []
         self.stamps: list[int] = []
+        self.bars: list[Bar] = []
         self.arming: deque[Arm] = deque()
         self.cancelling: deque[str] = deque()
         self.unanswered: dict[str, Armed] = {}
@@ -187,7 +189,8 @@ class World:
             self.prices[symbol] = Decimal(price)
         self.now_ns = self.now_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
         self.take(Ticked(self.now_ns))
-        return self.take(BarClosed(self.bar_at(self.prices[symbol], symbol)))
+        self.bars.append(self.bar_at(self.prices[symbol], symbol))
+        return self.take(BarClosed(self.bars[-1]))
 
     def bar_at(self, price: Decimal, symbol: str = "BTC/USDT") -> Bar:
         """The minute that ended last, at one price throughout."""
@@ -462,7 +465,9 @@ class World:
     def restart(self, *, from_snapshot: bool = True) -> None:
         """The process dies where it stands, and another one takes up the journal."""
         bots = tuple(
-            BotRuntime(b.name, b.strategy, symbol=b.symbol, timeframe_s=60, limits=b.limits)
+            BotRuntime(
+                b.name, renewed(b.strategy), symbol=b.symbol, timeframe_s=60, limits=b.limits
+            )
             for b in self.bots
         )
         snapshot = from_bytes(to_bytes(self.account)) if from_snapshot else None
@@ -473,6 +478,8 @@ class World:
         self.unanswered.clear()
         self.engine = Engine(state, bots, self.limits)
         self.bots = bots
+        for bar in self.bars:
+            assert self.engine.step(BarClosed(bar, live=False)) == []
         for symbol, price in self.prices.items():
             warm = BarClosed(self.bar_at(price, symbol), live=False)
             assert self.engine.step(warm) == []
@@ -557,6 +564,11 @@ class World:
         again = self.engine.resume()
         new = [a for a in again if not (isinstance(a, CancelOrder) and a.cid in self.cancelling)]
         assert new == [], f"not idempotent: {new}"
+
+
+def renewed(strategy: Strategy) -> Strategy:
+    """Another of the same parameters, not set up yet, as a new process has it."""
+    return type(strategy)(**{name: getattr(strategy, name) for name in strategy.__struct_fields__})
 
 
 def flow(asset: str, amount: Decimal, reason: str = "deposit", **more: Decimal | None) -> CashFlow:

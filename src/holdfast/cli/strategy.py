@@ -30,7 +30,7 @@ def list_strategies(*, json: JSON = False) -> None:
         emit({"strategies": rows})
         return
     for row in rows:
-        typer.echo(f"{row.name:<12} {row.about}")
+        typer.echo(f"{row.name:<20} {row.about}")
 
 
 @app.command()

@@ -18,7 +18,12 @@ from holdfast.strategy.api import Strategy
 from holdfast.strategy.parameters import build
 
 SHIPPED: dict[str, str] = {
+    "bollinger_reversion": "holdfast.strategy.shipped.bollinger_reversion:BollingerReversion",
+    "dca": "holdfast.strategy.shipped.dca:Dca",
+    "donchian_breakout": "holdfast.strategy.shipped.donchian_breakout:DonchianBreakout",
     "grid": "holdfast.strategy.shipped.grid:Grid",
+    "macd_trend": "holdfast.strategy.shipped.macd_trend:MacdTrend",
+    "rsi_reversion": "holdfast.strategy.shipped.rsi_reversion:RsiReversion",
     "sma_cross": "holdfast.strategy.shipped.sma_cross:SmaCross",
 }
 

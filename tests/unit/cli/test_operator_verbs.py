@@ -18,6 +18,7 @@ from holdfast.domain.fact import BotStarted, BotStopped, Opened
 from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
+from holdfast.strategy.load import SHIPPED
 from tests.support.journal_facts import TAG, acked, armed, decided, filled, flow, taken
 from tests.support.waiting import PATIENCE_S
 
@@ -172,7 +173,7 @@ def test_strategies_show_their_parameters_with_bounds_and_defaults(
 ) -> None:
     assert main(["strategy", "list", "--json"]) == 0
     names = [row["name"] for row in json.loads(capsys.readouterr().out)["strategies"]]
-    assert names == ["grid", "sma_cross"]
+    assert names == sorted(SHIPPED)
     assert main(["strategy", "show", "sma_cross", "--json"]) == 0
     fast = json.loads(capsys.readouterr().out)["parameters"]["fast"]
     assert (fast["type"], fast["minimum"], fast["maximum"], fast["default"]) == (

@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_used_says_why(
 
 
 def test_a_name_that_is_neither_shipped_nor_a_file_lists_what_there_is() -> None:
-    with pytest.raises(ConfigError, match="expected: one of grid, sma_cross or FILE:Class"):
+    with pytest.raises(ConfigError, match=f"expected: one of {', '.join(SHIPPED)} or FILE:Class"):
         find("sma_corss")
     with pytest.raises(ConfigError, match=r"no file nowhere\.py"):
         find("nowhere.py:Mine")
