@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder
-from holdfast.domain.event import BarClosed, Committed, Event
+from holdfast.domain.event import BarClosed, Committed, Event, Ticked
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -126,6 +126,8 @@ class InProcess:
 
     def step(self, event: Event) -> None:
         """Step the engine with one event, and carry out all that follows from it."""
+        if isinstance(event, Ticked):
+            self._now_ns = max(self._now_ns, event.now_ns)
         self._queue.extend(self.engine.step(event))
         while self._queue:
             action = self._queue.popleft()
