@@ -95,8 +95,8 @@ def open_account(url: str) -> Account:
         return msgspec.json.decode(answer.read(), type=Account)
 
 
-def write_config(home: Path, url: str, strategy: str) -> tuple[Path, Path]:
-    """A node's configuration file with one bot, and the path of its journal.
+def write_config(home: Path, url: str, strategy: str, count: int = 1) -> tuple[Path, Path]:
+    """A node's configuration file with `count` equal bots, and the path of its journal.
 
     The keys are read from the environment, see `keys`.
 
@@ -104,7 +104,8 @@ def write_config(home: Path, url: str, strategy: str) -> tuple[Path, Path]:
         url: of the exchange, or of what stands between.
         strategy: a class of `STRATEGIES`.
     """
-    bots, config, journal = home / "bots.py", home / "holdfast.toml", home / "journal.db"
+    bots, config = home / "bots.py", home / f"holdfast-{count}.toml"
+    journal = home / f"journal-{count}.db"
     bots.write_text(STRATEGIES)
     websocket = url.replace("http", "ws", 1)
     config.write_text(f"""\
@@ -125,9 +126,15 @@ ws_api_url = "{websocket}/ws-api/v3"
 [account.limits]
 max_orders_per_minute = 1000000
 
+{"".join(_bot(number, bots, strategy) for number in range(count))}""")
+    return config, journal
+
+
+def _bot(number: int, file: Path, strategy: str) -> str:
+    return f"""
 [[bots]]
-name = "bench"
-strategy = "{bots}:{strategy}"
+name = "bench-{number}"
+strategy = "{file}:{strategy}"
 symbols = ["{SYMBOL}"]
 timeframe = "1s"
 
@@ -138,8 +145,7 @@ max_open_orders = 10
 max_orders_per_minute = 1000000
 max_daily_loss = "900000"
 max_drawdown_pct = "90"
-""")
-    return config, journal
+"""
 
 
 def keys(account: Account) -> Mapping[str, str]:
