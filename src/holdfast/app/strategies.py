@@ -1,16 +1,23 @@
-"""Strategies, described for people and forms.
+"""Strategies for people and forms: described, begun as a file, and tried by the five laws.
 
-Not here: finding or running them (strategy, engine).
+Not here: finding or running them (strategy, engine), the laws themselves (strategy.check).
 """
 
 from __future__ import annotations
 
+import keyword
+from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from holdfast.strategy.load import SHIPPED, find
+from holdfast.app.data import load
+from holdfast.errors import ConfigError
+from holdfast.strategy.check import MOST_BARS, Check, check_strategy
+from holdfast.strategy.load import SHIPPED, create, find
+from holdfast.strategy.watch import Watch
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -43,6 +50,99 @@ def describe(name: str) -> Description:
     parameters = {field: _plain(own[field]) for field in kind.__struct_fields__}
     about = (kind.__doc__ or "").strip().splitlines()
     return Description(name, about[0] if about else "", parameters)
+
+
+def check(
+    name: str,
+    parameters: Mapping[str, Any],
+    data: Path | None = None,
+    *,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+) -> Check:
+    """Try the five laws on a strategy.
+
+    Args:
+        name: a shipped strategy, or `FILE:Class`.
+        data: a file of candles, of which the first 20,000 are used; None invents a market.
+
+    Raises:
+        ConfigError: strategy, parameters or data cannot be used.
+    """
+    watch = Watch(Path(name.rpartition(":")[0]).name)
+    with watch:
+        strategy = create(name, parameters)
+    if data is None:
+        return check_strategy(strategy, watch=watch)
+    columns = load(data, symbol=symbol, timeframe=timeframe).columns()
+    bars = [columns.bar(at) for at in range(min(len(columns), MOST_BARS))]
+    return check_strategy(strategy, bars, watch=watch)
+
+
+def begin(name: str, folder: Path) -> tuple[Path, str]:
+    """Write a first strategy called `name` into `folder`; the file and its class.
+
+    Raises:
+        ConfigError: the name is no Python name, or there is such a file, which stays as it is.
+    """
+    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
+        raise ConfigError(
+            f"seen: strategy name {name!r}; expected: letters, digits and _, such as my_first; "
+            "do: leave out .py and folders"
+        )
+    kind = "".join(part[:1].upper() + part[1:] for part in name.split("_")) or "Mine"
+    if f" {kind}," in _TEMPLATE or f" {kind}\n" in _TEMPLATE:
+        kind += "Bot"  # the file imports that name already
+    file = folder / f"{name}.py"
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(_TEMPLATE.replace("Template", kind))
+    except FileExistsError as error:
+        raise ConfigError(
+            f"seen: {file} is there already; expected: a new name; do: choose another, or move it"
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"seen: {file} cannot be written ({error.strerror}); expected: a folder that is yours"
+        ) from error
+    return file, kind
+
+
+_TEMPLATE = '''"""What it waits for, what it does then, and why that should pay."""
+
+from typing import Annotated
+
+from holdfast.strategy import FLAT, KEEP, Percent, Range, Setup, Strategy, Target, View, Wish
+
+
+class Template(Strategy):
+    """Hold while the price is above a rising average; a stop limits the loss."""
+
+    # Parameters: type, bounds, default. `--param period=30` sets one, and an optimiser searches
+    # within the bounds.
+    period: Annotated[int, Range(2, 500)] = 50
+    weight: Annotated[float, Range(0.01, 1)] = 0.5  # share of the account's equity
+    stop_pct: Annotated[float, Range(0.1, 50)] = 5.0
+
+    def setup(self, on: Setup) -> None:
+        """Runs once. Declare indicators; all of them are ready before `decide` is asked."""
+        self.slow = on.bars().ema(self.period)
+        self.fast = on.bars().ema(max(1, self.period // 3))
+
+    def decide(self, now: View) -> Wish:
+        """Runs at each bar's close. Say what you want; the engine makes the orders.
+
+        Use nothing but parameters, indicators and `now`: now.bar, now.position, now.equity,
+        now.last_exit, now.time_ns. No files, no clock, no state of your own: then a new process
+        goes on as if nothing had happened, and live does what the backtest did.
+        """
+        close = float(now.bar.close)
+        if close < self.slow.value:
+            return FLAT  # hold nothing
+        if self.fast.value > self.slow.value:
+            return Target(weight=self.weight, stop=Percent(self.stop_pct))
+        return KEEP  # what was wished last still stands
+'''
 
 
 def _plain(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""`holdfast strategy`: which strategies there are, and what they can be told.
+"""`holdfast strategy`: which strategies there are, a file to begin one with, and the five laws.
 
-Not here: finding them (strategy.load).
+Not here: finding them (strategy.load), the laws (strategy.check).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from holdfast.cli.account import JSON
@@ -17,7 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def strategy() -> None:
-    """Look at the strategies that a bot can run."""
+    """Look at the strategies that a bot can run, begin one, and check it."""
 
 
 @app.command("list")
@@ -52,6 +54,62 @@ def show(
     typer.echo(f"{found.name}: {found.about}")
     for parameter, schema in found.parameters.items():
         typer.echo(f"  {parameter}: {_sentence(schema)}")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the strategy and its file, such as my_first.")],
+) -> None:
+    """Write NAME.py, a working strategy with comments to begin from. Never overwrites.
+
+    Example: holdfast strategy new my_first
+    """
+    from holdfast.app.strategies import begin  # noqa: PLC0415
+
+    file, kind = begin(name, Path())
+    typer.echo(f"written: {file}. Next:")
+    typer.echo(f"  holdfast strategy check {file}:{kind}")
+    typer.echo(f"  holdfast backtest --strategy {file}:{kind} --data CANDLES --report {name}.html")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="A shipped strategy, or FILE:Class.")],
+    *,
+    data: Annotated[
+        Path | None, typer.Option(help="Candles to try it on; otherwise an invented market.")
+    ] = None,
+    param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
+        None
+    ),
+    timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
+    json: JSON = False,
+) -> None:
+    """Try the five laws that keep live, backtest and failover the same. Exit code 1: one is broken.
+
+    Example: holdfast strategy check my_first.py:MyFirst --data BTC_USDT-1h.feather
+    """
+    from holdfast.app.strategies import check as tried  # noqa: PLC0415
+    from holdfast.cli.backtest import parameters  # noqa: PLC0415
+
+    found = tried(name, parameters(param or []), data, symbol=symbol, timeframe=timeframe)
+    if json:
+        emit({"holds": found.holds, **msgspec.structs.asdict(found)})
+    else:
+        for law in found.laws:
+            typer.echo(f"{law.verdict:<12} {law.law}")
+            where = f"bar {law.bar}, {law.at}: " if law.bar is not None else ""
+            if law.why:
+                typer.echo(f"{'':<12}   {where}{law.why}")
+        typer.echo(
+            f"{found.bars:,} bars, asked {found.decisions:,} times, "
+            f"another wish {found.changes:,} times"
+        )
+        if found.decisions and not found.changes:
+            typer.echo("It always wished the same, so this says little: try other data.")
+    if not found.holds:
+        raise typer.Exit(1)
 
 
 def _sentence(schema: dict[str, Any]) -> str:

@@ -4,8 +4,10 @@ Not here: turning wishes into orders (engine).
 """
 
 from holdfast.strategy.api import Setup, Strategy, View
+from holdfast.strategy.check import check_strategy
 from holdfast.strategy.indicators import Indicator, Sma
 from holdfast.strategy.parameters import Range
+from holdfast.strategy.play import play
 from holdfast.strategy.wish import FLAT, KEEP, Level, Percent, Quotes, Target, Wish
 
 __all__ = [
@@ -22,4 +24,6 @@ __all__ = [
     "Target",
     "View",
     "Wish",
+    "check_strategy",
+    "play",
 ]

@@ -1,0 +1,108 @@
+"""`holdfast strategy new|check`: a first strategy in a minute, and what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from holdfast.cli import main
+from tests.unit.app.test_research import table
+
+CHEATER = """
+from time import time
+from holdfast.strategy import FLAT, Strategy
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if time() else None
+"""
+READER = """
+from holdfast.strategy import FLAT, Strategy
+with open(__file__) as file:
+    TEXT = file.read()
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    table(3000).dated().write_parquet(tmp_path / "BTC_USDT-1h.parquet")
+    return tmp_path
+
+
+def test_a_new_file_works_as_it_is_and_the_next_commands_are_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["strategy", "new", "my_first"]) == 0
+    check, backtest = capsys.readouterr().out.splitlines()[1:]
+    assert main(check.split()[1:]) == 0
+    words = backtest.replace("CANDLES", "BTC_USDT-1h.parquet").split()[1:]
+    words = words[: words.index("--report")]
+    capsys.readouterr()
+    assert main([*words, "--symbol", "BTC/USDT", "--timeframe", "1h", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["round_trips"] > 10
+
+
+@pytest.mark.parametrize("name", ["target", "strategy", "x1", "_", "Setup"])
+def test_any_name_gives_a_file_that_works(
+    name: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["strategy", "new", name]) == 0
+    assert main(capsys.readouterr().out.splitlines()[1].split()[1:]) == 0
+
+
+def test_nothing_is_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine.py").write_text("precious")
+    assert main(["strategy", "new", "mine"]) == 2
+    assert (here / "mine.py").read_text() == "precious"
+    assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["mine.py", "a/b", "class", "1st", "", "größe"])
+def test_a_name_that_python_does_not_take_is_refused(name: str, here: Path) -> None:
+    assert main(["strategy", "new", name]) == 2
+    assert list(here.glob("*.py")) == []
+
+
+def test_a_broken_law_ends_with_one_and_says_where(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "mine.py").write_text(CHEATER)
+    assert main(["strategy", "check", "mine.py:Mine", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["holds"] is False
+    assert len(found["laws"]) == 5
+    first = found["laws"][0]
+    assert (first["verdict"], first["bar"], first["at"]) == ("broken", 0, "2024-01-01T00:01:00Z")
+    assert main(["strategy", "check", "mine.py:Mine"]) == 1
+    shown = capsys.readouterr().out
+    assert "broken       same bars, same wishes" in shown
+    assert "It always wished the same" in shown
+
+
+def test_a_file_that_reads_another_while_it_is_imported_is_found(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "reader.py").write_text(READER)
+    assert main(["strategy", "check", "reader.py:Mine", "--json"]) == 1
+    law = json.loads(capsys.readouterr().out)["laws"][1]
+    assert (law["verdict"], law["why"]) == (
+        "broken", "the strategy opens a file; the future may be in there (before the first bar)",
+    )  # fmt: skip
+
+
+def test_it_is_tried_on_given_data_with_given_parameters(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["strategy", "check", "sma_cross", "--data", "BTC_USDT-1h.parquet", "--json"]
+    words += ["--symbol", "BTC/USDT", "--timeframe", "1h"]
+    assert main([*words, "--param", "fast=3", "--param", "slow=9"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["bars"], found["decisions"]) == (3000, 2992)
+    assert main([*words, "--param", "fast=3", "--param", "slow=2"]) == 2
+    assert main([*words, "--param", "fast"]) == 2
+    assert main(["strategy", "check", "no_such"]) == 2

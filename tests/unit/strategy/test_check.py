@@ -1,0 +1,327 @@
+"""The five laws: honest strategies keep them, and a planted cheater of each kind is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from holdfast.domain.market import Bar
+from holdfast.errors import ConfigError
+from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish, check_strategy
+from holdfast.strategy.check import BROKEN, HOLDS, LAWS, NOT_CHECKED, Check, invented
+from holdfast.strategy.load import SHIPPED, create
+from holdfast.strategy.play import bars_of
+
+ONE = Target(quantity=Decimal(1))
+Written = Callable[[str], Strategy]
+
+
+def verdicts(check: Check) -> list[str]:
+    return [law.verdict for law in check.laws]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """A strategy `Mine` in a file of its own, from the text of it."""
+
+    def write(text: str) -> Strategy:
+        file = tmp_path / "planted.py"
+        file.write_text(f"from holdfast.strategy import *\nfrom decimal import Decimal\n{text}")
+        return create(f"{file}:Mine", {})
+
+    return write
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_strategy_keeps_them(name: str) -> None:
+    given = {"low": "25000", "high": "35000"} if name == "grid" else {}
+    check = check_strategy(create(name, given))
+    assert verdicts(check) == [HOLDS, HOLDS, HOLDS, HOLDS, "n/a"], check.broken
+    assert check.holds
+    assert check.changes >= 10, "it was put to the test"
+
+
+# What is planted, the law that finds it (by number), and what is said.
+CHEATERS = {
+    "a counter of the file": (
+        """
+COUNT = 0
+class Mine(Strategy):
+    def decide(self, now):
+        global COUNT
+        COUNT += 1
+        return Target(quantity=Decimal(1)) if COUNT % 7 == 0 else FLAT
+""",
+        (0, 3),
+        "asked once more",
+    ),
+    "the future, kept by the file from the first run": (
+        """
+CLOSES = {}
+class Mine(Strategy):
+    def decide(self, now):
+        CLOSES[now.time_ns] = now.bar.close
+        later = CLOSES.get(now.time_ns + 60 * 10**9, now.bar.close)
+        return Target(quantity=Decimal(1)) if later > now.bar.close else FLAT
+""",
+        (0,),
+        "asked once more",
+    ),
+    "the clock": (
+        """
+from time import time
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if time() > 0 else KEEP
+""",
+        (0,),
+        "asks the clock (time.time)",
+    ),
+    "the date": (
+        """
+from datetime import datetime
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if datetime.now().year > 2000 else KEEP
+""",
+        (0,),
+        "asks the clock (datetime.now)",
+    ),
+    "dice": (
+        """
+import random
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if random.uniform(0, 1) >= 0 else KEEP
+""",
+        (0,),
+        "throws dice",
+    ),
+    "a file, when asked": (
+        """
+from pathlib import Path
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if Path(__file__).read_text() else KEEP
+""",
+        (1,),
+        "opens a file",
+    ),
+    "a file, in setup": (
+        """
+class Mine(Strategy):
+    def setup(self, on):
+        with open(__file__) as file:
+            self.text = file.read()
+    def decide(self, now):
+        return FLAT
+""",
+        (1,),
+        "opens a file",
+    ),
+    "a table, read by a library": (
+        """
+import polars as pl
+class Mine(Strategy):
+    def decide(self, now):
+        try:
+            pl.read_parquet("/no/such/prices.parquet")
+        except OSError:
+            pass
+        return FLAT
+""",
+        (1,),
+        "polars/io",
+    ),
+    "an indicator that looks ahead where it sees whole columns": (
+        """
+class Ahead:
+    outputs, warmup, ready, value = ("value",), 1, True, 0.0
+    def update(self, bar):
+        self.value = float(bar.close)
+    def over(self, columns):
+        return ([*columns.close[1:], 0.0],)
+class Mine(Strategy):
+    def setup(self, on):
+        self.ahead = on.bars().add(Ahead())
+    def decide(self, now):
+        return Target(quantity=Decimal(1)) if self.ahead.value > 30000 else FLAT
+""",
+        (1,),
+        "over columns",
+    ),
+    "an average since the beginning": (
+        """
+class Ever:
+    warmup, ready, value, bars = 1, True, 0.0, 0
+    def update(self, bar):
+        self.bars += 1
+        self.value += (float(bar.close) - self.value) / self.bars
+class Mine(Strategy):
+    def setup(self, on):
+        self.ever = on.bars().add(Ever())
+    def decide(self, now):
+        return Target(quantity=Decimal(repr(self.ever.value)))
+""",
+        (2,),
+        "started 1 bars later",
+    ),
+    "the parity of the bar": (
+        """
+class Parity:
+    warmup, ready, value = 1, True, 0.0
+    def update(self, bar):
+        self.value = 1.0 - self.value
+class Mine(Strategy):
+    def setup(self, on):
+        self.parity = on.bars().add(Parity())
+    def decide(self, now):
+        return Target(quantity=Decimal(1)) if self.parity.value else FLAT
+""",
+        (2,),
+        "started 1 bars later",
+    ),
+    "a list on self": (
+        """
+class Mine(Strategy):
+    def setup(self, on):
+        self.seen = []
+    def decide(self, now):
+        self.seen.append(now.bar.close)
+        return Target(quantity=Decimal(1)) if now.bar.close == max(self.seen[-50:]) else FLAT
+""",
+        (3,),
+        "a new process wished",
+    ),
+    "a list of the class": (
+        """
+class Mine(Strategy):
+    def setup(self, on):
+        type(self).seen.clear()
+    def decide(self, now):
+        self.seen.append(now.bar.close)
+        return Target(quantity=Decimal(len(self.seen)))
+Mine.seen = []
+""",
+        (3,),
+        "a new process wished",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHEATERS)
+def test_a_planted_cheater_is_found(what: str, written: Written) -> None:
+    text, numbers, why = CHEATERS[what]
+    check = check_strategy(written(text))
+    broken = {law.law: law for law in check.broken}
+    for number in numbers:
+        assert LAWS[number] in broken, verdicts(check)
+    first = broken[LAWS[numbers[0]]]
+    assert why in first.why
+    assert not check.holds
+
+
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("the clock", 0),
+        ("a file, when asked", 1),
+        ("an indicator that looks ahead where it sees whole columns", 1),
+        ("an average since the beginning", 2),
+    ],
+)
+def test_only_the_law_that_is_broken_is_blamed(what: str, number: int, written: Written) -> None:
+    expected = [HOLDS] * 4
+    expected[number] = BROKEN
+    assert verdicts(check_strategy(written(CHEATERS[what][0])))[:4] == expected
+
+
+def test_the_first_bar_that_broke_a_law_is_told(written: Written) -> None:
+    text = """
+import time
+class Mine(Strategy):
+    def decide(self, now):
+        if now.bar.close >= 103:
+            time.time_ns()
+        return FLAT
+"""
+    law = check_strategy(written(text), bars_of([100, 101, 102, 103, 104])).broken[0]
+    assert (law.bar, law.at) == (3, "2024-01-01T00:04:00Z")
+
+
+def test_imports_and_log_lines_are_no_look_at_the_world(written: Written) -> None:
+    text = """
+import logging
+class Mine(Strategy):
+    def decide(self, now):
+        import colorsys
+        logging.getLogger("mine").warning("asked")
+        return FLAT
+"""
+    assert check_strategy(written(text)).broken == []
+
+
+def test_a_strategy_that_raises_breaks_the_first_law_in_that_bar(written: Written) -> None:
+    text = """
+class Mine(Strategy):
+    def decide(self, now):
+        return FLAT if now.bar.close < 102 else 1 / 0
+"""
+    check = check_strategy(written(text), bars_of([100, 101, 102]))
+    assert verdicts(check) == [BROKEN, *[NOT_CHECKED] * 4]
+    assert (check.laws[0].bar, "ZeroDivisionError" in check.laws[0].why) == (2, True)
+
+
+def test_a_series_too_short_is_said_and_not_passed_over() -> None:
+    cross = create("sma_cross", {})
+    check = check_strategy(cross, invented(200))
+    assert verdicts(check) == [HOLDS, HOLDS, NOT_CHECKED, HOLDS, "n/a"]
+    assert "needs 707 bars" in check.laws[2].why
+    with pytest.raises(ConfigError, match="20 bars, and the strategy waits for 30"):
+        check_strategy(cross, invented(20))
+
+
+class Highest:
+    """An own indicator without snapshots: fed anew from the first bar at each failover."""
+
+    warmup = 3
+
+    def __init__(self) -> None:
+        self.last: list[float] = []
+
+    @property
+    def ready(self) -> bool:
+        return len(self.last) == 3
+
+    @property
+    def value(self) -> float:
+        return max(self.last)
+
+    def update(self, bar: Bar) -> None:
+        self.last = [*self.last[-2:], float(bar.close)]
+
+
+class Own(Strategy):
+    """Long at a new high of three bars."""
+
+    def setup(self, on: Setup) -> None:
+        self.highest = on.bars().add(Highest())
+
+    def decide(self, now: View) -> Wish:
+        return ONE if float(now.bar.close) >= self.highest.value else FLAT
+
+
+def test_own_indicators_are_fed_anew_and_a_long_series_says_how_often() -> None:
+    assert verdicts(check_strategy(Own()))[:4] == [HOLDS] * 4
+    told = check_strategy(Own(), invented(3000)).laws[3]
+    assert told.verdict == HOLDS
+    assert told.why.startswith("once in 3 bars")
+
+
+def test_the_invented_market_is_the_same_each_time_and_sound() -> None:
+    bars = invented(500)
+    assert bars == invented(500)
+    assert all(0 < b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high for b in bars)

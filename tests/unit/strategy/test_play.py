@@ -1,0 +1,108 @@
+"""Playing a strategy: its wishes bar by bar, and the simple account that it is told of."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from holdfast.domain.market import Bar
+from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Strategy, Target, View, Wish, play
+from holdfast.strategy.play import Played, bars_of
+from holdfast.strategy.shipped.sma_cross import SmaCross
+
+D = Decimal
+ONE = Target(quantity=D(1))
+
+
+class Listed(Strategy):
+    """Wishes one after the other, by the number of the bar; the last one again and again."""
+
+    wishes: list[object] = msgspec.field(default_factory=list)
+
+    def decide(self, now: View) -> Wish:
+        at = (now.time_ns - bars_of([1])[0].close_ns) // 60_000_000_000
+        return self.wishes[min(at, len(self.wishes) - 1)]  # type: ignore[return-value]
+
+
+def listed(*wishes: object, closes: list[float]) -> Played:
+    return play(Listed(wishes=list(wishes)), closes=closes)
+
+
+def held(played: Played) -> list[float]:
+    return [float(one) for one in played.positions]
+
+
+def test_the_wishes_of_a_strategy_after_its_warm_up() -> None:
+    played = play(SmaCross(fast=2, slow=3, quantity=D(1)), closes=[3, 2, 1, 5, 6, 1])
+    assert played.first == 2
+    assert list(played.wishes) == [FLAT, ONE, ONE, FLAT]
+    assert played.wishes[-1] == FLAT
+    assert held(played) == [0, 0, 1, 1]
+
+
+def test_it_can_be_played_again_and_leaves_the_strategy_as_it_was() -> None:
+    strategy = SmaCross(fast=2, slow=3)
+    first, again = (play(strategy, closes=[3, 2, 1, 5, 6, 1]) for _ in range(2))
+    assert first == again
+    assert not hasattr(strategy, "fast_ma")
+
+
+def test_a_strategy_that_never_gets_warm_wishes_nothing() -> None:
+    played = play(SmaCross(), closes=[1, 2])
+    assert (len(played.wishes), played.first) == (0, 2)
+
+
+def test_a_stop_and_a_target_leave_the_position_and_spend_the_wish() -> None:
+    safe = Target(quantity=D(1), stop=Percent(2), take_profit=Percent(4))
+    played = listed(safe, closes=[100, 100, 97, 100, 100])
+    assert held(played) == [0, 1, 0, 0, 0]
+    assert [one.exit.reason if one.exit else "" for one in played.told] == [
+        "", "", "stop", "stop", "stop",
+    ]  # fmt: skip
+    last = played.told[-1].exit
+    assert last is not None
+    assert (last.price, last.bars_ago) == (D(98), 2)
+    assert played.told[-1].worth == 10_000 - 2
+    played = listed(safe, safe, safe, FLAT, safe, closes=[100, 100, 105, 105, 105, 105])
+    assert held(played) == [0, 1, 0, 0, 0, 1]
+    assert played.told[2].worth == 10_004
+
+
+def test_a_trailing_stop_follows_the_closes() -> None:
+    played = listed(
+        Target(quantity=D(1), stop=Percent(10), trail=True), closes=[100, 100, 200, 190, 170]
+    )
+    assert held(played) == [0, 1, 1, 1, 0]
+    assert played.told[-1].worth == 10_000 + 80
+
+
+def test_weights_and_amounts_are_measured_once_and_keys_are_met_once() -> None:
+    played = listed(Target(weight=0.5), KEEP, closes=[100, 100, 200])
+    assert held(played) == [0, 50, 50]
+    played = listed(Target(amount=D(200)), closes=[100, 100, 50])
+    assert held(played) == [0, 2, 2]
+    slots = [Target(quantity=D(n), key=key) for n, key in ((1, "a"), (9, "a"), (2, "b"), (2, "b"))]
+    assert held(listed(*slots, closes=[100] * 4)) == [0, 1, 1, 2]
+
+
+def test_limits_and_quotes_fill_when_a_bar_trades_through_them() -> None:
+    low = Target(quantity=D(1), limit=D(99))
+    assert held(listed(low, closes=[100, 99, 98])) == [0, 0, 1]
+    quotes = Quotes(bids=[Level(D(99), D(1))], asks=[Level(D(101), D(1))])
+    played = listed(quotes, closes=[100, 98, 102])
+    assert held(played) == [0, 1, 1], "98 to 102 trades through both"
+
+
+def test_nothing_is_bought_that_cannot_be_paid() -> None:
+    assert held(listed(Target(quantity=D(1000)), closes=[100, 100])) == [0, 100]
+
+
+def test_what_is_no_wish_and_what_is_no_series_is_refused() -> None:
+    with pytest.raises(ValueError, match="decide returned None"):
+        listed(None, closes=[1])
+    with pytest.raises(ValueError, match=r"closes=.* or bars="):
+        play(SmaCross())
+    bars: tuple[Bar, ...] = bars_of(["1.10"])
+    assert tuple(play(Listed(wishes=[FLAT]), bars=bars).bars) == bars
