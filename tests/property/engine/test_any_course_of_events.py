@@ -48,7 +48,7 @@ def full_targets(draw: st.DrawFn) -> Target:
         stop=stop,
         take_profit=draw(distances),
         trail=isinstance(stop, Percent) and draw(st.booleans()),
-        band=draw(st.sampled_from([0, Decimal("0.00005"), Decimal("0.2")])),
+        band=Decimal(draw(st.sampled_from(["0", "0.00005", "0.2"]))),
         episode=draw(st.sampled_from(["", "two"])),
     )
 

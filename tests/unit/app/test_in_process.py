@@ -30,9 +30,9 @@ def test_an_exit_that_finds_no_buyer_is_tried_again_after_its_pause_and_not_with
     path = InProcess((BTC,), (bot,), cash={"USDT": D(10_000)}, reporting="USDT", limits=FREE)
     path.place(Place(0, "BTC/USDT", Side.SELL, D(100), D(1), 1))  # and nobody buys
     for minute in range(2):
-        price = D(100)
+        opened_ns, price = minute * MINUTE_NS, D(100)
         path.bar(
-            Bar("BTC/USDT", minute * MINUTE_NS, (minute + 1) * MINUTE_NS, *[price] * 4, D(1))
+            Bar("BTC/USDT", opened_ns, opened_ns + MINUTE_NS, price, price, price, price, D(1))
         )
     tries = path.engine.account.counters.attempts
     path.step(Ticked(2 * MINUTE_NS + 30_000_000_000))
