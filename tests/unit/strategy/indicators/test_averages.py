@@ -63,7 +63,7 @@ STEP = 2_477
 @pytest.mark.parametrize(
     ("indicator", "plain"),
     [(Sma(50), plain_mean), (Bollinger(50), plain_mean), (Vwap(50), plain_vwap)],
-    ids=repr,
+    ids=["sma", "bollinger", "vwap"],
 )
 def test_many_bars_leave_no_rounding_behind(
     indicator: Shipped, plain: Callable[[BarColumns, slice], float]
