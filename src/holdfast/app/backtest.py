@@ -35,7 +35,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import NS_PER_S, Bar, BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION, ZERO
-from holdfast.domain.order import AttemptState, IdKind, OrderState, client_order_id, deployment_tag
+from holdfast.domain.order import AttemptState, IdKind, OrderState
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
@@ -140,7 +140,6 @@ class Backtest:
         self._wish: Wish = KEEP
         self._view = _BarAt(bars, self)
         self._cash = cash
-        self._tag = deployment_tag(_BOT)
         self._now_ns = bars.open_ns[0]
         self._at = 0
         self._seq = 0
@@ -152,7 +151,7 @@ class Backtest:
         self._restless = False  # the engine wants to see the next bar, whatever is wished
         quote = instrument.quote
         self._commit(
-            Opened(account=_ACCOUNT, deployment=self._tag, generation=1, reporting=quote),
+            Opened(account=_ACCOUNT, deployment=_BOT, generation=1, reporting=quote),
             InstrumentChanged(instrument=instrument.to_text()),
             BotStarted(bot=_BOT, config_version=1, config="{}", anchor_ns=bars.open_ns[0]),
             CashFlow(asset=quote, amount=cash, reason="opening", evidence="", at_ns=0),
@@ -265,7 +264,8 @@ class Backtest:
         self._at, self._wish, bar = at, wish, self.bars.bar(at)
         self._now_ns = bar.close_ns
         with decimal.localcontext(_MONEY):
-            self._step(Ticked(bar.close_ns))
+            if self.engine.wake_ns:
+                self._step(Ticked(bar.close_ns))
             self._step(BarClosed(bar))
         failed = self.engine.account.bots[_BOT].failed
         if failed:
@@ -403,9 +403,8 @@ class Backtest:
         )
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
-        return client_order_id(
-            tag=self._tag, account=_ACCOUNT, generation=1, intent_id=intent, n=n, kind=kind
-        )
+        """As unique as a real client order id, which is a digest: no exchange reads this one."""
+        return f"{intent}/{n}/{kind.value}"
 
     def _commit(self, *facts: AnyFact) -> None:
         """Fold facts as if they were journaled; what the engine asks for is queued, not nested."""

@@ -27,7 +27,7 @@ from holdfast.lab.figures import figures
 from holdfast.lab.result import Provenance, Result
 from holdfast.market.bar_table import BarTable
 from holdfast.strategy.api import Strategy
-from holdfast.strategy.load import create
+from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.parameters import as_json
 
 __all__ = ["Result", "backtest", "create", "fine_instrument", "terms_of"]
@@ -142,7 +142,7 @@ def _result(
         dust=dust,
     )
     return Result(
-        name=type(strategy).__name__,
+        name=_name_of(type(strategy)),
         cash=done.opening_cash,
         bars=done.bars,
         equity_at_close=equity,
@@ -207,6 +207,12 @@ def _assumptions(terms: Terms) -> Mapping[str, str]:
         + ("base of buys and quote of sells" if terms.fee_in == "base" else "quote"),
         "end": "the last position is marked at the last close, not sold",
     }
+
+
+def _name_of(kind: type[Strategy]) -> str:
+    """What a shipped strategy is asked for by; the class's name for an author's own."""
+    place = f"{kind.__module__}:{kind.__qualname__}"
+    return next((name for name, home in SHIPPED.items() if home == place), kind.__name__)
 
 
 def _source_sha256(strategy: Strategy) -> str:

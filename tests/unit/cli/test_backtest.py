@@ -68,7 +68,7 @@ def test_fills_are_written_exactly(
 def test_people_read_a_table(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(data) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("SmaCross on BTC/USDT 1h, 16 bars")
+    assert shown.startswith("sma_cross on BTC/USDT 1h, 16 bars")
     assert "buy and hold" in shown
 
 
