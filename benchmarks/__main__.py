@@ -20,6 +20,7 @@ SUBJECTS = (
     "matching",
     "markets",
     "data",
+    "backtest",
     "orders",
     "order_entry",
     "journal",
