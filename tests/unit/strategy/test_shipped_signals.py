@@ -125,6 +125,14 @@ def test_donchian_breakout_buys_a_new_high_and_the_stop_follows() -> None:
     assert world.account.bots["bot"].last_exits["BTC/USDT"].reason == "stop"
 
 
+def test_donchian_breakout_buys_the_next_new_high_after_its_stop() -> None:
+    world, held = traded(made("donchian_breakout"), [100, 102, 101, 103, 102, 101, 102, 104, 110])
+    assert held[-1] > 0
+    assert close(world, 104) == 0
+    assert [close(world, price) for price in (106, 108, 109)] == [ZERO] * 3
+    assert close(world, 111) > 0
+
+
 def test_donchian_breakout_leaves_at_a_new_low() -> None:
     world, held = traded(made("donchian_breakout"), [100, 102, 101, 103, 102, 101, 102, 104, 105])
     assert held[-1] > 0
