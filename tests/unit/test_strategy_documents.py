@@ -1,4 +1,4 @@
-"""`docs/strategy-authors.md` does what it shows, and the pages are what the script makes of them."""
+"""The strategies' documents: the guide does what it shows, the pages are what the script makes."""
 
 from __future__ import annotations
 

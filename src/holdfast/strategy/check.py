@@ -146,7 +146,7 @@ class _Trial:
                     min(MOST_BARS, max(_FEWEST, self._settling + 4 * _LEAST_COMPARED))
                 )
             first = play_actor(_Noting(actor, self._watch), self.bars)
-        except Exception as error:  # noqa: BLE001 - a strategy may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy may raise anything
             return self._raised(error)
         if not first.wishes:
             raise ConfigError(
@@ -166,7 +166,7 @@ class _Trial:
             laws, len(self.bars), len(first.wishes), sum(one != other for one, other in pairs)
         )
 
-    def _raised(self, error: Exception) -> Check:
+    def _raised(self, error: BaseException) -> Check:
         at = self._watch.at
         laws = [self._broken(0, at, f"raised {type(error).__name__}: {error}")]
         laws += [Law(law, NOT_CHECKED, why="it does not run") for law in LAWS[1:]]
@@ -176,7 +176,7 @@ class _Trial:
         self._watch.at = None
         try:
             return attempt() or Law(LAWS[number], HOLDS)
-        except Exception as error:  # noqa: BLE001 - a strategy may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a strategy may raise anything
             return self._broken(number, self._watch.at, f"raised {type(error).__name__}: {error}")
 
     # -- the laws ----------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Lives here: what a strategy wishes, bar by bar. Not here: real execution rules, 
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
@@ -136,7 +137,8 @@ class Actor:
         Raises:
             ValueError: what it returned is no wish.
         """
-        with self._around:
+        # A precision that it sets is its own, as it is in the engine.
+        with decimal.localcontext(), self._around:
             wish: Wish = self.strategy.decide(View(bar, told.position, told))
         if not isinstance(wish, Target | Quotes | Standing):
             raise ValueError(  # noqa: TRY004 - one kind of error for a wish that cannot be meant

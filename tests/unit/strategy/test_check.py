@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domain.market import Bar
+from holdfast.domain.money import PRECISION
 from holdfast.errors import ConfigError
 from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish, check_strategy
 from holdfast.strategy.check import BROKEN, HOLDS, LAWS, NOT_CHECKED, Check, invented
@@ -273,6 +275,34 @@ class Mine(Strategy):
     check = check_strategy(written(text), bars_of([100, 101, 102]))
     assert verdicts(check) == [BROKEN, *[NOT_CHECKED] * 4]
     assert (check.laws[0].bar, "ZeroDivisionError" in check.laws[0].why) == (2, True)
+
+
+@pytest.mark.parametrize("place", ["setup", "decide"])
+def test_a_strategy_that_ends_the_process_is_only_broken(place: str, written: Written) -> None:
+    text = """
+class Mine(Strategy):
+    def setup(self, on):
+        pass
+    def decide(self, now):
+        return FLAT
+    def PLACE(self, _):
+        raise SystemExit(0)
+"""
+    check = check_strategy(written(text.replace("PLACE", place)))
+    assert check.laws[0].verdict == BROKEN
+    assert "raised SystemExit" in check.laws[0].why
+
+
+def test_a_precision_of_its_own_stays_its_own(written: Written) -> None:
+    text = """
+import decimal
+class Mine(Strategy):
+    def decide(self, now):
+        decimal.getcontext().prec = 3
+        return Target(amount=now.bar.close * 2)
+"""
+    assert check_strategy(written(text)).broken == []
+    assert decimal.getcontext().prec == PRECISION
 
 
 def test_a_series_too_short_is_said_and_not_passed_over() -> None:
