@@ -59,6 +59,8 @@ def show(
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="Of the strategy and its file, such as my_first.")],
+    *,
+    json: JSON = False,
 ) -> None:
     """Write NAME.py, a working strategy with comments to begin from. Never overwrites.
 
@@ -67,6 +69,9 @@ def new(
     from holdfast.app.strategies import begin  # noqa: PLC0415
 
     file, kind = begin(name, Path())
+    if json:
+        emit({"file": str(file), "strategy": f"{file}:{kind}"})
+        return
     typer.echo(f"written: {file}. Next:")
     typer.echo(f"  holdfast strategy check {file}:{kind}")
     typer.echo(f"  holdfast backtest --strategy {file}:{kind} --data CANDLES --report {name}.html")
