@@ -35,7 +35,9 @@ class FileState:
                 for value in vars(module).values()
                 if isinstance(value, type) and value.__module__ == module.__name__
             ]
-            for space in (module, *classes):
+            # A class within a function, as in a test, is not among the module's names.
+            own_kinds = [one for one in kind.__mro__ if one.__module__ == module.__name__]
+            for space in dict.fromkeys((module, *classes, *own_kinds)):
                 self._spaces.append((space, _values(space, module.__name__)))
 
     def restore(self) -> None:

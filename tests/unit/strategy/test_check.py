@@ -305,6 +305,20 @@ class Mine(Strategy):
     assert decimal.getcontext().prec == PRECISION
 
 
+def test_a_class_within_a_function_is_renewed_too() -> None:
+    class Mine(Strategy):
+        def decide(self, now: View) -> Wish:
+            seen = vars(Mine)["seen"]
+            seen.append(1)
+            return Target(quantity=Decimal(len(seen)))
+
+    Mine.seen = []  # type: ignore[attr-defined]
+    check = check_strategy(Mine(), invented(200))
+    assert verdicts(check)[3] == BROKEN
+    assert check.laws[3].bar == 1
+    assert vars(Mine)["seen"] == [1], "what the last new process left"
+
+
 def test_a_series_too_short_is_said_and_not_passed_over() -> None:
     cross = create("sma_cross", {})
     check = check_strategy(cross, invented(200))
