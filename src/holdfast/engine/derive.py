@@ -20,17 +20,21 @@ from holdfast.domain.order import (
     TimeInForce,
 )
 from holdfast.engine.protect import protect
-from holdfast.engine.situation import Derivation, Situation, cancel, must_wait, propose
-from holdfast.ledger.state import TAKE_PROFIT, LegProgress, LiveOrder
+from holdfast.engine.situation import (
+    Derivation,
+    Situation,
+    cancel,
+    intents,
+    must_wait,
+    propose,
+)
+from holdfast.ledger.state import TAKE_PROFIT, LiveOrder
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 _ACKED: Final = AttemptState.ACKED
 _MARKET: Final = OrderType.MARKET
-
-# However much is missing, no more orders than this are made of it at a time.
-MOST_PARTS: Final = 16
 
 
 def derive(at: Situation, *, entries: bool = True) -> Derivation:
@@ -115,7 +119,7 @@ def _target(
         return
     if exits and not _exits_give_way(at, exits, side, found):
         return
-    for seq, n, part in _intents(at, progress, side, quantity, smallest):
+    for seq, n, part in intents(at, progress, side, quantity, smallest):
         spec = _at_market(leg, side, part) if leaving else _spec_of(at, leg, side, part)
         found.orders.append(propose(at, name, seq, n, spec))
 
@@ -183,52 +187,6 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
         else:
             least -= approved.order.spec.quantity
     return least, most
-
-
-def _intents(
-    at: Situation,
-    progress: LegProgress | None,
-    side: Side,
-    quantity: Decimal,
-    smallest: Decimal,
-) -> list[tuple[int, int, Decimal]]:
-    """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
-
-    What reduces is split where it exceeds the notional limit.
-    """
-    intents: list[tuple[int, int, Decimal]] = []
-    seq = 0 if progress is None else progress.seq + 1
-    if progress is not None and progress.empty:
-        before = at.account.order(progress.cid)
-        if before is not None and before.armed.spec.side is side:
-            again = min(quantity, before.armed.spec.quantity)
-            if again >= smallest:
-                intents.append((progress.seq, progress.n + 1, again))
-                quantity = at.instrument.floor_quantity(quantity - again)
-    largest = _largest(at, side, smallest)
-    if quantity > largest:
-        largest = at.instrument.floor_quantity(largest)
-        if largest < smallest:
-            return intents
-    end = seq + MOST_PARTS
-    while quantity >= smallest and seq < end:
-        part = min(largest, quantity)
-        intents.append((seq, 1, part))
-        quantity -= part
-        seq += 1
-    return intents
-
-
-def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
-    """The most that one market order may ask for, before it is cut to the step."""
-    instrument = at.instrument
-    largest = instrument.max_quantity
-    if instrument.market_max_quantity:
-        largest = min(largest, instrument.market_max_quantity)
-    if side is _SELL and at.split_notional is not None:
-        # A limit under the smallest order must not keep anybody from leaving.
-        largest = min(largest, max(at.split_notional / at.price, smallest))
-    return largest
 
 
 def _sellable(

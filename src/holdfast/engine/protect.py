@@ -11,7 +11,14 @@ from decimal import Decimal
 from holdfast.domain.fact import Leg
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderType, Side
-from holdfast.engine.situation import Derivation, Situation, cancel, must_wait, propose
+from holdfast.engine.situation import (
+    Derivation,
+    Situation,
+    cancel,
+    intents,
+    must_wait,
+    propose,
+)
 from holdfast.ledger.state import STOP, LiveOrder
 
 _SELL = Side.SELL
@@ -39,35 +46,35 @@ def protect(
     leg = next((leg for leg in at.standing.legs if leg.symbol == symbol), None)
     price = _trailed(at, leg, state.stop)
     quantity = at.instrument.floor_quantity(_held(at, others, exits))
-    for order in exits:
-        if not order.is_working or order.executed:
-            return  # in doubt it counts as present; executed, its fills are on their way
-        if not _is_as_wanted(order, quantity, price, state.stop):
-            cancel(at, order, found)
-        return  # a stop at a time: the next one when this one is proven gone
-    if quantity >= at.instrument.smallest_order(price):
+    if any(not order.is_working or order.executed for order in exits):
+        return  # in doubt it counts as present; executed, its fills are on their way
+    if not exits:
         _place(at, f"{symbol}|{STOP}", price, quantity, found)
+    elif not _are_as_wanted(exits, quantity, price):
+        for order in exits:  # new ones when these are proven gone
+            cancel(at, order, found)
 
 
 def _place(at: Situation, leg: str, price: Decimal, quantity: Decimal, found: Derivation) -> None:
     """Where the market is through the stop already, it would be refused: sell at once."""
+    smallest = at.instrument.smallest_order(price)
     progress = at.progress.get(leg)
-    if must_wait(at, progress if progress is not None and progress.empty else None, found):
+    if quantity < smallest or must_wait(
+        at, progress if progress is not None and progress.empty else None, found
+    ):
         return
-    seq, n = (0, 1) if progress is None else (progress.seq + 1, 1)
-    if progress is not None and progress.empty:
-        before = at.account.order(progress.cid)
-        if before is not None and quantity <= before.armed.spec.quantity:
-            seq, n = progress.seq, progress.n + 1
     is_through = at.price <= price
-    spec = OrderSpec(
-        symbol=at.instrument.symbol,
-        side=_SELL,
-        type=OrderType.MARKET if is_through else OrderType.STOP_LOSS,
-        quantity=quantity,
-        stop_price=None if is_through else price,
-    )
-    found.orders.insert(0, propose(at, leg, seq, n, spec))
+    stops = []
+    for seq, n, part in intents(at, progress, _SELL, quantity, smallest):
+        spec = OrderSpec(
+            symbol=at.instrument.symbol,
+            side=_SELL,
+            type=OrderType.MARKET if is_through else OrderType.STOP_LOSS,
+            quantity=part,
+            stop_price=None if is_through else price,
+        )
+        stops.append(propose(at, leg, seq, n, spec))
+    found.orders[:0] = stops  # before anything else
 
 
 def _is_selling(at: Situation, exits: list[LiveOrder], found: Derivation) -> bool:
@@ -103,10 +110,9 @@ def _trailed(at: Situation, leg: Leg | None, stop: Decimal) -> Decimal:
     return at.instrument.floor_price(followed)
 
 
-def _is_as_wanted(order: LiveOrder, quantity: Decimal, price: Decimal, stop: Decimal) -> bool:
-    spec = order.armed.spec
-    return (
-        spec.quantity == quantity
-        and spec.stop_price is not None
-        and (spec.stop_price >= max(price, stop))
+def _are_as_wanted(exits: list[LiveOrder], quantity: Decimal, price: Decimal) -> bool:
+    """Whether together they sell what is held, none of them below where the stop belongs."""
+    specs = [order.armed.spec for order in exits]
+    return sum(spec.quantity for spec in specs) == quantity and all(
+        spec.stop_price is not None and spec.stop_price >= price for spec in specs
     )

@@ -26,6 +26,8 @@ FIRST_WAIT_NS: Final = 250_000_000
 LONGEST_WAIT_NS: Final = 30_000_000_000
 # A cancel that nobody answered is asked for again after this long.
 CANCEL_AGAIN_NS: Final = 3_000_000_000
+# However much is missing, no more orders than this are made of it at a time.
+MOST_PARTS: Final = 16
 
 
 class Derivation(msgspec.Struct):
@@ -100,6 +102,52 @@ def must_wait(at: Situation, progress: LegProgress | None, found: Derivation) ->
 def backoff_ns(failures: int) -> int:
     """How long to wait after so many failures in a row, from 1."""
     return min(FIRST_WAIT_NS << min(failures - 1, 16), LONGEST_WAIT_NS)
+
+
+def intents(
+    at: Situation,
+    progress: LegProgress | None,
+    side: Side,
+    quantity: Decimal,
+    smallest: Decimal,
+) -> list[tuple[int, int, Decimal]]:
+    """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
+
+    What reduces is split where it exceeds the notional limit.
+    """
+    intents: list[tuple[int, int, Decimal]] = []
+    seq = 0 if progress is None else progress.seq + 1
+    if progress is not None and progress.empty:
+        before = at.account.order(progress.cid)
+        if before is not None and before.armed.spec.side is side:
+            again = min(quantity, before.armed.spec.quantity)
+            if again >= smallest:
+                intents.append((progress.seq, progress.n + 1, again))
+                quantity = at.instrument.floor_quantity(quantity - again)
+    largest = _largest(at, side, smallest)
+    if quantity > largest:
+        largest = at.instrument.floor_quantity(largest)
+        if largest < smallest:
+            return intents
+    end = seq + MOST_PARTS
+    while quantity >= smallest and seq < end:
+        part = min(largest, quantity)
+        intents.append((seq, 1, part))
+        quantity -= part
+        seq += 1
+    return intents
+
+
+def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
+    """The most that one market order may ask for, before it is cut to the step."""
+    instrument = at.instrument
+    largest = instrument.max_quantity
+    if instrument.market_max_quantity:
+        largest = min(largest, instrument.market_max_quantity)
+    if side is _SELL and at.split_notional is not None:
+        # A limit under the smallest order must not keep anybody from leaving.
+        largest = min(largest, max(at.split_notional / at.price, smallest))
+    return largest
 
 
 def propose(at: Situation, leg: str, seq: int, n: int, spec: OrderSpec) -> Proposed:

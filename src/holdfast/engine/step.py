@@ -31,7 +31,7 @@ from holdfast.engine.news import News
 from holdfast.engine.resolve import Means, has_drifted, is_flat, legs_of, wish_text
 from holdfast.engine.risk import Gate, check
 from holdfast.engine.situation import Derivation, Situation, backoff_ns
-from holdfast.ledger.state import AccountState, BotState
+from holdfast.ledger.state import WISH_KEY, AccountState, BotState
 from holdfast.strategy.api import HeldPosition
 from holdfast.strategy.wish import KEEP, OneWish, Target
 
@@ -146,10 +146,9 @@ class Engine:
             and state.spent.get(bot.symbol) == target.episode
         ):
             return None  # its stop or take-profit has fired: it counts as flat
-        # A key that a wish brings along must never meet a number that this bot will count to.
-        key = f"wish {target.key}" if target is not None and target.key else ""
-        if key and key == state.key:
-            return None
+        key = WISH_KEY + target.key if target is not None and target.key else ""
+        if key and key in state.keys:
+            return None  # it is done, whatever was wished since
         text = wish_text(wish)
         means = self._means(bot, state, price)
         if not key and text == state.wish:

@@ -21,12 +21,20 @@ from holdfast.domain.order import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, Orde
 from holdfast.errors import CorruptionError
 from holdfast.ledger import exits
 from holdfast.ledger.portfolio import Position
-from holdfast.ledger.state import AccountState, BotState, Counters, LegProgress, LiveOrder
+from holdfast.ledger.state import (
+    WISH_KEY,
+    AccountState,
+    BotState,
+    Counters,
+    LegProgress,
+    LiveOrder,
+)
 
 # Members of an enum are slow to look up on Python 3.11, and every fact meets these.
 _ACKED: Final = AttemptState.ACKED
 _BUY: Final = Side.BUY
 
+KEYS_REMEMBERED: Final = 64  # keys that wishes brought along; the journal refuses older ones
 REMEMBERED: Final = 512  # closed attempts kept in the fold, for reports that arrive late
 
 
@@ -57,6 +65,7 @@ def _close_if_over(state: AccountState, order: LiveOrder, at_ns: int) -> None:
         del state.recent[next(iter(state.recent))]
     progress = _progress(state, order.armed)
     if progress is None:
+        _end_kept(state, order.armed, at_ns)
         return
     is_last = progress.cid == cid
     if order.booked:
@@ -68,6 +77,15 @@ def _close_if_over(state: AccountState, order: LiveOrder, at_ns: int) -> None:
     if is_last:
         progress.ended_ns = at_ns
         progress.empty = order.state is not _ACKED
+
+
+def _end_kept(state: AccountState, armed: Armed, at_ns: int) -> None:
+    """A level's order of an earlier decision, which the standing one kept, has ended."""
+    bot = state.bots.get(armed.bot)
+    if bot is None or armed.leg in bot.progress:
+        return
+    if any(leg.leg == armed.leg and leg.target is None for leg in bot.legs):
+        bot.progress[armed.leg] = LegProgress(-1, 0, armed.cid, ended_ns=at_ns)
 
 
 def _progress(state: AccountState, armed: Armed) -> LegProgress | None:
@@ -145,6 +163,8 @@ def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
         )
     bot.number = fact.number
     bot.key = fact.key
+    if fact.key.startswith(WISH_KEY):
+        bot.keys = (*bot.keys[1 - KEYS_REMEMBERED :], fact.key)
     bot.wish = fact.wish
     bot.legs = fact.legs
     bot.memory = fact.memory

@@ -20,6 +20,9 @@ from holdfast.ledger.portfolio import Position, Units
 
 SNAPSHOT_FORMAT: Final = 2
 
+WISH_KEY: Final = "wish "
+"""How keys that wishes bring along begin: none meets a number that a bot counts to."""
+
 STOP: Final = "stop"
 TAKE_PROFIT: Final = "take_profit"
 """What the leg of a protective order is called, after its symbol and a bar."""
@@ -100,7 +103,7 @@ class LegProgress(msgspec.Struct):
     """How far a leg of the bot's current decision has come.
 
     Attributes:
-        seq, n: of its last attempt.
+        seq, n: of its last attempt; -1 and 0 when that was an earlier decision's.
         cid: of its last attempt.
         misses: attempts in a row that ended with nothing booked; the next one waits longer.
         missed_ns: journal time at which the last of them ended.
@@ -146,6 +149,7 @@ class BotState(msgspec.Struct):
     """One bot as the journal knows it.
 
     Attributes:
+        keys: the last ones that its wishes brought along, oldest first.
         exits: of its open positions, by symbol.
         spent: episodes whose stop or take-profit has fired, by symbol: they count as flat.
         last_exits: by symbol.
@@ -165,6 +169,7 @@ class BotState(msgspec.Struct):
     positions: dict[str, Position] = {}
     halted: str = ""
     lost_too_much: bool = False
+    keys: tuple[str, ...] = ()
     exits: dict[str, Exits] = {}
     spent: dict[str, str] = {}
     last_exits: dict[str, LastExit] = {}

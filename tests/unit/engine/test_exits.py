@@ -297,3 +297,16 @@ def test_what_a_capped_order_left_is_asked_for_at_the_next_bar() -> None:
     (rest,) = world.arm()
     assert rest.spec.quantity == D("0.6")
     world.check()
+
+
+def test_a_stop_for_more_than_one_order_may_sell_is_made_of_several() -> None:
+    world = holding(Target(quantity=D(2500), stop=Percent(2)))
+    stops = [o.armed.spec for o in world.account.live.values() if o.exit == "stop"]
+    assert [(spec.quantity, spec.stop_price) for spec in stops] == [
+        (D(1000), D(98)), (D(1000), D(98)), (D(500), D(98))
+    ]  # fmt: skip
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    assert world.held() == 0
+    world.check()

@@ -820,3 +820,33 @@ def test_an_order_whose_fills_are_on_their_way_counts_as_filled() -> None:
     assert world.account.live[attempt.cid].order_state is OrderState.FILLED
     world.book(attempt.cid)
     assert world.held() == 1
+
+
+def test_a_level_that_a_later_decision_kept_is_not_bid_again_before_the_next_bar() -> None:
+    """It belongs to the earlier decision, and filled under the later one."""
+    world = world_with(bids(99))
+    world.settle()
+    world.wish(bids(99, 98))
+    world.bar()
+    world.settle()
+    (kept,) = [o.armed.cid for o in world.working() if o.armed.spec.price == 99]
+    world.fill(kept, ONE)
+    assert not world.arming
+    world.tick(30)
+    assert not world.arming
+    world.bar()
+    world.settle()
+    assert resting(world) == [(Side.BUY, Decimal(98), ONE), (Side.BUY, Decimal(99), ONE)]
+    world.check()
+
+
+def test_a_key_that_was_used_before_is_done_whatever_came_between() -> None:
+    world = world_with(target("1", key="monday"))
+    world.settle()
+    for key in ("tuesday", "monday", "tuesday"):
+        world.wish(target("2", key=key))
+        world.bar()
+        world.settle()
+    assert [d.key for d in world.decided] == ["wish monday", "wish tuesday"]
+    assert world.held() == 2
+    world.check()
