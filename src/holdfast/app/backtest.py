@@ -88,17 +88,24 @@ class Run(msgspec.Struct, frozen=True):
 class _BarAt(View):
     """The view of one bar after the other, without an object for each."""
 
-    __slots__ = ("at", "bars")
+    __slots__ = ("_made", "_made_at", "at", "bars")
 
     def __init__(self, bars: BarColumns, facts: Facts) -> None:
         self.bars = bars
         self.at = 0
+        self._made, self._made_at = bars.bar(0), 0
         self.position = HeldPosition(ZERO, ZERO)
         self._facts = facts
 
     @property
     def bar(self) -> Bar:
-        return self.bars.bar(self.at)
+        return self.bar_at(self.at)
+
+    def bar_at(self, at: int) -> Bar:
+        """Bar number `at`, made once however often it is looked at."""
+        if at != self._made_at:
+            self._made, self._made_at = self.bars.bar(at), at
+        return self._made
 
     @property
     def time_ns(self) -> int:
@@ -198,7 +205,7 @@ class Backtest:
             if rises or venue.at_market or lows[at] <= venue.fall_to:
                 self._trade_in(at)
             for indicator in fed:
-                indicator.update(bars.bar(at))
+                indicator.update(view.bar_at(at))
             if at < first:
                 continue
             for indicator, values in main:
@@ -237,16 +244,18 @@ class Backtest:
 
     def _trade_in(self, at: int) -> None:
         """What rests or waits meets the bar: at its open, at the stop, at the take-profit."""
-        self._at, bar = at, self.bars.bar(at)
+        self._at, bar = at, self._view.bar_at(at)
         self._now_ns = bar.open_ns
         with decimal.localcontext(_MONEY):
             self.engine.marks.take(bar.symbol, bar.open)
             self._book(self.venue.open(bar.open, bar.open_ns))
-            self._look_ahead()  # what filled at the open may have a take-profit in this very bar
+            if self.engine.account.bots[_BOT].exits:
+                self._look_ahead()  # what filled at the open may leave within this very bar
             reached = float(bar.high) >= self._take_at
             self._book(self.venue.inside(bar.low, bar.high, bar.open_ns))
             if reached:
                 self._take_profit(bar)
+        self._look_at_position()
         self._look_ahead()
 
     def _take_profit(self, bar: Bar) -> None:
@@ -261,7 +270,7 @@ class Backtest:
 
     def _close(self, at: int, wish: Wish) -> None:
         """The engine takes the bar in, and asks for the wish that was heard just now."""
-        self._at, self._wish, bar = at, wish, self.bars.bar(at)
+        self._at, self._wish, bar = at, wish, self._view.bar_at(at)
         self._now_ns = bar.close_ns
         with decimal.localcontext(_MONEY):
             if self.engine.wake_ns:
@@ -414,5 +423,7 @@ class Backtest:
             self._seq += 1
             event = Committed(self._seq, self._now_ns, fact, left > 0)
             self._queue.extend(self.engine.step(event))
+
+    def _look_at_position(self) -> None:
         position = self.engine.account.bot(_BOT).position(self.bars.symbol)
         self._view.position = HeldPosition(position.quantity, position.average_price)

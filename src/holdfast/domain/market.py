@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -89,6 +90,7 @@ class BarColumns(msgspec.Struct, frozen=True):
         )
 
 
+@lru_cache(maxsize=256)  # a bar opens where the last one closed, and is looked at more than once
 def exact(recorded: float) -> Decimal:
     """The decimal number that a recorded float of at most 15 digits stands for."""
     return Decimal(repr(recorded))

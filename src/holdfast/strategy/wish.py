@@ -143,7 +143,8 @@ def _require_sound(target: Target) -> None:
     Raises:
         ValueError: it says what cannot be meant.
     """
-    given = [n for n in ("quantity", "weight", "amount") if getattr(target, n) is not None]
+    sizes = {"quantity": target.quantity, "weight": target.weight, "amount": target.amount}
+    given = [name for name, size in sizes.items() if size is not None]
     if len(given) != 1:
         raise ValueError(
             f"seen: Target with {' and '.join(given) or 'no size'}; expected: exactly one of "
@@ -152,8 +153,10 @@ def _require_sound(target: Target) -> None:
     _require_size(target, given[0])
     for name in ("limit", "stop", "take_profit"):
         price = getattr(target, name)
+        if price is None:
+            continue
         distance = isinstance(price, Percent) and name != "limit"
-        if price is not None and not distance and not _is_positive(price):
+        if not distance and not _is_positive(price):
             expected = "a Decimal above zero" + ("" if name == "limit" else ", or Percent(…)")
             raise ValueError(f"seen: Target({name}={price!r}); expected: {expected}")
     if target.cap is not None and not isinstance(target.cap, Percent):
