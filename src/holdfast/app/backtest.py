@@ -9,25 +9,19 @@ from __future__ import annotations
 
 import decimal
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from holdfast.domain.action import Action, Approved, Arm, CancelOrder
-from holdfast.domain.event import BarClosed, Committed, Event, QuoteSeen, Ticked
+from holdfast.app.stepped import SteppedAccount
+from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
     AttemptMoved,
-    BotStarted,
-    CancelArmed,
-    CashFlow,
     Filled,
-    InstrumentChanged,
-    Opened,
     OrderMoved,
 )
 from holdfast.domain.fill import Fill
@@ -40,7 +34,7 @@ from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
-from holdfast.ledger.state import AccountState, BotState
+from holdfast.ledger.state import AccountState, BotState, LiveOrder
 from holdfast.strategy.api import Exit, Facts, HeldPosition, Strategy, View
 from holdfast.strategy.wish import KEEP, Wish
 
@@ -112,7 +106,7 @@ class _BarAt(View):
         return self.bars.open_ns[self.at] + self.bars.bar_s * NS_PER_S
 
 
-class Backtest:
+class Backtest(SteppedAccount):
     """One bot over one symbol's bars.
 
     Args:
@@ -141,27 +135,25 @@ class Backtest:
             ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
         )
         self._indicators, self.bot.indicators = self.bot.indicators, ()  # and fed them
-        self.engine = Engine(AccountState(), (self.bot,), UNLIMITED)
-        self.engine.resume()
+        super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
         self._decide = strategy.decide
         self._wish: Wish = KEEP
         self._view = _BarAt(bars, self)
         self._cash = cash
-        self._now_ns = bars.open_ns[0]
+        self.now_ns = bars.open_ns[0]
         self._at = 0
         self._seq = 0
-        self._queue: deque[Action] = deque()
         self._fills: list[Fill] = []
         self._fill_bars: list[int] = []
         self._rejected = 0
         self._take_at = _NEVER  # a bar as high as this reaches a take-profit
         self._restless = False  # the engine wants to see the next bar, whatever is wished
-        quote = instrument.quote
-        self._commit(
-            Opened(account=_ACCOUNT, deployment=_BOT, generation=1, reporting=quote),
-            InstrumentChanged(instrument=instrument.to_text()),
-            BotStarted(bot=_BOT, config_version=1, config="{}", anchor_ns=bars.open_ns[0]),
-            CashFlow(asset=quote, amount=cash, reason="opening", evidence="", at_ns=0),
+        self.begin(
+            (instrument,),
+            {instrument.quote: cash},
+            reporting=instrument.quote,
+            deployment=_BOT,
+            anchor_ns=bars.open_ns[0],
         )
 
     # -- bars --------------------------------------------------------------------------------------
@@ -245,7 +237,7 @@ class Backtest:
     def _trade_in(self, at: int) -> None:
         """What rests or waits meets the bar: at its open, at the stop, at the take-profit."""
         self._at, bar = at, self._view.bar_at(at)
-        self._now_ns = bar.open_ns
+        self.now_ns = bar.open_ns
         with decimal.localcontext(_MONEY):
             self.engine.marks.take(bar.symbol, bar.open)
             self._book(self.venue.open(bar.open, bar.open_ns))
@@ -265,17 +257,17 @@ class Backtest:
             self.venue.ambiguous_bars += 1
             return
         price = max(bar.open, state.take_profit)
-        self._step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
+        self.step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
         self._book(self.venue.now(price, bar.open_ns))
 
     def _close(self, at: int, wish: Wish) -> None:
         """The engine takes the bar in, and asks for the wish that was heard just now."""
         self._at, self._wish, bar = at, wish, self._view.bar_at(at)
-        self._now_ns = bar.close_ns
+        self.now_ns = bar.close_ns
         with decimal.localcontext(_MONEY):
             if self.engine.wake_ns:
-                self._step(Ticked(bar.close_ns))
-            self._step(BarClosed(bar))
+                self.step(Ticked(bar.close_ns))
+            self.step(BarClosed(bar))
         failed = self.engine.account.bots[_BOT].failed
         if failed:
             raise self._broken(at, failed)
@@ -321,47 +313,16 @@ class Backtest:
     def _broken(self, at: int, why: str) -> RejectedError:
         return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")
 
-    # -- what the engine asks for, done at once ----------------------------------------------------
+    # -- the venue, and what it did  ----------------------------------------------------
 
-    def _step(self, event: Event) -> None:
-        self._queue.extend(self.engine.step(event))
-        self._carry_out()
-
-    def _carry_out(self) -> None:
-        while self._queue:
-            action = self._queue.popleft()
-            match action:
-                case Arm():
-                    self._arm(action)
-                case CancelOrder():
-                    self._cancel(action.cid)
-                case _:
-                    self._commit(*action.facts)
-
-    def _arm(self, action: Arm) -> None:
-        armed = [self._armed(order) for order in action.orders]
-        facts: list[AnyFact] = [*armed] if action.decided is None else [action.decided, *armed]
-        self._commit(*facts)
+    def _send(self, attempt: Armed) -> list[AnyFact]:
         last = self.engine.prices[self.bars.symbol]
-        for attempt in armed:
-            outcome = self.venue.submit(attempt.cid, attempt.spec, last)
-            if outcome is not None:
-                self._commit(*self._facts_of(outcome))
+        outcome = self.venue.submit(attempt.cid, attempt.spec, last)
+        return [] if outcome is None else self._facts_of(outcome)
 
-    def _cancel(self, cid: str) -> None:
-        live = self.engine.account.live.get(cid)
-        if live is None or not self.venue.cancel(cid):
-            return
-        armed = CancelArmed(
-            cid=self._id(cid, live.cancels + 1, IdKind.CANCEL),
-            target=cid,
-            symbol=live.armed.spec.symbol,
-            boot_id=_BOT,
-            timestamp_ms=self._now_ns // _NS_PER_MS,
-            window_ms=1000,
-        )
-        moved = OrderMoved(cid=cid, state=OrderState.CANCELLED, executed=live.executed)
-        self._commit(armed, moved)
+    def _take_back(self, live: LiveOrder) -> OrderMoved:
+        self.venue.cancel(live.armed.cid)
+        return OrderMoved(cid=live.armed.cid, state=OrderState.CANCELLED, executed=live.executed)
 
     def _book(self, outcomes: Iterable[Outcome]) -> None:
         """One after the other: the engine may act on each."""
@@ -392,25 +353,6 @@ class Backtest:
         self._fill_bars.append(self._at)
         return [moved, Filled(fill=fill, bot=_BOT)]
 
-    def _armed(self, approved: Approved) -> Armed:
-        order = approved.order
-        return Armed(
-            cid=self._id(order.intent_id, order.n, IdKind.ORDER),
-            intent_id=order.intent_id,
-            n=order.n,
-            bot=order.bot,
-            leg=order.leg,
-            seq=order.seq,
-            decision=order.decision,
-            spec=order.spec,
-            boot_id=_BOT,
-            timestamp_ms=self._now_ns // _NS_PER_MS,
-            window_ms=1000,
-            reserve_asset=approved.reserve_asset,
-            reserve=approved.reserve,
-            reduces=order.reduces,
-        )
-
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
         """As unique as a real client order id, which is a digest: no exchange reads this one."""
         return f"{intent}/{n}/{kind.value}"
@@ -421,7 +363,7 @@ class Backtest:
         for fact in facts:
             left -= 1
             self._seq += 1
-            event = Committed(self._seq, self._now_ns, fact, left > 0)
+            event = Committed(self._seq, self.now_ns, fact, left > 0)
             self._queue.extend(self.engine.step(event))
 
     def _look_at_position(self) -> None:

@@ -6,23 +6,17 @@ every reply comes at once and nothing is ever in doubt. Not here: the market tha
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from holdfast.domain.action import Action, Approved, Arm, CancelOrder
-from holdfast.domain.event import BarClosed, Committed, Event, Ticked
+from holdfast.app.stepped import ACCOUNT, SteppedAccount
+from holdfast.domain.event import BarClosed, Committed
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
     AttemptMoved,
-    BotStarted,
-    CancelArmed,
-    CashFlow,
     Filled,
-    InstrumentChanged,
-    Opened,
     OrderMoved,
 )
 from holdfast.domain.fill import Fill
@@ -46,7 +40,7 @@ from holdfast.exchange.matching import Engine as Matching
 from holdfast.exchange.orders import Execution, Kind, Order, Ticket
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Refused
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, LiveOrder
 
 _KIND_OF: Final = {kind: Kind(kind.value) for kind in OrderType}
 _STATE_OF: Final = {
@@ -59,16 +53,13 @@ _STATE_OF: Final = {
     "REJECTED": OrderState.REJECTED,
 }
 _ACKED: Final = AttemptState.ACKED
-_ORDER_ID: Final = IdKind.ORDER
-_NAME: Final = "main"
 _BOOT: Final = "in-process"
 
 
-class InProcess:
+class InProcess(SteppedAccount):
     """One account and its market, stepped by hand.
 
     Attributes:
-        engine: as in production.
         market: the matching engine; give it liquidity with `place`.
         venue_account: the account at the market.
         store: the journal.
@@ -84,36 +75,16 @@ class InProcess:
         limits: Limits | None = None,
         keep_journal: bool = True,
     ) -> None:
+        super().__init__(Engine(AccountState(), bots, limits or Limits()), _BOOT)
         instruments = tuple(instruments)
         self.market = Matching(instruments)
         self.venue_account = Account(1, "in-process", "in-process")
         self.store = MemoryStore(keep=keep_journal)
-        self.engine = Engine(AccountState(), bots, limits or Limits())
-        self.engine.resume()
-        self._head = self.store.acquire_now(_NAME)
+        self._head = self.store.acquire_now(ACCOUNT)
         self._tag = deployment_tag("in-process")
-        self._now_ns = 0
-        self._queue: deque[Action] = deque()
-        self._listed = {item.symbol for item in instruments}
-        self._begin(instruments, cash, reporting)
-
-    def _begin(
-        self, instruments: tuple[Instrument, ...], cash: dict[str, Decimal], reporting: str
-    ) -> None:
-        facts: list[AnyFact] = [
-            Opened(account=_NAME, deployment=self._tag, generation=1, reporting=reporting),
-            *(InstrumentChanged(instrument=item.to_text()) for item in instruments),
-            *(
-                BotStarted(bot=name, config_version=1, config="{}", anchor_ns=0)
-                for name in self.engine.bots
-            ),
-        ]
         for asset, amount in cash.items():
             self.venue_account.balance(asset).free = amount
-            facts.append(
-                CashFlow(asset=asset, amount=amount, reason="opening", evidence="", at_ns=0)
-            )
-        self._commit(*facts)
+        self.begin(instruments, cash, reporting=reporting, deployment=self._tag)
 
     def place(self, event: Place) -> None:
         """Give the market a house order."""
@@ -121,34 +92,10 @@ class InProcess:
 
     def bar(self, bar: Bar) -> None:
         """A bar closed: step the engine, and carry out all that follows from it."""
-        self._now_ns = bar.close_ns
+        self.now_ns = bar.close_ns
         self.step(BarClosed(bar))
 
-    def step(self, event: Event) -> None:
-        """Step the engine with one event, and carry out all that follows from it."""
-        if isinstance(event, Ticked):
-            self._now_ns = max(self._now_ns, event.now_ns)
-        self._queue.extend(self.engine.step(event))
-        while self._queue:
-            action = self._queue.popleft()
-            match action:
-                case Arm():
-                    self._arm(action)
-                case CancelOrder():
-                    self._cancel(action.cid)
-                case _:
-                    self._commit(*action.facts)
-
-    # -- the path of an order, synchronously -----------------------------------------------------
-
-    def _arm(self, action: Arm) -> None:
-        armed = [self._armed(order) for order in action.orders]
-        if action.decided is None:
-            self._commit(*armed)
-        else:
-            self._commit(action.decided, *armed)
-        for attempt in armed:
-            self._commit(*self._send(attempt))
+    # -- the venue and the journal -----------------------------------------------------------------
 
     def _send(self, attempt: Armed) -> list[AnyFact]:
         spec = attempt.spec
@@ -163,7 +110,7 @@ class InProcess:
             time_in_force=spec.time_in_force,
         )
         try:
-            order = self.market.submit(self.venue_account, ticket, self._now_ns)
+            order = self.market.submit(self.venue_account, ticket, self.now_ns)
         except RefusedError as error:
             return [
                 AttemptMoved(
@@ -200,53 +147,21 @@ class InProcess:
             bot=attempt.bot,
         )
 
-    def _cancel(self, cid: str) -> None:
-        live = self.engine.account.live.get(cid)
-        if live is None:
-            return
-        spec = live.armed.spec
-        self._commit(
-            CancelArmed(
-                cid=self._id(cid, live.cancels + 1, IdKind.CANCEL),
-                target=cid,
-                symbol=spec.symbol,
-                boot_id=_BOOT,
-                timestamp_ms=self._now_ns // 1_000_000,
-                window_ms=1000,
-            )
-        )
-        order: Order = self.venue_account.orders[spec.symbol, int(live.order_id)]
+    def _take_back(self, live: LiveOrder) -> OrderMoved:
+        cid, symbol = live.armed.cid, live.armed.spec.symbol
+        order: Order = self.venue_account.orders[symbol, int(live.order_id)]
         if order.is_open:
-            self.market.cancel(self.venue_account, order, cid, self._now_ns)
-        self._commit(OrderMoved(cid=cid, state=_STATE_OF[order.status], executed=order.executed))
-
-    def _armed(self, approved: Approved) -> Armed:
-        order = approved.order
-        return Armed(
-            cid=self._id(order.intent_id, order.n, _ORDER_ID),
-            intent_id=order.intent_id,
-            n=order.n,
-            bot=order.bot,
-            leg=order.leg,
-            seq=order.seq,
-            decision=order.decision,
-            spec=order.spec,
-            boot_id=_BOOT,
-            timestamp_ms=self._now_ns // 1_000_000,
-            window_ms=1000,
-            reserve_asset=approved.reserve_asset,
-            reserve=approved.reserve,
-            reduces=order.reduces,
-        )
+            self.market.cancel(self.venue_account, order, cid, self.now_ns)
+        return OrderMoved(cid=cid, state=_STATE_OF[order.status], executed=order.executed)
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
         return client_order_id(
-            tag=self._tag, account=_NAME, generation=1, intent_id=intent, n=n, kind=kind
+            tag=self._tag, account=ACCOUNT, generation=1, intent_id=intent, n=n, kind=kind
         )
 
     def _commit(self, *facts: AnyFact) -> None:
         """Journal, then fold; what the engine asks for next is queued, not nested."""
-        self._head, (outcome,) = self.store.commit_now(self._head, (Group(facts),), self._now_ns)
+        self._head, (outcome,) = self.store.commit_now(self._head, (Group(facts),), self.now_ns)
         if isinstance(outcome, Refused):
             raise RuntimeError(f"refused {outcome.claim}")  # noqa: TRY004 - no type is wrong
         left = len(outcome)
