@@ -6,16 +6,16 @@ Holds always cover: fees are cut to eight decimals, never rounded up. Not here: 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from typing import Final
 
+from holdfast.domain.fee import fee_of
 from holdfast.domain.order import Side
 from holdfast.exchange.accounts import BASE, QUOTE, RECEIVED, Account
 from holdfast.exchange.listing import Listing
 from holdfast.exchange.orders import Order, Trade
 
 _BUY: Final = Side.BUY
-_SMALLEST: Final = Decimal("0.00000001")
 _ONE: Final = Decimal(1)
 
 
@@ -57,14 +57,14 @@ def settle(
         paid.free -= paid_amount
     plan = account.fees
     rate = plan.maker if is_maker else plan.taker
-    fee = (got_amount * rate).quantize(_SMALLEST, ROUND_DOWN)
+    fee = fee_of(got_amount, rate)
     if plan.asset == RECEIVED:
         got.free += got_amount - fee
         return received, fee
     got.free += got_amount
     asset, amount = _fee_in(plan.asset, account, trade, listing, listings)
     if asset is not None:
-        received, fee = asset, (amount * rate).quantize(_SMALLEST, ROUND_DOWN)
+        received, fee = asset, fee_of(amount, rate)
     balance = account.balance(received)
     balance.free -= fee
     return received, fee
