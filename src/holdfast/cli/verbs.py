@@ -43,6 +43,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
     Verb("data", "data:app", "Fetch, import, check and list market data."),
     Verb("backtest", "backtest:backtest", "Run a strategy over recorded bars."),
+    Verb("optimize", "optimize:optimize", "Search a strategy's parameters over recorded bars."),
     Verb("strategy", "strategy:app", "Show, begin and check strategies."),
     Verb("bot", "bot:app", "Show the bots of an account, start or stop one."),
     Verb("orders", "orders:app", "Show what is open or in doubt, and the story of one order."),
