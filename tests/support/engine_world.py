@@ -528,7 +528,8 @@ class World:
             ], "a buy while a rejection of the same side is provisional"
             halted = self.account.halted or self.account.bots[order.bot].halted
             assert not halted, "a buy while halted"
-        assert self.account.bots[order.bot].running, "an order of a stopped bot"
+        protects = order.leg.endswith("|stop")
+        assert protects or self.account.bots[order.bot].running, "an order of a stopped bot"
 
     def _check_arming(self, attempt: Armed) -> None:
         spec = attempt.spec

@@ -53,15 +53,14 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
             (exits if order.exit else mine).append(order)
     if mine:
         _cancel_unwanted(at, mine, found, entries=entries)
-    if not at.state.running:
-        return found
-    for leg in at.standing.legs:
+    for leg in at.standing.legs if at.state.running else ():
         if leg.symbol != symbol:
             continue
         if leg.target is not None:
             _target(at, mine, exits, leg, found)
         else:
             _quote(at, mine, leg, found)
+    # A bot that was stopped decides nothing any more, but what it holds stays protected.
     if exits or symbol in at.state.exits:
         protect(at, mine, exits, found)
     return found

@@ -100,8 +100,8 @@ def _held(at: Situation, others: list[LiveOrder], exits: list[LiveOrder]) -> Dec
 
 
 def _trailed(at: Situation, leg: Leg | None, stop: Decimal) -> Decimal:
-    """Where the stop belongs: where it is, or higher when it trails."""
-    if leg is None or not leg.trail or leg.stop_pct is None:
+    """Where the stop belongs: where it is, or higher when it trails and its bot runs."""
+    if leg is None or not leg.trail or leg.stop_pct is None or not at.state.running:
         return stop
     followed = at.price * (1 - leg.stop_pct / 100)
     least_move = at.price * leg.stop_pct / 100 * TRAIL_STEP

@@ -310,3 +310,15 @@ def test_a_stop_for_more_than_one_order_may_sell_is_made_of_several() -> None:
     world.settle()
     assert world.held() == 0
     world.check()
+
+
+def test_a_bot_that_is_stopped_while_its_stop_is_replaced_gets_it_back() -> None:
+    """It makes no decisions any more; what it holds stays protected all the same."""
+    world = holding(Target(quantity=ONE, stop=Percent(10), trail=True))
+    world.bar(price=120)
+    world.ask("stop", bot="bot")
+    world.settle()
+    assert spec_of(world)[1:] == (ONE, D(90))  # where it was: nothing trails while it is stopped
+    world.bar(price=130)
+    world.settle()
+    world.check()
