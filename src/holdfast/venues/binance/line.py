@@ -68,7 +68,6 @@ class Line:
         base_url: str,
         *,
         api_key: str = "",
-        connector: object = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Open nothing yet.
@@ -76,14 +75,11 @@ class Line:
         Args:
             base_url: scheme, host and port; a path before all paths is kept.
             api_key: goes into every request when given.
-            connector: always None: connectors are for WebSockets.
             tls: instead of the system's authorities and the verification of names.
 
         Raises:
             ConfigError: the address or the key cannot be used.
         """
-        if connector is not None:
-            raise TypeError("a line takes its connections from the running loop")
         self._address = _address(base_url)
         self._tls = (tls or _verifying()) if self._address.is_https else None
         self._tail = f" HTTP/1.1\r\nHost: {self._address.authority}\r\n"

@@ -148,7 +148,7 @@ class BinanceMarket:
         self._wall_ns = wall_ns
         self._watch = watch
         self._pause_s = pause_s
-        self._line = Line(self._endpoints.rest_url, connector=connector)
+        self._line = Line(self._endpoints.rest_url)
         self._feeds: list[Feed[MarketEvent]] = []
 
     async def bars(self, symbol: str, timeframe_s: int, since_ns: int) -> list[Bar]:
