@@ -77,7 +77,7 @@ OTHER_PORTS = frozenset({
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.
 PURE = (
     "domain", "ledger", "engine", "exchange.book", "exchange.matching",
-    "lab.bar_venue", "lab.figures", "lab.payload", "lab.round_trips",
+    "lab.bar_venue", "lab.depth", "lab.figures", "lab.payload", "lab.round_trips",
 )  # fmt: skip
 IMPURE_MODULES = frozenset({
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "sqlalchemy",

@@ -5,7 +5,8 @@ Times are the exchange's. Not here: what is made of them (`candles`, `orderbook`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -116,8 +117,22 @@ def raw_trades(path: Path, content: bytes, venue_symbol: str, symbol: str) -> It
         yield Trade(data.T * _MS_NS, symbol, price, quantity, data.m, data.t)
 
 
+def first_book_change(path: Path, lines: Iterable[bytes]) -> tuple[str, int] | None:
+    """The exchange's name of the symbol, and exchange time (UTC ns), of the first change of a book.
+
+    Raises:
+        ConfigError: that line is no message; it says which.
+    """
+    for number, line in enumerate(lines, start=1):
+        if _DIFF in line[:200]:
+            with _told(path, number):
+                diff = _diffs.decode(line.partition(b" ")[2]).data
+            return diff.s, diff.E * _MS_NS
+    return None
+
+
 def book_events(
-    path: Path, content: bytes, venue_symbol: str
+    path: Path, lines: Iterable[bytes], venue_symbol: str
 ) -> Iterator[Snapshot | Diff | Top]:
     """What a recording tells of one symbol's book, in the order in which it was received.
 
@@ -126,9 +141,9 @@ def book_events(
     Raises:
         ConfigError: a line is no message; it says which.
     """
-    for number, line in enumerate(content.splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         _, _, message = line.partition(b" ")
-        try:
+        with _told(path, number):
             if message.startswith(_SNAPSHOT):
                 whole = _snapshots.decode(message)
                 yield Snapshot(whole.last_update_id, _levels(whole.bids), _levels(whole.asks))
@@ -141,11 +156,18 @@ def book_events(
                 top = _tops.decode(message).data
                 if top.s == venue_symbol:
                     yield Top(top.u, (parse(top.b), parse(top.B)), (parse(top.a), parse(top.A)))
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise ConfigError(
-                f"seen: {path}, line {number}: {error}; expected: `receive_time raw_json` with a "
-                "message of Binance's; do: repair or remove the line"
-            ) from error
+
+
+@contextmanager
+def _told(path: Path, number: int) -> Iterator[None]:
+    """Say which line it was that is no message."""
+    try:
+        yield
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ConfigError(
+            f"seen: {path}, line {number}: {error}; expected: `receive_time raw_json` with a "
+            "message of Binance's; do: repair or remove the line"
+        ) from error
 
 
 def _levels(pairs: tuple[tuple[str, str], ...]) -> tuple[Level, ...]:

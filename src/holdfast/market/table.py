@@ -11,7 +11,9 @@ import gzip
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,27 +59,54 @@ def read_bytes(path: Path) -> tuple[str, bytes]:
     Raises:
         ConfigError: it cannot be read, is empty, damaged, or an archive of several files.
     """
-    try:
+    with _readable(path):
         content = path.read_bytes()
         if content.startswith(_GZIP):
             return path.name.removesuffix(".gz"), gzip.decompress(content)
         if content.startswith(_ZIP):
-            return _unzipped(path, content)
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                name = _only_name(path, archive)
+                return name, archive.read(name)
+    if not content or content.isspace():
+        raise ConfigError(
+            f"seen: {path} is empty; expected: recorded trades or candles; do: fetch it again"
+        )
+    return path.name, content
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of what `read_bytes` reads, one after the other and never all at once.
+
+    Raises:
+        ConfigError: it cannot be read, is damaged, or an archive of several files.
+    """
+    with _readable(path), ExitStack() as opened:
+        file = opened.enter_context(path.open("rb"))
+        start = file.read(len(_ZIP))
+        file.seek(0)
+        lines: Iterable[bytes] = file
+        if start.startswith(_GZIP):
+            lines = opened.enter_context(gzip.GzipFile(fileobj=file))
+        elif start == _ZIP:
+            archive = opened.enter_context(zipfile.ZipFile(file))
+            lines = opened.enter_context(archive.open(_only_name(path, archive)))
+        yield from lines
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError(
             f"seen: {path}: {reason}; expected: a file with recorded trades or candles; "
             "do: check the path, and that the file is whole"
         ) from error
-    except (EOFError, zipfile.BadZipFile) as error:
+    except (EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ConfigError(
             f"seen: {path}: damaged archive ({error}); expected: a whole one; do: fetch it again"
         ) from error
-    if not content or content.isspace():
-        raise ConfigError(
-            f"seen: {path} is empty; expected: recorded trades or candles; do: fetch it again"
-        )
-    return path.name, content
 
 
 def open_table(path: Path, name: str, content: bytes) -> Table:
@@ -135,14 +164,13 @@ def _unknown(path: Path) -> ConfigError:
     )
 
 
-def _unzipped(path: Path, content: bytes) -> tuple[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise ConfigError(
-                f"seen: {path} holds {len(names)} files; expected: one; do: unpack it and name one"
-            )
-        return names[0], archive.read(names[0])
+def _only_name(path: Path, archive: zipfile.ZipFile) -> str:
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    if len(names) != 1:
+        raise ConfigError(
+            f"seen: {path} holds {len(names)} files; expected: one; do: unpack it and name one"
+        )
+    return names[0]
 
 
 def _columnar(name: str, content: bytes) -> Table:

@@ -11,7 +11,7 @@ import pytest
 from holdfast.errors import ConfigError
 from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
 from holdfast.market.raw_messages import Top, book_events
-from holdfast.market.table import read_bytes
+from holdfast.market.table import read_lines
 from tests.support.recordings import recording
 
 
@@ -114,7 +114,7 @@ def test_a_book_that_crosses_itself_is_not_believed() -> None:
 def test_the_rebuilt_book_has_the_best_prices_that_the_exchange_told(asset: str) -> None:
     """Every change of the best has its own message, with the change's id: they are the check."""
     path = recording(f"ticks/binance-raw-ws/spot_{asset}usdt_20240808.gz")
-    events = list(book_events(path, read_bytes(path)[1], f"{asset.upper()}USDT"))
+    events = list(book_events(path, read_lines(path), f"{asset.upper()}USDT"))
     tops = sorted((each for each in events if isinstance(each, Top)), key=lambda top: top.last_id)
     ids = [top.last_id for top in tops]
     book = OrderBook(asset)
@@ -136,4 +136,4 @@ def test_the_rebuilt_book_has_the_best_prices_that_the_exchange_told(asset: str)
 def test_a_broken_message_is_named() -> None:
     line = b'1723161254087896568 {"stream":"x@depth","data":{"e":"depthUpdate","s":"BTCUSDT"}}'
     with pytest.raises(ConfigError, match=r"any\.gz, line 2: Object missing required field"):
-        list(book_events(Path("any.gz"), b"\n" + line, "BTCUSDT"))
+        list(book_events(Path("any.gz"), [b"\n", line], "BTCUSDT"))

@@ -184,6 +184,7 @@ def test_floats_become_the_shortest_text_that_means_them(tmp_path: Path) -> None
     assert bar.high == Decimal("0.30000000000000004")
 
 
+GZIP = gzip.compress(CSV.encode())
 MISTAKES: dict[str, tuple[str, str | bytes, str]] = {
     "empty": ("BTC_USDT-1m.csv", "", "is empty"),
     "header only": ("BTC_USDT-1m.csv", HEADER, "has a header and no rows"),
@@ -193,7 +194,8 @@ MISTAKES: dict[str, tuple[str, str | bytes, str]] = {
     ),
     "columns": ("BTC_USDT.csv", "a,b\n1,2\n", "with columns a, b; expected: candles"),
     "binary": ("BTC_USDT-1m.csv", b"\x7fELF\x00\x00\x01", "in a format not known here"),
-    "damaged gzip": ("BTC_USDT-1m.csv.gz", gzip.compress(CSV.encode())[:-12], "damaged archive"),
+    "damaged gzip": ("BTC_USDT-1m.csv.gz", GZIP[:-12], "damaged archive"),
+    "changed gzip": ("BTC_USDT-1m.csv.gz", GZIP[:10] + b"\xff" + GZIP[11:], "damaged archive"),
     "damaged parquet": ("BTC_USDT-1m.parquet", b"PAR1 and then nothing", "expected: a whole file"),
     "broken json": ("BTC_USDT-1m.json", "[[1723118400000, 1, ", "expected: a whole file"),
     "empty json": ("BTC_USDT-1m.json", "[]", "is an empty list"),

@@ -1,0 +1,179 @@
+"""Recorded order books of one symbol, walked forward in time: one book in memory, never all.
+
+Lives here: which book is in force when, from raw recordings. Not here: the rules of update ids
+(`orderbook`), the messages (`raw_messages`), what an order does in a book (lab.depth).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+
+from holdfast.domain.market import NS_PER_S
+from holdfast.domain.order import Side
+from holdfast.errors import ConfigError
+from holdfast.market.names import split_venue_symbol
+from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
+from holdfast.market.raw_messages import Top, book_events, first_book_change
+from holdfast.market.stamp import iso
+from holdfast.market.table import read_lines
+
+# Busy markets change ten times a second. A book as old as this says nothing about the market.
+STALE_NS = 5 * NS_PER_S
+
+_BUY = Side.BUY
+
+
+class BookReplay:
+    """The books of one symbol, asked with times that never fall.
+
+    A book is in force from the exchange time of a change on, until the next one, for five seconds
+    at most. A snapshot takes effect with the change after it, whose time is known. Where changes
+    are missing there is no book until the next snapshot.
+
+    What `take` was told is gone from its level until the recording changes that level.
+
+    Args:
+        first_ns: exchange time of the first change, to tell people.
+        sha256: of the recordings.
+    """
+
+    def __init__(
+        self,
+        symbol: str,
+        events: Iterable[Snapshot | Diff | Top],
+        *,
+        first_ns: int = 0,
+        sha256: str = "",
+    ) -> None:
+        self.symbol = symbol
+        self.sha256 = sha256
+        self._first_ns = first_ns
+        self._events = iter(events)
+        self._book = OrderBook(symbol)
+        self._book_ns: int | None = None  # of the change that made the book; None: it is not known
+        self._asked_ns = 0
+        self._walked_ns = 0
+        self._taken: dict[tuple[Side, Decimal], Decimal] = {}
+        self._snapshots: list[Snapshot] = []
+        self._next = self._pull()
+
+    @property
+    def coverage(self) -> str:
+        """From when books are recorded, and until when they were walked: for people."""
+        return f"from {iso(self._first_ns)}, walked to {iso(self._walked_ns or self._first_ns)}"
+
+    def levels(self, side: Side, at_ns: int) -> Iterator[Level] | None:
+        """What an order of `side` meets at `at_ns`, best first; None where no book is known.
+
+        Raises:
+            ValueError: an earlier time than the last: that book is gone.
+            ConfigError: a line of a recording is no message.
+        """
+        if at_ns < self._asked_ns:
+            raise ValueError(f"a book of {at_ns} after one of {self._asked_ns}: only forward")
+        self._asked_ns = at_ns
+        # A clock that was set back does not take changes back: they count from the latest time.
+        while self._next is not None and max(self._next.at_ns, self._walked_ns) <= at_ns:
+            self._take_in(self._next)
+            self._next = self._pull()
+        if self._book_ns is None or at_ns - self._book_ns > STALE_NS:
+            return None
+        return self._untaken(side)
+
+    def take(self, side: Side, parts: Sequence[Level]) -> None:
+        """An order of `side` has executed `parts`, prices with quantities, in the last book."""
+        for price, quantity in parts:
+            key = side, price
+            self._taken[key] = self._taken.get(key, Decimal(0)) + quantity
+
+    def _untaken(self, side: Side) -> Iterator[Level]:
+        for price, quantity in self._book.asks() if side is _BUY else self._book.bids():
+            left = quantity - self._taken.get((side, price), 0)
+            if left > 0:
+                yield price, left
+
+    def _pull(self) -> Diff | None:
+        """The next change; snapshots before it are laid aside until it is due."""
+        for event in self._events:
+            if isinstance(event, Diff):
+                return event
+            if isinstance(event, Snapshot):
+                self._snapshots.append(event)
+        return None
+
+    def _take_in(self, diff: Diff) -> None:
+        self._walked_ns = max(self._walked_ns, diff.at_ns)
+        book = self._book
+        for snapshot in self._snapshots:
+            if not book.is_known or snapshot.last_id >= book.last_id:
+                with suppress(BookGapError):  # too old for the changes after it: the next may fit
+                    book.restore(snapshot)
+                    self._taken.clear()
+        self._snapshots.clear()
+        with suppress(BookGapError):  # not known until a snapshot that fits
+            book.apply(diff)
+        # A snapshot may be ahead of the changes that came with it: its own time is not known.
+        is_exact = book.is_known and book.last_id == diff.last_id
+        self._book_ns = self._walked_ns if is_exact else None
+        if self._taken:
+            for side, levels in ((Side.SELL, diff.bids), (Side.BUY, diff.asks)):
+                for price, _ in levels:
+                    self._taken.pop((side, price), None)
+
+
+def open_books(paths: Sequence[Path], symbol: str) -> BookReplay:
+    """The books of `symbol` in raw recordings.
+
+    Args:
+        paths: recordings of this symbol's book, and folders of recordings, of which those of other
+            symbols are left out. Their order does not matter.
+
+    Raises:
+        ConfigError: there are none, or one cannot be read or is of another symbol.
+    """
+    found: dict[Path, int] = {}
+    for path in paths:
+        is_folder = path.is_dir()
+        for file in path.iterdir() if is_folder else (path,):
+            first = None if file.is_dir() else first_book_change(file, read_lines(file))
+            recorded = None if first is None else split_venue_symbol(first[0]) or first[0]
+            if first is not None and recorded == symbol:
+                found[file] = first[1]
+            elif not is_folder:
+                raise _other(file, symbol, recorded)
+    if not found:
+        told = ", ".join(map(str, paths)) or "no files"
+        raise ConfigError(
+            f"seen: no recorded order book of {symbol} in {told}; expected: Binance's raw stream "
+            "messages with a depth snapshot and the changes after it; do: name a recording"
+        )
+    files = sorted(found, key=lambda file: (found[file], file))
+    venue_symbol = symbol.replace("/", "")
+    events = chain.from_iterable(
+        book_events(file, read_lines(file), venue_symbol) for file in files
+    )
+    return BookReplay(symbol, events, first_ns=found[files[0]], sha256=_sha256(files))
+
+
+def _other(file: Path, symbol: str, recorded: str | None) -> ConfigError:
+    seen = "without changes of a book" if recorded is None else f"with the book of {recorded}"
+    return ConfigError(
+        f"seen: {file} {seen}; expected: Binance's raw stream messages with the book of {symbol}; "
+        "do: name another recording"
+    )
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    """Of the one recording; of several, of their digests in the order of time."""
+    digests = []
+    for file in files:
+        with file.open("rb") as content:
+            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
