@@ -16,7 +16,7 @@ import msgspec
 from holdfast.domain.market import Bar, Trade
 from holdfast.errors import ConfigError
 from holdfast.exchange.catalogue import recorded_instrument
-from holdfast.exchange.faults import read_faults
+from holdfast.exchange.faults import order_latency, read_faults
 from holdfast.exchange.flow import Flow
 from holdfast.exchange.limits import Limits
 from holdfast.exchange.replay import RecordedMarket, ReplayFlow, prints_of_bars
@@ -41,6 +41,7 @@ class LocalExchange(msgspec.Struct, frozen=True, kw_only=True):
             and nothing of a recording.
         events_per_s: of each invented market.
         limits, faults: JSON files, see the documentation of the exchange.
+        latency_ms: by which orders and cancels reach it later than they were sent.
         state: a folder that keeps accounts and orders across restarts.
     """
 
@@ -54,6 +55,7 @@ class LocalExchange(msgspec.Struct, frozen=True, kw_only=True):
     events_per_s: float = 50.0
     limits: Path | None = None
     faults: Path | None = None
+    latency_ms: float = 0.0
     state: Path | None = None
 
 
@@ -72,6 +74,7 @@ async def run(choice: LocalExchange, listening: Callable[[str], None]) -> None:
         loop.add_signal_handler(number, stop.set)
     limits = None if choice.limits is None else _read_limits(choice.limits)
     faults = [] if choice.faults is None else read_faults(choice.faults)
+    faults += order_latency(choice.latency_ms)
     default_s = 0.0 if choice.data else 7200.0
     warm_up_s = default_s if choice.warm_up_s is None else choice.warm_up_s
     async with serve(

@@ -56,6 +56,9 @@ def serve(
     faults: Annotated[
         Path | None, typer.Option(help="A JSON list of faults in force from the start.")
     ] = None,
+    latency_ms: Annotated[
+        float, typer.Option(min=0, help="Orders and cancels reach the exchange so much later.")
+    ] = 0.0,
     limits: Annotated[Path | None, typer.Option(help="A JSON object of other rate limits.")] = None,
     state: Annotated[
         Path | None, typer.Option(help="A folder to keep accounts and orders in.")
@@ -87,6 +90,7 @@ def serve(
         events_per_s=rate,
         limits=limits,
         faults=faults,
+        latency_ms=latency_ms,
         state=state,
     )
     asyncio.run(run(choice, lambda url: emit({"listening": url})))

@@ -227,6 +227,23 @@ class FaultBook:
         return bool(fault.until_ns) and self._now_ns() >= fault.until_ns
 
 
+def order_latency(latency_ms: float) -> list[Fault]:
+    """What makes every order and every cancel reach the exchange so much later, by either door.
+
+    They are faults like any others: the first one in force that matches a request delays it.
+    """
+    params = {"delay_ms": latency_ms}
+    return [
+        Fault(FaultKind.DELAY_REQUEST, Match(method=method, path=path), params=params)
+        for method, path in (
+            ("POST", "/api/v3/order"),
+            ("DELETE", "/api/v3/order"),
+            ("DELETE", "/api/v3/openOrders"),
+        )
+        if latency_ms
+    ]
+
+
 def read_faults(path: Path) -> list[Fault]:
     """The faults in a file: a JSON list of what `POST /admin/faults` takes.
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -50,6 +54,27 @@ def post(url: str, path: str, body: Any) -> Any:
     request = urllib.request.Request(f"{url}{path}", json.dumps(body).encode(), method="POST")
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
         return json.load(reply)
+
+
+def signed(
+    url: str, keys: dict[str, str], method: str, path: str, params: dict[str, str]
+) -> tuple[Any, float]:
+    """The answer to a signed request, a refusal too, and the seconds that it took."""
+    text = urlencode({**params, "timestamp": time.time_ns() // 1_000_000})
+    signature = hmac.new(keys["secret"].encode(), text.encode(), hashlib.sha256).hexdigest()
+    request = urllib.request.Request(
+        f"{url}/api/v3/{path}?{text}&signature={signature}",
+        headers={"X-MBX-APIKEY": keys["apiKey"]},
+        method=method,
+    )
+    began_s = time.perf_counter()
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+            answer = json.load(reply)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            answer = json.load(refusal)
+    return answer, time.perf_counter() - began_s
 
 
 @pytest.fixture
@@ -102,6 +127,23 @@ def test_faults_and_limits_are_in_force_from_the_start(tmp_path: Path) -> None:
         assert (fault["kind"], fault["count"]) == ("drop_reply", 2)
         limits_told = get(url, "/api/v3/exchangeInfo")["rateLimits"]
         assert 7 in [item["limit"] for item in limits_told if item["rateLimitType"] == "ORDERS"]
+
+
+def test_orders_and_cancels_come_late_and_questions_do_not() -> None:
+    with serving("--warm-up", "0", "--latency-ms", "150") as (_process, url):
+        keys = post(url, "/admin/accounts", {"balances": {"USDT": "1000"}})
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.001"}
+        open_orders, _ = signed(url, keys, "GET", "openOrders", {})
+        placed, placed_s = signed(url, keys, "POST", "order", order)
+        cancelled, cancelled_s = signed(url, keys, "DELETE", "openOrders", {"symbol": "BTCUSDT"})
+        assert open_orders == []
+        assert placed["status"] == "FILLED"
+        assert cancelled["code"] == -2011, "nothing was open any more"
+        assert min(placed_s, cancelled_s) >= 0.15
+        late = {(r["method"], tuple(r["faults"])) for r in get(url, "/admin/requests")["requests"]}
+        assert late == {
+            ("GET", ()), ("POST", ("delay_request",)), ("DELETE", ("delay_request",))
+        }  # fmt: skip
 
 
 def test_chosen_symbols_are_the_only_ones() -> None:
