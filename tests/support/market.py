@@ -5,15 +5,19 @@ Not here: a server (`tests.support.exchange`).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import Trade as Print
 from holdfast.domain.order import Side, TimeInForce
 from holdfast.exchange.accounts import Account, FeePlan
-from holdfast.exchange.flow import Place, Remove
+from holdfast.exchange.flow import Place, Refresh, Remove
 from holdfast.exchange.matching import Engine
+from holdfast.exchange.mirror import MirrorEngine
 from holdfast.exchange.orders import Change, Execution, Kind, Order, SelfTrade, Ticket, Trade
+from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 
 SYMBOL = "BTC/USDT"
 NO_FEES = FeePlan(maker=Decimal(0), taker=Decimal(0))
@@ -51,7 +55,7 @@ class Market:
 
     def __init__(self, instrument: Instrument = COIN) -> None:
         self.diary = Diary()
-        self.engine = Engine([instrument], self.diary)
+        self.engine: Engine = Engine([instrument], self.diary)
         self.listing = self.engine.listings[instrument.symbol]
         self.now_ns = 1_000_000_000_000
         self._names = 0
@@ -123,6 +127,56 @@ class Market:
         """Price and quantity of each level from the best on."""
         half = self.listing.book.half(Side(side))
         return [(str(level.price), str(level.quantity)) for level in half.levels()]
+
+
+class MirroredMarket(Market):
+    """The same with a market that happens elsewhere: bids 99 and 98, asks 101 and 102, 5 each."""
+
+    def __init__(self, instrument: Instrument = COIN) -> None:
+        super().__init__(instrument)
+        self.depth = OrderBook(SYMBOL)
+        self.mirror = MirrorEngine([instrument], {SYMBOL: self.depth}, self.diary)
+        self.engine = self.mirror
+        self.listing = self.engine.listings[instrument.symbol]
+        self._trades = 7_000
+        self._last_snapshot = 0
+        self.snapshot({"99": "5", "98": "5"}, {"101": "5", "102": "5"})
+
+    def snapshot(self, bids: dict[str, str], asks: dict[str, str]) -> None:
+        """The whole depth, told anew."""
+        self._last_snapshot += 100
+        self.depth.restore(Snapshot(self._last_snapshot, _levels(bids), _levels(asks)))
+        self.mirror.refresh(Refresh(SYMBOL, is_whole=True))
+
+    def tell(self, bids: dict[str, str] | None = None, asks: dict[str, str] | None = None) -> None:
+        """One change of the depth."""
+        number, self.now_ns = self.depth.last_id + 1, self.now_ns + 1_000_000
+        diff = Diff(self.now_ns, number, number, _levels(bids or {}), _levels(asks or {}))
+        self.depth.apply(diff)
+        told_bids, told_asks = (
+            tuple(price for price, _ in side) for side in (diff.bids, diff.asks)
+        )
+        self.mirror.refresh(Refresh(SYMBOL, told_bids, told_asks))
+
+    def lose(self) -> None:
+        """The depth has a gap: it is not known any more."""
+        number = self.depth.last_id + 10
+        with suppress(BookGapError):
+            self.depth.apply(Diff(self.now_ns, number, number, (), ()))
+
+    def trade(self, taker: str, quantity: str, price: str, *, late_ns: int = 0) -> None:
+        """A print elsewhere; `late_ns` before now."""
+        self.now_ns += 1_000_000
+        self._trades += 1
+        seen = Print(
+            self.now_ns - late_ns, SYMBOL, Decimal(price), Decimal(quantity), taker == "SELL",
+            self._trades,
+        )
+        self.mirror.witness(seen, self.now_ns)
+
+
+def _levels(levels: dict[str, str]) -> tuple[tuple[Decimal, Decimal], ...]:
+    return tuple((Decimal(price), Decimal(quantity)) for price, quantity in levels.items())
 
 
 def money(account: Account, asset: str) -> tuple[Decimal, Decimal]:

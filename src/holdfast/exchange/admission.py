@@ -12,7 +12,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.exchange import filters, liquidity, settlement
 from holdfast.exchange.accounts import RECEIVED, Account
-from holdfast.exchange.book import Half
+from holdfast.exchange.book import Offers
 from holdfast.exchange.errors import (
     account_disabled,
     duplicate_order,
@@ -29,7 +29,7 @@ _ONE: Final = Decimal(1)
 _LIMIT_MAKER: Final = Kind.LIMIT_MAKER
 
 
-def check(account: Account, ticket: Ticket, listing: Listing, half: Half) -> None:
+def check(account: Account, ticket: Ticket, listing: Listing, half: Offers) -> None:
     """RefusedError when the account may not place `ticket` into the market as it is now.
 
     Args:
@@ -52,7 +52,7 @@ def check(account: Account, ticket: Ticket, listing: Listing, half: Half) -> Non
 
 
 def hold(
-    account: Account, ticket: Ticket, quantity: Decimal, listing: Listing, half: Half
+    account: Account, ticket: Ticket, quantity: Decimal, listing: Listing, half: Offers
 ) -> Decimal:
     """Lock what the order may cost.
 

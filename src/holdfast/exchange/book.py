@@ -9,12 +9,15 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from holdfast.domain.order import Side
 from holdfast.exchange.orders import Order
+
+if TYPE_CHECKING:
+    from holdfast.exchange.accounts import Account
 
 _BUY: Final = Side.BUY
 
@@ -35,6 +38,72 @@ class Level(msgspec.Struct):
     def first(self) -> Order:
         """The order that executes next here."""
         return next(iter(self.orders.values()))
+
+
+class Offers(Protocol):
+    """What a taker can trade against, the best first."""
+
+    @property
+    def best(self) -> Level | None:
+        """The first level, None when nothing is offered."""
+        ...
+
+    def levels(self) -> Iterator[Level]:
+        """All levels from the best on; nothing may be taken meanwhile."""
+        ...
+
+    def fill(self, level: Level, order: Order, quantity: Decimal) -> None:
+        """Note that `quantity` of the resting `order` has executed."""
+        ...
+
+
+class OneSide(Offers, Protocol):
+    """One side of a book, so many levels long: what is offered, and where orders rest."""
+
+    def __len__(self) -> int: ...
+
+    def at(self, price: Decimal) -> Level | None:
+        """The level at `price`, or None."""
+        ...
+
+    def add(self, order: Order, price: Decimal) -> None:
+        """Queue `order` behind all others at `price`."""
+        ...
+
+    def remove(self, order: Order, price: Decimal) -> None:
+        """Take a resting order out; KeyError when it does not rest at `price`."""
+        ...
+
+
+class TwoSides(Protocol):
+    """A book, whoever keeps it."""
+
+    @property
+    def bids(self) -> OneSide:
+        """Where buys rest."""
+        ...
+
+    @property
+    def asks(self) -> OneSide:
+        """Where sells rest."""
+        ...
+
+    @property
+    def update_id(self) -> int:
+        """Rises with every change."""
+        ...
+
+    def half(self, side: Side) -> OneSide:
+        """The side on which orders of `side` rest."""
+        ...
+
+    def facing(self, side: Side, account: Account | None) -> Offers:
+        """What an order of `side` can take, when it is this account's (None: the house's)."""
+        ...
+
+    def drain_touched(self) -> tuple[list[Decimal], list[Decimal]]:
+        """Prices that changed since the last call: bids descending, asks ascending."""
+        ...
 
 
 class Half:
@@ -122,6 +191,10 @@ class Book:
     def half(self, side: Side) -> Half:
         """The side on which orders of `side` rest."""
         return self.bids if side is _BUY else self.asks
+
+    def facing(self, side: Side, _account: Account | None) -> Half:
+        """What an order of `side` can take: the same for all accounts."""
+        return self.asks if side is _BUY else self.bids
 
     def drain_touched(self) -> tuple[list[Decimal], list[Decimal]]:
         """Prices that changed since the last call: bids descending, asks ascending."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -19,9 +19,10 @@ import msgspec
 from holdfast.domain.instrument import Instrument
 from holdfast.exchange.accounts import Account, FeePlan
 from holdfast.exchange.errors import bad_symbol
-from holdfast.exchange.flow import FlowEvent, Place
+from holdfast.exchange.flow import Depth, FlowEvent, Place
 from holdfast.exchange.listing import Listing
 from holdfast.exchange.matching import Engine
+from holdfast.exchange.mirror import MirrorEngine
 from holdfast.exchange.orders import Change, Execution, Order, Ticket, Trade
 from holdfast.exchange.tape import Tape
 from holdfast.exchange.views import AccountView, ViewChange, balances_of, snapshot
@@ -89,6 +90,7 @@ class Exchange:
         now_ns: exchange time, UTC nanoseconds.
         seed: of everything random: keys of accounts, draws of faults.
         recorder: where accounts and orders are kept; None keeps them in memory only.
+        depths: of the instruments, when they are another exchange's that is mirrored here.
     """
 
     def __init__(
@@ -98,13 +100,17 @@ class Exchange:
         now_ns: Callable[[], int] = time.time_ns,
         seed: int = 0,
         recorder: Recorder | None = None,
+        depths: Mapping[str, Depth] | None = None,
     ) -> None:
         self.instruments = tuple(instruments)
         self.now_ns = now_ns
         self.seed = seed
         self.random = random.Random(seed)
         self.recorder = recorder
-        self.engine = Engine(self.instruments, self)
+        self.mirror: MirrorEngine | None = None
+        if depths is not None:
+            self.mirror = MirrorEngine(self.instruments, depths, self)
+        self.engine: Engine = self.mirror or Engine(self.instruments, self)
         self.accounts: dict[str, Account] = {}
         self.tapes = {item.symbol: Tape(item.symbol) for item in self.instruments}
         self.trade_watchers: list[Callable[[Trade], None]] = []

@@ -245,3 +245,10 @@ def gone() -> RefusedError:
 def under_maintenance() -> RefusedError:
     """The exchange is down for maintenance."""
     return RefusedError(-1016, "This service is no longer available.", 503)
+
+
+def no_answer() -> RefusedError:
+    """The mirrored exchange, whose answer this would be, gave none."""
+    return RefusedError(
+        -1001, "Internal error; unable to process your request. Please try again.", 500
+    )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from heapq import merge
 from typing import Any
 
 import msgspec
 
+from holdfast.errors import RejectedError, RetryableError
 from holdfast.exchange import errors, signing, substitutes
 from holdfast.exchange.account_calls import ACCOUNT_ROUTES
 from holdfast.exchange.accounts import Account
@@ -53,8 +54,16 @@ class _Passage(msgspec.Struct, frozen=True):
     context: Context
 
 
+# An unsigned question to the mirrored exchange: path and parameters, see `flow.LiveFlow.history`.
+History = Callable[[str, Mapping[str, str]], Awaitable[bytes]]
+
+
 class Gateway:
-    """Stands between the doors and the exchange."""
+    """Stands between the doors and the exchange.
+
+    Attributes:
+        history: answers what is the mirrored exchange's to answer; None where none is mirrored.
+    """
 
     def __init__(self, exchange: Exchange, limits: Limits) -> None:
         self.exchange = exchange
@@ -66,6 +75,7 @@ class Gateway:
         self._queries: deque[RequestRecord] = deque(maxlen=QUERIES_KEPT)
         self._requests_seen = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.history: History | None = None
         exchange.lag_ms = lambda source: self.faults.draw_lag_ms(source.value)
         exchange.event_watchers.append(self._give_back_orders)
 
@@ -181,6 +191,8 @@ class Gateway:
             deadline.check_not_ahead(server_ns)
             deadline.check(server_ns)
         context = Context(self.exchange, self.gatekeeper, params, server_ns, account)
+        if route.is_passed_on and self.history is not None:
+            context.passed_on = await _ask(self.history, context, call)
         passage = _Passage(call, record, route, context)
         if not route.reaches_engine or account is None or deadline is None:
             return self._finish(passage)
@@ -304,6 +316,19 @@ class Gateway:
         if call.signature:
             (self._queries if call.method == "GET" else self._commands).append(record)
         return record
+
+
+async def _ask(history: History, context: Context, call: Call) -> msgspec.Raw:
+    """The mirrored exchange's answer, about symbols that are mirrored; RefusedError without one."""
+    if not call.params.get("symbol"):
+        raise errors.missing_parameter("symbol")
+    context.exchange.listing(call.params["symbol"])
+    try:
+        return msgspec.Raw(await history(call.path, call.params))
+    except RejectedError as refusal:
+        raise RefusedError(int(refusal.code), refusal.reason) from refusal
+    except RetryableError as error:
+        raise errors.no_answer() from error
 
 
 def _consume(task: asyncio.Task[Reply]) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from holdfast.domain.money import ZERO, floor_to
 from holdfast.domain.order import Side
 from holdfast.exchange.accounts import Account
-from holdfast.exchange.book import Half, Level
+from holdfast.exchange.book import Level, Offers
 from holdfast.exchange.orders import Order
 
 
@@ -20,7 +20,7 @@ def is_beyond(price: Decimal, limit: Decimal, side: Side) -> bool:
     return price > limit if side is Side.BUY else price < limit
 
 
-def would_match(half: Half, limit: Decimal, side: Side) -> bool:
+def would_match(half: Offers, limit: Decimal, side: Side) -> bool:
     """Whether an order of `side` with this limit would trade at once."""
     return half.best is not None and not is_beyond(half.best.price, limit, side)
 
@@ -33,7 +33,7 @@ def available(account: Account | None, level: Level) -> Decimal:
     return level.quantity - sum(own, ZERO)
 
 
-def sweep_cost(account: Account, half: Half, quantity: Decimal) -> Decimal:
+def sweep_cost(account: Account, half: Offers, quantity: Decimal) -> Decimal:
     """What taking `quantity` (or all there is) costs now, quote units without fees."""
     best = half.best
     if best is not None and best.quantity >= quantity and not account.open_orders:
@@ -48,7 +48,7 @@ def sweep_cost(account: Account, half: Half, quantity: Decimal) -> Decimal:
     return cost
 
 
-def quantity_for(account: Account, half: Half, budget: Decimal, step: Decimal) -> Decimal:
+def quantity_for(account: Account, half: Offers, budget: Decimal, step: Decimal) -> Decimal:
     """How much `budget` quote units trade for now, base units on the step."""
     total = ZERO
     for level in half.levels():
@@ -61,7 +61,7 @@ def quantity_for(account: Account, half: Half, budget: Decimal, step: Decimal) -
     return total
 
 
-def fills_whole(order: Order, half: Half) -> bool:
+def fills_whole(order: Order, half: Offers) -> bool:
     """Whether the book holds all that `order` wants within its limit."""
     left = order.remaining
     for level in half.levels():

@@ -13,7 +13,7 @@ from typing import Final
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
-from holdfast.exchange.book import Book
+from holdfast.exchange.book import Book, TwoSides
 from holdfast.exchange.filters import Rules, rules_of
 from holdfast.exchange.orders import Kind, Order, Trade
 
@@ -107,21 +107,32 @@ def _stop_price(order: Order) -> Decimal:
 
 
 class Listing:
-    """A symbol that trades here."""
+    """A symbol that trades here.
 
-    def __init__(self, instrument: Instrument) -> None:
+    Attributes:
+        is_mirror: whether it shows another exchange's market, to which nothing done here is added.
+    """
+
+    is_mirror = False
+
+    def __init__(self, instrument: Instrument, book: TwoSides | None = None) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
         self.base = instrument.base
         self.quote = instrument.quote
         self.rules: Rules = rules_of(instrument)
-        self.book = Book()
+        self.book: TwoSides = Book() if book is None else book
         self.triggers = Triggers()
         self.average = AveragePrice()
         self.last_price: Decimal | None = None
         self.last_order_id = 0
         self.last_trade_id = 0
         self.house: dict[int, Order] = {}
+
+    @property
+    def status(self) -> str:
+        """Whether it takes orders, in the exchange's words."""
+        return "TRADING" if self.rules.is_trading else "HALT"
 
     def print_trade(
         self, price: Decimal, quantity: Decimal, at_ns: int, *, buyer_is_maker: bool

@@ -89,6 +89,8 @@ def aggregate_trades(context: Context) -> Any:
 
 def klines(context: Context) -> Any:
     """Candles of an interval, oldest first, the last one open."""
+    if context.passed_on is not None:
+        return context.passed_on
     params = context.params
     tape = _tape(context)
     interval = params.required("interval")
@@ -116,6 +118,8 @@ def average_price(context: Context) -> Any:
 
 def day_ticker(context: Context) -> Any:
     """The last 24 hours of one symbol or of all."""
+    if context.passed_on is not None:
+        return context.passed_on
     now_ns = context.exchange.now_ns()
     return _each(
         context,
@@ -160,7 +164,7 @@ def symbol_info(listing: Listing) -> payloads.Json:
     instrument = listing.instrument
     return {
         "symbol": instrument.venue_symbol,
-        "status": "TRADING" if listing.rules.is_trading else "HALT",
+        "status": listing.status,
         "baseAsset": instrument.base,
         "baseAssetPrecision": 8,
         "quoteAsset": instrument.quote,
@@ -269,9 +273,11 @@ MARKET_ROUTES = {
     ("GET", "/api/v3/trades"): Route(answer=trades, weight=flat(25)),
     ("GET", "/api/v3/historicalTrades"): Route(answer=trades, weight=flat(25)),
     ("GET", "/api/v3/aggTrades"): Route(answer=aggregate_trades, weight=flat(4)),
-    ("GET", "/api/v3/klines"): Route(answer=klines, weight=flat(2)),
+    ("GET", "/api/v3/klines"): Route(answer=klines, weight=flat(2), is_passed_on=True),
     ("GET", "/api/v3/avgPrice"): Route(answer=average_price, weight=flat(2)),
-    ("GET", "/api/v3/ticker/24hr"): Route(answer=day_ticker, weight=by_symbol(2, 80)),
+    ("GET", "/api/v3/ticker/24hr"): Route(
+        answer=day_ticker, weight=by_symbol(2, 80), is_passed_on=True
+    ),
     ("GET", "/api/v3/ticker/price"): Route(answer=price_ticker, weight=by_symbol(2, 4)),
     ("GET", "/api/v3/ticker/bookTicker"): Route(answer=book_ticker, weight=by_symbol(2, 4)),
     ("GET", "/fapi/v1/exchangeInfo"): Route(answer=no_symbols, weight=flat(1)),

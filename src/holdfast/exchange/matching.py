@@ -15,7 +15,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side, TimeInForce
 from holdfast.exchange import admission, filters, liquidity, settlement
 from holdfast.exchange.accounts import Account
-from holdfast.exchange.book import Half
+from holdfast.exchange.book import Offers
 from holdfast.exchange.errors import bad_symbol, unknown_order_to_cancel
 from holdfast.exchange.flow import Place, Remove
 from holdfast.exchange.listing import Listing
@@ -73,10 +73,13 @@ class Engine:
     """All markets of one exchange."""
 
     def __init__(self, instruments: Iterable[Instrument], listener: Listener | None = None) -> None:
-        self.listings = {item.symbol: Listing(item) for item in instruments}
+        self.listings: dict[str, Listing] = {item.symbol: self._list(item) for item in instruments}
         self.listener: Listener = listener or Silence()
         self._sequence = 0
         self._restored: list[Order] = []
+
+    def _list(self, instrument: Instrument) -> Listing:
+        return Listing(instrument)
 
     def listing(self, symbol: str) -> Listing:
         """The market called `symbol` (`BASE/QUOTE`); RefusedError when there is none."""
@@ -94,8 +97,8 @@ class Engine:
             RefusedError: the exchange's answer; nothing has changed.
         """
         listing = self.listing(ticket.symbol)
-        rules, book = listing.rules, listing.book
-        half = book.asks if ticket.side is _BUY else book.bids
+        rules = listing.rules
+        half = listing.book.facing(ticket.side, account)
         filters.check(ticket, rules, listing.average.value)
         admission.check(account, ticket, listing, half)
         quantity = ticket.quantity
@@ -196,18 +199,21 @@ class Engine:
         for order in restored:
             listing = self.listings[order.symbol]
             if order.is_working:
-                self._work(listing, order, at_ns)
+                self._rejoin(listing, order, at_ns)
             elif order.account is not None:
                 order.account.open(order)
                 listing.triggers.add(order)
             self._run_triggers(listing, at_ns)
 
+    def _rejoin(self, listing: Listing, order: Order, at_ns: int) -> None:
+        """Bring one that was in the book back: it trades with what has come its way meanwhile."""
+        self._work(listing, order, at_ns)
+
     # --- Matching ------------------------------------------------------------------------------
 
     def _work(self, listing: Listing, order: Order, at_ns: int) -> None:
         """Match `order`; what remains rests or expires, as its time in force says."""
-        book = listing.book
-        half = book.asks if order.side is _BUY else book.bids
+        half = listing.book.facing(order.side, order.account)
         lasting = order.time_in_force
         if lasting is not _FOK or liquidity.fills_whole(order, half):
             self._take(listing, half, order, at_ns)
@@ -215,13 +221,11 @@ class Engine:
             return
         if order.price is not None and lasting is _GTC:
             if order.remaining:
-                book.half(order.side).add(order, order.price)
-                if order.account is not None:
-                    order.account.open(order)
+                rest(listing, order, order.price)
         elif order.account is not None:
             self._end(listing, order, Status.EXPIRED, at_ns)
 
-    def _take(self, listing: Listing, half: Half, taker: Order, at_ns: int) -> None:
+    def _take(self, listing: Listing, half: Offers, taker: Order, at_ns: int) -> None:
         """Trade against the best of `half` until the taker's limit, quantity or the book ends."""
         limit, is_buy, account = taker.price, taker.side is _BUY, taker.account
         while taker.remaining:
@@ -252,7 +256,8 @@ class Engine:
                 listing.house.pop(maker.house_key, None)
             if account is not None:
                 self._book_fill(listing, account, taker, trade)
-            self.listener.on_trade(trade)
+            if not listing.is_mirror:
+                self.listener.on_trade(trade)
 
     def _book_fill(self, listing: Listing, account: Account, order: Order, trade: Trade) -> None:
         """Enter a trade into the books of one side of it."""
@@ -342,6 +347,13 @@ def _accepted(account: Account, ticket: Ticket, quantity: Decimal, at_ns: int) -
     return order
 
 
+def rest(listing: Listing, order: Order, price: Decimal) -> None:
+    """Let an order wait in the book."""
+    listing.book.half(order.side).add(order, price)
+    if order.account is not None:
+        order.account.open(order)
+
+
 def _take_out(listing: Listing, order: Order) -> None:
     """Take an order from where it waits: the book, or the triggers."""
     if not order.is_working:
@@ -359,6 +371,6 @@ def _can_pay_at_market(listing: Listing, order: Order) -> bool:
     order.unit_hold = ZERO
     if order.side is not _BUY:
         return True
-    need = liquidity.sweep_cost(account, listing.book.asks, order.remaining)
+    need = liquidity.sweep_cost(account, listing.book.facing(_BUY, account), order.remaining)
     share = settlement.spend_factor(account, order.side, listing)
     return account.balance(listing.quote).free >= need * share

@@ -30,6 +30,7 @@ class Context:
 
     Attributes:
         server_ns: the clock of the gateway that the call came to, which may be off.
+        passed_on: the mirrored exchange's own answer to a call that is its to answer.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Context:
         self.gatekeeper = gatekeeper
         self.params = params
         self.server_ns = server_ns
+        self.passed_on: msgspec.Raw | None = None
         self._account = account
 
     @property
@@ -63,6 +65,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         is_signed: carries key, timestamp and signature.
         reaches_engine: is checked against its deadline twice more on the way.
         places_order: counts as an order of the account.
+        is_passed_on: is answered by the mirrored exchange where one is mirrored.
     """
 
     answer: Callable[[Context], Any]
@@ -70,6 +73,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     is_signed: bool = False
     reaches_engine: bool = False
     places_order: bool = False
+    is_passed_on: bool = False
 
 
 def flat(weight: int) -> Callable[[Params], int]:

@@ -19,9 +19,10 @@ from holdfast.errors import ConfigError
 from holdfast.exchange.admin import Admin
 from holdfast.exchange.core import Exchange
 from holdfast.exchange.faults import Fault
-from holdfast.exchange.flow import Flow
+from holdfast.exchange.flow import Flow, LiveFlow
 from holdfast.exchange.gateway import Gateway
 from holdfast.exchange.limits import Limits
+from holdfast.exchange.live import LivePump
 from holdfast.exchange.pump import Pump
 from holdfast.exchange.rest import RestDoor
 from holdfast.exchange.statelog import StateLog
@@ -38,7 +39,7 @@ class Desk:
     """An exchange with its gateway, doors and market, single-threaded.
 
     Args:
-        flow: the market; its events happen while `run` does.
+        flow: the market; its events happen while `run` does, at their own pace when it is live.
         now_ns: exchange time, UTC nanoseconds; a simulation passes its own.
         seed: of keys and of all draws of faults.
         speed: market seconds per exchange second; 0 is as fast as the loop turns.
@@ -49,7 +50,7 @@ class Desk:
 
     def __init__(
         self,
-        flow: Flow,
+        flow: Flow | LiveFlow,
         *,
         now_ns: Callable[[], int] = time.time_ns,
         seed: int = 0,
@@ -58,12 +59,18 @@ class Desk:
         limits: Limits | None = None,
         faults: Iterable[Fault] = (),
     ) -> None:
-        self.exchange = Exchange(flow.instruments, now_ns=now_ns, seed=seed)
+        depths = flow.depths if isinstance(flow, LiveFlow) else None
+        self.exchange = Exchange(flow.instruments, now_ns=now_ns, seed=seed, depths=depths)
         self.gateway = Gateway(self.exchange, limits or Limits())
         self.user_streams = UserStreams(self.exchange, self.gateway.faults)
         self.market_streams = MarketStreams(self.gateway)
         self.admin = Admin(self.gateway)
-        self.pump = Pump(self.exchange, flow, speed=speed, warm_up_s=warm_up_s)
+        self.pump: Pump | LivePump
+        if isinstance(flow, LiveFlow):
+            self.gateway.history = flow.history
+            self.pump = LivePump(self.exchange, flow, self.market_streams)
+        else:
+            self.pump = Pump(self.exchange, flow, speed=speed, warm_up_s=warm_up_s)
         self.ws_api = WsApiDoor(self.gateway, self.user_streams)
         self.gateway.incidents.on_closing += [self.ws_api.part_all, self.market_streams.part_all]
         self.gateway.incidents.on_revoked.append(self.user_streams.terminate)
@@ -79,6 +86,13 @@ class Desk:
             app.router.add_get(path, self.market_streams.handle)
         app.router.add_route("*", "/{path:.*}", RestDoor(self.gateway).handle)
         return app
+
+    async def warm_up(self) -> None:
+        """Have a market before the doors open: history, or what is mirrored as it is now."""
+        if isinstance(self.pump, LivePump):
+            await self.pump.warm_up()
+        else:
+            self.pump.warm_up()
 
     async def run(self) -> None:
         """Let the market happen and the streams tick, until cancelled."""
@@ -121,7 +135,7 @@ class Running:
 
 @asynccontextmanager
 async def serve(
-    flow: Flow,
+    flow: Flow | LiveFlow,
     *,
     port: int = 0,
     seed: int = 0,
@@ -146,7 +160,7 @@ async def serve(
         flow, now_ns=now_ns, seed=seed, speed=speed, warm_up_s=warm_up_s, limits=limits,
         faults=faults,
     )
-    desk.pump.warm_up()
+    await desk.warm_up()
     # After the warm-up: what happened while nobody was there must not trade with anybody.
     async with (
         kept_state(desk.exchange, state_dir),

@@ -16,6 +16,7 @@ from holdfast.domain.money import ZERO
 from holdfast.exchange import payloads
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import FaultKind
+from holdfast.exchange.flow import Relay
 from holdfast.exchange.gateway import Gateway
 from holdfast.exchange.limits import Window
 from holdfast.exchange.listing import Listing
@@ -92,9 +93,16 @@ class MarketStreams:
         for listing in self._exchange.engine.listings.values():
             name = self._names[listing.symbol]
             self._publish_depth(listing, name, wanted, now_ns, each_second=each_second)
+            if listing.is_mirror:
+                continue  # its candles and tickers are relayed as the other exchange counts them
             self._publish_candles(listing, name, wanted, now_ns)
             if each_second:
                 self._publish_tickers(listing, name, wanted, now_ns)
+
+    def relay(self, event: Relay) -> None:
+        """Pass on what the mirrored exchange sent, to those who want it."""
+        if event.stream in self._wanted():
+            self._publish(event.stream, msgspec.json.decode(event.body))
 
     def part_all(self) -> None:
         """Say that the server goes away, and close every connection."""

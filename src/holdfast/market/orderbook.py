@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.domain.money import ZERO
 from holdfast.errors import RetryableError
 
 Level = tuple[Decimal, Decimal]
@@ -100,6 +101,14 @@ class OrderBook:
     def asks(self) -> Iterator[Level]:
         """All asks, the lowest first."""
         return self._asks.levels()
+
+    def bid_at(self, price: Decimal) -> Decimal:
+        """What is bid at a price, 0 for nothing."""
+        return self._bids.at(price)
+
+    def ask_at(self, price: Decimal) -> Decimal:
+        """What is asked at a price, 0 for nothing."""
+        return self._asks.at(price)
 
     def apply(self, diff: Diff) -> bool:
         """Take a change in; what the book has already is ignored.
@@ -201,6 +210,9 @@ class _Side:
 
     def best(self) -> Level | None:
         return next(self.levels(), None)
+
+    def at(self, price: Decimal) -> Decimal:
+        return self._quantities.get(price, ZERO)
 
     def levels(self) -> Iterator[Level]:
         for key in self._keys:

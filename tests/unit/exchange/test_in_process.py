@@ -23,7 +23,7 @@ async def session(seed: int) -> tuple[dict[str, Any], list[tuple[int, bytes]]]:
         Fault(FaultKind.DROP_REQUEST, probability=0.1),
     ]
     desk = Desk(LadderFlow(), now_ns=clock, seed=seed, speed=0, warm_up_s=1, faults=faults)
-    desk.pump.warm_up()
+    await desk.warm_up()
     account = desk.exchange.open_account({"USDT": Decimal(100_000)})
     replies = []
     for number in range(40):
