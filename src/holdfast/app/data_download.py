@@ -20,13 +20,14 @@ import msgspec
 import polars as pl
 
 from holdfast.domain.market import Bar
+from holdfast.domain.timeframe import span_start, timeframe_s, timeframe_text
 from holdfast.errors import ConfigError, RetryableError, UnreachableError
 from holdfast.market import rules, spans
-from holdfast.market.bar_table import SCHEMA, span_start
+from holdfast.market.bar_table import SCHEMA
 from holdfast.market.catalogue import DEFAULT_FOLDER, Catalogue, Entry, Rows
 from holdfast.market.cells import ROW
 from holdfast.market.findings import TOLD_FAULTS
-from holdfast.market.names import timeframe_s, timeframe_text, unified
+from holdfast.market.names import unified
 from holdfast.market.rules import Fault
 from holdfast.market.spans import Span
 from holdfast.market.stamp import instant_ns, iso

@@ -32,6 +32,7 @@ from holdfast.domain.fact import (
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import Bar, Quote
 from holdfast.domain.order import AttemptState
+from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import ConfigError, RejectedError, RetryableError
@@ -60,7 +61,6 @@ log = get_logger("app.trader")
 
 LONGEST_HISTORY_BARS = 5000
 STOP_TIMEOUT_S = 2.0
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class Trader:
@@ -393,11 +393,6 @@ def make_bot(config: Bot, ask: Callable[[Strategy, View], Wish] | None = None) -
         limits=config.limits,
         ask=ask,
     )
-
-
-def timeframe_s(text: str) -> int:
-    """Seconds of a bar called `1s`, `5m`, `1h`, `1d`."""
-    return int(text[:-1]) * _UNITS_S[text[-1]]
 
 
 def config_text(bot: BotRuntime, written: Bot) -> str:

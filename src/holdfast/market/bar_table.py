@@ -10,35 +10,26 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from html import escape
-from typing import TypeVar
 
 import msgspec
 import polars as pl
 
-from holdfast.domain.market import Bar, BarColumns
+from holdfast.domain.market import NS_PER_S, Bar, BarColumns
+from holdfast.domain.timeframe import phase_ns, timeframe_s, timeframe_text
 from holdfast.errors import ConfigError
 from holdfast.market import exact
-from holdfast.market.names import timeframe_s, timeframe_text
 from holdfast.market.stamp import instant_ns, iso
 
 SCHEMA = pl.Schema({
     "open_ns": pl.Int64, "open": pl.Float64, "high": pl.Float64, "low": pl.Float64,
     "close": pl.Float64, "volume": pl.Float64,
 })  # fmt: skip
-_SECOND_NS = 1_000_000_000
-_WEEK_S = 604_800
-# The epoch was a Thursday: four days later begins the first whole week.
-_MONDAY_NS = 4 * 86_400 * _SECOND_NS
 _SHOWN = 5
 
 
-At = TypeVar("At", int, pl.Expr)
-
-
-def span_start(at_ns: At, bar_s: int) -> At:
-    """When the bar of `bar_s` seconds that holds `at_ns` opens: from 00:00 UTC, or from Monday."""
-    phase_ns = _MONDAY_NS if bar_s % _WEEK_S == 0 else 0
-    return at_ns - (at_ns - phase_ns) % (bar_s * _SECOND_NS)
+def starts_of(column: pl.Expr, bar_s: int) -> pl.Expr:
+    """When the bar opens that holds each time of a column."""
+    return column - (column - phase_ns(bar_s)) % (bar_s * NS_PER_S)
 
 
 class Gap(msgspec.Struct, frozen=True, rename={"from_": "from"}):
@@ -120,7 +111,7 @@ class BarTable:
     @property
     def end_ns(self) -> int:
         """When the last bar closed."""
-        return self.last_ns + self.bar_s * _SECOND_NS
+        return self.last_ns + self.bar_s * NS_PER_S
 
     def between(
         self, since: str | int | date | None = None, until: str | int | date | None = None
@@ -163,8 +154,8 @@ class BarTable:
             )
         if not len(self):
             return self._with(self.frame, bar_s)
-        span_ns = bar_s * _SECOND_NS
-        start_ns = span_start(pl.col("open_ns"), bar_s)
+        span_ns = bar_s * NS_PER_S
+        start_ns = starts_of(pl.col("open_ns"), bar_s)
         parts = self.frame.with_columns(start_ns.alias("start_ns")).filter(
             pl.col("start_ns") >= self.first_ns, pl.col("start_ns") + span_ns <= self.end_ns
         )
@@ -178,7 +169,7 @@ class BarTable:
 
     def gaps(self) -> list[Gap]:
         """The holes, oldest first: where bars of this length are missing between others."""
-        span_ns = self.bar_s * _SECOND_NS
+        span_ns = self.bar_s * NS_PER_S
         wide = self.frame.select(
             "open_ns", pl.col("open_ns").shift(1).alias("before_ns")
         ).filter(pl.col("open_ns") - pl.col("before_ns") >= 2 * span_ns)
@@ -194,7 +185,7 @@ class BarTable:
 
     def bars(self) -> Iterator[Bar]:
         """The bars one by one as exact numbers, oldest first."""
-        span_ns = self.bar_s * _SECOND_NS
+        span_ns = self.bar_s * NS_PER_S
         for open_ns, *numbers in self.frame.iter_rows():
             yield Bar(
                 self.symbol, open_ns, open_ns + span_ns,

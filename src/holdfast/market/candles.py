@@ -10,8 +10,9 @@ from decimal import Decimal
 import polars as pl
 
 from holdfast.domain.market import Bar, Trade
+from holdfast.domain.timeframe import span_start
 from holdfast.market import exact
-from holdfast.market.bar_table import SCHEMA, span_start
+from holdfast.market.bar_table import SCHEMA, starts_of
 
 _SECOND_NS = 1_000_000_000
 
@@ -76,7 +77,7 @@ def candles_of(trades: pl.DataFrame, bar_s: int) -> pl.DataFrame:
     """
     if not len(trades):
         return pl.DataFrame(schema=SCHEMA)
-    spans = trades.with_columns(span_start(pl.col("time_ns"), bar_s).alias("open_ns"))
+    spans = trades.with_columns(starts_of(pl.col("time_ns"), bar_s).alias("open_ns"))
     price = pl.col("price")
     built = spans.group_by("open_ns", maintain_order=True).agg(
         price.first().alias("open"), price.max().alias("high"), price.min().alias("low"),

@@ -19,11 +19,11 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.market import spans
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.market.findings import Findings, gaps_in_ids
-from holdfast.market.names import timeframe_s
 from holdfast.market.stamp import iso
 
 DEFAULT_FOLDER = Path(".holdfast/data")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from holdfast.domain.timeframe import timeframe_text
 from holdfast.market.bar_table import SCHEMA, BarTable, Gap
 from holdfast.market.columns import Kind
 from holdfast.market.intake import Intake
-from holdfast.market.names import timeframe_text
 from holdfast.market.rules import Fault
 from holdfast.market.stamp import iso
 

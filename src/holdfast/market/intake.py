@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
+from holdfast.domain.timeframe import timeframe_s, timeframe_text
 from holdfast.errors import ConfigError
 from holdfast.market import names, rules
 from holdfast.market.cells import ROW, Cells, read_cells, read_file
 from holdfast.market.columns import Kind, Layout
-from holdfast.market.names import timeframe_s, timeframe_text
 from holdfast.market.numbers import to_floats
 from holdfast.market.raw_messages import looks_raw
 from holdfast.market.read import (

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.market.candles import candles_of
 from holdfast.market.columns import Kind
 from holdfast.market.intake import Intake, Told, take_in
-from holdfast.market.names import timeframe_s
 
 
 def load_bars(path: Path, told: Told) -> BarTable:

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import re
 
-from holdfast.errors import ConfigError
+from holdfast.domain.timeframe import length_s
 
 # Longest first: BTCUSDT is BTC against USDT, not BTCUSD against T.
 QUOTES = (
     "FDUSD", "USDT", "USDC", "TUSD", "BUSD", "DAI", "USD", "EUR", "GBP", "TRY", "BRL", "JPY",
     "BTC", "ETH", "BNB",
 )  # fmt: skip
-_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _WORD_S = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "daily": 86_400}
 _WORD_S |= {"hourly": 3600, "day": 86_400}
-_UNITS_LONGEST_FIRST = sorted(_UNIT_S.items(), key=lambda item: -item[1])
 _PAIR = re.compile(r"([A-Z0-9]{2,10})[_/-]([A-Z0-9]{3,5})(?![A-Z0-9])")
-_LENGTH = re.compile(r"(\d{1,2})([smhdw])")
 _DAY = re.compile(r"(?<!\d)(?:19|20)\d{6}(?!\d)")
 
 
@@ -67,36 +64,12 @@ def written_symbol_in(name: str) -> str | None:
 def bar_length_in(name: str) -> int | None:
     """Seconds of a bar as a file name tells it (`BTC_USDT-5m`), None when it does not."""
     for word in _words(name):
-        length = _LENGTH.fullmatch(word)
-        if length is not None:
-            return int(length[1]) * _UNIT_S[length[2]]
+        seconds = length_s(word)
+        if seconds is not None:
+            return seconds
         if word.lower() in _WORD_S:
             return _WORD_S[word.lower()]
     return None
-
-
-def timeframe_s(text: str) -> int:
-    """Seconds of a bar from the usual spelling, `5m`.
-
-    Raises:
-        ConfigError: it is no length of a bar.
-    """
-    length = _LENGTH.fullmatch(text)
-    if length is None or int(length[1]) == 0:
-        raise ConfigError(
-            f"seen: timeframe {text!r}; expected: a number and one of s, m, h, d, w; "
-            "do: write 5m for five minutes"
-        )
-    return int(length[1]) * _UNIT_S[length[2]]
-
-
-def timeframe_text(seconds: int) -> str:
-    """The usual spelling of a bar's length: `1h` for 3600, in the largest unit that divides it."""
-    unit, unit_s = next(item for item in _UNITS_LONGEST_FIRST if seconds % item[1] == 0)
-    # A week is written as such only alone: 14 days are 14d.
-    if unit == "w" and seconds != unit_s:
-        unit, unit_s = "d", _UNIT_S["d"]
-    return f"{seconds // unit_s}{unit}"
 
 
 def day_in(name: str) -> str | None:

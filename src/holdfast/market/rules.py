@@ -8,9 +8,9 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from holdfast.domain.timeframe import timeframe_text
 from holdfast.market.cells import ROW
 from holdfast.market.columns import Kind, Layout
-from holdfast.market.names import timeframe_text
 from holdfast.market.stamp import iso
 
 NUMBERS = {
