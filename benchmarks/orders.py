@@ -81,7 +81,7 @@ def run() -> list[Row]:
 
 def orders_per_s(orders: int) -> float:
     """Run one path of `orders` orders and check that each was filled."""
-    bot = BotRuntime("flip", Flip(), symbol="BTC/USDT", timeframe_s=60, limits=LIMITS)
+    bot = BotRuntime("flip", Flip(), symbols=("BTC/USDT",), timeframe_s=60, limits=LIMITS)
     path = InProcess(
         (BTC_USDT,),
         (bot,),

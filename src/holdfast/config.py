@@ -128,6 +128,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         strategy: a shipped one's name, or `FILE:Class`.
         symbols: unified, `BASE/QUOTE`; the first is the primary one.
         timeframe: of the primary bars.
+        join_timeout_s: how long bars that close together are waited for, with several symbols;
+            what is missing then is shown as stale.
         params: of the strategy, checked by the strategy itself.
         limits: of this bot; the account's bind as well.
     """
@@ -136,11 +138,18 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     strategy: Annotated[str, msgspec.Meta(min_length=1)]
     symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1)]
     timeframe: Timeframe = "1m"
+    join_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     limits: WrittenLimits = msgspec.field(default_factory=WrittenLimits)
 
     def __post_init__(self) -> None:
         _check_unique("symbols", self.symbols)
+        quotes = sorted({symbol.split("/")[1] for symbol in self.symbols})
+        if len(quotes) > 1:
+            raise ValueError(
+                f"`symbols` are paid in {', '.join(quotes)}, expected one quote asset per bot: its "
+                "weights and its profit are measured in it"
+            )
         _check_allowed(self.symbols, self.limits, "limits.symbols")
 
 

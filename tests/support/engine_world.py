@@ -76,11 +76,14 @@ def bot(
     name: str = "bot",
     *,
     symbol: str = "BTC/USDT",
+    symbols: tuple[str, ...] = (),
     limits: Limits = FREE_LIMITS,
     strategy: Strategy | None = None,
 ) -> BotRuntime:
     """A bot on one-minute bars that wishes what it is told."""
-    return BotRuntime(name, strategy or Scripted(), symbol=symbol, timeframe_s=60, limits=limits)
+    return BotRuntime(
+        name, strategy or Scripted(), symbols=symbols or (symbol,), timeframe_s=60, limits=limits
+    )
 
 
 class Resting(msgspec.Struct):
@@ -191,6 +194,18 @@ class World:
         self.take(Ticked(self.now_ns))
         self.bars.append(self.bar_at(self.prices[symbol], symbol))
         return self.take(BarClosed(self.bars[-1]))
+
+    def bars_close(self, *symbols: str, **prices: int) -> list[Action]:
+        """A minute passes and the bars of several symbols close; prices by base asset."""
+        self.now_ns = self.now_ns // MINUTE_NS * MINUTE_NS + MINUTE_NS
+        self.take(Ticked(self.now_ns))
+        actions: list[Action] = []
+        for symbol in symbols:
+            base = symbol.split("/")[0]
+            self.prices[symbol] = Decimal(prices.get(base, self.prices[symbol]))
+            self.bars.append(self.bar_at(self.prices[symbol], symbol))
+            actions += self.take(BarClosed(self.bars[-1]))
+        return actions
 
     def bar_at(self, price: Decimal, symbol: str = "BTC/USDT") -> Bar:
         """The minute that ended last, at one price throughout."""
@@ -466,7 +481,7 @@ class World:
         """The process dies where it stands, and another one takes up the journal."""
         bots = tuple(
             BotRuntime(
-                b.name, renewed(b.strategy), symbol=b.symbol, timeframe_s=60, limits=b.limits
+                b.name, renewed(b.strategy), symbols=b.symbols, timeframe_s=60, limits=b.limits
             )
             for b in self.bots
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import decimal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +35,8 @@ from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
 from holdfast.ledger.state import AccountState, BotState, LiveOrder
-from holdfast.strategy.api import Exit, Facts, HeldPosition, Strategy, View
+from holdfast.strategy.api import Exit, Facts, HeldPosition, OpenOrder, Setup, Strategy, View
+from holdfast.strategy.feed import Feed
 from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
@@ -82,10 +83,12 @@ class Run(msgspec.Struct, frozen=True):
 class _BarAt(View):
     """The view of one bar after the other, without an object for each."""
 
-    __slots__ = ("_made", "_made_at", "at", "bars")
+    __slots__ = ("_columns", "_made", "_made_at", "at")
 
     def __init__(self, bars: BarColumns, facts: Facts) -> None:
-        self.bars = bars
+        self._columns = bars
+        self._bars = None
+        self.stale = frozenset()
         self.at = 0
         self._made, self._made_at = bars.bar(0), 0
         self.position = HeldPosition(ZERO, ZERO)
@@ -98,12 +101,12 @@ class _BarAt(View):
     def bar_at(self, at: int) -> Bar:
         """Bar number `at`, made once however often it is looked at."""
         if at != self._made_at:
-            self._made, self._made_at = self.bars.bar(at), at
+            self._made, self._made_at = self._columns.bar(at), at
         return self._made
 
     @property
     def time_ns(self) -> int:
-        return self.bars.open_ns[self.at] + self.bars.bar_s * NS_PER_S
+        return self._columns.open_ns[self.at] + self._columns.bar_s * NS_PER_S
 
 
 class Backtest(SteppedAccount):
@@ -129,12 +132,12 @@ class Backtest(SteppedAccount):
         self.bot = BotRuntime(
             _BOT,
             strategy,
-            symbol=bars.symbol,
+            symbols=(bars.symbol,),
             timeframe_s=bars.bar_s,
             limits=limits,
             ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
         )
-        self._indicators, self.bot.indicators = self.bot.indicators, ()  # and fed them
+        self._indicators, self.bot.feed = self.bot.feed.indicators, Feed(Setup())  # and fed them
         super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
         self._decide = strategy.decide
         self._wish: Wish = KEEP
@@ -306,9 +309,17 @@ class Backtest(SteppedAccount):
         marks.take(self.bars.symbol, exact(self.bars.close[self._view.at]))
         return marks.equity()
 
-    def last_exit(self, now_ns: int) -> Exit | None:
+    def positions(self) -> Mapping[str, HeldPosition]:
+        """Of the bot, in each of its symbols."""
+        return self.engine.facts[_BOT].positions()
+
+    def last_exits(self, now_ns: int) -> Mapping[str, Exit]:
         """How the bot came to be flat last."""
-        return self.engine.facts[_BOT].last_exit(now_ns)
+        return self.engine.facts[_BOT].last_exits(now_ns)
+
+    def orders(self) -> Sequence[OpenOrder]:
+        """The bot's orders that may still execute."""
+        return self.engine.facts[_BOT].orders()
 
     def _broken(self, at: int, why: str) -> RejectedError:
         return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")

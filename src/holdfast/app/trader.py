@@ -30,7 +30,7 @@ from holdfast.domain.fact import (
     OrderMoved,
 )
 from holdfast.domain.instrument import TradingStatus
-from holdfast.domain.market import Bar, Quote
+from holdfast.domain.market import NS_PER_S, Bar, Quote
 from holdfast.domain.order import AttemptState
 from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
@@ -122,7 +122,7 @@ class Trader:
             sweep=self.sweep,
             recorder=self.recorder,
             clock=self.clock,
-            symbols=tuple(dict.fromkeys(bot.symbol for bot in self.bots)),
+            symbols=_symbols(self.bots),
             policy=policy,
             rate=lambda asset: self.engine.prices.get(f"{asset}/{self.account.reporting}"),
             equity=self.engine.marks.equity,
@@ -234,7 +234,7 @@ class Trader:
         That is every symbol of the exchange when one of the bots' is not among them. One that is
         listed no more counts as halted: its books are kept, nothing is sent.
         """
-        wanted = tuple(dict.fromkeys(bot.symbol for bot in self.bots))
+        wanted = _symbols(self.bots)
         listed = {i.symbol: i for i in await self.venue.instruments(wanted)}
         for symbol in wanted:
             known = self.account.instruments.get(symbol)
@@ -248,38 +248,48 @@ class Trader:
 
     def _require_listed(self, listed: frozenset[str]) -> None:
         for bot in self.bots:
-            if bot.symbol not in listed:
-                near = sorted(s for s in listed if s.split("/")[0] == bot.symbol.split("/")[0])
+            for symbol in bot.symbols:
+                if symbol in listed:
+                    continue
+                near = sorted(s for s in listed if s.split("/")[0] == symbol.split("/")[0])
                 raise ConfigError(
-                    f"seen: bot {bot.name} trades {bot.symbol}, which the exchange does not list; "
+                    f"seen: bot {bot.name} trades {symbol}, which the exchange does not list; "
                     f"expected: one of {', '.join((near or sorted(listed))[:8])}; do: correct it"
                 )
 
     def _require_flat_elsewhere(self, bot: BotRuntime) -> None:
         """A bot that is given another symbol would leave the old one to nobody."""
-        left = self.account.elsewhere(bot.name, bot.symbol)
+        left = self.account.elsewhere(bot.name, bot.symbols)
         if left:
             raise ConfigError(
-                f"seen: bot {bot.name} on {bot.symbol}, while it has a position or orders in "
-                f"{', '.join(left)}; expected: a bot that is flat where it no longer trades; do: "
-                "give it its old symbol until it has sold, and the new one to a bot of another name"
+                f"seen: bot {bot.name} on {', '.join(bot.symbols)}, while it has a position or "
+                f"orders in {', '.join(left)}; expected: a bot that is flat where it no longer "
+                "trades; do: give it its old symbol until it has sold, and the new one to a bot of "
+                "another name"
             )
 
     async def catch_up(self, bot: BotRuntime) -> None:
         """Feed the bars that the bot has not seen; only the newest may be decided on."""
-        step_ns = bot.timeframe_s * 1_000_000_000
+        step_ns = bot.timeframe_s * NS_PER_S
         now_ns = self.clock.earliest_ms() * 1_000_000
-        if bot.last_bar is not None:
-            since_ns = bot.last_bar.close_ns
-        else:
-            known = self.account.bots.get(bot.name)
-            wanted = now_ns - (bot.warmup_bars + 1) * step_ns
-            anchor = known.anchor_ns if known is not None and known.anchor_ns else wanted
-            since_ns = max(anchor, now_ns - LONGEST_HISTORY_BARS * step_ns)
-        bars = await self.market.bars(bot.symbol, bot.timeframe_s, since_ns)
-        for bar in bars:
-            fresh = bar is bars[-1] and now_ns - bar.close_ns < step_ns
+        bars: list[Bar] = []
+        for symbol in bot.symbols:
+            since_ns = self._seen_until_ns(bot, symbol, now_ns)
+            bars += await self.market.bars(symbol, bot.timeframe_s, since_ns)
+        for bar in sorted(bars, key=lambda bar: bar.close_ns):
+            fresh = now_ns - bar.close_ns < step_ns
             self.take(BarClosed(bar, live=self._stepping and fresh))
+
+    def _seen_until_ns(self, bot: BotRuntime, symbol: str, now_ns: int) -> int:
+        """Where the bars begin that the bot has not seen: at first those that warm it up."""
+        last = bot.bars.get(symbol)
+        if last is not None:
+            return last.close_ns
+        step_ns = bot.timeframe_s * NS_PER_S
+        warm_ns = (bot.warmup_bars + 1) * step_ns
+        known = self.account.bots.get(bot.name)
+        anchor_ns = known.anchor_ns if known is not None and known.anchor_ns else now_ns - warm_ns
+        return max(anchor_ns, now_ns - max(warm_ns, LONGEST_HISTORY_BARS * step_ns))
 
     # -- while it runs -----------------------------------------------------------------------------
 
@@ -304,8 +314,7 @@ class Trader:
     async def follow_market(self, timeframe_s: int) -> None:
         """Step the engine with bars and quotes as they happen."""
         bots = [bot for bot in self.bots if bot.timeframe_s == timeframe_s]
-        symbols = tuple(dict.fromkeys(bot.symbol for bot in bots))
-        async for event in self.market.stream(symbols, timeframe_s):
+        async for event in self.market.stream(_symbols(bots), timeframe_s):
             match event:
                 case Bar():
                     self.take(BarClosed(event))
@@ -374,21 +383,22 @@ async def trading(
         await asyncio.shield(trader.stop())
 
 
+def _symbols(bots: Iterable[BotRuntime]) -> tuple[str, ...]:
+    """All that they trade, each once."""
+    return tuple(dict.fromkeys(symbol for bot in bots for symbol in bot.symbols))
+
+
 def make_bot(config: Bot, ask: Callable[[Strategy, View], Wish] | None = None) -> BotRuntime:
     """A bot from its configuration.
 
     Raises:
         ConfigError: the strategy or its parameters are unusable.
     """
-    if len(config.symbols) > 1:
-        raise ConfigError(
-            f"seen: bot {config.name} with {len(config.symbols)} symbols; expected: one (several "
-            "come with the strategy lab); do: make one bot per symbol"
-        )
     return BotRuntime(
         config.name,
         create(config.strategy, config.params),
-        symbol=config.symbols[0],
+        symbols=config.symbols,
+        join_timeout_s=config.join_timeout_s,
         timeframe_s=timeframe_s(config.timeframe),
         limits=config.limits,
         ask=ask,
@@ -400,7 +410,7 @@ def config_text(bot: BotRuntime, written: Bot) -> str:
     return _canonical.encode(
         {
             "strategy": written.strategy,
-            "symbol": bot.symbol,
+            **({"symbol": bot.symbol} if len(bot.symbols) == 1 else {"symbols": bot.symbols}),
             "timeframe_s": bot.timeframe_s,
             "params": as_json(bot.strategy),
             "limits": written.limits,

@@ -88,6 +88,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
         trail: the stop follows the closes upward at its distance.
         band: a target is met when the position is as near as this, base units.
         episode: after a stop or a take-profit the target is spent until this changes.
+        since: number of the decision that fixed it, when later ones left it alone; 0 in its own.
     """
 
     leg: str
@@ -105,6 +106,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     trail: bool = False
     band: Decimal = ZERO
     episode: str = ""
+    since: int = 0
 
     @property
     def has_exits(self) -> bool:

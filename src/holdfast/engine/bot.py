@@ -7,16 +7,18 @@ journal knows of a bot (ledger.state), what a wish comes to (engine.resolve).
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import Bar
+from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
-from holdfast.strategy.wish import OneWish, Quotes, Standing, Target, Wish
+from holdfast.strategy.feed import Feed
+from holdfast.strategy.wish import OneWish, Wish, by_symbol
 
-_WISHES: Final = (Target, Quotes, Standing)
+JOIN_TIMEOUT_S: Final = 5.0
+"""How long bars that close together are waited for; exchanges send them within a second or two."""
 MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 
@@ -29,8 +31,10 @@ class BotRuntime:
 
     Attributes:
         name: unique within the account.
-        symbol, timeframe_s: what it trades and the bars it decides on.
-        first_bar, last_bar: the oldest and newest its indicators have seen, None before any.
+        symbols, bar_s: what it trades, its own symbol first, and the bars it decides on.
+        first_bar: the oldest that its indicators have seen, None before any.
+        bars: the newest that they have seen, by symbol.
+        decides_ns: the close that it was, or is to be, asked for last.
         pending: orders handed out for arming and not yet in the journal.
         deciding: a decision was handed out and is not yet in the journal.
         due: a bar closed that could not be decided on yet; decide as soon as that is possible.
@@ -39,7 +43,7 @@ class BotRuntime:
         not_before_ns: no order is handed out before this time, because arming failed.
         ask: calls the strategy; a live process wraps it, to say which bot is deciding.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
-        taking: the price has reached the take-profit, and the position is being left.
+        taking: symbols whose price has reached the take-profit: the position is being left.
     """
 
     def __init__(
@@ -47,30 +51,32 @@ class BotRuntime:
         name: str,
         strategy: Strategy,
         *,
-        symbol: str,
+        symbols: Sequence[str],
         timeframe_s: int,
         limits: Limits,
+        join_timeout_s: float = JOIN_TIMEOUT_S,
         ask: Callable[[Strategy, View], Wish] | None = None,
     ) -> None:
         self.name = name
         self.strategy = strategy
-        self.symbol = symbol
+        self.symbols = tuple(symbols)
         self.timeframe_s = timeframe_s
         self.limits = limits
         self.ask = ask or _ask
-        setup = Setup()
+        self._join_timeout_ns = int(join_timeout_s * NS_PER_S)
+        setup = Setup(self.symbols, timeframe_s)
         try:
             strategy.setup(setup)
             strategy.seal()
-            self.indicators = tuple(setup.indicators)
-            self.warmup_bars = max((one.warmup for one in self.indicators), default=1)
+            self.feed = Feed(setup)
         except Exception as error:
             raise ConfigError(
                 f"seen: setup of bot {name}'s strategy raised {_said(error)}; expected: indicators "
                 "declared; do: correct the strategy or its parameters"
             ) from error
         self.first_bar: Bar | None = None
-        self.last_bar: Bar | None = None
+        self.bars: dict[str, Bar] = {}
+        self.decides_ns = 0
         self.pending = 0
         self.deciding = False
         self.due = False
@@ -78,37 +84,90 @@ class BotRuntime:
         self.failures = 0
         self.not_before_ns = 0
         self.refusals: dict[str, str] = {}
-        self.taking = False
+        self.taking: set[str] = set()
+        self._stale: frozenset[str] = frozenset()
+        self._joining_ns = 0  # the close that bars are waited for, 0 when for none
         self._broken = ""
+
+    @property
+    def symbol(self) -> str:
+        """Its own: the one that a wish without a name is about."""
+        return self.symbols[0]
+
+    @property
+    def quote(self) -> str:
+        """The asset that it pays with."""
+        return self.symbol.split("/")[1]
+
+    @property
+    def last_bar(self) -> Bar | None:
+        """The newest of its own symbol, None before any."""
+        return self.bars.get(self.symbol)
+
+    @property
+    def warmup_bars(self) -> int:
+        """Of its own length, after which every indicator has surely a value."""
+        return self.feed.warmup_bars
 
     @property
     def is_busy(self) -> bool:
         """Whether anything handed out is not in the journal yet."""
         return self.pending > 0 or self.deciding
 
-    def feed(self, bar: Bar) -> bool:
-        """Take a bar in, unless it is not newer than the last; whether to decide on it.
+    # -- bars --------------------------------------------------------------------------------------
 
-        An indicator that raises breaks its bot for good: `decide` tells.
+    def wants(self, bar: Bar) -> bool:
+        """Whether a bar is of its symbols and length."""
+        length_ns = bar.close_ns - bar.open_ns
+        return bar.symbol in self.symbols and length_ns == self.timeframe_s * NS_PER_S
+
+    def take(self, bar: Bar) -> bool:
+        """Take a bar in, unless it is not newer than the last; whether to decide now.
+
+        With several symbols that is when the last of the bars that close together has come. An
+        indicator that raises breaks its bot for good: `decide` tells.
         """
-        if self.last_bar is not None and bar.open_ns <= self.last_bar.open_ns:
+        before = self.bars.get(bar.symbol)
+        if before is not None and bar.open_ns <= before.open_ns:
             return False
         self.first_bar = self.first_bar or bar
-        self.last_bar = bar
-        if self._broken:
-            return True
-        ready = True
-        try:
-            for indicator in self.indicators:
-                indicator.update(bar)
-                ready = ready and indicator.ready
-        except BaseException as error:  # noqa: BLE001 - a strategy's own class may raise anything
-            self._broken = f"indicator {type(indicator).__name__} raised {_said(error)}"
-            return True
-        return ready
+        self.bars[bar.symbol] = bar
+        if not self._broken:
+            try:
+                self.feed.take(bar)
+            except BaseException as error:  # noqa: BLE001 - a strategy's own class may raise anything
+                name = type(self.feed.updating).__name__
+                self._broken = f"indicator {name} raised {_said(error)}"
+        if bar.close_ns <= self.decides_ns:
+            return False  # decided without it
+        self._joining_ns = max(self._joining_ns, bar.close_ns)
+        if any(symbol not in self.bars for symbol in self.symbols):
+            return False
+        if any(one.close_ns != self._joining_ns for one in self.bars.values()):
+            return False
+        return self._joined()
 
-    def decide(self, held: HeldPosition, facts: Facts) -> OneWish:
-        """Ask the strategy.
+    @property
+    def joins_by_ns(self) -> int:
+        """When it decides without the bars that are missing still; 0 while none are waited for."""
+        if not self._joining_ns or len(self.bars) < len(self.symbols):
+            return 0
+        return self._joining_ns + self._join_timeout_ns
+
+    def join(self) -> bool:
+        """Wait no longer for the bars that are missing; whether to decide now."""
+        return bool(self.joins_by_ns) and self._joined()
+
+    def _joined(self) -> bool:
+        at_ns, self._joining_ns = self._joining_ns, 0
+        self.decides_ns = at_ns
+        self._stale = frozenset(s for s, bar in self.bars.items() if bar.close_ns != at_ns)
+        return bool(self._broken) or self.feed.ready
+
+    # -- decisions ---------------------------------------------------------------------------------
+
+    def decide(self, held: HeldPosition, facts: Facts) -> dict[str, OneWish]:
+        """Ask the strategy for its wishes, by symbol.
 
         Raises:
             StrategyFault: it raised, or what it returned is no wish.
@@ -117,17 +176,19 @@ class BotRuntime:
         assert bar is not None, "decide is asked for after the first bar"  # noqa: S101
         if self._broken:
             raise StrategyFault(self._broken)
+        view = View(
+            bar, held, facts, bars=self.bars, stale=self._stale, time_ns=self.decides_ns
+        )
         try:
             # A strategy that sets a precision of its own sets nobody else's.
             with decimal.localcontext():
-                wish = self.ask(self.strategy, View(bar, held, facts))
+                wish = self.ask(self.strategy, view)
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
-        if not isinstance(wish, _WISHES):
-            raise StrategyFault(
-                f"seen: decide returned {_shown(wish)}; expected: Target, Quotes, FLAT or KEEP"
-            )
-        return wish
+        try:
+            return by_symbol(wish, self.symbols)
+        except ValueError as error:
+            raise StrategyFault(str(error)[:MOST_SAID]) from error
 
 
 def _said(error: BaseException) -> str:
@@ -137,15 +198,6 @@ def _said(error: BaseException) -> str:
     except Exception:  # noqa: BLE001 - a user's class; its name has to do
         text = "(its text cannot be had)"
     return f"{type(error).__name__}: {text}"[:MOST_SAID]
-
-
-def _shown(value: object) -> str:
-    """A value for people, even if it cannot show itself."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a user's class; its name has to do
-        text = f"a {type(value).__name__}"
-    return text[:MOST_SAID]
 
 
 def _ask(strategy: Strategy, view: View) -> Wish:

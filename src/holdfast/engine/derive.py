@@ -38,7 +38,7 @@ _MARKET: Final = OrderType.MARKET
 
 
 def derive(at: Situation, *, entries: bool = True) -> Derivation:
-    """What the bot's standing decision still needs.
+    """What the bot's standing decision still needs in one symbol.
 
     Args:
         entries: False while the bot or the account is halted, or the bot stopped: resting orders
@@ -82,7 +82,7 @@ def _cancel_unwanted(
 def _is_met(at: Situation, leg: Leg, armed: Armed) -> bool:
     """Whether the order is the leg's: an ask may be smaller, cut to what was there to sell."""
     if leg.target is not None:
-        return armed.decision == at.standing.number and not _is_spent(at, leg)
+        return armed.decision >= (leg.since or at.standing.number) and not _is_spent(at, leg)
     spec = armed.spec
     assert leg.quantity is not None  # noqa: S101 - a level has one
     if spec.price != leg.price:

@@ -67,9 +67,14 @@ class Marks:
         return self._equity
 
     def pnl(self, bot: BotRuntime) -> Decimal:
-        """A bot's profit since it began, quote units; without a price its position counts zero."""
-        price = self.prices.get(bot.symbol, ZERO)
-        return self._account.bot(bot.name).position(bot.symbol).pnl(price)
+        """A bot's profit since it began, quote units; without a price a position counts zero."""
+        state, prices = self._account.bot(bot.name), self.prices
+        return sum(
+            (state.position(s).pnl(prices.get(s, ZERO)) for s in bot.symbols), start=ZERO
+        )
+
+    def _is_priced(self, bot: BotRuntime) -> bool:
+        return all(symbol in self.prices for symbol in bot.symbols)
 
     def day_loss(self, bot: BotRuntime) -> Decimal:
         """What a bot lost since 00:00 UTC; negative when it won."""
@@ -93,7 +98,7 @@ class Marks:
         units = self._account.units
         if bot is None:
             return units.drawdown_pct(equity)
-        if bot.symbol not in self.prices:
+        if not self._is_priced(bot):
             return ZERO
         return units.bot_drawdown_pct(bot.name, self.pnl(bot), equity)
 
@@ -114,7 +119,7 @@ class Marks:
         marked = Marked(
             at_ns=now_ns,
             equity=equity,
-            pnl={b.name: self.pnl(b) for b in self._bots.values() if b.symbol in self.prices},
+            pnl={b.name: self.pnl(b) for b in self._bots.values() if self._is_priced(b)},
             prices=dict(self.prices),
             new_day=now_ns // NS_PER_DAY != last_ns // NS_PER_DAY,
         )

@@ -109,7 +109,7 @@ class News:
         """Whether a decision may have changed where its bot leaves."""
         if self._account.bots[bot.name].exits:
             return True
-        return any(order.exit for order in self._account.orders(bot.symbol, bot.name))
+        return any(o.exit for o in self._account.live.values() if o.armed.bot == bot.name)
 
     def _is_cancel_armed(self, _fact: CancelArmed, at_ns: int) -> None:
         self._wake_at(at_ns + CANCEL_AGAIN_NS)

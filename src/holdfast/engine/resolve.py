@@ -15,7 +15,6 @@ from holdfast.domain.fact import Leg
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import Side
-from holdfast.engine.situation import MARKET_CUSHION
 from holdfast.strategy.wish import FLAT, Level, Percent, Quotes, Standing, Target
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
@@ -28,13 +27,14 @@ class Means(msgspec.Struct, frozen=True):
         price: last price, quote units per base unit.
         equity: of the account, quote units; None while it cannot be told.
         held: the bot's net position, base units.
-        free: quote units that may be spent.
+        most: base units that can be paid for, what is held among them; None without a bound.
     """
 
+    instrument: Instrument
     price: Decimal
     equity: Decimal | None
     held: Decimal
-    free: Decimal
+    most: Decimal | None = None
 
 
 def wish_text(wish: Target | Quotes | Standing | None) -> str:
@@ -44,13 +44,12 @@ def wish_text(wish: Target | Quotes | Standing | None) -> str:
     return _encoder.encode(wish).decode()
 
 
-def legs_of(
-    wish: Target | Quotes | Standing | None, instrument: Instrument, means: Means
-) -> tuple[Leg, ...] | None:
+def legs_of(wish: Target | Quotes | Standing | None, means: Means) -> tuple[Leg, ...] | None:
     """A wish in fixed quantities; None while its size cannot be told."""
+    instrument = means.instrument
     symbol = instrument.symbol
     if isinstance(wish, Target):
-        leg = _target(wish, instrument, means)
+        leg = _target(wish, means)
         return None if leg is None else (leg,)
     if isinstance(wish, Quotes):
         return (
@@ -60,20 +59,25 @@ def legs_of(
     return (Leg(leg=symbol, symbol=symbol, target=ZERO),)
 
 
-def has_drifted(wish: Target, leg: Leg, means: Means) -> bool:
-    """Whether a target by weight or amount has left its band and is to be worked out anew."""
-    if wish.quantity is not None or not leg.band or leg.target is None:
-        return False
-    wanted = _wanted(wish, means)
-    return wanted is not None and abs(wanted - leg.target) > leg.band
-
-
-def _target(wish: Target, instrument: Instrument, means: Means) -> Leg | None:
-    wanted = _wanted(wish, means)
-    if wanted is None:
+def wanted(wish: Target, means: Means) -> Decimal | None:
+    """Base units of a target; a weight never asks for more than can be paid for."""
+    if wish.quantity is not None:
+        return wish.quantity
+    if wish.amount is not None:
+        return wish.amount / means.price
+    assert wish.weight is not None  # noqa: S101 - a target has one of the three
+    if means.equity is None:
         return None
-    symbol = instrument.symbol
-    target = instrument.floor_quantity(wanted)
+    size = max(ZERO, _decimal(wish.weight) * means.equity / means.price)
+    return size if means.most is None else min(size, means.most)
+
+
+def _target(wish: Target, means: Means) -> Leg | None:
+    size = wanted(wish, means)
+    if size is None:
+        return None
+    symbol = means.instrument.symbol
+    target = means.instrument.floor_quantity(size)
     if wish.is_plain:
         return Leg(leg=symbol, symbol=symbol, target=target)
     stop, stop_pct = _place(wish.stop)
@@ -92,20 +96,6 @@ def _target(wish: Target, instrument: Instrument, means: Means) -> Leg | None:
         band=_band(wish, means),
         episode=wish.episode,
     )
-
-
-def _wanted(wish: Target, means: Means) -> Decimal | None:
-    """Base units; a weight never asks for more than can be paid for."""
-    if wish.quantity is not None:
-        return wish.quantity
-    if wish.amount is not None:
-        return wish.amount / means.price
-    assert wish.weight is not None  # noqa: S101 - a target has one of the three
-    if means.equity is None:
-        return None
-    wanted = _decimal(wish.weight) * means.equity / means.price
-    affordable = means.held + max(ZERO, means.free) / (means.price * MARKET_CUSHION)
-    return max(ZERO, min(wanted, affordable))
 
 
 def _band(wish: Target, means: Means) -> Decimal:

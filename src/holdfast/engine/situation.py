@@ -5,7 +5,7 @@ Not here: the rules (engine.derive, engine.protect).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,8 @@ import msgspec
 from holdfast.domain.action import Approved, Proposed
 from holdfast.domain.fact import Decided
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.order import OrderSpec, Side, intent_id
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
 from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
 _BUY: Final = Side.BUY  # members of an enum are slow to look up on Python 3.11
@@ -47,6 +48,13 @@ class Derivation(msgspec.Struct):
         """More may be due at that time."""
         self.retry_ns = min(self.retry_ns or at_ns, at_ns)
 
+    def add(self, other: Derivation) -> None:
+        """What is missing in another symbol as well."""
+        self.orders += other.orders
+        self.cancels += other.cancels
+        if other.retry_ns:
+            self.wait_until(other.retry_ns)
+
 
 class Situation(msgspec.Struct):
     """What derivation may look at.
@@ -55,7 +63,7 @@ class Situation(msgspec.Struct):
         state: the bot's.
         standing: what the bot wants: what is in the journal, or the decision about to be journaled.
         progress: how far each leg of it has come.
-        pending: orders of this bot handed out for arming and not yet in the journal.
+        pending: its orders in this symbol, handed out for arming and not yet in the journal.
         price: the market's last price of the bot's symbol.
         fresh: a bar was decided on just now; quotes that ended are wanted again only then.
         split_notional: largest notional of one order that reduces; None when unlimited.
@@ -166,3 +174,35 @@ def propose(at: Situation, leg: str, seq: int, n: int, spec: OrderSpec) -> Propo
         reduces=spec.side is _SELL,  # version 1 is long only
         price=price,
     )
+
+
+def payable(
+    orders: list[Proposed], bot: str, account: AccountState, pending: Mapping[str, Approved]
+) -> list[Proposed]:
+    """Of several symbols' orders those to arm now: sells first, and the buys that can be paid.
+
+    A buy that needs what the bot is selling at market waits until that is sold.
+    """
+    sells = [order for order in orders if order.spec.side is _SELL]
+    buys = [order for order in orders if order.spec.side is _BUY]
+    selling = {
+        spec.symbol.split("/")[1]
+        for spec in (
+            *(order.spec for order in sells),
+            *(o.armed.spec for o in account.live.values() if o.armed.bot == bot and o.outstanding),
+            *(p.order.spec for p in pending.values() if p.order.bot == bot),
+        )
+        if spec.side is _SELL and spec.type is OrderType.MARKET
+    }
+    free: dict[str, Decimal] = {}
+    now = sells
+    for order in buys:
+        quote = order.spec.symbol.split("/")[1]
+        if quote not in free:
+            reserved = (p.reserve for p in pending.values() if p.reserve_asset == quote)
+            free[quote] = account.free(quote) - sum(reserved, start=ZERO)
+        cost = order.spec.quantity * order.price
+        if cost <= free[quote] or quote not in selling:
+            free[quote] -= cost
+            now.append(order)
+    return now

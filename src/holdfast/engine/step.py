@@ -24,16 +24,14 @@ from holdfast.domain.limits import Limits
 from holdfast.domain.market import Quote
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
+from holdfast.engine.decide import Decider
 from holdfast.engine.derive import derive
-from holdfast.engine.facts import BotFacts
+from holdfast.engine.facts import BotFacts, held_position
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
-from holdfast.engine.resolve import Means, has_drifted, is_flat, legs_of, wish_text
 from holdfast.engine.risk import Gate, check
-from holdfast.engine.situation import Derivation, Situation, backoff_ns
-from holdfast.ledger.state import WISH_KEY, AccountState, BotState
-from holdfast.strategy.api import HeldPosition
-from holdfast.strategy.wish import KEEP, OneWish, Target
+from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable
+from holdfast.ledger.state import AccountState, BotState
 
 
 class Engine:
@@ -46,6 +44,7 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
+        self._decider = Decider(account, self.prices, self.marks.equity)
         self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
         self._acting = False  # until `resume`: what start-up records must make nobody act
@@ -80,14 +79,13 @@ class Engine:
         self.now_ns = max(self.now_ns, bar.close_ns)
         self.marks.take(bar.symbol, bar.close)
         actions: list[Action] = []
+        acting = event.live and self._acting
         for bot in self.bots.values():
-            if bot.symbol != bar.symbol or bot.timeframe_s * 1_000_000_000 != (
-                bar.close_ns - bar.open_ns
-            ):
+            if not bot.wants(bar):
                 continue
-            if bot.feed(bar) and event.live and self._acting:
+            if bot.take(bar) and acting:
                 actions += self._decide(bot)
-        if event.live and self._acting:
+        if acting:
             actions += self.marks.if_due(self.now_ns)
         return actions
 
@@ -98,96 +96,52 @@ class Engine:
         price = (quote.bid + quote.ask) / 2
         self.marks.take(quote.symbol, price)
         return self._rederive(
-            bot
-            for bot in self.bots.values()
-            if bot.symbol == quote.symbol and not bot.taking and self._reached(bot, price)
+            bot for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)
         )
 
-    def _reached(self, bot: BotRuntime, price: Decimal) -> bool:
+    def _reaches(self, bot: BotRuntime, symbol: str, price: Decimal) -> bool:
         """Whether a quote has come to the take-profit of a bot that acts."""
-        exits = self.account.bot(bot.name).exits.get(bot.symbol)
-        return (
-            self._acting
-            and exits is not None
-            and exits.take_profit is not None
-            and price >= exits.take_profit
-        )
+        if not self._acting or symbol not in bot.symbols or symbol in bot.taking:
+            return False
+        exits = self.account.bot(bot.name).exits.get(symbol)
+        return exits is not None and exits.take_profit is not None and price >= exits.take_profit
 
     def _decide(self, bot: BotRuntime) -> list[Action]:
-        """Ask the strategy, and arm what its wish needs; the path of every order starts here."""
+        """Ask the strategy, and arm what its wishes need; the path of every order starts here."""
         state = self.account.bot(bot.name)
         if not state.running:
             return []
         bot.due = bot.is_busy or self.now_ns < bot.not_before_ns
         if bot.due:
             return []
-        position = state.position(bot.symbol)
-        held = HeldPosition(position.quantity, position.average_price)
         try:
-            wish = bot.decide(held, self.facts[bot.name])
+            wishes = bot.decide(held_position(state, bot.symbol), self.facts[bot.name])
         except StrategyFault as fault:
             return self._stop_failed(bot, str(fault))
-        decided = self._resolve(bot, wish)
-        return self._act(bot, decided, fresh=True)
-
-    def _resolve(self, bot: BotRuntime, wish: OneWish) -> Decided | None:
-        """The wish as a decision in fixed quantities, or None when the standing one goes on."""
-        state = self.account.bots[bot.name]
-        instrument = self.account.instruments.get(bot.symbol)
-        price = self.prices.get(bot.symbol)
-        if wish is KEEP or instrument is None or price is None:
-            return None
-        if not state.number and is_flat(wish):
-            return None  # a bot that begins flat has nothing to journal
-        target = wish if isinstance(wish, Target) else None
-        if (
-            target is not None
-            and not target.is_flat
-            and state.spent.get(bot.symbol) == target.episode
-        ):
-            return None  # its stop or take-profit has fired: it counts as flat
-        key = WISH_KEY + target.key if target is not None and target.key else ""
-        if key and key in state.keys:
-            return None  # it is done, whatever was wished since
-        text = wish_text(wish)
-        means = self._means(bot, state, price)
-        if not key and text == state.wish:
-            leg = state.target(bot.symbol)
-            if target is None or leg is None or not has_drifted(target, leg, means):
-                return None
-        legs = legs_of(wish, instrument, means)
-        if legs is None:
-            return None
-        return Decided(
-            bot=bot.name,
-            number=state.number + 1,
-            key=key or str(state.number + 1),
-            config_version=state.config_version,
-            wish=text,
-            legs=legs,
-            seen_ns=bot.last_bar.close_ns if bot.last_bar is not None else self.now_ns,
-        )
-
-    def _means(self, bot: BotRuntime, state: BotState, price: Decimal) -> Means:
-        quote = bot.symbol.split("/")[1]
-        free = self.account.free(quote)
-        for order in self.account.orders(bot.symbol, bot.name):
-            if order.armed.reserve_asset == quote:
-                free += order.reserve  # its own: what it bids with is there to bid with
-        return Means(
-            price=price, equity=self.marks.equity(), held=state.held(bot.symbol), free=free
-        )
+        return self._act(bot, self._decider.decision(bot, wishes), fresh=True)
 
     # -- from decision to actions ----------------------------------------------------------------
 
     def _act(self, bot: BotRuntime, decided: Decided | None, *, fresh: bool) -> list[Action]:
         """Derive what is missing, pass it through the gate, and hand it out."""
+        found = Derivation([], [])
+        for symbol in bot.symbols:
+            found.add(self._derive(bot, symbol, decided, fresh=fresh))
+        if found.retry_ns:
+            self._wake_at(found.retry_ns)
+        if len(bot.symbols) > 1:
+            found.orders = payable(found.orders, bot.name, self.account, self.pending)
+        return self._gate(bot, decided, found)
+
+    def _derive(
+        self, bot: BotRuntime, symbol: str, decided: Decided | None, *, fresh: bool
+    ) -> Derivation:
         state = self.account.bots[bot.name]
-        instrument = self.account.instruments.get(bot.symbol)
-        price = self.prices.get(bot.symbol)
+        instrument = self.account.instruments.get(symbol)
+        price = self.prices.get(symbol)
         if instrument is None or price is None:
-            return []
-        found = derive(
+            return Derivation([], [])
+        return derive(
             Situation(
                 account=self.account,
                 bot=bot.name,
@@ -197,31 +151,29 @@ class Engine:
                 progress=state.progress if decided is None else {},
                 instrument=instrument,
                 price=price,
-                pending=self._pending_of(bot) if bot.pending else (),
+                pending=self._pending_of(bot, symbol) if bot.pending else (),
                 now_ns=self.now_ns,
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
-                taking=self._is_taking(bot, state, price)
+                taking=self._is_taking(bot, state, symbol, price)
                 and (decided is None or any(leg.has_exits for leg in decided.legs)),
             ),
             entries=not (self.account.halted or state.halted),
         )
-        if found.retry_ns:
-            self._wake_at(found.retry_ns)
-        return self._gate(bot, decided, found)
 
-    def _is_taking(self, bot: BotRuntime, state: BotState, price: Decimal) -> bool:
+    def _is_taking(self, bot: BotRuntime, state: BotState, symbol: str, price: Decimal) -> bool:
         """Whether the take-profit was reached since the position began, even if for a moment."""
-        exits = state.exits.get(bot.symbol)
+        exits = state.exits.get(symbol)
         if exits is None or exits.take_profit is None:
-            bot.taking = False
+            bot.taking.discard(symbol)
         elif price >= exits.take_profit:
-            bot.taking = True
-        return bot.taking
+            bot.taking.add(symbol)
+        return symbol in bot.taking
 
-    def _pending_of(self, bot: BotRuntime) -> list[Approved]:
-        return [p for p in self.pending.values() if p.order.bot == bot.name]
+    def _pending_of(self, bot: BotRuntime, symbol: str) -> list[Approved]:
+        pending = self.pending.values()
+        return [p for p in pending if p.order.bot == bot.name and p.order.spec.symbol == symbol]
 
     def _gate(self, bot: BotRuntime, decided: Decided | None, found: Derivation) -> list[Action]:
         actions: list[Action] = [CancelOrder(cid) for cid in found.cancels]
@@ -329,11 +281,11 @@ class Engine:
         state = self.account.bots[bot.name]
         if state.exits:
             return False
-        held = state.held(bot.symbol)
         for leg in state.legs:
-            if leg.target is None or (
-                leg.target != held and not self._is_dust(bot.symbol, abs(leg.target - held))
-            ):
+            if leg.target is None:
+                return False
+            missing = abs(leg.target - state.held(leg.symbol))
+            if missing and not self._is_dust(leg.symbol, missing):
                 return False
         return True
 
@@ -351,6 +303,10 @@ class Engine:
         if not self._acting:
             return []
         actions: list[Action] = [*self.marks.if_due(self.now_ns)]
+        for bot in self.bots.values():
+            # Bars that close together and did not all come are waited for no longer than agreed.
+            if 0 < bot.joins_by_ns <= self.now_ns and bot.join():
+                actions += self._decide(bot)
         if self.wake_ns and self.now_ns >= self.wake_ns:
             self.wake_ns = 0
             actions += self._rederive(self.bots.values())

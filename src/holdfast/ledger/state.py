@@ -6,7 +6,7 @@ change them (ledger.fold), what to do next (engine).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -252,8 +252,8 @@ class AccountState(msgspec.Struct):
             if order.armed.spec.symbol == symbol and (bot is None or order.armed.bot == bot):
                 yield order
 
-    def elsewhere(self, bot: str, symbol: str) -> list[str]:
-        """Symbols other than `symbol` where the bot has orders, or holds what can be sold."""
+    def elsewhere(self, bot: str, symbols: Collection[str]) -> list[str]:
+        """Symbols other than `symbols` where the bot has orders, or holds what can be sold."""
         known = self.bots.get(bot)
         held = {} if known is None else known.positions
         found = {o.armed.spec.symbol for o in self.live.values() if o.armed.bot == bot}
@@ -261,7 +261,7 @@ class AccountState(msgspec.Struct):
             instrument = self.instruments.get(other)
             if position.quantity > (instrument.min_quantity if instrument else ZERO):
                 found.add(other)
-        return sorted(found - {symbol})
+        return sorted(found - set(symbols))
 
     def unsettled(self) -> bool:
         """Whether orders ended that no comparison of balances has confirmed yet."""

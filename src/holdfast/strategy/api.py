@@ -5,12 +5,15 @@ Not here: shipped strategies (strategy.shipped), loading them (strategy.load).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from holdfast.domain.market import Bar
+from holdfast.domain.order import Side
+from holdfast.domain.timeframe import timeframe_s, timeframe_text
 from holdfast.strategy.indicators import (
     Adx,
     Atr,
@@ -55,6 +58,23 @@ class Exit(msgspec.Struct, frozen=True):
     bars_ago: int
 
 
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An order of the bot's that may still execute.
+
+    Attributes:
+        price: its limit, quote units; None at market.
+        stop_price: what sets it off, quote units; None when it works already.
+        quantity, executed: base units; what is known to have executed.
+    """
+
+    symbol: str
+    side: Side
+    price: Decimal | None
+    stop_price: Decimal | None
+    quantity: Decimal
+    executed: Decimal
+
+
 class Facts(Protocol):
     """What the journal tells of a bot, worked out when it is asked for."""
 
@@ -62,8 +82,16 @@ class Facts(Protocol):
         """Of the account, in its reporting currency; None until every holding has a price."""
         ...
 
-    def last_exit(self, now_ns: int) -> Exit | None:
-        """How it came to be flat last; None before that happened."""
+    def positions(self) -> Mapping[str, HeldPosition]:
+        """Of the bot, in each of its symbols."""
+        ...
+
+    def last_exits(self, now_ns: int) -> Mapping[str, Exit]:
+        """How it came to be flat last, in the symbols where that happened."""
+        ...
+
+    def orders(self) -> Sequence[OpenOrder]:
+        """Its orders that may still execute, those in doubt among them, oldest first."""
         ...
 
 
@@ -71,26 +99,54 @@ class View:
     """What a strategy may know at the close of a bar. What is told of the bot and its account are
     folds of the journal, so it survives a failover.
 
+    Args:
+        bar: the last one of the bot's own symbol.
+        bars: the last one of each of its symbols, where it has several.
+        time_ns: what was waited for, when the own symbol's bar is not the newest.
+
     Attributes:
-        position: the bot's, in its symbol.
+        position: the bot's, in its own symbol.
+        stale: symbols whose bar did not come in time; what is shown of them is older.
     """
 
-    __slots__ = ("_bar", "_facts", "position")
+    __slots__ = ("_bar", "_bars", "_facts", "_time_ns", "position", "stale")
 
-    def __init__(self, bar: Bar, position: HeldPosition, facts: Facts) -> None:
+    def __init__(
+        self,
+        bar: Bar,
+        position: HeldPosition,
+        facts: Facts,
+        *,
+        bars: Mapping[str, Bar] | None = None,
+        stale: frozenset[str] = frozenset(),
+        time_ns: int = 0,
+    ) -> None:
         self._bar = bar
+        self._bars = bars
         self.position = position
+        self.stale = stale
         self._facts = facts
+        self._time_ns = time_ns
 
     @property
     def bar(self) -> Bar:
-        """The bar that just closed."""
+        """The bar that just closed, of the bot's own symbol."""
         return self._bar
+
+    @property
+    def bars(self) -> Mapping[str, Bar]:
+        """The last closed bar of each of the bot's symbols."""
+        return {self.bar.symbol: self.bar} if self._bars is None else self._bars
 
     @property
     def time_ns(self) -> int:
         """The bar's close, UTC nanoseconds. There is no other clock."""
-        return self.bar.close_ns
+        return self._time_ns or self.bar.close_ns
+
+    @property
+    def positions(self) -> Mapping[str, HeldPosition]:
+        """The bot's position in each of its symbols."""
+        return self._facts.positions()
 
     @property
     def equity(self) -> Decimal | None:
@@ -100,11 +156,23 @@ class View:
     @property
     def last_exit(self) -> Exit | None:
         """How the bot came to be flat last, for cool-downs; None before that happened."""
-        return self._facts.last_exit(self.time_ns)
+        return self.last_exits.get(self.bar.symbol)
+
+    @property
+    def last_exits(self) -> Mapping[str, Exit]:
+        """The same of each of its symbols where it happened."""
+        return self._facts.last_exits(self.time_ns)
+
+    @property
+    def orders(self) -> Sequence[OpenOrder]:
+        """The bot's orders that may still execute, those in doubt among them, oldest first."""
+        return self._facts.orders()
 
 
 class BarSeries:
-    """The bot's bars, as something to hang indicators on; `docs/indicators.md` has them all.
+    """Bars of one symbol and timeframe, as something to hang indicators on.
+
+    `docs/indicators.md` has them all.
 
     Raises:
         ValueError: from each, when a period or a multiplier is out of range.
@@ -160,14 +228,44 @@ class BarSeries:
 
 
 class Setup:
-    """Handed to `Strategy.setup`: what the strategy wants to be fed with."""
+    """Handed to `Strategy.setup`: what the strategy wants to be fed with.
 
-    def __init__(self) -> None:
-        self.indicators: list[Indicator] = []
+    Attributes:
+        symbols: what its bot trades, its own first.
+        bar_s: seconds of the bars that it decides on.
+        series: the indicators declared, by symbol and seconds of a bar.
+    """
 
-    def bars(self) -> BarSeries:
-        """The bars of the bot's own symbol and timeframe."""
-        return BarSeries(self.indicators)
+    def __init__(self, symbols: Sequence[str] = ("BTC/USDT",), bar_s: int = 60) -> None:
+        self.symbols = tuple(symbols)
+        self.bar_s = bar_s
+        self.series: dict[tuple[str, int], list[Indicator]] = {}
+
+    def bars(self, timeframe: str | None = None, symbol: str | None = None) -> BarSeries:
+        """Bars of a symbol.
+
+        Args:
+            timeframe: `1h`, a multiple of the bot's own bars, which longer ones are built from;
+                their indicators show the last one that has closed. None for the bot's own.
+            symbol: one of the bot's; None for its own.
+
+        Raises:
+            ValueError: no such multiple, or none of the bot's symbols.
+            ConfigError: it is no length of a bar.
+        """
+        bar_s = self.bar_s if timeframe is None else timeframe_s(timeframe)
+        if bar_s < self.bar_s or bar_s % self.bar_s:
+            own = timeframe_text(self.bar_s)
+            raise ValueError(
+                f"seen: on.bars({timeframe!r}) of a bot that decides on bars of {own}; "
+                f"expected: {own} or a multiple of it, because longer bars are built from shorter"
+            )
+        if symbol is not None and symbol not in self.symbols:
+            raise ValueError(
+                f"seen: on.bars(symbol={symbol!r}); expected: one of the bot's symbols, "
+                f"{', '.join(self.symbols)}"
+            )
+        return BarSeries(self.series.setdefault((symbol or self.symbols[0], bar_s), []))
 
 
 class Strategy(msgspec.Struct, kw_only=True, dict=True):

@@ -7,7 +7,7 @@ Lives here: what a strategy wishes, bar by bar. Not here: real execution rules, 
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 
@@ -15,7 +15,8 @@ import msgspec
 
 from holdfast.domain.market import NS_PER_S, Bar, exact
 from holdfast.domain.money import ZERO, floor_to
-from holdfast.strategy.api import Exit, HeldPosition, Setup, Strategy, View
+from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy, View
+from holdfast.strategy.feed import Feed
 from holdfast.strategy.wish import FLAT, KEEP, OneWish, Percent, Quotes, Standing, Target, Wish
 
 _STEP = Decimal("0.00000001")
@@ -25,6 +26,7 @@ _START_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01 00:00 UTC
 class Told(msgspec.Struct, frozen=True):
     """The facts that a strategy is told at a close, as `View` shows them."""
 
+    symbol: str
     position: HeldPosition
     worth: Decimal
     exit: Exit | None
@@ -33,9 +35,17 @@ class Told(msgspec.Struct, frozen=True):
         """Cash and position at the close, quote units."""
         return self.worth
 
-    def last_exit(self, now_ns: int) -> Exit | None:
-        """How it came to be flat last, as it was told at that close."""
-        return self.exit
+    def positions(self) -> Mapping[str, HeldPosition]:
+        """In the one symbol that is played."""
+        return {self.symbol: self.position}
+
+    def last_exits(self, now_ns: int) -> Mapping[str, Exit]:
+        """How the bot came to be flat last, as it was told at that close."""
+        return {} if self.exit is None else {self.symbol: self.exit}
+
+    def orders(self) -> Sequence[OpenOrder]:
+        """None: everything fills at once or waits for the next bar."""
+        return ()
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -121,15 +131,15 @@ class Actor:
         with self._around:
             strategy.setup(on)
         strategy.seal()
-        self.indicators = on.indicators
-        self.warmup = max((one.warmup for one in on.indicators), default=1)
+        self._feed = Feed(on)
+        self.indicators = self._feed.indicators
+        self.warmup = self._feed.warmup_bars
 
     def feed(self, bar: Bar) -> bool:
         """Take a bar in; whether it may be decided on."""
         with self._around:
-            for one in self.indicators:
-                one.update(bar)
-            return all(one.ready for one in self.indicators)
+            self._feed.take(bar)
+            return self._feed.ready
 
     def decide(self, bar: Bar, told: Told) -> OneWish:
         """Ask it.
@@ -185,6 +195,7 @@ class _Account:
         """The facts at this close."""
         last = self._exit
         return Told(
+            bar.symbol,
             HeldPosition(self.quantity, self._average),
             self.cash + self.quantity * bar.close,
             Exit(last[0], last[1], at - last[2]) if last is not None else None,

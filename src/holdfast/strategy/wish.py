@@ -6,7 +6,7 @@ Not here: their meaning in quantities and orders (engine.decide, engine.derive).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from typing import Final
@@ -226,7 +226,42 @@ FLAT: Final = Standing.FLAT
 KEEP: Final = Standing.KEEP
 
 OneWish = Target | Quotes | Standing
+_ONE: Final = (Target, Quotes, Standing)
 """What is wished of one symbol."""
 
 Wish = OneWish | Mapping[str, OneWish]
 """Of the bot's own symbol, or of several by name; a symbol that is left out keeps its wish."""
+
+
+def by_symbol(wish: object, symbols: Sequence[str]) -> dict[str, OneWish]:
+    """What is wished of each symbol; a wish without a name is about the first.
+
+    Raises:
+        ValueError: it is no wish, or one of another symbol than these.
+    """
+    if isinstance(wish, _ONE):
+        return {symbols[0]: wish}
+    if not isinstance(wish, Mapping):
+        several = ", or one of them per symbol" if len(symbols) > 1 else ""
+        raise ValueError(  # noqa: TRY004 - one kind of error for a wish that cannot be meant
+            f"seen: decide returned {_shown(wish)}; expected: Target, Quotes, FLAT or KEEP{several}"
+        )
+    for symbol, one in wish.items():
+        if symbol not in symbols:
+            raise ValueError(
+                f"seen: a wish of {_shown(symbol)}; expected: only of {', '.join(symbols)}, "
+                "which the bot trades"
+            )
+        if not isinstance(one, _ONE):
+            raise ValueError(  # noqa: TRY004 - as above
+                f"seen: {_shown(one)} wished of {symbol}; expected: Target, Quotes, FLAT or KEEP"
+            )
+    return {symbol: wish[symbol] for symbol in symbols if symbol in wish}
+
+
+def _shown(value: object) -> str:
+    """A value for people, even if it cannot show itself."""
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - a user's class; its name has to do
+        return f"a {type(value).__name__}"

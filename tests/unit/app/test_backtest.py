@@ -23,6 +23,7 @@ from holdfast.strategy import (
     Percent,
     Quotes,
     Setup,
+    Sma,
     Strategy,
     Target,
     View,
@@ -105,10 +106,8 @@ class Fed(SmaCross):
     """The same, with indicators that must be fed bar by bar."""
 
     def setup(self, on: Setup) -> None:
-        super().setup(on)
-        for name in ("fast_ma", "slow_ma"):
-            setattr(self, name, _OnlyUpdates(getattr(self, name)))
-        on.indicators[:] = [self.fast_ma, self.slow_ma]
+        self.fast_ma = on.bars().add(_OnlyUpdates(Sma(self.fast)))  # type: ignore[assignment]
+        self.slow_ma = on.bars().add(_OnlyUpdates(Sma(self.slow)))  # type: ignore[assignment]
 
 
 class _OnlyUpdates:

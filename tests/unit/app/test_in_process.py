@@ -26,7 +26,7 @@ class BuyThenLeave(Strategy):
 
 def test_an_exit_that_finds_no_buyer_is_tried_again_after_its_pause_and_not_without_end() -> None:
     """The driver's clock goes with the engine's: else each try would count as long ago."""
-    bot = BotRuntime("bot", BuyThenLeave(), symbol="BTC/USDT", timeframe_s=60, limits=FREE)
+    bot = BotRuntime("bot", BuyThenLeave(), symbols=("BTC/USDT",), timeframe_s=60, limits=FREE)
     path = InProcess((BTC,), (bot,), cash={"USDT": D(10_000)}, reporting="USDT", limits=FREE)
     path.place(Place(0, "BTC/USDT", Side.SELL, D(100), D(1), 1))  # and nobody buys
     for minute in range(2):

@@ -8,7 +8,7 @@ import pytest
 
 from holdfast.app.watch import Watch
 from holdfast.domain.market import Bar
-from holdfast.strategy.api import HeldPosition, Strategy, View
+from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Strategy, View
 from holdfast.strategy.wish import FLAT, Wish
 
 ONE = Decimal(1)
@@ -18,8 +18,17 @@ class NoFacts:
     def equity(self) -> None:
         """Nothing has a price."""
 
-    def last_exit(self, now_ns: int) -> None:
+    def positions(self) -> dict[str, HeldPosition]:
+        """It holds nothing."""
+        return {}
+
+    def last_exits(self, now_ns: int) -> dict[str, Exit]:
         """It was never in the market."""
+        return {}
+
+    def orders(self) -> list[OpenOrder]:
+        """It has none."""
+        return []
 
 
 VIEW = View(

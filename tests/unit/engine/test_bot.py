@@ -12,7 +12,7 @@ from holdfast.domain.market import Bar
 from holdfast.domain.money import PRECISION
 from holdfast.engine.bot import MOST_SAID, BotRuntime
 from holdfast.errors import ConfigError
-from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish
+from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
 from tests.support.engine_world import FREE_LIMITS, World, bot
 
 ONE = Decimal(1)
@@ -45,7 +45,11 @@ EXPECTED = "expected: Target, Quotes, FLAT or KEEP"
         (None, f"seen: decide returned None; {EXPECTED}"),
         (1.5, f"seen: decide returned 1.5; {EXPECTED}"),
         ("buy", f"seen: decide returned 'buy'; {EXPECTED}"),
-        ({}, f"seen: decide returned {{}}; {EXPECTED}"),
+        (
+            {"ETH/USDT": KEEP},
+            "seen: a wish of 'ETH/USDT'; expected: only of BTC/USDT, which the bot trades",
+        ),
+        ({"BTC/USDT": None}, f"seen: None wished of BTC/USDT; {EXPECTED}"),
         (Target, f"seen: decide returned <class 'holdfast.strategy.wish.Target'>; {EXPECTED}"),
         (Dumb(), f"seen: decide returned a Dumb; {EXPECTED}"),
         (ValueError("bad luck"), "ValueError: bad luck"),
@@ -160,7 +164,7 @@ class NoSetup(Strategy):
 
 def test_a_setup_that_raises_is_a_configuration_that_cannot_work() -> None:
     with pytest.raises(ConfigError, match="setup of bot mine's strategy raised ValueError"):
-        BotRuntime("mine", NoSetup(), symbol="BTC/USDT", timeframe_s=60, limits=FREE_LIMITS)
+        BotRuntime("mine", NoSetup(), symbols=("BTC/USDT",), timeframe_s=60, limits=FREE_LIMITS)
 
 
 def test_a_strategy_without_decide_says_so() -> None:

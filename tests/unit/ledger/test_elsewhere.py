@@ -23,20 +23,20 @@ def state(*facts: AnyFact) -> AccountState:
 
 def test_a_position_in_another_symbol_is_somewhere_else() -> None:
     made = state(LISTED, BOUGHT)
-    assert made.elsewhere("sma", "ETH/USDT") == ["BTC/USDT"]
-    assert made.elsewhere("sma", "BTC/USDT") == []
-    assert made.elsewhere("another", "ETH/USDT") == []
+    assert made.elsewhere("sma", ("ETH/USDT",)) == ["BTC/USDT"]
+    assert made.elsewhere("sma", ("BTC/USDT",)) == []
+    assert made.elsewhere("another", ("ETH/USDT",)) == []
 
 
 def test_an_order_that_may_still_execute_counts_as_well() -> None:
-    assert state(armed(2)).elsewhere("sma", "ETH/USDT") == ["BTC/USDT"]
+    assert state(armed(2)).elsewhere("sma", ("ETH/USDT",)) == ["BTC/USDT"]
 
 
 def test_dust_that_nobody_can_sell_does_not() -> None:
     tiny = msgspec.structs.replace(BTC_USDT, min_quantity=BOUGHT.fill.quantity)
     dust = InstrumentChanged(instrument=tiny.to_text())
-    assert state(dust, BOUGHT).elsewhere("sma", "ETH/USDT") == []
+    assert state(dust, BOUGHT).elsewhere("sma", ("ETH/USDT",)) == []
 
 
 def test_a_bot_that_is_new_has_nothing_anywhere() -> None:
-    assert state().elsewhere("sma", "BTC/USDT") == []
+    assert state().elsewhere("sma", ("BTC/USDT",)) == []

@@ -29,7 +29,7 @@ def test_the_examples_run() -> None:
         exec(compile(example, str(DOCUMENT), "exec", dont_inherit=True), names)
     shown = names["BandReversion"]()
     assert isinstance(shown, Strategy)
-    bot = BotRuntime("shown", shown, symbol="BTC/USDT", timeframe_s=60, limits=Limits())
+    bot = BotRuntime("shown", shown, symbols=("BTC/USDT",), timeframe_s=60, limits=Limits())
     assert bot.warmup_bars == 28
 
 

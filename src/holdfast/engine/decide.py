@@ -1,0 +1,226 @@
+"""From wishes to a decision: what of them is new, in fixed quantities, ready to be journaled.
+
+A bot with several symbols decides for all of them at once; where a wish stands, the quantities of
+the decision before stand too. Not here: asking the strategy (engine.bot), what one wish comes to
+(engine.resolve), the orders that follow (engine.derive).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from holdfast.domain.fact import Decided, Leg
+from holdfast.domain.money import ZERO
+from holdfast.engine.bot import BotRuntime
+from holdfast.engine.resolve import Means, is_flat, legs_of, wanted, wish_text
+from holdfast.engine.situation import MARKET_CUSHION
+from holdfast.ledger.state import WISH_KEY, AccountState, BotState
+from holdfast.strategy.wish import KEEP, OneWish, Target
+
+_BY_SYMBOL: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ONE_WISH: Final = '{"type"'
+"""How the text of a wish begins; that of several is an object of them, by symbol."""
+
+
+class Decider:
+    """Works decisions out at last prices.
+
+    Args:
+        prices: quote units by symbol.
+        equity: tells the account's, reporting units; None while it cannot be told.
+    """
+
+    def __init__(
+        self,
+        account: AccountState,
+        prices: Mapping[str, Decimal],
+        equity: Callable[[], Decimal | None],
+    ) -> None:
+        self._account = account
+        self._prices = prices
+        self._equity = equity
+
+    def decision(self, bot: BotRuntime, wishes: Mapping[str, OneWish]) -> Decided | None:
+        """What is to be journaled; None when the standing decision goes on.
+
+        A decision claims one key at most: where several wishes bring one along, the bot is due
+        again at once, and the next one follows.
+        """
+        state = self._account.bots[bot.name]
+        standing = _texts(bot, state)
+        said, key = self._said(bot, wishes, state, standing)
+        drifted = self._drifted(wishes, state, standing)
+        if not said and not drifted:
+            return None
+        means = self._means(bot, state, {**drifted, **said})
+        legs: dict[str, tuple[Leg, ...]] = {}
+        for symbol, one in means.items():
+            new = symbol in said
+            found = legs_of(said[symbol] if new else drifted[symbol], one)
+            if found is not None and (new or _is_further(state, found)):
+                legs[symbol] = found
+        if not legs:
+            return None
+        number = state.number + 1
+        standing.update((symbol, wish_text(said[symbol])) for symbol in legs if symbol in said)
+        return Decided(
+            bot=bot.name,
+            number=number,
+            key=key or str(number),
+            config_version=state.config_version,
+            wish=_joined(bot, standing),
+            legs=_carried(bot, state, legs) if len(bot.symbols) > 1 else legs[bot.symbol],
+            seen_ns=bot.decides_ns,
+        )
+
+    def _said(
+        self,
+        bot: BotRuntime,
+        wishes: Mapping[str, OneWish],
+        state: BotState,
+        standing: Mapping[str, str],
+    ) -> tuple[dict[str, OneWish], str]:
+        """Wishes that say something new, and the key that one of them brings along."""
+        said: dict[str, OneWish] = {}
+        claimed = ""
+        for symbol, wish in wishes.items():
+            if wish is KEEP or self._is_unknown(symbol) or _is_spent(state, symbol, wish):
+                continue
+            key = _key_of(bot, symbol, wish)
+            if not key:
+                begins_flat = symbol not in standing and is_flat(wish)
+                if not begins_flat and wish_text(wish) != standing.get(symbol):
+                    said[symbol] = wish
+            elif key in state.keys:
+                continue  # it is done, whatever was wished since
+            elif claimed:
+                bot.due = True
+            else:
+                said[symbol], claimed = wish, key
+        return said, claimed
+
+    def _is_unknown(self, symbol: str) -> bool:
+        return symbol not in self._account.instruments or symbol not in self._prices
+
+    def _drifted(
+        self, wishes: Mapping[str, OneWish], state: BotState, standing: Mapping[str, str]
+    ) -> dict[str, Target]:
+        """Standing targets by weight or amount that have left their band."""
+        drifted: dict[str, Target] = {}
+        for symbol, wish in wishes.items():
+            if not isinstance(wish, Target) or wish.quantity is not None or not wish.band:
+                continue
+            leg = state.target(symbol)
+            if leg is None or leg.target is None or self._is_unknown(symbol):
+                continue
+            if _is_spent(state, symbol, wish) or wish_text(wish) != standing.get(symbol):
+                continue
+            means = self._means_of(symbol, state)
+            size = wanted(wish, means)
+            if size is not None and abs(size - leg.target) > leg.band:
+                drifted[symbol] = wish
+        return drifted
+
+    # -- what it is measured on ------------------------------------------------------------------
+
+    def _means_of(self, symbol: str, state: BotState) -> Means:
+        return Means(
+            instrument=self._account.instruments[symbol],
+            price=self._prices[symbol],
+            equity=self._equity(),
+            held=state.held(symbol),
+        )
+
+    def _means(
+        self, bot: BotRuntime, state: BotState, wishes: Mapping[str, OneWish]
+    ) -> dict[str, Means]:
+        """Of each wish; where weights ask for more than can be paid for, all get the same part."""
+        means = {symbol: self._means_of(symbol, state) for symbol in wishes}
+        costs: dict[str, Decimal] = {}
+        funds = ZERO
+        for symbol, wish in wishes.items():
+            one = means[symbol]
+            size = wanted(wish, one) if isinstance(wish, Target) else ZERO
+            change = (size if size is not None else one.held) - one.held
+            if change < ZERO:
+                funds -= change * one.price / MARKET_CUSHION  # what is sold pays for what is bought
+            elif isinstance(wish, Target) and wish.weight is not None:
+                costs[symbol] = change * one.price * MARKET_CUSHION
+        if not costs:
+            return means
+        funds = max(ZERO, funds + self._free(bot, bot.quote, wishes))
+        cost = sum(costs.values())
+        if cost > funds:
+            for symbol, own in costs.items():
+                one = means[symbol]
+                most = one.held + own * funds / cost / (one.price * MARKET_CUSHION)
+                means[symbol] = msgspec.structs.replace(one, most=most)
+        return means
+
+    def _free(self, bot: BotRuntime, quote: str, wishes: Mapping[str, OneWish]) -> Decimal:
+        """What may be spent: what these wishes bid with already is there to bid with."""
+        free = self._account.free(quote)
+        for order in self._account.live.values():
+            armed = order.armed
+            if armed.bot == bot.name and armed.reserve_asset == quote:
+                free += order.reserve if armed.spec.symbol in wishes else ZERO
+        return free
+
+
+def _is_spent(state: BotState, symbol: str, wish: OneWish) -> bool:
+    """Whether its stop or take-profit has fired: it counts as flat."""
+    return (
+        isinstance(wish, Target) and not wish.is_flat and state.spent.get(symbol) == wish.episode
+    )
+
+
+def _key_of(bot: BotRuntime, symbol: str, wish: OneWish) -> str:
+    """What a wish claims once; of the bot's own symbol it needs no name."""
+    if not isinstance(wish, Target) or not wish.key:
+        return ""
+    return WISH_KEY + (wish.key if symbol == bot.symbol else f"{symbol} {wish.key}")
+
+
+def _is_further(state: BotState, found: tuple[Leg, ...]) -> bool:
+    """Whether a target that has drifted comes out of its band, given what can be had."""
+    (leg,) = found
+    before = state.target(leg.symbol)
+    if before is None or before.target is None or leg.target is None:
+        return True
+    return abs(leg.target - before.target) > before.band
+
+
+def _carried(
+    bot: BotRuntime, state: BotState, legs: Mapping[str, tuple[Leg, ...]]
+) -> tuple[Leg, ...]:
+    """All legs of a decision; those of wishes that stand remember which one fixed them."""
+    every: list[Leg] = []
+    for symbol in bot.symbols:
+        if symbol in legs:
+            every += legs[symbol]
+            continue
+        every += (
+            leg if leg.since else msgspec.structs.replace(leg, since=state.number)
+            for leg in state.legs
+            if leg.symbol == symbol
+        )
+    return tuple(every)
+
+
+def _texts(bot: BotRuntime, state: BotState) -> dict[str, str]:
+    """The standing wishes by symbol, as they were written."""
+    if not state.number:
+        return {}
+    if state.wish.startswith(_ONE_WISH):
+        return {state.legs[0].symbol if state.legs else bot.symbol: state.wish}
+    return {symbol: bytes(raw).decode() for symbol, raw in _BY_SYMBOL.decode(state.wish).items()}
+
+
+def _joined(bot: BotRuntime, texts: Mapping[str, str]) -> str:
+    if len(bot.symbols) == 1:
+        return texts[bot.symbol]
+    return "{" + ",".join(f'"{s}":{texts[s]}' for s in bot.symbols if s in texts) + "}"
