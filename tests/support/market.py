@@ -16,6 +16,7 @@ from holdfast.exchange.accounts import Account, FeePlan
 from holdfast.exchange.flow import Place, Refresh, Remove
 from holdfast.exchange.matching import Engine
 from holdfast.exchange.mirror import MirrorEngine
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Change, Execution, Kind, Order, SelfTrade, Ticket, Trade
 from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 
@@ -35,7 +36,7 @@ COIN = Instrument(
 
 
 class Diary:
-    """A listener that remembers: reports as (client id, change, status), and trades."""
+    """A listener that remembers: reports as (client id, change, status), also of lists, trades."""
 
     def __init__(self) -> None:
         self.reports: list[tuple[str, str, str]] = []
@@ -44,6 +45,10 @@ class Diary:
     def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
         """Write a report down."""
         self.reports.append((order.client_order_id, change.value, order.status.value))
+
+    def on_list(self, account: Account, order_list: OrderList) -> None:
+        """Write a report of a list down among those of its orders."""
+        self.reports.append((order_list.client_list_id, "LIST", order_list.status.value))
 
     def on_trade(self, trade: Trade) -> None:
         """Write a trade down."""

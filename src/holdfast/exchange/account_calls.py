@@ -50,7 +50,13 @@ def my_trades(context: Context) -> Any:
     ]
     newest = from_id is None and start_ms is None
     rows = rows[-limit:] if newest else rows[:limit]
-    return [payloads.my_trade(fill, listing.instrument.venue_symbol) for fill in rows]
+    orders = context.account.orders
+    return [
+        payloads.my_trade(
+            fill, listing.instrument.venue_symbol, orders[fill.symbol, fill.order_id].list_id
+        )
+        for fill in rows
+    ]
 
 
 def commission(context: Context) -> Any:

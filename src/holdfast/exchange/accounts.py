@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from holdfast.domain.money import ZERO
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Execution, Order, SelfTrade
 
 RECEIVED: Final = "received"
@@ -59,6 +60,8 @@ class Account:
         self.balances: dict[str, Balance] = {}
         self.orders: dict[tuple[str, int], Order] = {}
         self.open_orders: dict[tuple[str, int], Order] = {}
+        self.lists: dict[int, OrderList] = {}
+        self.executing_lists: dict[int, OrderList] = {}
         self.executions: list[Execution] = []
         self._open_by_client_id: dict[tuple[str, str], Order] = {}
 
@@ -84,6 +87,23 @@ class Account:
             return
         self.open_orders.pop((order.symbol, order.order_id), None)
         self._open_by_client_id.pop((order.symbol, order.client_order_id), None)
+
+    def enter_list(self, order_list: OrderList) -> None:
+        """Keep a list for good, and among those at work while it is."""
+        self.lists[order_list.list_id] = order_list
+        if order_list.is_executing:
+            self.executing_lists[order_list.list_id] = order_list
+
+    def close_list(self, order_list: OrderList) -> None:
+        """Note that a list is at work no longer: its client id may be used again."""
+        self.executing_lists.pop(order_list.list_id, None)
+
+    def executing_by_client_id(self, client_list_id: str) -> OrderList | None:
+        """The list *at work* with this client id, or None."""
+        for order_list in self.executing_lists.values():
+            if order_list.client_list_id == client_list_id:
+                return order_list
+        return None
 
     def open_by_client_id(self, symbol: str, client_order_id: str) -> Order | None:
         """The *open* order with this client id, or None."""

@@ -18,11 +18,13 @@ import msgspec
 
 from holdfast.domain.instrument import Instrument
 from holdfast.exchange.accounts import Account, FeePlan
+from holdfast.exchange.contingency import Placement
 from holdfast.exchange.errors import bad_symbol
 from holdfast.exchange.flow import Depth, FlowEvent, Place
 from holdfast.exchange.listing import Listing
 from holdfast.exchange.matching import Engine
 from holdfast.exchange.mirror import MirrorEngine
+from holdfast.exchange.order_list import ListTicket, OrderList
 from holdfast.exchange.orders import Change, Execution, Order, Ticket, Trade
 from holdfast.exchange.tape import Tape
 from holdfast.exchange.views import AccountView, ViewChange, balances_of, snapshot
@@ -45,6 +47,12 @@ class OrderReport(msgspec.Struct, frozen=True):
     at_ns: int
 
 
+class ListReport(msgspec.Struct, frozen=True):
+    """A list has changed: what the user stream's listStatus says."""
+
+    order_list: OrderList
+
+
 class Position(msgspec.Struct, frozen=True):
     """Balances have changed by orders: (asset, free, locked) each."""
 
@@ -60,7 +68,7 @@ class Transfer(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-UserEvent = OrderReport | Position | Transfer
+UserEvent = OrderReport | ListReport | Position | Transfer
 
 
 class Recorder(Protocol):
@@ -71,6 +79,9 @@ class Recorder(Protocol):
 
     def order(self, order: Order) -> None:
         """An order of an account is new or changed."""
+
+    def order_list(self, account: Account, order_list: OrderList) -> None:
+        """A list of an account is new or changed."""
 
     def execution(self, account: Account, execution: Execution) -> None:
         """An account traded."""
@@ -158,6 +169,8 @@ class Exchange:
         """Let queries see everything of an account that an earlier run has left."""
         for order in account.orders.values():
             self._show(account, snapshot(order))
+        for order_list in account.lists.values():
+            self._show(account, snapshot(order_list))
         for execution in account.executions:
             self._show(account, execution)
         self._show(account, balances_of(account))
@@ -195,6 +208,20 @@ class Exchange:
         order = self.engine.submit(account, ticket, self.now_ns())
         self.commit()
         return order
+
+    def submit_list(self, account: Account, ticket: ListTicket) -> Placement:
+        """Accept and match a list, durably when there is a recorder; RefusedError when not."""
+        placement = self.engine.submit_list(account, ticket, self.now_ns())
+        self.commit()
+        return placement
+
+    def cancel_list(
+        self, account: Account, order_list: OrderList, cancel_id: str
+    ) -> tuple[Order, ...]:
+        """Cancel the open orders of a list, durably; returns them; RefusedError when it is done."""
+        found = self.engine.cancel_list(account, order_list, cancel_id, self.now_ns())
+        self.commit()
+        return found
 
     def cancel(self, account: Account, order: Order, cancel_id: str) -> None:
         """Cancel an open order, durably when there is a recorder; RefusedError when not open."""
@@ -253,6 +280,15 @@ class Exchange:
         copy = snapshot(order)
         self._show(account, copy)
         self._tell(account, OrderReport(copy, change, execution, order.updated_ns))
+
+    def on_list(self, account: Account, order_list: OrderList) -> None:
+        """Take a report of a list: note it, show it after its lag, tell the user stream."""
+        self._dirty.setdefault(account.number, (account, set()))
+        if self.recorder is not None:
+            self.recorder.order_list(account, order_list)
+        copy = snapshot(order_list)
+        self._show(account, copy)
+        self._tell(account, ListReport(copy))
 
     def on_trade(self, trade: Trade) -> None:
         """Take a print of the engine."""

@@ -56,6 +56,42 @@ def market_closed() -> RefusedError:
     return RefusedError(-1013, "Market is closed.")
 
 
+def bad_pair_type() -> RefusedError:
+    """-1158: such an order cannot be one of a pair."""
+    return RefusedError(-1158, "Order type not supported in OCO.")
+
+
+def bad_working_type() -> RefusedError:
+    """-1159: others can only wait for a limit order."""
+    return RefusedError(-1159, "Order type not supported as the working order of an OTO.")
+
+
+def no_contingent_order() -> RefusedError:
+    """-1168: both orders of a pair would rest in the book."""
+    return RefusedError(-1168, "At least one OCO order must be contingent.")
+
+
+def misplaced_limit(*, is_buy: bool) -> RefusedError:
+    """-1165, -1166: the limit order of a pair is where the stop loss belongs."""
+    if is_buy:
+        return RefusedError(-1165, "A limit order in a buy OCO must be below.")
+    return RefusedError(-1166, "A limit order in a sell OCO must be above.")
+
+
+def misplaced_stop_loss(*, is_buy: bool) -> RefusedError:
+    """-1196, -1197: the stop loss of a pair is where the gain would be."""
+    if is_buy:
+        return RefusedError(-1196, "A stop loss order in a buy OCO must be above.")
+    return RefusedError(-1197, "A stop loss order in a sell OCO must be below.")
+
+
+def misplaced_take_profit(*, is_buy: bool) -> RefusedError:
+    """-1198, -1199: the take-profit of a pair is where the stop loss belongs."""
+    if is_buy:
+        return RefusedError(-1198, "A take profit order in a buy OCO must be below.")
+    return RefusedError(-1199, "A take profit order in a sell OCO must be above.")
+
+
 def account_disabled() -> RefusedError:
     """The account may not trade."""
     return RefusedError(-2010, "This action is disabled on this account.")
@@ -66,9 +102,26 @@ def unknown_order_to_cancel() -> RefusedError:
     return RefusedError(-2011, "Unknown order sent.")
 
 
+def unknown_list_to_cancel() -> RefusedError:
+    """No list *at work* with this id: done, cancelled, or never seen."""
+    return RefusedError(-2011, "Unknown order list sent.")
+
+
+def bad_pair_prices() -> RefusedError:
+    """The orders of a pair do not lie around the last price as they must."""
+    return RefusedError(
+        -2010, "The relationship of the prices for the orders is not correct."
+    )
+
+
 def order_not_found() -> RefusedError:
     """A query shows no such order, at least not yet."""
     return RefusedError(-2013, "Order does not exist.")
+
+
+def list_not_found() -> RefusedError:
+    """A query shows no such list, at least not yet."""
+    return RefusedError(-2013, "Order list does not exist.")
 
 
 def ids_disagree() -> RefusedError:
@@ -82,6 +135,13 @@ def missing_parameter(name: str) -> RefusedError:
     """A mandatory parameter is absent or empty."""
     return RefusedError(
         -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def either_missing(one: str, other: str) -> RefusedError:
+    """Neither of two parameters was sent of which one must be."""
+    return RefusedError(
+        -1102, f"Param '{one}' or '{other}' must be sent, but both were empty/null!"
     )
 
 
@@ -150,6 +210,15 @@ def span_too_long() -> RefusedError:
 def bad_combination() -> RefusedError:
     """Optional parameters that exclude each other."""
     return RefusedError(-1128, "Combination of optional parameters invalid.")
+
+
+def bad_combination_without(name: str) -> RefusedError:
+    """Optional parameters that need one more."""
+    return RefusedError(
+        -1128,
+        f"Combination of optional parameters invalid. Recommendation: '{name}' should also be "
+        "sent.",
+    )
 
 
 def bad_parameter(name: str) -> RefusedError:

@@ -5,6 +5,7 @@ Not here: whether the account can pay, or the form of the request's parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -13,7 +14,7 @@ import msgspec
 from holdfast.domain.instrument import Instrument, TradingStatus
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
-from holdfast.exchange.errors import RefusedError, filter_failure, market_closed
+from holdfast.exchange.errors import filter_failure, market_closed
 from holdfast.exchange.orders import Kind, Ticket
 
 _MARKET: Final = Kind.MARKET
@@ -29,6 +30,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         min_notional, max_notional: NOTIONAL, quote units; market orders are judged by the average.
         price_band_up, price_band_down: PERCENT_PRICE_BY_SIDE, multiples of the average price.
         max_orders, max_algo_orders: open orders per account, all kinds and waiting for a trigger.
+        max_order_lists: lists at work per account.
         max_position: MAX_POSITION, base units held plus open buys; 0 sets no bound.
         is_trading: False closes the market.
     """
@@ -46,6 +48,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     price_band_down: Decimal = Decimal("0.2")
     max_orders: int = 200
     max_algo_orders: int = 5
+    max_order_lists: int = 20
     max_position: Decimal = ZERO
     is_trading: bool = True
 
@@ -89,14 +92,14 @@ def check(ticket: Ticket, rules: Rules, average_price: Decimal | None) -> None:
 
 
 def check_counts(
-    ticket: Ticket, rules: Rules, open_orders: int, open_algo_orders: int
-) -> RefusedError | None:
-    """What the exchange answers to too many open orders of an account on a symbol, or None."""
-    if open_orders >= rules.max_orders:
-        return filter_failure("MAX_NUM_ORDERS")
-    if ticket.stop_price is not None and open_algo_orders >= rules.max_algo_orders:
-        return filter_failure("MAX_NUM_ALGO_ORDERS")
-    return None
+    tickets: Sequence[Ticket], rules: Rules, open_orders: int, open_algo_orders: int
+) -> None:
+    """Raise what the exchange answers to too many open orders of an account on a symbol."""
+    if open_orders + len(tickets) > rules.max_orders:
+        raise filter_failure("MAX_NUM_ORDERS")
+    algo_orders = sum(1 for ticket in tickets if ticket.stop_price is not None)
+    if algo_orders and open_algo_orders + algo_orders > rules.max_algo_orders:
+        raise filter_failure("MAX_NUM_ALGO_ORDERS")
 
 
 def _check_price(price: Decimal, rules: Rules) -> None:

@@ -23,6 +23,7 @@ from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import Fault, FaultBook, FaultKind
 from holdfast.exchange.incidents import Incidents
 from holdfast.exchange.limits import Gatekeeper, Limits
+from holdfast.exchange.list_calls import LIST_ROUTES
 from holdfast.exchange.market_calls import MARKET_ROUTES
 from holdfast.exchange.order_calls import ORDER_ROUTES
 from holdfast.exchange.params import Params
@@ -37,7 +38,9 @@ from holdfast.exchange.traffic import (
     encode_error,
 )
 
-ROUTES: dict[tuple[str, str], Route] = {**MARKET_ROUTES, **ACCOUNT_ROUTES, **ORDER_ROUTES}
+ROUTES: dict[tuple[str, str], Route] = {
+    **MARKET_ROUTES, **ACCOUNT_ROUTES, **ORDER_ROUTES, **LIST_ROUTES,
+}
 GONE = frozenset({"/api/v3/userDataStream"})
 ENGINE_PATIENCE_S = 10.0
 QUERIES_KEPT = 50_000
@@ -160,7 +163,7 @@ class Gateway:
         headers = {"X-MBX-USED-WEIGHT": weight, "X-MBX-USED-WEIGHT-1M": weight}
         account = self.exchange.accounts.get(call.api_key)
         route = ROUTES.get((call.method, call.path))
-        if account is not None and route is not None and route.places_order and record.executed:
+        if account is not None and route is not None and route.orders and record.executed:
             short, day = self.gatekeeper.used_orders(account.number, now_ns)
             headers["X-MBX-ORDER-COUNT-10S"] = str(short)
             headers["X-MBX-ORDER-COUNT-1D"] = str(day)
@@ -197,8 +200,8 @@ class Gateway:
         if not route.reaches_engine or account is None or deadline is None:
             return self._finish(passage)
         await self._pause(FaultKind.GATEWAY_DELAY, call, record)
-        if route.places_order:
-            self.gatekeeper.admit_order(account.number, self.exchange.now_ns())
+        if route.orders:
+            self.gatekeeper.admit_orders(account.number, route.orders, self.exchange.now_ns())
         deadline.check(self.exchange.now_ns() + skew_ns)
         return await self._through_engine(passage, deadline)
 

@@ -34,7 +34,11 @@ _RULE_OF = {
     "maxNotional": "max_notional",
     "maxPosition": "max_position",
 }
-_COUNT_OF = {"maxNumOrders": "max_orders", "maxNumAlgoOrders": "max_algo_orders"}
+_COUNT_OF = {
+    "maxNumOrders": "max_orders",
+    "maxNumAlgoOrders": "max_algo_orders",
+    "maxNumOrderLists": "max_order_lists",
+}
 
 
 class Incidents:

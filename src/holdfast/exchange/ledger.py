@@ -10,23 +10,28 @@ from typing import Any
 from holdfast.domain.money import plain
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.core import Exchange
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Execution, Order
 
 
 def ledger(exchange: Exchange) -> dict[str, Any]:
     """All of it; numbers are text, times nanoseconds, symbols as on the wire.
 
-    Returns `orders` and `executions` in order of their making, `balances` by API key and asset.
+    Returns `orders`, `orderLists` and `executions` in order of their making, `balances` by API key
+    and asset.
     """
     names = {item.symbol: item.venue_symbol for item in exchange.instruments}
     accounts = list(exchange.accounts.values())
     orders = [(order, account) for account in accounts for order in account.orders.values()]
     orders.sort(key=lambda pair: pair[0].sequence)
+    lists = [(each, account) for account in accounts for each in account.lists.values()]
+    lists.sort(key=lambda pair: pair[0].list_id)
     fills = [(fill, account) for account in accounts for fill in account.executions]
     fills.sort(key=lambda pair: (pair[0].at_ns, pair[0].symbol, pair[0].trade_id))
     return {
         "at_ns": exchange.now_ns(),
         "orders": [_order(order, account, names[order.symbol]) for order, account in orders],
+        "orderLists": [_list(each, account, names[each.symbol]) for each, account in lists],
         "executions": [_execution(fill, account, names[fill.symbol]) for fill, account in fills],
         "balances": {account.api_key: _balances(account) for account in accounts},
     }
@@ -37,6 +42,7 @@ def _order(order: Order, account: Account, symbol: str) -> dict[str, Any]:
         "apiKey": account.api_key,
         "symbol": symbol,
         "orderId": order.order_id,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_order_id,
         "side": order.side.value,
         "type": order.kind.value,
@@ -49,10 +55,25 @@ def _order(order: Order, account: Account, symbol: str) -> dict[str, Any]:
         "cummulativeQuoteQty": plain(order.executed_cost),
         "status": order.status.value,
         "cancelId": order.cancel_id,
+        "expiryReason": None if order.expiry is None else order.expiry.value,
         "time": order.created_ns // 1_000_000,
         "updateTime": order.updated_ns // 1_000_000,
         "created_ns": order.created_ns,
         "updated_ns": order.updated_ns,
+    }
+
+
+def _list(order_list: OrderList, account: Account, symbol: str) -> dict[str, Any]:
+    return {
+        "apiKey": account.api_key,
+        "symbol": symbol,
+        "orderListId": order_list.list_id,
+        "listClientOrderId": order_list.client_list_id,
+        "contingencyType": order_list.contingency.value,
+        "listOrderStatus": order_list.status.value,
+        "orderIds": [leg.order_id for leg in order_list.legs],
+        "created_ns": order_list.created_ns,
+        "updated_ns": order_list.updated_ns,
     }
 
 

@@ -134,19 +134,19 @@ class Gatekeeper:
         """Request weight of this minute."""
         return self._addresses.setdefault(address, _Address()).weight.turn(now_ns)
 
-    def admit_order(self, account: int, now_ns: int) -> None:
-        """Count an order of an account; RefusedError -1015 when it is too much."""
+    def admit_orders(self, account: int, orders: int, now_ns: int) -> None:
+        """Count orders of an account; RefusedError -1015 when they are too many."""
         state = self._orders.setdefault(account, _Orders())
-        if state.short.turn(now_ns) >= self.limits.orders_per_10s:
+        if state.short.turn(now_ns) + orders > self.limits.orders_per_10s:
             raise errors.too_many_orders(
                 self.limits.orders_per_10s, "10 SECOND", state.short.left_s(now_ns)
             )
-        if state.day.turn(now_ns) >= self.limits.orders_per_day:
+        if state.day.turn(now_ns) + orders > self.limits.orders_per_day:
             raise errors.too_many_orders(
                 self.limits.orders_per_day, "1 DAY", state.day.left_s(now_ns)
             )
-        state.short.used += 1
-        state.day.used += 1
+        state.short.used += orders
+        state.day.used += orders
 
     def give_back(self, account: int, orders: int, now_ns: int) -> None:
         """An order filled for the first time: unfilled orders are what counts."""

@@ -134,6 +134,10 @@ class Listing:
         """Whether it takes orders, in the exchange's words."""
         return "TRADING" if self.rules.is_trading else "HALT"
 
+    def spent_by(self, side: Side) -> str:
+        """The asset that orders of `side` pay with."""
+        return self.quote if side is Side.BUY else self.base
+
     def print_trade(
         self, price: Decimal, quantity: Decimal, at_ns: int, *, buyer_is_maker: bool
     ) -> Trade:

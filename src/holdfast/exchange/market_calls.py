@@ -174,8 +174,8 @@ def symbol_info(listing: Listing) -> payloads.Json:
         "quoteCommissionPrecision": 8,
         "orderTypes": [kind.value for kind in Kind],
         "icebergAllowed": False,
-        "ocoAllowed": False,
-        "otoAllowed": False,
+        "ocoAllowed": True,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": False,
@@ -219,6 +219,7 @@ def _filters(listing: Listing) -> list[payloads.Json]:
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": rules.max_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": rules.max_algo_orders},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": rules.max_order_lists},
     ]
     if rules.max_position:
         rows.append({"filterType": "MAX_POSITION", "maxPosition": show(rules.max_position)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final, Protocol
+from typing import Final
 
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
@@ -16,18 +16,24 @@ from holdfast.domain.order import Side, TimeInForce
 from holdfast.exchange import admission, filters, liquidity, settlement
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.book import Offers
+from holdfast.exchange.contingency import Contingencies, Placement
 from holdfast.exchange.errors import bad_symbol, unknown_order_to_cancel
 from holdfast.exchange.flow import Place, Remove
+from holdfast.exchange.listener import Listener, Silence
 from holdfast.exchange.listing import Listing
+from holdfast.exchange.order_list import ListTicket, OrderList
 from holdfast.exchange.orders import (
     Change,
     Execution,
+    Expiry,
     Kind,
     Order,
     SelfTrade,
     Status,
+    Terms,
     Ticket,
     Trade,
+    accepted,
 )
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets a dozen of them.
@@ -41,6 +47,8 @@ _EXPIRED_IN_MATCH: Final = Status.EXPIRED_IN_MATCH
 _NEW_REPORT: Final = Change.NEW
 _TRADE_REPORT: Final = Change.TRADE
 _NO_PREVENTION: Final = SelfTrade.NONE
+_PENDING_NEW: Final = Status.PENDING_NEW
+_NO_LIQUIDITY: Final = Expiry.NO_LIQUIDITY
 
 _ENDINGS: Final = {
     Status.CANCELED: Change.CANCELED,
@@ -48,25 +56,7 @@ _ENDINGS: Final = {
     Status.EXPIRED_IN_MATCH: Change.TRADE_PREVENTION,
 }
 
-
-class Listener(Protocol):
-    """Told of each change while it is made; must not call the engine."""
-
-    def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
-        """`order` of an account has just become what it now is."""
-
-    def on_trade(self, trade: Trade) -> None:
-        """A trade was printed."""
-
-
-class Silence:
-    """A listener that needs to know nothing."""
-
-    def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
-        """Ignore it."""
-
-    def on_trade(self, trade: Trade) -> None:
-        """Ignore it."""
+_UNFILLED: Final = {_IOC: Expiry.UNFILLED_IOC, _FOK: Expiry.UNFILLED_FOK}
 
 
 class Engine:
@@ -77,6 +67,7 @@ class Engine:
         self.listener: Listener = listener or Silence()
         self._sequence = 0
         self._restored: list[Order] = []
+        self._lists = Contingencies(self)
 
     def _list(self, instrument: Instrument) -> Listing:
         return Listing(instrument)
@@ -106,35 +97,50 @@ class Engine:
             budget = ticket.quote_quantity or ZERO
             quantity = liquidity.quantity_for(account, half, budget, rules.step)
         unit_hold = admission.hold(account, ticket, quantity, listing, half)
-        self._sequence += 1
-        listing.last_order_id += 1
-        order = _accepted(account, ticket, quantity, at_ns)
-        order.sequence = self._sequence
-        order.order_id = listing.last_order_id
-        order.unit_hold = unit_hold
-        account.enter(order)
-        self.listener.on_order(order, _NEW_REPORT, None)
-        if order.is_working:
-            self._work(listing, order, at_ns)
-            if listing.triggers:
-                self._run_triggers(listing, at_ns)
-        else:
-            account.open(order)
-            listing.triggers.add(order)
+        terms = Terms(quantity=quantity, unit_hold=unit_hold)
+        order = self.accept(account, listing, ticket, terms, at_ns)
+        self.begin(listing, order, at_ns)
+        self._settle(listing, at_ns)
         return order
+
+    def submit_list(self, account: Account, ticket: ListTicket, at_ns: int) -> Placement:
+        """Accept a list of `account` and match at once what goes to market first.
+
+        Raises:
+            RefusedError: the exchange's answer; nothing has changed.
+        """
+        listing = self.listing(ticket.symbol)
+        placement = self._lists.submit(account, listing, ticket, at_ns)
+        self._settle(listing, at_ns)
+        return placement
 
     def cancel(self, account: Account, order: Order, cancel_id: str, at_ns: int) -> None:
         """Take an open order of `account` out; `order` is CANCELED afterwards.
+
+        So is every other one of its list, while that is at work.
 
         Raises:
             RefusedError: it is not open any more.
         """
         if order.account is not account or not order.is_open:
             raise unknown_order_to_cancel()
+        order_list = account.executing_lists.get(order.list_id)
+        if order_list is not None:
+            self.cancel_list(account, order_list, cancel_id, at_ns)
+            return
         order.cancel_id = cancel_id
-        listing = self.listings[order.symbol]
-        _take_out(listing, order)
-        self._end(listing, order, Status.CANCELED, at_ns)
+        self.finish(self.listings[order.symbol], order, Status.CANCELED, at_ns)
+
+    def cancel_list(
+        self, account: Account, order_list: OrderList, cancel_id: str, at_ns: int
+    ) -> tuple[Order, ...]:
+        """Take all open orders of a list of `account` out; returns these, CANCELED now.
+
+        Raises:
+            RefusedError: it is not at work any more.
+        """
+        listing = self.listings[order_list.symbol]
+        return self._lists.cancel(account, listing, order_list, cancel_id, at_ns)
 
     def place(self, event: Place, at_ns: int) -> None:
         """Apply a house order: it costs nobody anything and needs no funds."""
@@ -160,15 +166,14 @@ class Engine:
         self._work(listing, order, at_ns)
         if rests and order.remaining:
             listing.house[event.key] = order
-        if listing.triggers:
-            self._run_triggers(listing, at_ns)
+        self._settle(listing, at_ns)
 
     def remove(self, event: Remove) -> None:
         """Take a house order out, when it still rests."""
         listing = self.listings[event.symbol]
         order = listing.house.pop(event.key, None)
-        if order is not None:
-            _take_out(listing, order)
+        if order is not None and order.price is not None:
+            listing.book.half(order.side).remove(order, order.price)
 
     # --- Restoring -----------------------------------------------------------------------------
 
@@ -193,17 +198,61 @@ class Engine:
         account.executions.append(execution)
         account.orders[execution.symbol, execution.order_id].fills += (execution,)
 
+    def restore_list(self, account: Account, order_list: OrderList) -> None:
+        """Know a list of an earlier run; its orders must be known already."""
+        self._lists.restore(account, order_list)
+
     def resume(self, at_ns: int) -> None:
-        """Bring restored open orders back into the market, in their old order of arrival."""
+        """Bring restored open orders back into the market, in their old order of arrival.
+
+        Those that wait come first: what others do at once may concern them.
+        """
         restored, self._restored = self._restored, []
-        for order in restored:
-            listing = self.listings[order.symbol]
-            if order.is_working:
-                self._rejoin(listing, order, at_ns)
-            elif order.account is not None:
-                order.account.open(order)
+        for order in sorted(restored, key=lambda order: order.is_working):
+            bring_back = self._rejoin if order.is_working else self.begin
+            bring_back(self.listings[order.symbol], order, at_ns)
+        for listing in self.listings.values():
+            self._settle(listing, at_ns)
+
+    # --- For lists -----------------------------------------------------------------------------
+
+    def accept(
+        self, account: Account, listing: Listing, ticket: Ticket, terms: Terms, at_ns: int
+    ) -> Order:
+        """Number an admitted order, keep it and report it as new; it has not begun yet."""
+        self._sequence += 1
+        listing.last_order_id += 1
+        order = accepted(account, ticket, terms, at_ns)
+        order.sequence = self._sequence
+        order.order_id = listing.last_order_id
+        account.enter(order)
+        self.listener.on_order(order, _NEW_REPORT, None)
+        return order
+
+    def begin(self, listing: Listing, order: Order, at_ns: int) -> None:
+        """Let an accepted order match, or wait for its trigger or its working order."""
+        if order.is_working:
+            self._work(listing, order, at_ns)
+        elif order.account is not None:
+            order.account.open(order)
+            if order.status is not _PENDING_NEW:
                 listing.triggers.add(order)
-            self._run_triggers(listing, at_ns)
+
+    def finish(
+        self,
+        listing: Listing,
+        order: Order,
+        status: Status,
+        at_ns: int,
+        expiry: Expiry | None = None,
+    ) -> None:
+        """Take an open order from where it waits, and end it."""
+        if order.is_working:
+            if order.price is not None:
+                listing.book.half(order.side).remove(order, order.price)
+        elif order.status is not _PENDING_NEW:
+            listing.triggers.remove(order)
+        self._end(listing, order, status, at_ns, expiry)
 
     def _rejoin(self, listing: Listing, order: Order, at_ns: int) -> None:
         """Bring one that was in the book back: it trades with what has come its way meanwhile."""
@@ -223,7 +272,7 @@ class Engine:
             if order.remaining:
                 rest(listing, order, order.price)
         elif order.account is not None:
-            self._end(listing, order, Status.EXPIRED, at_ns)
+            self._end(listing, order, Status.EXPIRED, at_ns, _UNFILLED.get(lasting, _NO_LIQUIDITY))
 
     def _take(self, listing: Listing, half: Offers, taker: Order, at_ns: int) -> None:
         """Trade against the best of `half` until the taker's limit, quantity or the book ends."""
@@ -263,6 +312,8 @@ class Engine:
         """Enter a trade into the books of one side of it."""
         side, quantity, cost, at_ns = order.side, trade.quantity, trade.cost, trade.at_ns
         is_maker = trade.buyer_is_maker is (side is _BUY)
+        if order.list_id >= 0:
+            self._lists.before_fill(account, listing, order)
         fee_asset, fee = settlement.settle(
             account, order, trade, listing, self.listings, is_maker=is_maker
         )
@@ -281,70 +332,64 @@ class Engine:
             order.status = _FILLED
             account.close(order)
         self.listener.on_order(order, _TRADE_REPORT, execution)
+        if order.list_id >= 0:
+            self._lists.after_fill(account, listing, order, at_ns)
 
     def _prevent(self, listing: Listing, taker: Order, maker: Order, at_ns: int) -> bool:
         """Keep an account from trading with itself; whether the taker is done."""
         mode = taker.self_trade
         if mode is not SelfTrade.EXPIRE_TAKER:
-            _take_out(listing, maker)
-            self._end(listing, maker, _EXPIRED_IN_MATCH, at_ns)
+            self.finish(listing, maker, _EXPIRED_IN_MATCH, at_ns)
         if mode is SelfTrade.EXPIRE_MAKER:
             return False
         self._end(listing, taker, _EXPIRED_IN_MATCH, at_ns)
         return True
 
-    def _run_triggers(self, listing: Listing, at_ns: int) -> None:
-        """Put orders to work whose stop price was reached, until the price moves no further."""
-        while listing.last_price is not None:
+    def _settle(self, listing: Listing, at_ns: int) -> None:
+        """After a match: bring to market what waited for it, until it brings nothing more."""
+        while True:
+            if self._lists.is_due:
+                self._lists.release(listing, at_ns)
+                continue
+            if not listing.triggers or listing.last_price is None:
+                return
             order = listing.triggers.pop_fired(listing.last_price)
             if order is None:
                 return
-            order.is_working = True
-            order.working_ns = order.updated_ns = at_ns
-            self.listener.on_order(order, _NEW_REPORT, None)
-            if order.price is None and not _can_pay_at_market(listing, order):
-                self._end(listing, order, Status.EXPIRED, at_ns)
-            else:
-                self._work(listing, order, at_ns)
+            self._fire(listing, order, at_ns)
 
-    def _end(self, listing: Listing, order: Order, status: Status, at_ns: int) -> None:
+    def _fire(self, listing: Listing, order: Order, at_ns: int) -> None:
+        """Put an order to work whose stop price was reached."""
+        if order.account is not None and order.list_id >= 0:
+            self._lists.on_trigger(order.account, listing, order, at_ns)
+        order.is_working = True
+        order.working_ns = order.updated_ns = at_ns
+        self.listener.on_order(order, _NEW_REPORT, None)
+        if order.price is None and not _can_pay_at_market(listing, order):
+            self._end(listing, order, Status.EXPIRED, at_ns, Expiry.REJECTED)
+        else:
+            self._work(listing, order, at_ns)
+
+    def _end(
+        self,
+        listing: Listing,
+        order: Order,
+        status: Status,
+        at_ns: int,
+        expiry: Expiry | None = None,
+    ) -> None:
         account = order.account
         if account is None:
             raise ValueError("the house's orders end without a report")
         if order.unit_hold:
             settlement.release(account, order, listing)
         order.status = status
+        order.expiry = expiry
         order.updated_ns = account.updated_ns = at_ns
         account.close(order)
         self.listener.on_order(order, _ENDINGS[status], None)
-
-
-def _accepted(account: Account, ticket: Ticket, quantity: Decimal, at_ns: int) -> Order:
-    """The order of a ticket, to be numbered and entered."""
-    order = Order(
-        account=account,
-        sequence=0,
-        symbol=ticket.symbol,
-        side=ticket.side,
-        kind=ticket.kind,
-        quantity=quantity,
-        remaining=quantity,
-        price=ticket.price,
-        created_ns=at_ns,
-        updated_ns=at_ns,
-        client_order_id=ticket.client_order_id,
-        self_trade=ticket.self_trade or account.self_trade,
-    )
-    if ticket.stop_price is None:
-        order.working_ns = at_ns
-    else:
-        order.stop_price = ticket.stop_price
-        order.is_working = False
-    if ticket.time_in_force is not None:
-        order.time_in_force = ticket.time_in_force
-    if ticket.quote_quantity is not None:
-        order.quote_quantity = ticket.quote_quantity
-    return order
+        if order.list_id >= 0:
+            self._lists.on_end(account, listing, order, at_ns)
 
 
 def rest(listing: Listing, order: Order, price: Decimal) -> None:
@@ -352,14 +397,6 @@ def rest(listing: Listing, order: Order, price: Decimal) -> None:
     listing.book.half(order.side).add(order, price)
     if order.account is not None:
         order.account.open(order)
-
-
-def _take_out(listing: Listing, order: Order) -> None:
-    """Take an order from where it waits: the book, or the triggers."""
-    if not order.is_working:
-        listing.triggers.remove(order)
-    elif order.price is not None:
-        listing.book.half(order.side).remove(order, order.price)
 
 
 def _can_pay_at_market(listing: Listing, order: Order) -> bool:

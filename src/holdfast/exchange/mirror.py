@@ -17,10 +17,13 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.book import Level
+from holdfast.exchange.contingency import Placement
 from holdfast.exchange.errors import bad_symbol, market_closed
 from holdfast.exchange.flow import Depth, Past, Refresh
+from holdfast.exchange.listener import Listener
 from holdfast.exchange.listing import Listing
-from holdfast.exchange.matching import Engine, Listener, rest
+from holdfast.exchange.matching import Engine, rest
+from holdfast.exchange.order_list import ListTicket
 from holdfast.exchange.orders import Kind, Order, Ticket, Trade
 from holdfast.exchange.waiting_line import WaitingLine
 
@@ -209,12 +212,13 @@ class MirrorEngine(Engine):
 
     def submit(self, account: Account, ticket: Ticket, at_ns: int) -> Order:
         """As everywhere; RefusedError also while the book is not known."""
-        listing = self._mirrored.get(ticket.symbol)
-        if listing is None:
-            raise bad_symbol()
-        if not listing.mirrored.is_known:
-            raise market_closed()
+        self._check_known(ticket.symbol)
         return super().submit(account, ticket, at_ns)
+
+    def submit_list(self, account: Account, ticket: ListTicket, at_ns: int) -> Placement:
+        """As everywhere; RefusedError also while the book is not known."""
+        self._check_known(ticket.symbol)
+        return super().submit_list(account, ticket, at_ns)
 
     def refresh(self, change: Refresh) -> None:
         """Take in that the depth changed."""
@@ -240,8 +244,14 @@ class MirrorEngine(Engine):
             if half.line:
                 self._fill_reached(listing, half, seen, at_ns)
         self._tell(listing, seen)
-        if listing.triggers:
-            self._run_triggers(listing, at_ns)
+        self._settle(listing, at_ns)
+
+    def _check_known(self, symbol: str) -> None:
+        listing = self._mirrored.get(symbol)
+        if listing is None:
+            raise bad_symbol()
+        if not listing.mirrored.is_known:
+            raise market_closed()
 
     def _fill_reached(
         self, listing: MirroredListing, half: MirroredHalf, seen: Print, at_ns: int

@@ -7,6 +7,7 @@ deadlines and faults (`gateway`).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from holdfast.exchange import errors, filters, payloads
@@ -20,8 +21,8 @@ from holdfast.exchange.routes import Context, Route, by_symbol, flat
 MOST_ROWS = 1000
 DEFAULT_ROWS = 500
 LONGEST_SPAN_MS = 24 * 3_600_000
-_SIGNED = ("timestamp", "recvWindow", "signature", "apiKey")
-_REPLIES = {
+SIGNED = ("timestamp", "recvWindow", "signature", "apiKey")
+REPLIES: dict[str, Callable[[Order, str], payloads.Json]] = {
     "ACK": payloads.order_ack,
     "RESULT": payloads.order_result,
     "FULL": payloads.order_full,
@@ -34,12 +35,12 @@ def place_order(context: Context) -> Any:
     """Accept an order and answer with what became of it at once."""
     params, exchange = context.params, context.exchange
     listing = exchange.listing(params.required("symbol"))
-    ticket = read_ticket(params, listing.symbol, _default_id(context, listing))
+    ticket = read_ticket(params, listing.symbol, default_id(context, listing))
     response = params.text("newOrderRespType")
-    params.refuse_unread(*_SIGNED, *_TOLERATED)
+    params.refuse_unread(*SIGNED, *_TOLERATED)
     if response is None:
         response = "FULL" if ticket.kind in {Kind.MARKET, Kind.LIMIT} else "ACK"
-    render = _REPLIES.get(response)
+    render = REPLIES.get(response)
     if render is None:
         raise errors.bad_parameter("newOrderRespType")
     order = exchange.submit(context.account, ticket)
@@ -55,11 +56,11 @@ def test_order(context: Context) -> Any:
 
 
 def cancel_order(context: Context) -> Any:
-    """Cancel one open order."""
+    """Cancel one open order, or the whole list at work that it is in."""
     params, account = context.params, context.account
     listing = context.exchange.listing(params.required("symbol"))
     order_id, client_id = _ids(params)
-    cancel_id = params.client_id("newClientOrderId") or _default_id(context, listing)
+    cancel_id = params.client_id("newClientOrderId") or default_id(context, listing)
     order: Order | None
     if order_id is not None:
         order = account.open_orders.get((listing.symbol, order_id))
@@ -70,20 +71,21 @@ def cancel_order(context: Context) -> Any:
     if order is None:
         raise errors.unknown_order_to_cancel()
     _check_restriction(params, order)
-    context.exchange.cancel(account, order, cancel_id)
-    return payloads.cancelled(order, listing.instrument.venue_symbol)
+    return _cancel(context, listing, order, cancel_id)
 
 
 def cancel_open_orders(context: Context) -> Any:
     """Cancel all open orders of a symbol; -2011 when there are none."""
-    account, exchange = context.account, context.exchange
-    listing = exchange.listing(context.params.required("symbol"))
+    account = context.account
+    listing = context.exchange.listing(context.params.required("symbol"))
     found = [o for o in account.open_orders.values() if o.symbol == listing.symbol]
     if not found:
         raise errors.unknown_order_to_cancel()
-    for order in found:
-        exchange.cancel(account, order, _default_id(context, listing))
-    return [payloads.cancelled(order, listing.instrument.venue_symbol) for order in found]
+    return [
+        _cancel(context, listing, order, default_id(context, listing))
+        for order in found
+        if order.is_open  # and was not cancelled with another one of its list
+    ]
 
 
 def query_order(context: Context) -> Any:
@@ -149,14 +151,22 @@ def row_limit(params: Params) -> int:
     return DEFAULT_ROWS if limit is None else max(1, min(limit, MOST_ROWS))
 
 
+def _cancel(context: Context, listing: Listing, order: Order, cancel_id: str) -> payloads.Json:
+    """Cancel an open order; what is replied is its list when all of that is cancelled."""
+    account, symbol = context.account, listing.instrument.venue_symbol
+    order_list = account.executing_lists.get(order.list_id)
+    if order_list is None:
+        context.exchange.cancel(account, order, cancel_id)
+        return payloads.cancelled(order, symbol)
+    cancelled = context.exchange.cancel_list(account, order_list, cancel_id)
+    return payloads.cancelled_list(order_list, cancelled, symbol)
+
+
 def _ids(params: Params) -> tuple[int | None, str | None]:
     order_id = params.integer("orderId")
     client_id = params.client_id("origClientOrderId")
     if order_id is None and client_id is None:
-        raise errors.RefusedError(
-            -1102,
-            "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
-        )
+        raise errors.either_missing("origClientOrderId", "orderId")
     return order_id, client_id
 
 
@@ -173,7 +183,7 @@ def _check_restriction(params: Params, order: Order) -> None:
         )
 
 
-def _default_id(context: Context, listing: Listing) -> str:
+def default_id(context: Context, listing: Listing) -> str:
     """An id of the exchange's own making, 22 letters and digits, the same in the same run."""
     count = f"{context.exchange.seed}\0{listing.symbol}\0{context.exchange.next_name()}"
     return hashlib.sha256(count.encode()).hexdigest()[:22]
@@ -181,7 +191,7 @@ def _default_id(context: Context, listing: Listing) -> str:
 
 ORDER_ROUTES = {
     ("POST", "/api/v3/order"): Route(
-        answer=place_order, weight=flat(1), is_signed=True, reaches_engine=True, places_order=True
+        answer=place_order, weight=flat(1), is_signed=True, reaches_engine=True, orders=1
     ),
     ("POST", "/api/v3/order/test"): Route(answer=test_order, weight=flat(1), is_signed=True),
     ("DELETE", "/api/v3/order"): Route(

@@ -52,6 +52,7 @@ class Status(StrEnum):
     """The exchange's own words for the state of an order."""
 
     NEW = "NEW"
+    PENDING_NEW = "PENDING_NEW"  # until the working order of its list is filled
     PARTIALLY_FILLED = "PARTIALLY_FILLED"
     FILLED = "FILLED"
     CANCELED = "CANCELED"
@@ -59,7 +60,18 @@ class Status(StrEnum):
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # self-trade prevention took it out
 
 
-_OPEN: Final = (Status.NEW, Status.PARTIALLY_FILLED)
+_OPEN: Final = (Status.NEW, Status.PARTIALLY_FILLED, Status.PENDING_NEW)
+
+
+class Expiry(StrEnum):
+    """Why an order expired."""
+
+    REJECTED = "REJECTED"  # it could not be placed when its time had come
+    OCO_TRIGGER = "OCO_TRIGGER"
+    OTO_PHASE_ONE_EXPIRED = "OTO_PHASE_ONE_EXPIRED"
+    UNFILLED_IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
+    UNFILLED_FOK = "UNFILLED_FOK_ORDER_EXPIRED"
+    NO_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
 
 
 class Change(StrEnum):
@@ -104,6 +116,22 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     self_trade: SelfTrade | None = None
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How an order is accepted, beside its ticket.
+
+    Attributes:
+        quantity: base units.
+        unit_hold: what was locked for it per base unit.
+        list_id: its list, below 0 without one.
+        is_pending: whether it waits for the working order of its list.
+    """
+
+    quantity: Decimal
+    unit_hold: Decimal
+    list_id: int = -1
+    is_pending: bool = False
+
+
 class Execution(msgspec.Struct, frozen=True, gc=False):
     """One side of a trade, as the owner of that side sees it.
 
@@ -135,9 +163,13 @@ class OrderFields(msgspec.Struct, kw_only=True):
             0 for the house.
         quantity: base units asked for; what was executed, for a market order by quote amount.
         remaining: base units that may still execute.
-        unit_hold: funds locked per remaining base unit, 0 when nothing is locked.
-        is_working: in the book, or matched already; False while it waits for its trigger.
+        unit_hold: funds locked per remaining base unit, 0 when nothing is locked or when the other
+            order of its pair holds them for both.
+        is_working: in the book, or matched already; False while it waits for its trigger or for
+            the working order of its list.
         cancel_id: the client id of the request that cancelled it.
+        list_id: the list it was placed with, below 0 without one.
+        expiry: why it expired; None for self-trade prevention and all that did not.
     """
 
     sequence: int
@@ -163,6 +195,8 @@ class OrderFields(msgspec.Struct, kw_only=True):
     working_ns: int = 0
     house_key: int = 0
     cancel_id: str = ""
+    list_id: int = -1
+    expiry: Expiry | None = None
 
     @property
     def is_open(self) -> bool:
@@ -180,6 +214,38 @@ class Order(OrderFields, kw_only=True):
 
     account: Account | None
     fills: tuple[Execution, ...] = ()
+
+
+def accepted(account: Account, ticket: Ticket, terms: Terms, at_ns: int) -> Order:
+    """The order of a ticket, to be numbered and entered."""
+    order = Order(
+        account=account,
+        sequence=0,
+        symbol=ticket.symbol,
+        side=ticket.side,
+        kind=ticket.kind,
+        quantity=terms.quantity,
+        remaining=terms.quantity,
+        price=ticket.price,
+        created_ns=at_ns,
+        updated_ns=at_ns,
+        client_order_id=ticket.client_order_id,
+        self_trade=ticket.self_trade or account.self_trade,
+        unit_hold=terms.unit_hold,
+        list_id=terms.list_id,
+    )
+    if ticket.stop_price is None and not terms.is_pending:
+        order.working_ns = at_ns
+    else:
+        order.stop_price = ticket.stop_price
+        order.is_working = False
+    if terms.is_pending:
+        order.status = Status.PENDING_NEW
+    if ticket.time_in_force is not None:
+        order.time_in_force = ticket.time_in_force
+    if ticket.quote_quantity is not None:
+        order.quote_quantity = ticket.quote_quantity
+    return order
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):

@@ -13,8 +13,9 @@ from typing import Any
 from holdfast.domain.money import ZERO, plain
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.book import Level
-from holdfast.exchange.core import OrderReport, Position, Transfer, UserEvent
+from holdfast.exchange.core import ListReport, OrderReport, Position, Transfer, UserEvent
 from holdfast.exchange.listing import Listing
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Change, Execution, Order, Trade
 from holdfast.exchange.tape import INTERVAL_NS, Candle
 from holdfast.exchange.views import Balances
@@ -39,7 +40,7 @@ def order_ack(order: Order, symbol: str) -> Json:
     return {
         "symbol": symbol,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_order_id,
         "transactTime": ms(order.updated_ns),
     }
@@ -61,9 +62,10 @@ def order_result(order: Order, symbol: str) -> Json:
     }
     if order.stop_price is not None:
         body["stopPrice"] = amount(order.stop_price)
-    if order.is_working:
-        body["workingTime"] = ms(order.working_ns)
+    body["workingTime"] = ms(order.working_ns) if order.is_working else -1
     body["selfTradePreventionMode"] = order.self_trade.value
+    if order.expiry is not None:
+        body["expiryReason"] = order.expiry.value
     return body
 
 
@@ -85,10 +87,10 @@ def order_full(order: Order, symbol: str) -> Json:
 
 def order_row(order: Order, symbol: str) -> Json:
     """An order as queries show it."""
-    return {
+    body = {
         "symbol": symbol,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.client_order_id,
         "price": amount(order.price or ZERO),
         "origQty": amount(order.quantity),
@@ -107,15 +109,18 @@ def order_row(order: Order, symbol: str) -> Json:
         "origQuoteOrderQty": amount(order.quote_quantity),
         "selfTradePreventionMode": order.self_trade.value,
     }
+    if order.expiry is not None:
+        body["expiryReason"] = order.expiry.value
+    return body
 
 
 def cancelled(order: Order, symbol: str) -> Json:
     """The reply to a cancel: `clientOrderId` is the cancel's, `origClientOrderId` the order's."""
-    return {
+    body = {
         "symbol": symbol,
         "origClientOrderId": order.client_order_id,
         "orderId": order.order_id,
-        "orderListId": -1,
+        "orderListId": order.list_id,
         "clientOrderId": order.cancel_id,
         "transactTime": ms(order.updated_ns),
         "price": amount(order.price or ZERO),
@@ -127,17 +132,44 @@ def cancelled(order: Order, symbol: str) -> Json:
         "timeInForce": order.time_in_force.value,
         "type": order.kind.value,
         "side": order.side.value,
-        "selfTradePreventionMode": order.self_trade.value,
+    }
+    if order.stop_price is not None:
+        body["stopPrice"] = amount(order.stop_price)
+    body["selfTradePreventionMode"] = order.self_trade.value
+    return body
+
+
+def list_row(order_list: OrderList, symbol: str) -> Json:
+    """A list as queries show it, and as the replies to its placement and its cancel begin."""
+    is_executing = order_list.is_executing
+    return {
+        "orderListId": order_list.list_id,
+        "contingencyType": order_list.contingency.value,
+        "listStatusType": "EXEC_STARTED" if is_executing else "ALL_DONE",
+        "listOrderStatus": order_list.status.value,
+        "listClientOrderId": order_list.client_list_id,
+        "transactionTime": ms(order_list.updated_ns),
+        "symbol": symbol,
+        "orders": [
+            {"symbol": symbol, "orderId": leg.order_id, "clientOrderId": leg.client_order_id}
+            for leg in order_list.legs
+        ],
     }
 
 
-def my_trade(fill: Execution, symbol: str) -> Json:
-    """A row of the account's trades."""
+def cancelled_list(order_list: OrderList, orders: Iterable[Order], symbol: str) -> Json:
+    """The reply to the cancel of a list: the list, and those `orders` of it that were open."""
+    reports = [cancelled(order, symbol) for order in orders]
+    return {**list_row(order_list, symbol), "orderReports": reports}
+
+
+def my_trade(fill: Execution, symbol: str, list_id: int) -> Json:
+    """A row of the account's trades; `list_id` is its order's."""
     return {
         "symbol": symbol,
         "id": fill.trade_id,
         "orderId": fill.order_id,
-        "orderListId": -1,
+        "orderListId": list_id,
         "price": amount(fill.price),
         "qty": amount(fill.quantity),
         "quoteQty": amount(fill.cost),
@@ -285,6 +317,8 @@ def user_event(event: UserEvent, symbol_of: dict[str, str]) -> Json:
     """An event of the user stream; `symbol_of` turns unified names into the exchange's."""
     if isinstance(event, OrderReport):
         return execution_report(event, symbol_of[event.order.symbol])
+    if isinstance(event, ListReport):
+        return list_status(event.order_list, symbol_of[event.order_list.symbol])
     if isinstance(event, Position):
         return {
             "e": "outboundAccountPosition",
@@ -309,6 +343,27 @@ def balance_update(event: Transfer) -> Json:
     }
 
 
+def list_status(order_list: OrderList, symbol: str) -> Json:
+    """A list's change."""
+    at_ms = ms(order_list.updated_ns)
+    return {
+        "e": "listStatus",
+        "E": at_ms,
+        "s": symbol,
+        "g": order_list.list_id,
+        "c": order_list.contingency.value,
+        "l": "EXEC_STARTED" if order_list.is_executing else "ALL_DONE",
+        "L": order_list.status.value,
+        "r": "NONE",
+        "C": order_list.client_list_id,
+        "T": at_ms,
+        "O": [
+            {"s": symbol, "i": leg.order_id, "c": leg.client_order_id}
+            for leg in order_list.legs
+        ],
+    }
+
+
 def execution_report(report: OrderReport, symbol: str) -> Json:
     """An order's change; on a cancel `c` is the cancel's id and `C` the order's."""
     order, fill = report.order, report.execution
@@ -325,7 +380,7 @@ def execution_report(report: OrderReport, symbol: str) -> Json:
         "p": amount(order.price or ZERO),
         "P": amount(order.stop_price or ZERO),
         "F": amount(ZERO),
-        "g": -1,
+        "g": order.list_id,
         "C": order.client_order_id if is_cancel else "",
         "x": report.change.value,
         "X": order.status.value,
@@ -350,4 +405,6 @@ def execution_report(report: OrderReport, symbol: str) -> Json:
     if order.is_working:
         body["W"] = ms(order.working_ns)
     body["V"] = order.self_trade.value
+    if order.expiry is not None:
+        body["eR"] = order.expiry.value
     return body

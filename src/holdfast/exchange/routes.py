@@ -1,7 +1,7 @@
 """The table of calls: what each weighs, whether it is signed, and which function answers it.
 
 Both doors (REST, WebSocket API) answer from it. Not here: the functions (`market_calls`,
-`account_calls`, `order_calls`) or what stands in front of them (`gateway`).
+`account_calls`, `order_calls`, `list_calls`) or what stands in front of them (`gateway`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from holdfast.exchange.params import Params
 # What the real exchange has and this one does not, by the beginning of the path or the method: a
 # definite no, where an unknown path is only not found.
 NOT_OFFERED = (
-    "/api/v3/order/cancelReplace", "/api/v3/order/amend", "/api/v3/order/oco", "/api/v3/orderList",
-    "/api/v3/openOrderList", "/api/v3/allOrderList", "/api/v3/sor", "/sapi/v1/margin",
-    "order.cancelReplace", "order.amend", "orderList", "openOrderLists", "allOrderLists", "sor.",
+    "/api/v3/order/cancelReplace", "/api/v3/order/amend", "/api/v3/order/oco",
+    "/api/v3/orderList/opo", "/api/v3/sor", "/sapi/v1/margin",
+    "order.cancelReplace", "order.amend", "orderList.place", "sor.",
 )
 
 
@@ -64,7 +64,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         weight: of the request, from its parameters.
         is_signed: carries key, timestamp and signature.
         reaches_engine: is checked against its deadline twice more on the way.
-        places_order: counts as an order of the account.
+        orders: how many it counts as in the account's limit of unfilled orders.
         is_passed_on: is answered by the mirrored exchange where one is mirrored.
     """
 
@@ -72,7 +72,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     weight: Callable[[Params], int]
     is_signed: bool = False
     reaches_engine: bool = False
-    places_order: bool = False
+    orders: int = 0
     is_passed_on: bool = False
 
 

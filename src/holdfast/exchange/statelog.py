@@ -19,12 +19,13 @@ import msgspec
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.exchange.accounts import Account, Balance, FeePlan
 from holdfast.exchange.core import Exchange
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Execution, Order, OrderFields
 
 T = TypeVar("T")
 
 FILE_NAME = "exchange.log"
-_PER_LINE = 1000  # orders or executions in one line of a file that is written anew
+_PER_LINE = 1000  # orders, lists or executions in one line of a file that is written anew
 
 
 class StoredAccount(msgspec.Struct, frozen=True):
@@ -50,6 +51,13 @@ class StoredExecution(msgspec.Struct, frozen=True):
     execution: Execution
 
 
+class StoredList(msgspec.Struct, frozen=True):
+    """A list of orders, its owner by number."""
+
+    owner: int
+    order_list: OrderList
+
+
 class Batch(msgspec.Struct, omit_defaults=True):
     """One operation: all that it changed, as it was afterwards.
 
@@ -60,6 +68,7 @@ class Batch(msgspec.Struct, omit_defaults=True):
 
     accounts: list[StoredAccount] = []
     orders: list[StoredOrder] = []
+    lists: list[StoredList] = []
     executions: list[StoredExecution] = []
     balances: dict[int, dict[str, Balance]] = {}
     names: int = 0
@@ -86,6 +95,7 @@ class StateLog:
         self._fsync = fsync
         self._batch = Batch()
         self._orders: dict[tuple[int, str, int], Order] = {}
+        self._lists: dict[int, StoredList] = {}
         self._exchange: Exchange | None = None
         self._is_broken = False
         self._sync_failed = False
@@ -169,6 +179,10 @@ class StateLog:
         if order.account is not None:
             self._orders[order.account.number, order.symbol, order.order_id] = order
 
+    def order_list(self, account: Account, order_list: OrderList) -> None:
+        """Note a list; only its last state in an operation is written."""
+        self._lists[order_list.list_id] = StoredList(account.number, order_list)
+
     def execution(self, account: Account, execution: Execution) -> None:
         """Note an execution."""
         self._batch.executions.append(StoredExecution(account.number, execution))
@@ -186,9 +200,11 @@ class StateLog:
         batch = self._batch
         batch.names = 0 if self._exchange is None else self._exchange.names_made
         batch.orders.extend(_stored(key[0], order) for key, order in self._orders.items())
+        batch.lists.extend(self._lists.values())
         line = msgspec.json.encode(batch) + b"\n"
         self._batch = Batch()
         self._orders = {}
+        self._lists = {}
         if self._is_broken or self._sync_failed:
             raise OSError(f"seen an earlier write to {self.path} fail: start the exchange again")
         self._is_broken = True  # until the write has proved that it is not
@@ -252,6 +268,7 @@ class _State:
         self._stored: dict[int, StoredAccount] = {}
         self._accounts: dict[int, Account] = {}
         self._orders: dict[tuple[int, str, int], StoredOrder] = {}
+        self._lists: dict[int, StoredList] = {}
         self._executions: list[StoredExecution] = []
         self._names = 0
 
@@ -263,6 +280,8 @@ class _State:
             self._accounts[stored.number] = account
         for order in batch.orders:
             self._orders[order.owner, order.symbol, order.order_id] = order
+        for item in batch.lists:
+            self._lists[item.order_list.list_id] = item
         self._executions.extend(batch.executions)
         for number, balances in batch.balances.items():
             self._accounts[number].balances = balances
@@ -275,6 +294,8 @@ class _State:
             account = self._accounts[stored.owner]
             fields = {name: getattr(stored, name) for name in OrderFields.__struct_fields__}
             exchange.engine.restore(Order(account=account, **fields))
+        for held in self._lists.values():
+            exchange.engine.restore_list(self._accounts[held.owner], held.order_list)
         for item in self._executions:
             exchange.engine.restore_execution(self._accounts[item.owner], item.execution)
         exchange.names_made = self._names
@@ -288,6 +309,8 @@ class _State:
             yield Batch(accounts=list(self._stored.values()), balances=balances, names=names)
         for orders in _parts(list(self._orders.values())):
             yield Batch(orders=orders, names=names)
+        for lists in _parts(list(self._lists.values())):
+            yield Batch(lists=lists, names=names)
         for executions in _parts(self._executions):
             yield Batch(executions=executions, names=names)
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import copy
 from collections import deque
 from decimal import Decimal
+from typing import TypeVar
 
 from holdfast.exchange.accounts import Account
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Execution, Order
 
 Balances = dict[str, tuple[Decimal, Decimal]]
-ViewChange = Order | Execution | Balances
+ViewChange = Order | OrderList | Execution | Balances
+Shown = TypeVar("Shown", Order, OrderList)
 
 
 class AccountView:
@@ -23,6 +26,7 @@ class AccountView:
     def __init__(self) -> None:
         self.orders: dict[str, dict[int, Order]] = {}
         self.open_orders: dict[tuple[str, int], Order] = {}
+        self.lists: dict[int, OrderList] = {}
         self.executions: dict[str, list[Execution]] = {}
         self.balances: Balances = {}
         self._by_client_id: dict[tuple[str, str], int] = {}
@@ -52,6 +56,11 @@ class AccountView:
         order_id = self._by_client_id.get((symbol, client_order_id))
         return None if order_id is None else self.order(symbol, order_id)
 
+    def latest_list_by_client_id(self, client_list_id: str) -> OrderList | None:
+        """The latest list that carried this client id, or None."""
+        found = [x for x in self.lists.values() if x.client_list_id == client_list_id]
+        return max(found, key=lambda order_list: order_list.list_id, default=None)
+
     def _apply(self, change: ViewChange) -> None:
         if isinstance(change, Order):
             key = (change.symbol, change.order_id)
@@ -64,15 +73,17 @@ class AccountView:
                 self.open_orders[key] = change
             else:
                 self.open_orders.pop(key, None)
+        elif isinstance(change, OrderList):
+            self.lists[change.list_id] = change
         elif isinstance(change, Execution):
             self.executions.setdefault(change.symbol, []).append(change)
         else:
             self.balances.update(change)
 
 
-def snapshot(order: Order) -> Order:
-    """A copy that later changes of the order do not reach."""
-    return copy.copy(order)
+def snapshot(item: Shown) -> Shown:
+    """A copy that later changes of an order or a list do not reach."""
+    return copy.copy(item)
 
 
 def balances_of(account: Account) -> Balances:

@@ -43,6 +43,13 @@ REST_TWIN = {
     "openOrders.status": ("GET", "/api/v3/openOrders"),
     "openOrders.cancelAll": ("DELETE", "/api/v3/openOrders"),
     "allOrders": ("GET", "/api/v3/allOrders"),
+    "orderList.place.oco": ("POST", "/api/v3/orderList/oco"),
+    "orderList.place.oto": ("POST", "/api/v3/orderList/oto"),
+    "orderList.place.otoco": ("POST", "/api/v3/orderList/otoco"),
+    "orderList.cancel": ("DELETE", "/api/v3/orderList"),
+    "orderList.status": ("GET", "/api/v3/orderList"),
+    "openOrderLists.status": ("GET", "/api/v3/openOrderList"),
+    "allOrderLists": ("GET", "/api/v3/allOrderList"),
     "myTrades": ("GET", "/api/v3/myTrades"),
     "account.status": ("GET", "/api/v3/account"),
     "account.commission": ("GET", "/api/v3/account/commission"),
@@ -141,7 +148,7 @@ class _Session:
                 self.socket.send(self._ok(request, self._user_stream(request.method, params)))
                 return
             twin = REST_TWIN.get(request.method)
-            if request.method.startswith(NOT_OFFERED):
+            if twin is None and request.method.startswith(NOT_OFFERED):
                 raise errors.not_supported(request.method)
             if twin is None:
                 raise errors.RefusedError(

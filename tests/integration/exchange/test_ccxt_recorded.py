@@ -31,7 +31,7 @@ NEWER = {
         "commissionRates", "brokered", "requireSelfTradePrevention", "preventSor", "uid",
     },
     "avgPrice": {"closeTime"},
-    "report": {"W", "V"},
+    "report": {"W", "V", "eR"},
 }  # fmt: skip
 # What it said then and no longer does, or says only of what is not offered here.
 OLDER = {"trade": {"b", "a"}, "bookTicker": {"T", "E"}, "aggTrade": {"st"}}

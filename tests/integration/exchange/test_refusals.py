@@ -136,7 +136,7 @@ async def test_too_large_a_position() -> None:
         ("GET", "/api/v3/klines", {"symbol": "BTCUSDT", "interval": "7m"}, 400, -1120),
         ("GET", "/api/v3/depth", {"symbol": "XYZ"}, 400, -1121),
         ("POST", "/api/v3/order/cancelReplace", {"symbol": "BTCUSDT"}, 400, -1020),
-        ("POST", "/api/v3/orderList/oco", {"symbol": "BTCUSDT"}, 400, -1020),
+        ("POST", "/api/v3/orderList/opo", {"symbol": "BTCUSDT"}, 400, -1020),
         ("POST", "/sapi/v1/margin/order", {"symbol": "BTCUSDT"}, 400, -1020),
         ("PUT", "/api/v3/order", {"symbol": "BTCUSDT"}, 404, -1000),
         ("POST", "/api/v3/userDataStream", {}, 410, -1000),

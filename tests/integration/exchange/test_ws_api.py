@@ -65,7 +65,7 @@ async def test_what_anybody_may_ask(method: str, params: dict[str, Any], check: 
         ("not json", 400, -1135),
         ('{"id": 1}', 400, -1135),
         ('{"id": 1, "method": "no.such"}', 404, -1000),
-        ('{"id": 1, "method": "orderList.place.oco"}', 400, -1020),
+        ('{"id": 1, "method": "orderList.place.opo"}', 400, -1020),
         ('{"id": 1, "method": "order.cancelReplace"}', 400, -1020),
         ('{"id": 1, "method": "userDataStream.start"}', 410, -1000),
         ('{"id": 1, "method": "userDataStream.unsubscribe"}', 400, -2036),

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from holdfast.domain.market import Bar
 from holdfast.domain.market import Trade as Print
+from holdfast.exchange.accounts import Account
 from holdfast.exchange.catalogue import LISTINGS
 from holdfast.exchange.flow import Place
 from holdfast.exchange.matching import Engine
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Change, Execution, Order, Trade
 from holdfast.exchange.replay import RecordedMarket, ReplayFlow, prints_of_bars
 
@@ -31,6 +33,9 @@ class Tape:
 
     def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
         raise AssertionError("the house's orders are reported to nobody")
+
+    def on_list(self, account: Account, order_list: OrderList) -> None:
+        pass
 
     def on_trade(self, trade: Trade) -> None:
         self.trades.append(trade)

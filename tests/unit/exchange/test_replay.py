@@ -16,6 +16,7 @@ from holdfast.exchange.accounts import Account
 from holdfast.exchange.catalogue import LISTINGS, recorded_instrument
 from holdfast.exchange.flow import FlowEvent, Place
 from holdfast.exchange.matching import Engine
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Change, Execution, Kind, Order, Status, Ticket, Trade
 from holdfast.exchange.replay import RecordedMarket, ReplayFlow, prints_of_bars
 from holdfast.market.columns import Kind as RecordingKind
@@ -34,6 +35,9 @@ class Tape:
         self.trades: list[Trade] = []
 
     def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
+        pass
+
+    def on_list(self, account: Account, order_list: OrderList) -> None:
         pass
 
     def on_trade(self, trade: Trade) -> None:

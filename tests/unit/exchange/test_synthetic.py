@@ -11,8 +11,10 @@ from itertools import islice, pairwise, takewhile
 import pytest
 
 from holdfast.errors import ConfigError
+from holdfast.exchange.accounts import Account
 from holdfast.exchange.flow import FlowEvent, Place, Remove
 from holdfast.exchange.matching import Engine
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Change, Execution, Order, Trade
 from holdfast.exchange.synthetic import MARKETS, SyntheticFlow, chosen_markets
 
@@ -27,6 +29,9 @@ class Tape:
 
     def on_order(self, order: Order, change: Change, execution: Execution | None) -> None:
         raise AssertionError("the house's orders are reported to nobody")
+
+    def on_list(self, account: Account, order_list: OrderList) -> None:
+        raise AssertionError("the house places no lists")
 
     def on_trade(self, trade: Trade) -> None:
         self.trades.append(trade)

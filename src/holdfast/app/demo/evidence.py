@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-OPEN_STATUSES = frozenset({"NEW", "PARTIALLY_FILLED"})
+OPEN_STATUSES = frozenset({"NEW", "PENDING_NEW", "PARTIALLY_FILLED"})
 
 
 class LedgerOrder(msgspec.Struct, frozen=True, rename="camel"):
