@@ -88,11 +88,8 @@ def serve(
         speed=speed,
         warm_up_s=warm_up,
         events_per_s=rate,
-        limits=limits,
-        faults=faults,
-        latency_ms=latency_ms,
-        state=state,
-    )
+        limits=limits, faults=faults, latency_ms=latency_ms, state=state,
+    )  # fmt: skip
     asyncio.run(run(choice, lambda url: emit({"listening": url})))
 
 
