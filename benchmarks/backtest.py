@@ -65,8 +65,8 @@ def run() -> list[Row]:
 def _run(strategy: Strategy, bars: int) -> Run:
     return Backtest(
         strategy,
-        columns(bars),
-        instrument=fine_instrument("BTC/USDT"),
+        (columns(bars),),
+        instruments=(fine_instrument("BTC/USDT"),),
         cash=CASH,
         terms=Terms(),
     ).run()

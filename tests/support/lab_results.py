@@ -53,7 +53,7 @@ def result(
     return Result(
         name=name,
         cash=CASH,
-        bars=bars,
+        markets=(bars,),
         equity_at_close=equity,
         exposure=exposure,
         executions=fills,

@@ -2,7 +2,8 @@
 
 Lives here: the order of things within a bar, and which bars can be passed over because nothing can
 happen in them. At a bar's open fills what waited for it; inside the bar stops and limits; at its
-close the strategy decides. Not here: fill rules (lab.bar_venue), figures and reports (lab).
+close the strategy decides. Not here: fill rules (lab.bar_venue), bars side by side (timeline),
+figures and reports (lab).
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import decimal
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from holdfast.app.stepped import SteppedAccount
+from holdfast.app.timeline import NEVER, Market, Timeline
 from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
 from holdfast.domain.fact import (
     AnyFact,
@@ -27,10 +28,11 @@ from holdfast.domain.fact import (
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S, Bar, BarColumns, Quote, exact
+from holdfast.domain.market import Bar, BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION, ZERO
 from holdfast.domain.order import AttemptState, IdKind, OrderState
 from holdfast.engine.bot import BotRuntime
+from holdfast.engine.facts import held_position
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
@@ -41,33 +43,32 @@ from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
 
-_BOT, _ACCOUNT = "backtest", "main"
-_NS_PER_MS = 1_000_000
-_NEVER = float("inf")
+_BOT = "backtest"
 _MONEY = decimal.Context(prec=PRECISION)
-_Values = Sequence[float]
-_Series = tuple[Any, _Values]
 
 
 class Run(msgspec.Struct, frozen=True):
     """What happened.
 
     Attributes:
-        bars: those it ran over.
-        fills: in order; `fill_bars` is the number of the bar that each fell in.
-        cash, held: quote and base units at the end.
+        markets: the bars of each symbol, the bot's own first.
+        times_ns: every close of any of them, UTC nanoseconds.
+        fills: in order; `fill_times` is the number of the close before which each fell.
+        cash: quote units at the end.
+        held: base units at the end, by symbol.
         orders, rejected: attempts armed, and how many of them the venue refused.
         refused: what the risk gate kept back.
         ambiguous_bars: see `BarVenue`.
         run_s: wall time of the stepping alone.
     """
 
-    bars: BarColumns
+    markets: Sequence[BarColumns]
+    times_ns: Sequence[int]
     opening_cash: Decimal
     fills: Sequence[Fill]
-    fill_bars: Sequence[int]
+    fill_times: Sequence[int]
     cash: Decimal
-    held: Decimal
+    held: Mapping[str, Decimal]
     orders: int
     rejected: int
     refused: int
@@ -76,43 +77,47 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def final_equity(self) -> Decimal:
-        """With the last position marked at the last close, in quote units."""
-        return self.cash + self.held * exact(self.bars.close[-1])
+        """With the last positions marked at the last closes, in quote units."""
+        worth = (self.held[bars.symbol] * exact(bars.close[-1]) for bars in self.markets)
+        return self.cash + sum(worth, start=ZERO)
 
 
-class _BarAt(View):
-    """The view of one bar after the other, without an object for each."""
+class _CloseAt(View):
+    """The view of one close after the other, without an object for each."""
 
-    __slots__ = ("_columns", "_made", "_made_at", "at")
+    __slots__ = ("_markets", "_times_ns", "at")
 
-    def __init__(self, bars: BarColumns, facts: Facts) -> None:
-        self._columns = bars
-        self._bars = None
-        self.stale = frozenset()
-        self.at = 0
-        self._made, self._made_at = bars.bar(0), 0
-        self.position = HeldPosition(ZERO, ZERO)
+    def __init__(self, markets: Sequence[Market], times_ns: Sequence[int], facts: Facts) -> None:
+        self._markets = markets
+        self._times_ns = times_ns
         self._facts = facts
+        self.at = 0
+        self.position = HeldPosition(ZERO, ZERO)
 
     @property
     def bar(self) -> Bar:
-        return self.bar_at(self.at)
+        own = self._markets[0]
+        return own.bar(own.newest(self.at))
 
-    def bar_at(self, at: int) -> Bar:
-        """Bar number `at`, made once however often it is looked at."""
-        if at != self._made_at:
-            self._made, self._made_at = self._columns.bar(at), at
-        return self._made
+    @property
+    def bars(self) -> Mapping[str, Bar]:
+        return {market.symbol: market.bar(market.newest(self.at)) for market in self._markets}
+
+    @property
+    def stale(self) -> frozenset[str]:
+        return frozenset(one.symbol for one in self._markets if one.index[self.at] < 0)
 
     @property
     def time_ns(self) -> int:
-        return self._columns.open_ns[self.at] + self._columns.bar_s * NS_PER_S
+        return self._times_ns[self.at]
 
 
 class Backtest(SteppedAccount):
-    """One bot over one symbol's bars.
+    """One bot over the bars of its symbols.
 
     Args:
+        bars: of each symbol, the bot's own first; all of one length and paid in one asset.
+        instruments: of the same symbols in the same order.
         cash: quote units to begin with, > 0.
         limits: of the bot; none by default, as in research.
     """
@@ -120,43 +125,52 @@ class Backtest(SteppedAccount):
     def __init__(
         self,
         strategy: Strategy,
-        bars: BarColumns,
+        bars: Sequence[BarColumns],
         *,
-        instrument: Instrument,
+        instruments: Sequence[Instrument],
         cash: Decimal,
         terms: Terms,
         limits: Limits = UNLIMITED,
     ) -> None:
-        self.bars = bars
-        self.venue = BarVenue(instrument, terms, {instrument.quote: cash})
+        own = bars[0]
+        self._quote = instruments[0].quote
         self.bot = BotRuntime(
             _BOT,
             strategy,
-            symbols=(bars.symbol,),
-            timeframe_s=bars.bar_s,
+            symbols=[each.symbol for each in bars],
+            timeframe_s=own.bar_s,
             limits=limits,
+            join_timeout_s=0,
             ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
         )
-        self._indicators, self.bot.feed = self.bot.feed.indicators, Feed(Setup())  # and fed them
+        self.timeline = Timeline(bars)
+        free = {self._quote: cash}
+        places = zip(bars, instruments, self.timeline.index, strict=True)
+        self.markets = [
+            Market(each, index, BarVenue(one, terms, free)) for each, one, index in places
+        ]
+        self._by_symbol = {market.symbol: market for market in self.markets}
+        # What the loop below has fed already need not be fed again.
+        self._feed = Feed(self.timeline.lay_out(self.bot.setup))
+        self.bot.feed = Feed(Setup(self.bot.symbols, own.bar_s))
         super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
         self._decide = strategy.decide
         self._wish: Wish = KEEP
-        self._view = _BarAt(bars, self)
+        self._view = _CloseAt(self.markets, self.timeline.times_ns, self)
         self._cash = cash
-        self.now_ns = bars.open_ns[0]
+        self.now_ns = own.open_ns[0]
         self._at = 0
         self._seq = 0
         self._fills: list[Fill] = []
-        self._fill_bars: list[int] = []
+        self._fill_times: list[int] = []
         self._rejected = 0
-        self._take_at = _NEVER  # a bar as high as this reaches a take-profit
-        self._restless = False  # the engine wants to see the next bar, whatever is wished
+        self._restless = False  # the engine wants to see the next close, whatever is wished
         self.begin(
-            (instrument,),
-            {instrument.quote: cash},
-            reporting=instrument.quote,
+            instruments,
+            {self._quote: cash},
+            reporting=self._quote,
             deployment=_BOT,
-            anchor_ns=bars.open_ns[0],
+            anchor_ns=own.open_ns[0],
         )
 
     # -- bars --------------------------------------------------------------------------------------
@@ -169,40 +183,51 @@ class Backtest(SteppedAccount):
         """
         began_s = time.perf_counter()
         with decimal.localcontext():  # a strategy that sets a precision sets nobody else's
-            self._over_bars()
+            self._over_closes()
         run_s = time.perf_counter() - began_s
         account = self.engine.account
-        base, quote = self.venue.instrument.base, self.venue.instrument.quote
+        holdings = account.holdings
         return Run(
-            bars=self.bars,
+            markets=[market.bars for market in self.markets],
+            times_ns=self.timeline.times_ns,
             opening_cash=self._cash,
             fills=self._fills,
-            fill_bars=self._fill_bars,
-            cash=account.holdings[quote],
-            held=account.holdings.get(base, ZERO),
+            fill_times=self._fill_times,
+            cash=holdings[self._quote],
+            held={m.symbol: holdings.get(m.symbol.split("/")[0], ZERO) for m in self.markets},
             orders=account.counters.attempts,
             rejected=self._rejected,
             refused=account.counters.refusals,
-            ambiguous_bars=self.venue.ambiguous_bars,
+            ambiguous_bars=sum(market.venue.ambiguous_bars for market in self.markets),
             run_s=run_s,
         )
 
-    def _over_bars(self) -> None:
+    def _over_closes(self) -> None:
         """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
-        bars, venue, view, decide = self.bars, self.venue, self._view, self._decide
-        lows, highs = bars.low, bars.high
-        main, others, fed = self._indicator_series()
-        first = self.bot.warmup_bars - 1
+        view, decide, first = self._view, self._decide, self.timeline.first
+        rows = [(m, m.venue, m.index, m.bars.low, m.bars.high) for m in self.markets]
+        main = [(one.indicator, one.values) for one in self.timeline.series if one.name == "value"]
+        others = [one for one in self.timeline.series if one.name != "value"]
+        feeds, warm = bool(self._feed.indicators), not self._feed.indicators
+        touched: list[Market] = []
         standing: Wish = KEEP
-        for at in range(len(bars)):
-            high = highs[at]
-            rises = high >= venue.rise_to or high >= self._take_at
-            if rises or venue.at_market or lows[at] <= venue.fall_to:
-                self._trade_in(at)
-            for indicator in fed:
-                indicator.update(view.bar_at(at))
-            if at < first:
+        for at in range(len(self.timeline.times_ns)):
+            for market, venue, index, lows, highs in rows:
+                number = index[at]
+                if number < 0:
+                    continue
+                high = highs[number]
+                rises = high >= venue.rise_to or high >= market.take_at
+                if rises or venue.at_market or lows[number] <= venue.fall_to:
+                    touched.append(market)
+                if feeds:
+                    self._feed.take(market.bar(number))
+            if touched:
+                self._trade_in(at, touched)
+                touched.clear()
+            if at < first or not (warm or self._feed.ready):
                 continue
+            warm = True
             for indicator, values in main:
                 indicator.value = values[at]
             for indicator, name, values in others:
@@ -218,59 +243,61 @@ class Backtest(SteppedAccount):
             if wish is not KEEP:
                 standing = wish
 
-    def _indicator_series(self) -> tuple[list[_Series], list[tuple[Any, str, _Values]], list[Any]]:
-        """Values that are known beforehand, main ones apart, and indicators that must be fed."""
-        main: list[_Series] = []
-        others: list[tuple[Any, str, _Values]] = []
-        fed = []
-        each: Any
-        for each in self._indicators:
-            over = getattr(each, "over", None)
-            if over is None:
-                fed.append(each)
-                continue
-            for name, values in zip(each.outputs, over(self.bars), strict=True):
-                if name == "value":
-                    main.append((each, values))
-                else:
-                    others.append((each, name, values))
-            each.ready = True  # nobody looks before it is
-        return main, others, fed
-
-    def _trade_in(self, at: int) -> None:
-        """What rests or waits meets the bar: at its open, at the stop, at the take-profit."""
-        self._at, bar = at, self._view.bar_at(at)
-        self.now_ns = bar.open_ns
+    def _trade_in(self, at: int, touched: Sequence[Market]) -> None:
+        """What rests or waits meets the bars: at their open, at the stop, at the take-profit."""
+        self._at = at
+        bars = [(m, m.bar(m.index[at])) for m in self.markets if m.index[at] >= 0]
+        self.now_ns = bars[0][1].open_ns
         with decimal.localcontext(_MONEY):
-            self.engine.marks.take(bar.symbol, bar.open)
-            self._book(self.venue.open(bar.open, bar.open_ns))
+            for _, bar in bars:
+                self.engine.marks.take(bar.symbol, bar.open)
+            for market, bar in bars:
+                if market in touched:
+                    self._book(market.venue.open(bar.open, bar.open_ns))
+            for market, bar in bars:
+                if market.venue.at_market and len(bars) > 1:
+                    # What was sold at the open pays for what is bought there, in another symbol.
+                    self._book(market.venue.now(bar.open, bar.open_ns))
             if self.engine.account.bots[_BOT].exits:
                 self._look_ahead()  # what filled at the open may leave within this very bar
-            reached = float(bar.high) >= self._take_at
-            self._book(self.venue.inside(bar.low, bar.high, bar.open_ns))
-            if reached:
-                self._take_profit(bar)
+            for market, bar in bars:
+                if market in touched:
+                    self._inside(market, bar)
         self._look_at_position()
         self._look_ahead()
 
-    def _take_profit(self, bar: Bar) -> None:
-        """The engine sees the price at which it leaves, unless the stop has left before."""
-        state = self.engine.account.bots[_BOT].exits.get(bar.symbol)
-        if state is None or state.take_profit is None:
-            self.venue.ambiguous_bars += 1
+    def _inside(self, market: Market, bar: Bar) -> None:
+        """Between open and close; the engine sees a price at which it leaves by itself.
+
+        Unless the stop has left before.
+        """
+        venue = market.venue
+        reached = float(bar.high) >= market.take_at
+        self._book(venue.inside(bar.low, bar.high, bar.open_ns))
+        if not reached:
             return
-        price = max(bar.open, state.take_profit)
+        exits = self.engine.account.bots[_BOT].exits.get(bar.symbol)
+        if exits is None or exits.take_profit is None:
+            venue.ambiguous_bars += 1
+            return
+        price = max(bar.open, exits.take_profit)
         self.step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
-        self._book(self.venue.now(price, bar.open_ns))
+        self._book(venue.now(price, bar.open_ns))
 
     def _close(self, at: int, wish: Wish) -> None:
-        """The engine takes the bar in, and asks for the wish that was heard just now."""
-        self._at, self._wish, bar = at, wish, self._view.bar_at(at)
-        self.now_ns = bar.close_ns
+        """The engine takes the bars in, and asks for the wish that was heard just now."""
+        self._at, self._wish = at, wish
+        self.now_ns = self.timeline.times_ns[at]
+        late = False
         with decimal.localcontext(_MONEY):
             if self.engine.wake_ns:
-                self.step(Ticked(bar.close_ns))
-            self.step(BarClosed(bar))
+                self.step(Ticked(self.now_ns))
+            for market in self.markets:
+                stale = market.index[at] < 0
+                self.step(BarClosed(market.bar(market.newest(at)), live=not stale))
+                late = late or stale
+            if late:
+                self.step(Ticked(self.now_ns))  # nobody waits for the bar that is missing
         failed = self.engine.account.bots[_BOT].failed
         if failed:
             raise self._broken(at, failed)
@@ -279,34 +306,38 @@ class Backtest(SteppedAccount):
     def _look_ahead(self) -> None:
         """Which bars cannot be passed over, although nothing rests in them and no wish changes."""
         state = self.engine.account.bots[_BOT]
-        exits = state.exits.get(self.bars.symbol)
-        take = exits.take_profit if exits is not None else None
-        self._take_at = float(take) if take is not None else _NEVER
+        for symbol, market in self._by_symbol.items():
+            exits = state.exits.get(symbol)
+            take = exits.take_profit if exits is not None else None
+            market.take_at = float(take) if take is not None else NEVER
         self._restless = bool(
-            self.engine.wake_ns or self.bot.refusals or not self._is_settled(state)
+            self.engine.wake_ns or self.bot.refusals or self.bot.due or not self._is_settled(state)
         )
 
     def _is_settled(self, state: BotState) -> bool:
         """Whether no bar can make the engine act that does not change the wish."""
-        symbol, instrument = self.bars.symbol, self.venue.instrument
-        levels = 0
+        resting = {order.armed.leg for order in self.engine.account.live.values()}
         for leg in state.legs:
             if leg.target is None:
-                levels += 1
+                if leg.leg not in resting:
+                    return False
                 continue
             if leg.trail or leg.band:
                 return False
+            symbol = leg.symbol
             target = ZERO if state.spent.get(symbol) == leg.episode else leg.target
+            instrument = self._by_symbol[symbol].venue.instrument
             if instrument.floor_quantity(abs(target - state.held(symbol))):
                 return False
-        return levels <= len(self.engine.account.live)
+        return True
 
     # -- what the strategy is told -----------------------------------------------------------------
 
     def equity(self) -> Decimal | None:
-        """Of the account at the bar's close."""
-        marks = self.engine.marks
-        marks.take(self.bars.symbol, exact(self.bars.close[self._view.at]))
+        """Of the account at this close."""
+        marks, at = self.engine.marks, self._view.at
+        for market in self.markets:
+            marks.take(market.symbol, exact(market.bars.close[market.newest(at)]))
         return marks.equity()
 
     def positions(self) -> Mapping[str, HeldPosition]:
@@ -327,12 +358,13 @@ class Backtest(SteppedAccount):
     # -- the venue, and what it did  ----------------------------------------------------
 
     def _send(self, attempt: Armed) -> list[AnyFact]:
-        last = self.engine.prices[self.bars.symbol]
-        outcome = self.venue.submit(attempt.cid, attempt.spec, last)
+        symbol = attempt.spec.symbol
+        venue, last = self._by_symbol[symbol].venue, self.engine.prices[symbol]
+        outcome = venue.submit(attempt.cid, attempt.spec, last)
         return [] if outcome is None else self._facts_of(outcome)
 
     def _take_back(self, live: LiveOrder) -> OrderMoved:
-        self.venue.cancel(live.armed.cid)
+        self._by_symbol[live.armed.spec.symbol].venue.cancel(live.armed.cid)
         return OrderMoved(cid=live.armed.cid, state=OrderState.CANCELLED, executed=live.executed)
 
     def _book(self, outcomes: Iterable[Outcome]) -> None:
@@ -361,7 +393,7 @@ class Backtest(SteppedAccount):
         if fill is None:
             return [moved]
         self._fills.append(fill)
-        self._fill_bars.append(self._at)
+        self._fill_times.append(self._at)
         return [moved, Filled(fill=fill, bot=_BOT)]
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
@@ -378,5 +410,4 @@ class Backtest(SteppedAccount):
             self._queue.extend(self.engine.step(event))
 
     def _look_at_position(self) -> None:
-        position = self.engine.account.bot(_BOT).position(self.bars.symbol)
-        self._view.position = HeldPosition(position.quantity, position.average_price)
+        self._view.position = held_position(self.engine.account.bots[_BOT], self.bot.symbol)

@@ -17,15 +17,17 @@ import msgspec
 
 from holdfast import __version__
 from holdfast.app.backtest import UNLIMITED, Backtest, Run
+from holdfast.app.timeline import Timeline, laid
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S
+from holdfast.domain.market import BarColumns
 from holdfast.domain.money import ZERO, parse, plain
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import CONSERVATIVE, Terms
-from holdfast.lab.figures import figures
+from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Provenance, Result
 from holdfast.market.bar_table import BarTable
+from holdfast.market.stamp import iso
 from holdfast.strategy.api import Strategy
 from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.parameters import as_json
@@ -39,50 +41,80 @@ Money = str | int | Decimal
 
 def backtest(
     strategy: Strategy,
-    data: BarTable,
+    data: BarTable | Sequence[BarTable],
     *,
     cash: Money = "10000",
     fee_bps: Money | float = 10,
     fee_asset: Literal["quote", "base"] = "quote",
     slippage_bps: Money | float = 0,
     conservative: bool = False,
-    instrument: Instrument | None = None,
+    instrument: Instrument | Sequence[Instrument] | None = None,
     limits: Limits = UNLIMITED,
 ) -> Result:
     """Run a strategy over recorded bars with the engine that trades live.
 
     Args:
-        data: what `load` returned.
+        data: what `load` returned; of several symbols a list, the bot's own first.
         cash: quote units to begin with, > 0.
         fee_bps: basis points of what is traded, 10 for 0.1 %.
         fee_asset: `base` takes the fee of a buy from what was bought, as spot exchanges do.
         slippage_bps: by which market and stop orders fill worse than the bar says.
         conservative: at least the slippage of `CONSERVATIVE`, and limits that must be traded
             through by its margin.
-        instrument: the exchange's grid; without it quantities and prices of eight decimals.
+        instrument: the exchange's grid, of each symbol; without it quantities and prices of eight
+            decimals.
         limits: of the risk gate; none by default.
 
     Raises:
-        ConfigError: no bars, or a number that cannot be meant.
+        ConfigError: no bars, bars that do not go together, or a number that cannot be meant.
         RejectedError: the strategy broke; it says in which bar.
     """
-    if not len(data):
-        raise ConfigError("seen: no bars; expected: at least one; do: widen the time span")
+    tables = [data] if isinstance(data, BarTable) else list(data)
+    _require_alike(tables)
     terms = terms_of(fee_bps, fee_asset, slippage_bps, conservative=conservative)
     opening = _number("cash", cash)
     if opening <= ZERO:
         raise ConfigError(f"seen: cash of {cash}; expected: more than zero")
-    market = instrument or fine_instrument(data.symbol)
-    if market.symbol != data.symbol:
+    given = [instrument] if isinstance(instrument, Instrument) else instrument
+    grids = list(given or (fine_instrument(table.symbol) for table in tables))
+    if [grid.symbol for grid in grids] != [table.symbol for table in tables]:
+        seen, expected = (", ".join(one.symbol for one in each) for each in (grids, tables))
         raise ConfigError(
-            f"seen: an instrument of {market.symbol} for bars of {data.symbol}; expected: the same"
+            f"seen: an instrument of {seen} for bars of {expected}; expected: the same"
         )
     # A strategy is set up once; a copy leaves the author's free for the next run.
     fresh = msgspec.structs.replace(strategy)
-    done = Backtest(
-        fresh, data.columns(), instrument=market, cash=opening, terms=terms, limits=limits
-    ).run()
-    return _result(strategy, data, done, terms, market)
+    columns = [table.columns() for table in tables]
+    run = Backtest(
+        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits
+    )
+    return _result(
+        strategy, tables, run.run(), timeline=run.timeline, terms=terms, grids=grids
+    )
+
+
+def _require_alike(tables: Sequence[BarTable]) -> None:
+    if not tables or not all(len(table) for table in tables):
+        raise ConfigError("seen: no bars; expected: at least one; do: widen the time span")
+    symbols = [table.symbol for table in tables]
+    if len(set(symbols)) < len(symbols):
+        raise ConfigError(f"seen: bars of {', '.join(symbols)}; expected: each symbol once")
+    lengths = sorted({table.timeframe for table in tables})
+    if len(lengths) > 1:
+        raise ConfigError(
+            f"seen: bars of {' and '.join(lengths)}; expected: one length for all symbols; do: "
+            "load them with the same timeframe"
+        )
+    quotes = sorted({symbol.split("/")[1] for symbol in symbols})
+    if len(quotes) > 1:
+        raise ConfigError(f"seen: symbols paid in {', '.join(quotes)}; expected: one quote asset")
+    begins = max(table.first_ns for table in tables)
+    for table in tables:
+        if table.end_ns <= begins:
+            raise ConfigError(
+                f"seen: bars of {table.symbol} end at {iso(table.end_ns)}, others begin at "
+                f"{iso(begins)}; expected: a time that all of them cover"
+            )
 
 
 def terms_of(
@@ -125,17 +157,24 @@ def fine_instrument(symbol: str) -> Instrument:
 
 
 def _result(
-    strategy: Strategy, data: BarTable, done: Run, terms: Terms, market: Instrument
+    strategy: Strategy,
+    tables: Sequence[BarTable],
+    done: Run,
+    *,
+    timeline: Timeline,
+    terms: Terms,
+    grids: Sequence[Instrument],
 ) -> Result:
-    equity, exposure = _curve(done)
-    close_ns = [at + data.bar_s * NS_PER_S for at in done.bars.open_ns]
+    places = zip(done.markets, timeline.index, strict=True)
+    markets = [laid(bars, index, done.times_ns) for bars, index in places]
+    equity, exposure = _curve(done, markets)
     # What is too little to be sold is no position.
-    dust = market.min_notional
+    dust = max(grid.min_notional for grid in grids)
     found = figures(
         cash=done.opening_cash,
-        times_ns=close_ns,
+        times_ns=done.times_ns,
         equity=equity,
-        prices=done.bars.close,
+        prices=even_prices(markets),
         exposure=exposure,
         fills=done.fills,
         final_equity=done.final_equity,
@@ -144,13 +183,13 @@ def _result(
     return Result(
         name=_name_of(type(strategy)),
         cash=done.opening_cash,
-        bars=done.bars,
+        markets=markets,
         equity_at_close=equity,
         exposure=exposure,
         executions=done.fills,
         figures=found,
         provenance=Provenance(
-            data_sha256=data.sha256,
+            data_sha256=_joint_sha256(tables),
             strategy_sha256=_source_sha256(strategy),
             params=as_json(strategy),
             version=__version__,
@@ -165,34 +204,56 @@ def _result(
     )
 
 
-def _curve(done: Run) -> tuple[list[float], list[float]]:
+def _joint_sha256(tables: Sequence[BarTable]) -> str:
+    """Of the one file, or of the digests of several in their order."""
+    if len(tables) == 1:
+        return tables[0].sha256
+    return sha256(" ".join(table.sha256 for table in tables).encode()).hexdigest()
+
+
+def _curve(done: Run, markets: Sequence[BarColumns]) -> tuple[list[float], list[float]]:
     """Equity at each close, and the share of it that is in the market."""
-    closes = done.bars.close
+    closes = [bars.close for bars in markets]
+    number = {bars.symbol: at for at, bars in enumerate(markets)}
     equity: list[float] = []
     exposure: list[float] = []
-    cash, held, since = done.opening_cash, ZERO, 0
-    for at, fill in zip(done.fill_bars, done.fills, strict=True):
+    cash, held, since = done.opening_cash, [ZERO] * len(markets), 0
+    for at, fill in zip(done.fill_times, done.fills, strict=True):
         if at > since:
-            _stretch(equity, exposure, closes[since:at], float(cash), float(held))
+            part = [column[since:at] for column in closes]
+            _stretch(equity, exposure, part, cash=cash, held=held)
             since = at
         sign = 1 if fill.side == "BUY" else -1
         cash -= sign * fill.quantity * fill.price
-        held += sign * fill.quantity
+        held[number[fill.symbol]] += sign * fill.quantity
         if fill.symbol.startswith(f"{fill.fee_asset}/"):
-            held -= fill.fee
+            held[number[fill.symbol]] -= fill.fee
         else:
             cash -= fill.fee
-    _stretch(equity, exposure, closes[since:], float(cash), float(held))
+    part = [column[since:] for column in closes]
+    _stretch(equity, exposure, part, cash=cash, held=held)
     return equity, exposure
 
 
 def _stretch(
-    equity: list[float], exposure: list[float], closes: Sequence[float], cash: float, held: float
+    equity: list[float],
+    exposure: list[float],
+    closes: Sequence[Sequence[float]],
+    *,
+    cash: Decimal,
+    held: Sequence[Decimal],
 ) -> None:
     """Bars between two fills."""
-    worth = [cash + held * close for close in closes]
+    first, *others = zip(map(float, held), closes, strict=True)
+    invested = [first[0] * close for close in first[1]]
+    for quantity, column in others:
+        if quantity:
+            parts = zip(invested, column, strict=True)
+            invested = [value + quantity * close for value, close in parts]
+    money = float(cash)
+    worth = [money + value for value in invested]
     equity += worth
-    exposure += [held * c / w if w else 0.0 for c, w in zip(closes, worth, strict=True)]
+    exposure += [v / w if w else 0.0 for v, w in zip(invested, worth, strict=True)]
 
 
 def _assumptions(terms: Terms) -> Mapping[str, str]:

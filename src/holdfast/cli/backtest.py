@@ -44,7 +44,10 @@ _FIGURES = (
 def backtest(
     *,
     strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
-    data: Annotated[Path, typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol."),
+    ],
     param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
     symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
         None
@@ -70,16 +73,23 @@ def backtest(
     Example: holdfast backtest --strategy sma_cross --data BTC_USDT-1h.feather --report run.html
 
     Example: holdfast backtest --strategy mine.py:Mine --param fast=7 --data btc.csv --json
+
+    Example: holdfast backtest --strategy mine.py:Pair --data BTC_USDT-1d.csv --data ETH_USDT-1d.csv
     """
     from holdfast.app.data import load  # noqa: PLC0415
     from holdfast.app.research import backtest as run  # noqa: PLC0415
     from holdfast.app.research import create  # noqa: PLC0415
 
     made = create(strategy, parameters(param or []))
-    table = load(data, symbol=symbol, timeframe=timeframe)
+    if symbol is not None and len(data) > 1:
+        raise ConfigError(
+            f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "
+            "symbols; do: leave --symbol out"
+        )
+    tables = [load(path, symbol=symbol, timeframe=timeframe) for path in data]
     result = run(
         made,
-        table,
+        tables,
         cash=cash,
         fee_bps=fee_bps,
         fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there

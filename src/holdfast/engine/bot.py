@@ -32,6 +32,7 @@ class BotRuntime:
     Attributes:
         name: unique within the account.
         symbols, bar_s: what it trades, its own symbol first, and the bars it decides on.
+        setup, feed: what the strategy has declared, and what shows it bars.
         first_bar: the oldest that its indicators have seen, None before any.
         bars: the newest that they have seen, by symbol.
         decides_ns: the close that it was, or is to be, asked for last.
@@ -64,11 +65,11 @@ class BotRuntime:
         self.limits = limits
         self.ask = ask or _ask
         self._join_timeout_ns = int(join_timeout_s * NS_PER_S)
-        setup = Setup(self.symbols, timeframe_s)
+        self.setup = Setup(self.symbols, timeframe_s)
         try:
-            strategy.setup(setup)
+            strategy.setup(self.setup)
             strategy.seal()
-            self.feed = Feed(setup)
+            self.feed = Feed(self.setup)
         except Exception as error:
             raise ConfigError(
                 f"seen: setup of bot {name}'s strategy raised {_said(error)}; expected: indicators "

@@ -66,16 +66,19 @@ class _Working(msgspec.Struct):
 class BarVenue:
     """One market of one account.
 
+    Args:
+        free: what can be spent, by asset; the markets of one account share it.
+
     Attributes:
         fall_to, rise_to: a bar whose low (high) does not reach them fills nothing that rests.
         at_market: whether orders wait for the next open.
         ambiguous_bars: bars in which the order of events decided, and the worse one was taken.
     """
 
-    def __init__(self, instrument: Instrument, terms: Terms, balances: dict[str, Decimal]) -> None:
+    def __init__(self, instrument: Instrument, terms: Terms, free: dict[str, Decimal]) -> None:
         self.instrument = instrument
         self.terms = terms
-        self.free = dict(balances)
+        self.free = free
         self.fall_to = _NEVER_FALLS
         self.rise_to = _NEVER_RISES
         self.at_market = False
@@ -126,9 +129,7 @@ class BarVenue:
 
     def open(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
         """The bar opens: what waited for it fills, and what it jumped over."""
-        waiting, self._market, self.at_market = self._market, [], False
-        for order in waiting:
-            yield self._at_market(order, price, at_ns)
+        yield from self.now(price, at_ns)
         for order in [o for o in self._resting.values() if _jumped(o.spec, price)]:
             stop = order.spec.type in _STOPS
             yield self._fill(order, self._slipped(order.spec.side, price) if stop else price, at_ns)
@@ -154,7 +155,7 @@ class BarVenue:
                 yield self._fill(order, limit, at_ns)
 
     def now(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """Fill what waits at `price` at once: the engine saw the market there inside the bar."""
+        """Fill what waits at market: at the open, or where the engine saw the market just now."""
         waiting, self._market, self.at_market = self._market, [], False
         for order in waiting:
             yield self._at_market(order, price, at_ns)

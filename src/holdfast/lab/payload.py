@@ -15,7 +15,7 @@ import polars as pl
 
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import plain
-from holdfast.lab.figures import peaks
+from holdfast.lab.figures import even_prices, peaks
 from holdfast.lab.result import Provenance, Result
 from holdfast.lab.round_trips import is_convertible, round_trips
 
@@ -129,6 +129,7 @@ def _run(result: Result, label: str, points: int, listed: int) -> Run:
                     ("close", result.bars.close),
                     ("equity", result.equity_at_close),
                     ("exposure", result.exposure),
+                    ("hold", even_prices(result.markets)),
                 )
             },
         }
@@ -166,7 +167,7 @@ def grid(frame: pl.DataFrame, cash: float, points: int) -> Grid:
             pl.col("low").min(),
             pl.col("close").last(),
             pl.col("equity").last(),
-            (pl.col("close").last() * (cash / frame["close"][0])).alias("hold"),
+            (pl.col("hold").last() * (cash / frame["hold"][0])).alias("hold"),
             pl.col("drawdown_pct").min(),
             (pl.col("exposure").mean() * 100).alias("exposure_pct"),
         )

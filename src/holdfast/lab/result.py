@@ -41,7 +41,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: of the strategy.
         cash: quote units before the first bar.
-        bars: those that the strategy was asked at, at least one.
+        markets: the bars of each symbol, the bot's own first, all at the same closes, at least one:
+            those that the strategy was asked at. Where one has none, its last price stands.
         equity_at_close: quote units at each bar's close.
         exposure: value of the position at each close, as a share of equity.
         executions: every fill, exact, in order.
@@ -54,7 +55,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     cash: Decimal
-    bars: BarColumns
+    markets: Sequence[BarColumns]
     equity_at_close: Sequence[float]
     exposure: Sequence[float]
     executions: Sequence[Fill]
@@ -68,9 +69,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
+    def bars(self) -> BarColumns:
+        """Of the bot's own symbol."""
+        return self.markets[0]
+
+    @property
     def symbol(self) -> str:
-        """The market that was traded, `BASE/QUOTE`."""
-        return self.bars.symbol
+        """The market that was traded, `BASE/QUOTE`; several with commas between them."""
+        return ", ".join(bars.symbol for bars in self.markets)
 
     @property
     def timeframe(self) -> str:

@@ -106,10 +106,9 @@ class View:
 
     Attributes:
         position: the bot's, in its own symbol.
-        stale: symbols whose bar did not come in time; what is shown of them is older.
     """
 
-    __slots__ = ("_bar", "_bars", "_facts", "_time_ns", "position", "stale")
+    __slots__ = ("_bar", "_bars", "_facts", "_stale", "_time_ns", "position")
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class View:
         self._bar = bar
         self._bars = bars
         self.position = position
-        self.stale = stale
+        self._stale = stale
         self._facts = facts
         self._time_ns = time_ns
 
@@ -137,6 +136,11 @@ class View:
     def bars(self) -> Mapping[str, Bar]:
         """The last closed bar of each of the bot's symbols."""
         return {self.bar.symbol: self.bar} if self._bars is None else self._bars
+
+    @property
+    def stale(self) -> frozenset[str]:
+        """Symbols whose bar did not come in time: what is shown of them is older."""
+        return self._stale
 
     @property
     def time_ns(self) -> int:

@@ -71,8 +71,8 @@ def walk(count: int, seed: int = 1) -> BarColumns:
 
 
 def run(strategy: Strategy, bars: BarColumns, **options: Any) -> Run:
-    chosen = {"instrument": BTC, "cash": D(1_000_000), "terms": Terms(), **options}
-    return Backtest(strategy, bars, **chosen).run()
+    chosen = {"instruments": (BTC,), "cash": D(1_000_000), "terms": Terms(), **options}
+    return Backtest(strategy, (bars,), **chosen).run()
 
 
 def test_sma_cross_trades_exactly_as_worked_out_by_hand() -> None:
@@ -95,9 +95,9 @@ def test_sma_cross_trades_exactly_as_worked_out_by_hand() -> None:
             fills.append((at + 1, Side.BUY if change > 0 else Side.SELL, price, fee))
 
     assert len(fills) > 100
-    made = zip(found.fill_bars, found.fills, strict=True)
+    made = zip(found.fill_times, found.fills, strict=True)
     assert [(at, f.side, f.price, f.fee) for at, f in made] == fills
-    assert (found.cash, found.held) == (cash, held)
+    assert (found.cash, found.held["BTC/USDT"]) == (cash, held)
     assert found.final_equity == cash + held * D(str(bars.close[-1]))
     assert (found.orders, found.rejected, found.refused) == (orders, 0, 0)
 
@@ -142,7 +142,7 @@ def test_a_grid_buys_on_the_way_down_and_sells_on_the_way_up() -> None:
         ("BUY", D(95)), ("BUY", D(90)), ("BUY", D(85)),
         ("SELL", D(90)), ("SELL", D(95)), ("SELL", D(100)),
     ]  # fmt: skip
-    assert found.held == 0
+    assert found.held["BTC/USDT"] == 0
     assert found.cash == D("1_000_001.5")
 
 
@@ -192,7 +192,7 @@ def candles(*rows: tuple[float, float, float, float]) -> BarColumns:
 
 
 def trades(found: Run) -> list[tuple[int, str, str]]:
-    made = zip(found.fill_bars, found.fills, strict=True)
+    made = zip(found.fill_times, found.fills, strict=True)
     return [(at, fill.side.value, str(fill.price)) for at, fill in made]
 
 
@@ -234,7 +234,7 @@ def test_a_weight_with_a_band_is_traded_back_only_outside_it() -> None:
     bars = bars_of([100.0, 100.0, 120.0, 170.0, 170.0])
     found = run(Always(wish=wish), bars, terms=FREE, cash=D(10_000))
     assert [(at, side) for at, side, _ in trades(found)] == [(1, "BUY"), (4, "SELL")]
-    assert found.held * 170 == pytest.approx(found.final_equity / 2, rel=D("0.001"))
+    assert found.held["BTC/USDT"] * 170 == pytest.approx(found.final_equity / 2, rel=D("0.001"))
 
 
 class Cautious(Strategy):
@@ -285,9 +285,9 @@ class Moody(Strategy):
 @pytest.mark.parametrize("seed", range(12))
 def test_passing_over_bars_changes_nothing(seed: int) -> None:
     bars = walk(400, seed=seed)
-    options: dict[str, Any] = {"instrument": BTC, "cash": D(100_000), "terms": Terms()}
-    quick = Backtest(Moody(seed=seed), bars, **options).run()
-    slow = Attentive(Moody(seed=seed), bars, **options).run()
+    options: dict[str, Any] = {"instruments": (BTC,), "cash": D(100_000), "terms": Terms()}
+    quick = Backtest(Moody(seed=seed), (bars,), **options).run()
+    slow = Attentive(Moody(seed=seed), (bars,), **options).run()
     assert len(quick.fills) > 10
     assert trades(quick) == trades(slow)
     assert (quick.cash, quick.held) == (slow.cash, slow.held)
