@@ -7,23 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
+from holdfast.app.mirror import Mirror, open_mirror
 from holdfast.domain.market import Bar, Trade
 from holdfast.errors import ConfigError
-from holdfast.exchange.catalogue import recorded_instrument
+from holdfast.exchange.catalogue import LISTINGS, recorded_instrument
 from holdfast.exchange.faults import order_latency, read_faults
 from holdfast.exchange.flow import Flow
 from holdfast.exchange.limits import Limits
+from holdfast.exchange.mirror import ASSUMPTION
 from holdfast.exchange.replay import RecordedMarket, ReplayFlow, prints_of_bars
 from holdfast.exchange.server import serve
 from holdfast.exchange.synthetic import SyntheticFlow, chosen_markets
 from holdfast.market.columns import Kind
 from holdfast.market.read import Recording, open_recording
+from holdfast.telemetry.log import configure
+from holdfast.venues.binance.endpoints import Endpoints
+
+MIRRORED = ("binance",)
 
 
 class LocalExchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +52,9 @@ class LocalExchange(msgspec.Struct, frozen=True, kw_only=True):
         limits, faults: JSON files, see the documentation of the exchange.
         latency_ms: by which orders and cancels reach it later than they were sent.
         state: a folder that keeps accounts and orders across restarts.
+        mirror: the exchange whose live market to show instead; empty for none.
+        mirror_url: its REST root where it is another than usual; the streams are then at `/stream`
+            of the same address, unless `mirror_stream_url` says other.
     """
 
     port: int = 0
@@ -57,16 +69,23 @@ class LocalExchange(msgspec.Struct, frozen=True, kw_only=True):
     faults: Path | None = None
     latency_ms: float = 0.0
     state: Path | None = None
+    mirror: str = ""
+    mirror_url: str = ""
+    mirror_stream_url: str = ""
 
 
-async def run(choice: LocalExchange, listening: Callable[[str], None]) -> None:
+async def run(
+    choice: LocalExchange, listening: Callable[[str], None], say: Callable[[str], None]
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         listening: called once with the address, when connections are accepted.
+        say: told what is assumed of the market, for people.
 
     Raises:
         ConfigError: a file, a symbol or the port is not usable; nothing was served.
+        UnreachableError: the exchange to mirror does not answer.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,16 +96,27 @@ async def run(choice: LocalExchange, listening: Callable[[str], None]) -> None:
     faults += order_latency(choice.latency_ms)
     default_s = 0.0 if choice.data else 7200.0
     warm_up_s = default_s if choice.warm_up_s is None else choice.warm_up_s
-    async with serve(
-        market(choice, warm_up_s),
-        port=choice.port,
-        seed=choice.seed,
-        speed=choice.speed,
-        warm_up_s=warm_up_s,
-        limits=limits,
-        faults=faults,
-        state_dir=choice.state,
-    ) as running:
+    async with AsyncExitStack() as stack:
+        flow: Flow | Mirror
+        if choice.mirror:
+            say(ASSUMPTION)
+            configure("info", stream=sys.stderr)
+            flow = await stack.enter_async_context(_mirrored(choice))
+        else:
+            flow = market(choice, warm_up_s)
+        running = await stack.enter_async_context(
+            serve(
+                flow,
+                port=choice.port,
+                seed=choice.seed,
+                speed=choice.speed,
+                warm_up_s=warm_up_s,
+                limits=limits,
+                faults=faults,
+                state_dir=choice.state,
+                now_ns=flow.now_ns if isinstance(flow, Mirror) else time.time_ns,
+            )
+        )
         listening(running.url)
         ended = asyncio.create_task(stop.wait(), name="signal to stop")
         await asyncio.wait({ended, running.market}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,6 +125,36 @@ async def run(choice: LocalExchange, listening: Callable[[str], None]) -> None:
         ended.cancel()
         # The market runs as long as the exchange: it can only have failed.
         running.market.result()
+
+
+def _mirrored(choice: LocalExchange) -> AbstractAsyncContextManager[Mirror]:
+    """The live market that was chosen; ConfigError when the choice contradicts itself."""
+    if choice.mirror not in MIRRORED:
+        raise ConfigError(
+            f"seen: --mirror {choice.mirror!r}; expected: {', '.join(MIRRORED)}; do: choose it, or "
+            "leave --mirror out for an invented market"
+        )
+    if choice.data or choice.speed != 1:
+        raise ConfigError(
+            "seen: --mirror with --data or --speed; expected: the market of now, at its own pace; "
+            "do: leave them out"
+        )
+    symbols = choice.symbols or tuple(LISTINGS)
+    if len(set(symbols)) != len(symbols):
+        raise ConfigError(
+            f"seen: symbols {', '.join(symbols)}; expected: each once; do: leave one out"
+        )
+    return open_mirror(_endpoints(choice), symbols)
+
+
+def _endpoints(choice: LocalExchange) -> Endpoints:
+    usual = Endpoints()
+    if not choice.mirror_url:
+        stream_url = choice.mirror_stream_url or usual.stream_url
+        return Endpoints(rest_url=usual.rest_url, stream_url=stream_url)
+    rest_url = choice.mirror_url.rstrip("/")
+    beside = f"{rest_url.replace('http', 'ws', 1)}/stream"
+    return Endpoints(rest_url=rest_url, stream_url=choice.mirror_stream_url or beside)
 
 
 def market(choice: LocalExchange, warm_up_s: float) -> Flow:

@@ -14,6 +14,30 @@ import typer
 from holdfast.cli.output import emit
 from holdfast.errors import ConfigError
 
+DATA = Annotated[
+    list[Path] | None,
+    typer.Option(help="Replay recorded trades or candles; repeat it for more symbols."),
+]
+SYMBOL = Annotated[
+    list[str] | None,
+    typer.Option(help="What to offer; with --data, the symbol of each recording in order."),
+]
+WARM_UP = Annotated[
+    float | None,
+    typer.Option(
+        min=0, help="Seconds of history at the start (7200; with --data 0).", show_default=False
+    ),
+]
+MIRROR = Annotated[
+    str, typer.Option(help="Show the live market of this exchange (binance) instead.")
+]
+MIRROR_URL = Annotated[
+    str, typer.Option("--mirror-url", help="Its REST root, where it is another than usual.")
+]
+MIRROR_STREAM_URL = Annotated[
+    str, typer.Option("--mirror-stream-url", help="Its streams; else /stream of --mirror-url.")
+]
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -26,17 +50,11 @@ def exchange() -> None:
 def serve(
     *,
     port: Annotated[int, typer.Option(min=0, max=65535, help="On 127.0.0.1; 0 takes a free one.")],
-    data: Annotated[
-        list[Path] | None,
-        typer.Option(help="Replay recorded trades or candles; repeat it for more symbols."),
-    ] = None,
+    data: DATA = None,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="Invent lively markets (the default).")
     ] = False,
-    symbol: Annotated[
-        list[str] | None,
-        typer.Option(help="What to offer; with --data, the symbol of each recording in order."),
-    ] = None,
+    symbol: SYMBOL = None,
     timeframe: Annotated[
         str | None, typer.Option(help="Length of a candle (5m) where a recording does not tell.")
     ] = None,
@@ -45,14 +63,7 @@ def serve(
         float, typer.Option(min=0, help="Market seconds per second; 0 replays without waiting.")
     ] = 1.0,
     rate: Annotated[float, typer.Option(help="Events per second of each invented market.")] = 50.0,
-    warm_up: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Seconds of history at the start (7200; with --data 0).",
-            show_default=False,
-        ),
-    ] = None,
+    warm_up: WARM_UP = None,
     faults: Annotated[
         Path | None, typer.Option(help="A JSON list of faults in force from the start.")
     ] = None,
@@ -63,6 +74,9 @@ def serve(
     state: Annotated[
         Path | None, typer.Option(help="A folder to keep accounts and orders in.")
     ] = None,
+    mirror: MIRROR = "",
+    mirror_url: MIRROR_URL = "",
+    mirror_stream_url: MIRROR_STREAM_URL = "",
     json: Annotated[
         bool, typer.Option("--json", help="As always here: one JSON line on stdout.")
     ] = False,
@@ -72,13 +86,14 @@ def serve(
     Example: holdfast exchange serve --port 8900 --synthetic --seed 7
 
     Example: holdfast exchange serve --port 8900 --data BTC_USDT-1m.json --speed 60
+
+    Example: holdfast exchange serve --port 8900 --mirror binance --symbol BTC/USDT
     """
     # The exchange takes a moment to import, and `--help` needs none of it.
     from holdfast.app.local_exchange import LocalExchange, run  # noqa: PLC0415
 
     del json
-    if synthetic and data:
-        raise ConfigError("seen: --synthetic and --data; expected: one of them; do: leave one out")
+    _require_one({"--synthetic": synthetic, "--data": bool(data), "--mirror": bool(mirror)})
     choice = LocalExchange(
         port=port,
         data=tuple(data or ()),
@@ -88,9 +103,26 @@ def serve(
         speed=speed,
         warm_up_s=warm_up,
         events_per_s=rate,
-        limits=limits, faults=faults, latency_ms=latency_ms, state=state,
-    )  # fmt: skip
-    asyncio.run(run(choice, lambda url: emit({"listening": url})))
+        limits=limits,
+        faults=faults,
+        latency_ms=latency_ms,
+        state=state,
+        mirror=mirror,
+        mirror_url=mirror_url,
+        mirror_stream_url=mirror_stream_url,
+    )
+    asyncio.run(run(choice, lambda url: emit({"listening": url}), _say))
+
+
+def _require_one(given: dict[str, bool]) -> None:
+    """ConfigError when more than one market was asked for."""
+    chosen = [name for name, is_given in given.items() if is_given]
+    if len(chosen) > 1:
+        raise ConfigError(f"seen: {' and '.join(chosen)}; expected: one of them; do: leave one out")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _seconds(timeframe: str) -> int:

@@ -133,6 +133,10 @@ class OrderBook:
         self._change(diff)
         return True
 
+    def lose(self) -> None:
+        """Forget everything: changes were or may have been missed. It waits for a snapshot."""
+        self._forget()
+
     def restore(self, snapshot: Snapshot) -> None:
         """Begin with a snapshot, and with the changes after it that were collected meanwhile.
 

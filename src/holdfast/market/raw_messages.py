@@ -79,12 +79,31 @@ class Top(msgspec.Struct, frozen=True):
 
 _decoder = msgspec.json.Decoder(_Message)
 _diffs = msgspec.json.Decoder(_DiffMessage)
+_diff_data = msgspec.json.Decoder(_DiffData)
+_trade_data = msgspec.json.Decoder(_TradeData)
 _tops = msgspec.json.Decoder(_TopMessage)
 _snapshots = msgspec.json.Decoder(_SnapshotMessage)
 _TRADE = b'"e":"trade"'
 _DIFF = b'"e":"depthUpdate"'
 _TOP = b"@bookTicker"
 _SNAPSHOT = b'{"lastUpdateId"'
+
+
+def diff_of(message: bytes) -> Diff:
+    """The change in a `depthUpdate` event; MsgspecError or ValueError when it is none."""
+    return _diff(_diff_data.decode(message))
+
+
+def trade_of(message: bytes, symbol: str) -> Trade:
+    """The print in a `trade` event; MsgspecError or ValueError when it is none."""
+    data = _trade_data.decode(message)
+    return Trade(data.T * _MS_NS, symbol, parse(data.p), parse(data.q), data.m, data.t)
+
+
+def snapshot_of(message: bytes) -> Snapshot:
+    """The book in a reply to `/api/v3/depth`; MsgspecError or ValueError when it is none."""
+    whole = _snapshots.decode(message)
+    return Snapshot(whole.last_update_id, _levels(whole.bids), _levels(whole.asks))
 
 
 def looks_raw(content: bytes) -> bool:
@@ -145,13 +164,11 @@ def book_events(
         _, _, message = line.partition(b" ")
         with _told(path, number):
             if message.startswith(_SNAPSHOT):
-                whole = _snapshots.decode(message)
-                yield Snapshot(whole.last_update_id, _levels(whole.bids), _levels(whole.asks))
+                yield snapshot_of(message)
             elif _DIFF in message[:200]:
                 diff = _diffs.decode(message).data
                 if diff.s == venue_symbol:
-                    sides = (_levels(diff.b), _levels(diff.a))
-                    yield Diff(diff.E * _MS_NS, diff.U, diff.u, *sides)
+                    yield _diff(diff)
             elif _TOP in message[:200]:
                 top = _tops.decode(message).data
                 if top.s == venue_symbol:
@@ -168,6 +185,10 @@ def _told(path: Path, number: int) -> Iterator[None]:
             f"seen: {path}, line {number}: {error}; expected: `receive_time raw_json` with a "
             "message of Binance's; do: repair or remove the line"
         ) from error
+
+
+def _diff(data: _DiffData) -> Diff:
+    return Diff(data.E * _MS_NS, data.U, data.u, _levels(data.b), _levels(data.a))
 
 
 def _levels(pairs: tuple[tuple[str, str], ...]) -> tuple[Level, ...]:

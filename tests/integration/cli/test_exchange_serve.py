@@ -21,6 +21,8 @@ from urllib.parse import urlencode
 import pytest
 
 from holdfast.cli import main
+from tests.support.raw_server import unused_port
+from tests.support.stand_in import playing
 from tests.support.waiting import PATIENCE_S
 
 CANDLES = "\n".join(
@@ -184,3 +186,50 @@ def test_mistakes_are_told_before_anything_is_served(
 
     assert "row 2: not a number: 'lots'" in refused("--port", "0", "--data", str(broken))
     assert "expected: a JSON list of faults" in refused("--port", "0", "--faults", str(nonsense))
+
+
+def test_a_mirror_of_an_exchange_that_does_not_answer_says_so_and_what_to_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nobody = f"http://127.0.0.1:{unused_port()}"
+    words = ["exchange", "serve", "--port", "0", "--mirror", "binance", "--mirror-url", nobody]
+    code, told = main(words), capsys.readouterr()
+    assert (code, told.out) == (4, "")
+    assert "never more than the print" in told.err, "what is assumed is told before anything else"
+    for label in (f"seen:     no answer from {nobody}", "expected:", "do:       check the network"):
+        assert label in told.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--mirror", "binance", "--synthetic"],
+        ["--mirror", "kraken"],
+        ["--mirror", "binance", "--speed", "2"],
+    ],
+)
+def test_a_mirror_that_makes_no_sense_is_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["exchange", "serve", "--port", "0", *words]) == 2
+    assert "expected:" in capsys.readouterr().err
+
+
+def test_a_mirror_shows_the_other_market_and_keeps_accounts_and_orders(tmp_path: Path) -> None:
+    with playing("BTCUSDT") as url:
+        options = (
+            "--mirror", "binance", "--mirror-url", url, "--symbol", "BTC/USDT",
+            "--state", str(tmp_path),
+        )  # fmt: skip
+        with serving(*options) as (_, address):
+            prices = get(address, "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+            assert 50_000 < float(prices["bidPrice"]) < float(prices["askPrice"]) < 70_000
+            keys = post(address, "/admin/accounts", {"balances": {"USDT": "10000"}})
+            order = {
+                "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC",
+                "quantity": "0.1", "price": "40000",
+            }  # fmt: skip
+            assert signed(address, keys, "POST", "order", order)[0]["orderId"] == 1
+        with serving(*options) as (_, address):  # it was killed
+            (row,) = get(address, "/admin/ledger")["orders"]
+            assert (row["status"], row["executedQty"]) == ("NEW", "0")

@@ -25,6 +25,9 @@ MY_TRADES: Final = Cost(weight=20)
 ACCOUNT: Final = Cost(weight=20)
 EXCHANGE_INFO: Final = Cost(weight=20)
 KLINES: Final = Cost(weight=2)
+DAY_TICKER: Final = Cost(weight=2)  # of one symbol
+LATEST_TRADES: Final = Cost(weight=25)
+WHOLE_DEPTH: Final = Cost(weight=250)
 CONNECT: Final = Cost(weight=4)  # a WebSocket and its subscription
 
 # What a caller who only names a purpose is taken to be about to send: the dearest of its requests.

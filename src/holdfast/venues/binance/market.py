@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 
 import aiohttp
 import msgspec
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientSession
 
 from holdfast.domain.market import Bar, Quote
 from holdfast.errors import ConfigError, RetryableError
@@ -21,11 +21,12 @@ from holdfast.venues.binance import decode, gate
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.decode import MS, number
 from holdfast.venues.binance.endpoints import Endpoints
-from holdfast.venues.binance.feed import Feed, FeedLostError, Watch, jittered_pause_s
+from holdfast.venues.binance.feed import Feed, Watch, jittered_pause_s
 from holdfast.venues.binance.gate import Gate
 from holdfast.venues.binance.line import Line
 from holdfast.venues.binance.query import ask
 from holdfast.venues.binance.request import venue_symbol
+from holdfast.venues.binance.subscription import Subscription
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import Purpose, StreamDown, StreamUp
 
@@ -51,26 +52,9 @@ INTERVALS: Final[dict[int, str]] = {
 
 _PAGE: Final = 1_000
 _READ_S: Final = 10.0
-_STREAMS_PER_MESSAGE: Final = 100
 _QUIET: Final = Watch(silence_s=60.0)
 
 MarketEvent = Bar | Quote
-
-
-class _Wrapper(msgspec.Struct):
-    """A frame of the combined stream, an event by itself, or a reply to a subscription."""
-
-    stream: str = ""
-    data: msgspec.Raw = msgspec.Raw()
-    e: str = ""
-    id: int | str | None = None
-    error: decode.Refusal | None = None
-    code: int = 0
-    msg: str = ""
-
-
-class _Named(msgspec.Struct):
-    e: str = ""
 
 
 class _Candle(msgspec.Struct):
@@ -99,8 +83,6 @@ class _BookTicker(msgspec.Struct):
 # Open time, open, high, low, close, volume, close time; what follows is not needed.
 _Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
 
-_wrapper = msgspec.json.Decoder(_Wrapper)
-_named = msgspec.json.Decoder(_Named)
 _kline = msgspec.json.Decoder(_KlineEvent)
 _book_ticker = msgspec.json.Decoder(_BookTicker)
 _rows = msgspec.json.Decoder(list[_Row])
@@ -191,16 +173,17 @@ class BinanceMarket:
             for name in names
             for kind in (f"kline_{interval}", "bookTicker")
         ]
-        subscription = _Subscription(names, streams, self._wall_ns)
+        subscription = Subscription(streams)
+        reader = _Reader(names, subscription, self._wall_ns)
 
         async def connect(feed: Feed[MarketEvent], session: ClientSession) -> NoReturn:
             self._gate.admit_connection()
-            subscription.begin(feed)
+            reader.begin(feed)
             await feed.follow(
                 session,
                 self._endpoints.stream_url,
                 subscription.subscribe,
-                subscription.digest,
+                reader.digest,
                 self._watch,
             )
 
@@ -222,57 +205,35 @@ class BinanceMarket:
         )
 
 
-class _Subscription:
-    """What one reader wants, on whichever connection it is now."""
+class _Reader:
+    """Makes bars and quotes of frames for one feed after another."""
 
     def __init__(
-        self, names: dict[str, str], streams: list[str], wall_ns: Callable[[], int]
+        self, names: dict[str, str], subscription: Subscription, wall_ns: Callable[[], int]
     ) -> None:
         self._names = names
-        self._parts = [
-            streams[first : first + _STREAMS_PER_MESSAGE]
-            for first in range(0, len(streams), _STREAMS_PER_MESSAGE)
-        ]
+        self._subscription = subscription
         self._wall_ns = wall_ns
-        self._unconfirmed: set[int] = set()
         self._feed: Feed[MarketEvent] | None = None
 
     def begin(self, feed: Feed[MarketEvent]) -> None:
-        """A new connection: nothing is confirmed on it."""
+        """A new connection."""
         self._feed = feed
-        self._unconfirmed = set(range(1, len(self._parts) + 1))
-
-    async def subscribe(self, socket: ClientWebSocketResponse) -> None:
-        """Ask for every stream."""
-        for request_id, part in enumerate(self._parts, start=1):
-            request = {"method": "SUBSCRIBE", "params": part, "id": request_id}
-            await socket.send_str(msgspec.json.encode(request).decode())
+        self._subscription.begin(feed)
 
     def digest(self, body: bytes) -> None:
         """Turn one frame into an event."""
-        frame = decode.read(_wrapper, body)
-        if frame.error is not None or frame.code:
-            raise FeedLostError(f"the subscription was refused: {body[:200]!r}")
-        if isinstance(frame.id, int) and frame.id in self._unconfirmed:
-            self._confirm(frame.id)
+        frame = self._subscription.unwrap(body)
+        if frame is None:
             return
-        payload = bytes(frame.data) or body
-        name = decode.read(_named, payload).e
-        if name == "kline":
-            self._put_bar(payload)
-        elif name == "serverShutdown":
-            raise FeedLostError("the exchange is about to shut this server down")
-        elif name == "bookTicker" or (not name and frame.stream.endswith("@bookTicker")):
-            self._put_quote(payload)
-        elif not name and frame.id is None and not frame.stream:
-            self._put_quote(payload)  # a quote by itself carries no name
+        if frame.name == "kline":
+            self._put_bar(frame.payload)
+        elif frame.name == "bookTicker" or (
+            not frame.name and (not frame.stream or frame.stream.endswith("@bookTicker"))
+        ):
+            self._put_quote(frame.payload)  # a quote by itself carries no name
         else:
             _log.info("unknown market event skipped", action="market.skip", frame=body[:200])
-
-    def _confirm(self, request_id: int) -> None:
-        self._unconfirmed.discard(request_id)
-        if not self._unconfirmed and self._feed is not None:
-            self._feed.up()
 
     def _put_bar(self, payload: bytes) -> None:
         event = decode.read(_kline, payload)
