@@ -26,9 +26,11 @@ def decided(bot: BotState, legs: tuple[Leg, ...], instruments: dict[str, Instrum
         if leg.target is None or not leg.has_exits:
             bot.exits.pop(symbol, None)
         elif symbol not in bot.exits:
-            held = bot.positions.get(symbol)
-            if held is not None and held.quantity > ZERO:
-                bot.exits[symbol] = frozen(leg, held.average_price, instruments[symbol])
+            held, instrument = bot.position(symbol), instruments[symbol]
+            price = held.average_price
+            # Dust is no position: what is bought next begins at its own first fill.
+            if price and held.quantity >= instrument.smallest_order(price):
+                bot.exits[symbol] = frozen(leg, price, instrument)
 
 
 def armed(bot: BotState, fact: Armed) -> None:

@@ -322,3 +322,25 @@ def test_a_bot_that_is_stopped_while_its_stop_is_replaced_gets_it_back() -> None
     world.bar(price=130)
     world.settle()
     world.check()
+
+
+@pytest.mark.parametrize("fired", [True, False])
+def test_dust_of_the_last_position_does_not_say_where_the_next_one_is_left(fired: bool) -> None:
+    world = World()
+    world.wish(Target(quantity=ONE, stop=Percent(5)))
+    world.bar(price=100)
+    (bought,) = world.arm()
+    world.ack(bought.cid, ONE, fee=D("0.0005"), fee_asset="BTC")
+    world.settle()
+    if fired:
+        world.fill(stop_of(world).armed.cid, D("0.999"))
+    else:
+        world.wish(FLAT)
+        world.bar()
+    world.settle()
+    assert world.held() == D("0.0005")
+    world.wish(Target(quantity=ONE, stop=Percent(5), episode="two"))
+    world.bar(price=80 if fired else 200)
+    world.settle()
+    assert world.held() == D("0.9995")
+    assert spec_of(world) == (OrderType.STOP_LOSS, D("0.999"), D(76) if fired else D(190))
