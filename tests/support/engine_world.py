@@ -41,6 +41,7 @@ from holdfast.journal.claims import Claim, claims
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, LiveOrder, from_bytes, to_bytes
 from holdfast.strategy import KEEP, Strategy, View, Wish
+from holdfast.strategy.wish import Returned
 
 SECOND_NS = 1_000_000_000
 MINUTE_NS = 60 * SECOND_NS
@@ -65,11 +66,27 @@ class Scripted(Strategy):
 
     wishes: list[object] = msgspec.field(default_factory=list)
 
-    def decide(self, now: View) -> Wish:
+    def decide(self, now: View) -> Returned:
+        return self.scripted()
+
+    def scripted(self) -> Wish:
+        """What the test said last."""
         wish = self.wishes[-1] if self.wishes else KEEP
         if isinstance(wish, BaseException):
             raise wish
         return wish  # type: ignore[return-value]  # nonsense is a test's right
+
+
+class Counting(Scripted):
+    """Wishes what the test says, and counts how often it did."""
+
+    class Memory(msgspec.Struct):
+        asked: int = 0
+
+    def decide(self, now: View) -> Returned:
+        memory = now.memory
+        memory.asked += 1
+        return self.scripted(), memory
 
 
 def bot(

@@ -55,8 +55,11 @@ def test_a_first_strategy_goes_as_it_is_written(
                 assert main(shlex.split(command.removeprefix("$ holdfast "))) == 0
                 assert capsys.readouterr().out == shown, command
     finally:
-        sys.modules.pop("dip", None)
-    assert kinds == ["console", "console", "python file=dip.py", "python", "python"]
+        for name in ("dip", "ladder"):
+            sys.modules.pop(name, None)
+    assert kinds == [
+        "console", "console", "python file=dip.py", "python file=ladder.py", *["python"] * 3
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)

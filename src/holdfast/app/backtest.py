@@ -39,6 +39,7 @@ from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
 from holdfast.ledger.state import AccountState, BotState, LiveOrder
 from holdfast.strategy.api import Exit, Facts, HeldPosition, OpenOrder, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
+from holdfast.strategy.memory import remembering
 from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
@@ -91,6 +92,7 @@ class _CloseAt(View):
         self._markets = markets
         self._times_ns = times_ns
         self._facts = facts
+        self._memory = None
         self.at = 0
         self.position = HeldPosition(ZERO, ZERO)
 
@@ -154,7 +156,7 @@ class Backtest(SteppedAccount):
         self._feed = Feed(self.timeline.lay_out(self.bot.setup))
         self.bot.feed = Feed(Setup(self.bot.symbols, own.bar_s))
         super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
-        self._decide = strategy.decide
+        self._decide = remembering(strategy)
         self._wish: Wish = KEEP
         self._view = _CloseAt(self.markets, self.timeline.times_ns, self)
         self._cash = cash

@@ -49,7 +49,7 @@ from holdfast.journal.commands import SqliteCommands
 from holdfast.strategy.api import Strategy, View
 from holdfast.strategy.load import create
 from holdfast.strategy.parameters import as_json
-from holdfast.strategy.wish import Wish
+from holdfast.strategy.wish import Returned
 from holdfast.telemetry.log import get_logger, hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -388,7 +388,7 @@ def _symbols(bots: Iterable[BotRuntime]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(symbol for bot in bots for symbol in bot.symbols))
 
 
-def make_bot(config: Bot, ask: Callable[[Strategy, View], Wish] | None = None) -> BotRuntime:
+def make_bot(config: Bot, ask: Callable[[Strategy, View], Returned] | None = None) -> BotRuntime:
     """A bot from its configuration.
 
     Raises:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from holdfast.strategy.api import Strategy, View
-from holdfast.strategy.wish import Wish
+from holdfast.strategy.wish import Returned
 
 _CELL = struct.Struct("=Q")
 _BEAT, _DECIDING, _SINCE = 0, 8, 16
@@ -44,13 +44,13 @@ class Watch:
             return None
         return number - 1, (time.monotonic_ns() - self._get(_SINCE)) / 1e9
 
-    def asking(self, index: int) -> Callable[[Strategy, View], Wish]:
+    def asking(self, index: int) -> Callable[[Strategy, View], Returned]:
         """Calls a strategy's `decide` such that `deciding` tells of it."""
         number = _CELL.pack(index + 1)
         nobody = _CELL.pack(0)
         memory = self._memory
 
-        def ask(strategy: Strategy, view: View) -> Wish:
+        def ask(strategy: Strategy, view: View) -> Returned:
             self._put(_SINCE, time.monotonic_ns())
             memory[_DECIDING : _DECIDING + 8] = number
             try:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
-from holdfast.strategy.wish import OneWish, Wish, by_symbol
+from holdfast.strategy.memory import Recalled, memories_of
+from holdfast.strategy.wish import OneWish, Returned, by_symbol
 
 JOIN_TIMEOUT_S: Final = 5.0
 """How long bars that close together are waited for; exchanges send them within a second or two."""
@@ -24,6 +25,18 @@ MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 class StrategyFault(Exception):  # noqa: N818 - it is the strategy's fault, and caught at once
     """A strategy raised, or returned something that is no wish."""
+
+
+class Asked(NamedTuple):
+    """What a strategy answered.
+
+    Attributes:
+        wishes: by symbol.
+        memory: as it is to be written from here on, None without one.
+    """
+
+    wishes: dict[str, OneWish]
+    memory: str | None
 
 
 class BotRuntime:
@@ -56,7 +69,7 @@ class BotRuntime:
         timeframe_s: int,
         limits: Limits,
         join_timeout_s: float = JOIN_TIMEOUT_S,
-        ask: Callable[[Strategy, View], Wish] | None = None,
+        ask: Callable[[Strategy, View], Returned] | None = None,
     ) -> None:
         self.name = name
         self.strategy = strategy
@@ -70,6 +83,7 @@ class BotRuntime:
             strategy.setup(self.setup)
             strategy.seal()
             self.feed = Feed(self.setup)
+            self._memories = memories_of(strategy)
         except Exception as error:
             raise ConfigError(
                 f"seen: setup of bot {name}'s strategy raised {_said(error)}; expected: indicators "
@@ -167,27 +181,51 @@ class BotRuntime:
 
     # -- decisions ---------------------------------------------------------------------------------
 
-    def decide(self, held: HeldPosition, facts: Facts) -> dict[str, OneWish]:
-        """Ask the strategy for its wishes, by symbol.
+    def require_memory(self, text: str | None) -> None:
+        """See that the memory in the journal is one that the strategy can read.
 
         Raises:
-            StrategyFault: it raised, or what it returned is no wish.
+            StrategyFault: it is not.
+        """
+        if self._memories is not None:
+            try:
+                self._memories.read(text)
+            except Exception as error:  # its own `migrate` may raise anything
+                raise StrategyFault(_said(error)) from error
+
+    def decide(self, held: HeldPosition, facts: Facts, memory: str | None = None) -> Asked:
+        """Ask the strategy for its wishes.
+
+        Args:
+            memory: as the last decision left it.
+
+        Raises:
+            StrategyFault: it raised, or what it returned is no wish or no memory.
         """
         bar = self.last_bar
         assert bar is not None, "decide is asked for after the first bar"  # noqa: S101
         if self._broken:
             raise StrategyFault(self._broken)
+        recalled = None if self._memories is None else Recalled(self._memories, memory)
         view = View(
-            bar, held, facts, bars=self.bars, stale=self._stale, time_ns=self.decides_ns
+            bar,
+            held,
+            facts,
+            bars=self.bars,
+            stale=self._stale,
+            time_ns=self.decides_ns,
+            memory=recalled,
         )
         try:
             # A strategy that sets a precision of its own sets nobody else's.
             with decimal.localcontext():
-                wish = self.ask(self.strategy, view)
+                returned: object = self.ask(self.strategy, view)
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
         try:
-            return by_symbol(wish, self.symbols)
+            if recalled is not None:
+                returned, memory = recalled.after(returned)
+            return Asked(by_symbol(returned, self.symbols), memory)
         except ValueError as error:
             raise StrategyFault(str(error)[:MOST_SAID]) from error
 
@@ -201,5 +239,5 @@ def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:MOST_SAID]
 
 
-def _ask(strategy: Strategy, view: View) -> Wish:
+def _ask(strategy: Strategy, view: View) -> Returned:
     return strategy.decide(view)

@@ -44,17 +44,23 @@ class Decider:
         self._prices = prices
         self._equity = equity
 
-    def decision(self, bot: BotRuntime, wishes: Mapping[str, OneWish]) -> Decided | None:
+    def decision(
+        self, bot: BotRuntime, wishes: Mapping[str, OneWish], memory: str | None = None
+    ) -> Decided | None:
         """What is to be journaled; None when the standing decision goes on.
 
         A decision claims one key at most: where several wishes bring one along, the bot is due
-        again at once, and the next one follows.
+        again at once, and the next one follows. A memory belongs to all that was wished with it:
+        it is written once nothing of that is left to be decided.
+
+        Args:
+            memory: as the strategy left it; a decision of its own when nothing else is new.
         """
         state = self._account.bots[bot.name]
         standing = _texts(bot, state)
         said, key = self._said(bot, wishes, state, standing)
         drifted = self._drifted(wishes, state, standing)
-        if not said and not drifted:
+        if not said and not drifted and memory == state.memory:
             return None
         means = self._means(bot, state, {**drifted, **said})
         legs: dict[str, tuple[Leg, ...]] = {}
@@ -63,7 +69,9 @@ class Decider:
             found = legs_of(said[symbol] if new else drifted[symbol], one)
             if found is not None and (new or _is_further(state, found)):
                 legs[symbol] = found
-        if not legs:
+        if bot.due or any(s not in legs for s in said) or self._is_lost(wishes):
+            memory = state.memory  # it is returned again with what is left to be decided
+        if not legs and memory == state.memory:
             return None
         number = state.number + 1
         standing.update((symbol, wish_text(said[symbol])) for symbol in legs if symbol in said)
@@ -73,8 +81,9 @@ class Decider:
             key=key or str(number),
             config_version=state.config_version,
             wish=_joined(bot, standing),
-            legs=_carried(bot, state, legs) if len(bot.symbols) > 1 else legs[bot.symbol],
+            legs=legs[bot.symbol] if legs and len(bot.symbols) == 1 else _carried(bot, state, legs),
             seen_ns=bot.decides_ns,
+            memory=memory,
         )
 
     def _said(
@@ -102,6 +111,10 @@ class Decider:
             else:
                 said[symbol], claimed = wish, key
         return said, claimed
+
+    def _is_lost(self, wishes: Mapping[str, OneWish]) -> bool:
+        """Whether one of them cannot be heard, since its symbol has no price yet."""
+        return any(w is not KEEP and self._is_unknown(s) for s, w in wishes.items())
 
     def _is_unknown(self, symbol: str) -> bool:
         return symbol not in self._account.instruments or symbol not in self._prices
@@ -222,5 +235,5 @@ def _texts(bot: BotRuntime, state: BotState) -> dict[str, str]:
 
 def _joined(bot: BotRuntime, texts: Mapping[str, str]) -> str:
     if len(bot.symbols) == 1:
-        return texts[bot.symbol]
+        return texts.get(bot.symbol) or wish_text(None)  # only a memory, before the first wish
     return "{" + ",".join(f'"{s}":{texts[s]}' for s in bot.symbols if s in texts) + "}"

@@ -115,10 +115,12 @@ class Engine:
         if bot.due:
             return []
         try:
-            wishes = bot.decide(held_position(state, bot.symbol), self.facts[bot.name])
+            asked = bot.decide(
+                held_position(state, bot.symbol), self.facts[bot.name], state.memory
+            )
         except StrategyFault as fault:
             return self._stop_failed(bot, str(fault))
-        return self._act(bot, self._decider.decision(bot, wishes), fresh=True)
+        return self._act(bot, self._decider.decision(bot, *asked), fresh=True)
 
     # -- from decision to actions ----------------------------------------------------------------
 
@@ -343,7 +345,18 @@ class Engine:
         """
         self._acting = True
         self._news.drain()
-        return self._rederive(self.bots.values())
+        return [*self._unreadable(), *self._rederive(self.bots.values())]
+
+    def _unreadable(self) -> list[Action]:
+        """Bots whose strategy cannot read its memory stop now rather than at their next bar."""
+        actions: list[Action] = []
+        for bot in self.bots.values():
+            state = self.account.bot(bot.name)
+            try:
+                bot.require_memory(state.memory if state.running else None)
+            except StrategyFault as fault:
+                actions += self._stop_failed(bot, str(fault))
+        return actions
 
 
 def _tighter(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -27,7 +27,8 @@ from holdfast.strategy.indicators import (
     Supertrend,
     Vwap,
 )
-from holdfast.strategy.wish import Wish
+from holdfast.strategy.memory import Recalled
+from holdfast.strategy.wish import Returned
 
 IndicatorT = TypeVar("IndicatorT", bound=Indicator)
 
@@ -108,7 +109,7 @@ class View:
         position: the bot's, in its own symbol.
     """
 
-    __slots__ = ("_bar", "_bars", "_facts", "_stale", "_time_ns", "position")
+    __slots__ = ("_bar", "_bars", "_facts", "_memory", "_stale", "_time_ns", "position")
 
     def __init__(
         self,
@@ -119,6 +120,7 @@ class View:
         bars: Mapping[str, Bar] | None = None,
         stale: frozenset[str] = frozenset(),
         time_ns: int = 0,
+        memory: Recalled | None = None,
     ) -> None:
         self._bar = bar
         self._bars = bars
@@ -126,6 +128,7 @@ class View:
         self._stale = stale
         self._facts = facts
         self._time_ns = time_ns
+        self._memory = memory
 
     @property
     def bar(self) -> Bar:
@@ -171,6 +174,26 @@ class View:
     def orders(self) -> Sequence[OpenOrder]:
         """The bot's orders that may still execute, those in doubt among them, oldest first."""
         return self._facts.orders()
+
+    @property
+    def memory(self) -> Any:
+        """A copy of the strategy's `Memory` as the last decision left it: change it and return it
+        beside the wish, and it is journaled with the decision.
+
+        Raises:
+            AttributeError: the strategy has no `Memory`.
+            ValueError: what the journal has is of another version.
+        """
+        if self._memory is None:
+            raise AttributeError(
+                "seen: now.memory in a strategy without one; expected: class Memory(msgspec.Struct)"
+                " in it, with a default for every field"
+            )
+        return self._memory.value
+
+    def recall(self, recalled: Recalled) -> None:
+        """What `memory` shows, where one view shows one close after the other."""
+        self._memory = recalled
 
 
 class BarSeries:
@@ -276,14 +299,16 @@ class Strategy(msgspec.Struct, kw_only=True, dict=True):
     """Base class: fields are parameters, `setup` declares indicators, `decide` returns a wish.
 
     `decide` must be a function of what it is shown: same bars, same wishes. It is called once per
-    closed bar after every indicator is ready. Assigning to `self` in it is an error.
+    closed bar after every indicator is ready. Assigning to `self` in it is an error; what it must
+    keep goes into an inner `class Memory(msgspec.Struct)`, read as `now.memory` and returned beside
+    the wish.
     """
 
     def setup(self, on: Setup) -> None:
         """Declare indicators; may keep them on `self`."""
 
-    def decide(self, now: View) -> Wish:
-        """The wish that stands from here on."""
+    def decide(self, now: View) -> Returned:
+        """The wish that stands from here on, with the memory if there is one."""
         raise NotImplementedError(f"{type(self).__name__} has no decide(self, now) yet")
 
     def __setattr__(self, name: str, value: Any) -> None:

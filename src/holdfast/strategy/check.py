@@ -21,6 +21,7 @@ import msgspec
 from holdfast.domain.market import NS_PER_S, Bar, BarColumns
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Strategy
+from holdfast.strategy.memory import MemoryFault
 from holdfast.strategy.play import Actor, Played, bars_of, play_actor
 from holdfast.strategy.process import FileState
 from holdfast.strategy.watch import CHANCE, OUTSIDE, Watch
@@ -159,7 +160,7 @@ class _Trial:
             self._law(1, self._truncated),
             self._law(2, self._later),
             self._law(3, self._failing_over),
-            Law(LAWS[4], NOT_APPLICABLE, why="strategies have no memory of their own yet"),
+            self._remembered(actor),
         ]
         pairs = zip(first.wishes, first.wishes[1:], strict=False)
         return Check(
@@ -167,9 +168,10 @@ class _Trial:
         )
 
     def _raised(self, error: BaseException) -> Check:
-        at = self._watch.at
-        laws = [self._broken(0, at, f"raised {type(error).__name__}: {error}")]
-        laws += [Law(law, NOT_CHECKED, why="it does not run") for law in LAWS[1:]]
+        broken = 4 if isinstance(error, MemoryFault) else 0
+        why = f"raised {type(error).__name__}: {error}"
+        laws = [Law(law, NOT_CHECKED, why="it does not run") for law in LAWS]
+        laws[broken] = self._broken(broken, self._watch.at, why)
         return Check(laws, len(self.bars), 0, 0)
 
     def _law(self, number: int, attempt: Callable[[], Law | None]) -> Law:
@@ -250,12 +252,23 @@ class _Trial:
             self._file.restore()
             fresh = Actor(self._fresh())
             self._hand_over(held, fresh, at)
-            wish = fresh.decide(bar, first.told[at - first.first])
+            wish, memory = fresh.answer(bar, first.told[at - first.first])
             expected = first.wishes[at - first.first]
             if wish != expected:
                 return self._broken(3, at, f"a new process wished {wish}, not {expected}")
+            kept = first.memory_after(at)
+            if memory != kept:
+                return self._broken(3, at, f"a new process remembers {memory}, not {kept}")
         often = f"once in {stride} bars, because its own indicators are fed anew each time"
         return Law(LAWS[3], HOLDS, why=often if stride > 1 else "")
+
+    def _remembered(self, actor: Actor) -> Law:
+        """Each memory was written and read as the journal does it, or the first run had raised."""
+        if not actor.has_memory:
+            return Law(LAWS[4], NOT_APPLICABLE, why="the strategy keeps no memory")
+        if self._first.memory is None:
+            return Law(LAWS[4], NOT_CHECKED, why="it never returned another memory on these bars")
+        return Law(LAWS[4], HOLDS)
 
     def _hand_over(self, held: Actor, fresh: Actor, at: int) -> None:
         """Indicators continue from a snapshot; those without are fed from the anchor on."""

@@ -10,6 +10,7 @@ import decimal
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -17,19 +18,21 @@ from holdfast.domain.market import NS_PER_S, Bar, exact
 from holdfast.domain.money import ZERO, floor_to
 from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
-from holdfast.strategy.wish import FLAT, KEEP, OneWish, Percent, Quotes, Standing, Target, Wish
+from holdfast.strategy.memory import Recalled, memories_of
+from holdfast.strategy.wish import FLAT, KEEP, OneWish, Percent, Quotes, Standing, Target
 
 _STEP = Decimal("0.00000001")
 _START_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01 00:00 UTC
 
 
 class Told(msgspec.Struct, frozen=True):
-    """The facts that a strategy is told at a close, as `View` shows them."""
+    """The facts that a strategy is told at a close, as `View` shows them, and its memory."""
 
     symbol: str
     position: HeldPosition
     worth: Decimal
     exit: Exit | None
+    memory: str | None = None
 
     def equity(self) -> Decimal:
         """Cash and position at the close, quote units."""
@@ -57,6 +60,7 @@ class Played(msgspec.Struct, frozen=True):
         wishes: one per bar from `first` on, as they were returned; empty if it never got warm.
         positions: base units held at each of those closes.
         told: what the strategy was told at each.
+        memory: of the strategy after the last, as it is written; None without one.
     """
 
     bars: Sequence[Bar]
@@ -64,6 +68,12 @@ class Played(msgspec.Struct, frozen=True):
     wishes: Sequence[OneWish]
     positions: Sequence[Decimal]
     told: Sequence[Told]
+    memory: str | None = None
+
+    def memory_after(self, at: int) -> str | None:
+        """The memory as it was written at the close of bar `at`."""
+        after = at - self.first + 1
+        return self.told[after].memory if after < len(self.told) else self.memory
 
 
 def play(
@@ -132,8 +142,10 @@ class Actor:
             strategy.setup(on)
         strategy.seal()
         self._feed = Feed(on)
+        self._memories = memories_of(strategy)
         self.indicators = self._feed.indicators
         self.warmup = self._feed.warmup_bars
+        self.has_memory = self._memories is not None
 
     def feed(self, bar: Bar) -> bool:
         """Take a bar in; whether it may be decided on."""
@@ -142,34 +154,44 @@ class Actor:
             return self._feed.ready
 
     def decide(self, bar: Bar, told: Told) -> OneWish:
-        """Ask it.
+        """What it wishes; see `answer`."""
+        return self.answer(bar, told)[0]
+
+    def answer(self, bar: Bar, told: Told) -> tuple[OneWish, str | None]:
+        """Ask it: what it wishes, and its memory as it is written from here on.
 
         Raises:
-            ValueError: what it returned is no wish.
+            ValueError: what it returned is no wish, or no memory.
         """
+        recalled = None if self._memories is None else Recalled(self._memories, told.memory)
         # A precision that it sets is its own, as it is in the engine.
         with decimal.localcontext(), self._around:
-            wish: Wish = self.strategy.decide(View(bar, told.position, told))
+            wish: Any = self.strategy.decide(View(bar, told.position, told, memory=recalled))
+        memory = None
+        if recalled is not None:
+            wish, memory = recalled.after(wish)
         if not isinstance(wish, Target | Quotes | Standing):
             raise ValueError(  # noqa: TRY004 - one kind of error for a wish that cannot be meant
                 f"seen: decide returned {wish!r}; expected: Target, Quotes, FLAT or KEEP"
             )
-        return wish
+        return wish, memory
 
 
 def _play(actor: Actor, account: _Account, bars: Sequence[Bar]) -> Played:
     wishes: list[OneWish] = []
     positions: list[Decimal] = []
     told: list[Told] = []
+    memory: str | None = None
     for at, bar in enumerate(bars):
         account.trade(bar, at)
         if not actor.feed(bar):
             continue
-        told.append(account.told(bar, at))
-        wishes.append(actor.decide(bar, told[-1]))
+        told.append(account.told(bar, at, memory))
+        wish, memory = actor.answer(bar, told[-1])
+        wishes.append(wish)
         positions.append(account.quantity)
         account.hear(wishes[-1], bar)
-    return Played(bars, len(bars) - len(wishes), wishes, positions, told)
+    return Played(bars, len(bars) - len(wishes), wishes, positions, told, memory)
 
 
 def play_actor(actor: Actor, bars: Sequence[Bar], cash: Decimal = Decimal(10_000)) -> Played:
@@ -191,7 +213,7 @@ class _Account:
         self._spent: str | None = None
         self._exit: tuple[str, Decimal, int] | None = None
 
-    def told(self, bar: Bar, at: int) -> Told:
+    def told(self, bar: Bar, at: int, memory: str | None) -> Told:
         """The facts at this close."""
         last = self._exit
         return Told(
@@ -199,6 +221,7 @@ class _Account:
             HeldPosition(self.quantity, self._average),
             self.cash + self.quantity * bar.close,
             Exit(last[0], last[1], at - last[2]) if last is not None else None,
+            memory,
         )
 
     def hear(self, wish: OneWish, bar: Bar) -> None:

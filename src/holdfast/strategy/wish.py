@@ -232,6 +232,9 @@ _ONE: Final = (Target, Quotes, Standing)
 Wish = OneWish | Mapping[str, OneWish]
 """Of the bot's own symbol, or of several by name; a symbol that is left out keeps its wish."""
 
+Returned = Wish | tuple[Wish, msgspec.Struct]
+"""By `decide`: a wish, and beside it the strategy's memory, if it keeps one."""
+
 
 def by_symbol(wish: object, symbols: Sequence[str]) -> dict[str, OneWish]:
     """What is wished of each symbol; a wish without a name is about the first.

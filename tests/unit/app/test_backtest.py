@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.app.backtest import Backtest, Run
@@ -302,3 +303,29 @@ def test_limits_bind_as_they_do_live() -> None:
     found = run(AllIn(), bars_of([100.0] * 5), limits=Limits(max_order_notional=D(50)))
     assert (found.orders, found.refused) == (0, 1)
     assert found.final_equity == 1_000_000
+
+
+class Thirds(Strategy):
+    """Long for every third close that it is asked at."""
+
+    class Memory(msgspec.Struct):
+        asked: int = 0
+
+    def decide(self, now: View) -> tuple[Wish, Memory]:
+        memory = now.memory
+        memory.asked += 1
+        return (FLAT if memory.asked % 3 else Target(quantity=D("0.1"))), memory
+
+
+def test_a_strategy_remembers_from_one_close_to_the_next() -> None:
+    found = run(Thirds(), walk(10))
+    assert list(found.fill_times) == [3, 4, 6, 7, 9]
+
+
+def test_a_memory_that_cannot_be_kept_ends_the_backtest() -> None:
+    class Wrong(Thirds):
+        def decide(self, now: View) -> tuple[Wish, Any]:
+            return FLAT, {"asked": 1}
+
+    with pytest.raises(RejectedError, match="decide returned a dict beside its wish.* in bar 0"):
+        run(Wrong(), walk(10))
