@@ -327,5 +327,5 @@ def test_a_memory_that_cannot_be_kept_ends_the_backtest() -> None:
         def decide(self, now: View) -> tuple[Wish, Any]:
             return FLAT, {"asked": 1}
 
-    with pytest.raises(RejectedError, match="decide returned a dict beside its wish.* in bar 0"):
+    with pytest.raises(RejectedError, match=r"decide returned a dict beside its wish.* in bar 0"):
         run(Wrong(), walk(10))
