@@ -10,6 +10,7 @@ import decimal
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from holdfast.domain.fact import Decided
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.errors import ConfigError
@@ -102,6 +103,7 @@ class BotRuntime:
         self.taking: set[str] = set()
         self._stale: frozenset[str] = frozenset()
         self._joining_ns = 0  # the close that bars are waited for, 0 when for none
+        self._waits_since_ns = 0  # the first close since the last decision
         self._broken = ""
 
     @property
@@ -155,6 +157,7 @@ class BotRuntime:
                 self._broken = f"indicator {name} raised {_said(error)}"
         if bar.close_ns <= self.decides_ns:
             return False  # decided without it
+        self._waits_since_ns = self._waits_since_ns or bar.close_ns
         self._joining_ns = max(self._joining_ns, bar.close_ns)
         if any(symbol not in self.bars for symbol in self.symbols):
             return False
@@ -163,23 +166,37 @@ class BotRuntime:
         return self._joined()
 
     @property
+    def is_joining(self) -> bool:
+        """Whether some bars of a close are in, and others are waited for."""
+        return self._joining_ns > 0
+
+    @property
     def joins_by_ns(self) -> int:
-        """When it decides without the bars that are missing still; 0 while none are waited for."""
+        """When it decides without the bars that are missing still; 0 while none are waited for.
+
+        However many closes follow meanwhile: else a symbol that stays away would keep a bot whose
+        bars are shorter than the timeout from deciding at all.
+        """
         if not self._joining_ns or len(self.bars) < len(self.symbols):
             return 0
-        return self._joining_ns + self._join_timeout_ns
+        return self._waits_since_ns + self._join_timeout_ns
 
     def join(self) -> bool:
         """Wait no longer for the bars that are missing; whether to decide now."""
         return bool(self.joins_by_ns) and self._joined()
 
     def _joined(self) -> bool:
-        at_ns, self._joining_ns = self._joining_ns, 0
+        at_ns, self._joining_ns, self._waits_since_ns = self._joining_ns, 0, 0
         self.decides_ns = at_ns
         self._stale = frozenset(s for s, bar in self.bars.items() if bar.close_ns != at_ns)
         return bool(self._broken) or self.feed.ready
 
     # -- decisions ---------------------------------------------------------------------------------
+
+    def forget_refusals(self, decided: Decided) -> None:
+        """What a new decision asks for may be refused anew; what it carries along was told."""
+        carried = {leg.leg for leg in decided.legs if leg.since}
+        self.refusals = {leg: rule for leg, rule in self.refusals.items() if leg in carried}
 
     def require_memory(self, text: str | None) -> None:
         """See that the memory in the journal is one that the strategy can read.

@@ -58,7 +58,7 @@ class Decider:
         """
         state = self._account.bots[bot.name]
         standing = _texts(bot, state)
-        said, key = self._said(bot, wishes, state, standing)
+        said, claimed = self._said(bot, wishes, state, standing)
         drifted = self._drifted(wishes, state, standing)
         if not said and not drifted and memory == state.memory:
             return None
@@ -75,10 +75,12 @@ class Decider:
             return None
         number = state.number + 1
         standing.update((symbol, wish_text(said[symbol])) for symbol in legs if symbol in said)
+        # Of keys only one that its wish is decided with: the journal takes each of them once.
+        key = next((key for symbol, key in claimed.items() if symbol in legs), str(number))
         return Decided(
             bot=bot.name,
             number=number,
-            key=key or str(number),
+            key=key,
             config_version=state.config_version,
             wish=_joined(bot, standing),
             legs=legs[bot.symbol] if legs and len(bot.symbols) == 1 else _carried(bot, state, legs),
@@ -92,14 +94,14 @@ class Decider:
         wishes: Mapping[str, OneWish],
         state: BotState,
         standing: Mapping[str, str],
-    ) -> tuple[dict[str, OneWish], str]:
+    ) -> tuple[dict[str, OneWish], dict[str, str]]:
         """Wishes that say something new, and the key that one of them brings along."""
         said: dict[str, OneWish] = {}
-        claimed = ""
+        claimed: dict[str, str] = {}
         for symbol, wish in wishes.items():
             if wish is KEEP or self._is_unknown(symbol) or _is_spent(state, symbol, wish):
                 continue
-            key = _key_of(bot, symbol, wish)
+            key = _key_of(symbol, wish)
             if not key:
                 begins_flat = symbol not in standing and is_flat(wish)
                 if not begins_flat and wish_text(wish) != standing.get(symbol):
@@ -109,7 +111,8 @@ class Decider:
             elif claimed:
                 bot.due = True
             else:
-                said[symbol], claimed = wish, key
+                said[symbol] = wish
+                claimed[symbol] = key
         return said, claimed
 
     def _is_lost(self, wishes: Mapping[str, OneWish]) -> bool:
@@ -191,11 +194,11 @@ def _is_spent(state: BotState, symbol: str, wish: OneWish) -> bool:
     )
 
 
-def _key_of(bot: BotRuntime, symbol: str, wish: OneWish) -> str:
-    """What a wish claims once; of the bot's own symbol it needs no name."""
+def _key_of(symbol: str, wish: OneWish) -> str:
+    """What a wish claims once, with its symbol: a bot may get others, in another order."""
     if not isinstance(wish, Target) or not wish.key:
         return ""
-    return WISH_KEY + (wish.key if symbol == bot.symbol else f"{symbol} {wish.key}")
+    return f"{WISH_KEY}{symbol} {wish.key}"
 
 
 def _is_further(state: BotState, found: tuple[Leg, ...]) -> bool:

@@ -67,11 +67,12 @@ class Marks:
         return self._equity
 
     def pnl(self, bot: BotRuntime) -> Decimal:
-        """A bot's profit since it began, quote units; without a price a position counts zero."""
-        state, prices = self._account.bot(bot.name), self.prices
-        return sum(
-            (state.position(s).pnl(prices.get(s, ZERO)) for s in bot.symbols), start=ZERO
-        )
+        """A bot's profit since it began, quote units; without a price a position counts zero.
+
+        What it earned or lost in symbols that it trades no more is part of it.
+        """
+        positions, prices = self._account.bot(bot.name).positions, self.prices
+        return sum((one.pnl(prices.get(s, ZERO)) for s, one in positions.items()), start=ZERO)
 
     def _is_priced(self, bot: BotRuntime) -> bool:
         return all(symbol in self.prices for symbol in bot.symbols)

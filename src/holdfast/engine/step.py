@@ -111,7 +111,7 @@ class Engine:
         state = self.account.bot(bot.name)
         if not state.running:
             return []
-        bot.due = bot.is_busy or self.now_ns < bot.not_before_ns
+        bot.due = bot.is_busy or bot.is_joining or self.now_ns < bot.not_before_ns
         if bot.due:
             return []
         try:
@@ -159,7 +159,7 @@ class Engine:
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
                 taking=self._is_taking(bot, state, symbol, price)
-                and (decided is None or any(leg.has_exits for leg in decided.legs)),
+                and (decided is None or _has_exits(decided, symbol)),
             ),
             entries=not (self.account.halted or state.halted),
         )
@@ -184,7 +184,7 @@ class Engine:
         gate = self._gates[bot.name]
         gate.now_ns = self.now_ns
         if decided is not None:
-            bot.refusals.clear()
+            bot.forget_refusals(decided)
         for order in found.orders:
             verdict = check(order, gate)
             if isinstance(verdict, RiskRefused):
@@ -252,7 +252,7 @@ class Engine:
             return []
         bot.not_before_ns = self.now_ns + backoff_ns(bot.failures)
         self._wake_at(bot.not_before_ns)
-        return self._rederive((bot,)) if bot.missed else []
+        return self._rederive(b for b in self.bots.values() if b.missed or b.refusals)
 
     def _wake_at(self, at_ns: int) -> None:
         self.wake_ns = min(self.wake_ns or at_ns, at_ns)
@@ -357,6 +357,10 @@ class Engine:
             except StrategyFault as fault:
                 actions += self._stop_failed(bot, str(fault))
         return actions
+
+
+def _has_exits(decided: Decided, symbol: str) -> bool:
+    return any(leg.has_exits for leg in decided.legs if leg.symbol == symbol)
 
 
 def _tighter(one: Decimal | None, other: Decimal | None) -> Decimal | None:

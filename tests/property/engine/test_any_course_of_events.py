@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from holdfast.domain.action import Action
 from holdfast.domain.fact import Leg
 from holdfast.domain.order import AttemptState, OrderType, Side, TimeInForce
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
@@ -229,17 +230,21 @@ class AnyCourse(RuleBasedStateMachine):
                     world.book(cid)
                 spec = order.armed.spec
                 at_once = spec.type is OrderType.MARKET or spec.time_in_force is TimeInForce.IOC
-                if at_once and order.is_working:
-                    world.end(cid)
+                has_fired = bool(order.exit) and order.executed > ZERO
+                if (at_once or has_fired) and order.is_working:
+                    world.fill(cid, spec.quantity - world.venue[cid].executed)
             world.settle()
             world.tick(31)
-            world.bar()
+            self.all_bars_close()
         world.settle()
         for name in NAMES:
             self.is_reached(name)
-        world.bar()
+        self.all_bars_close()
         assert not world.cancelling
         assert not [arm for arm in world.arming if arm.orders]
+
+    def all_bars_close(self) -> list[Action]:
+        return self.world.bar()
 
     def is_reached(self, name: str) -> None:
         world = self.world

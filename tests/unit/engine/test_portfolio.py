@@ -8,8 +8,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.domain.limits import Limits
+from holdfast.engine.bot import BotRuntime
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
-from tests.support.engine_world import BTC, World, bot
+from tests.support.engine_world import BTC, FREE_LIMITS, Scripted, World, bot, flow
 
 D = Decimal
 ETH = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
@@ -203,7 +205,8 @@ def test_keys_of_several_symbols_are_claimed_one_after_the_other() -> None:
     made.bars_close(*BOTH)
     made.settle()
     assert positions(made) == (D(1), D(2))
-    assert [decided.key for decided in made.decided] == ["wish monday", "wish ETH/USDT monday"]
+    keys = [decided.key for decided in made.decided]
+    assert keys == ["wish BTC/USDT monday", "wish ETH/USDT monday"]
 
 
 @pytest.mark.parametrize("from_snapshot", [True, False])
@@ -234,3 +237,125 @@ def test_a_bot_that_had_one_symbol_keeps_its_wish_when_it_gets_another() -> None
     made.bars_close(*BOTH)
     made.settle()
     assert positions(made) == (D(1), D(2))
+
+
+def test_a_key_is_its_symbol_s_whatever_place_that_has_in_the_configuration() -> None:
+    made = world()
+    made.wish({"BTC/USDT": Target(quantity=D(1), key="monday")})
+    made.bars_close(*BOTH)
+    made.settle()
+    made.bots = (bot("bot", symbols=BOTH[::-1]),)
+    made.restart()
+    made.wish(
+        {
+            "BTC/USDT": Target(quantity=D(2), key="monday"),
+            "ETH/USDT": Target(quantity=D(5), key="monday"),
+        }
+    )
+    made.bars_close(*BOTH)
+    made.settle()
+    assert positions(made) == (D(1), D(5))
+
+
+def test_a_key_is_not_used_up_by_a_decision_that_its_wish_is_no_part_of() -> None:
+    made = world()
+    made.commit(flow("BNB", D(1)))  # nobody knows its price: a weight is a weight of nothing
+    made.wish({"BTC/USDT": Target(weight=0.5, key="monday"), "ETH/USDT": Target(quantity=D(2))})
+    made.bars_close(*BOTH)
+    made.settle()
+    assert positions(made) == (D(0), D(2))
+    made.commit(flow("BNB", D(-1)))
+    made.bars_close(*BOTH)
+    made.settle()
+    assert positions(made) == (D(50), D(2))
+
+
+def test_a_take_profit_that_was_given_up_is_not_taken_because_another_symbol_has_one() -> None:
+    made = world()
+    made.wish(
+        {
+            "BTC/USDT": Target(quantity=D(1), take_profit=Percent(10)),
+            "ETH/USDT": Target(quantity=D(5), take_profit=Percent(10)),
+        }
+    )
+    made.bars_close(*BOTH)
+    made.settle()
+    made.wish({"BTC/USDT": Target(quantity=D(1))})
+    made.bars_close(*BOTH, BTC=120)
+    made.settle()
+    assert positions(made) == (D(1), D(5))
+
+
+def test_a_symbol_that_stays_away_is_waited_for_from_the_first_close_that_it_missed() -> None:
+    patient = BotRuntime(
+        "bot", Scripted(), symbols=BOTH, timeframe_s=60, limits=FREE_LIMITS, join_timeout_s=90
+    )
+    made = World(patient, instruments=(BTC, ETH))
+    made.bars_close(*BOTH)
+    made.wish({"BTC/USDT": Target(quantity=D(1))})
+    made.bars_close("BTC/USDT")
+    made.bars_close("BTC/USDT")  # each close begins no wait of its own, or it would never end
+    made.tick(29)
+    assert not made.arming
+    made.tick(2)
+    assert len(made.arming) == 1
+
+
+def test_a_decision_that_had_to_wait_is_not_taken_between_two_bars_of_one_close() -> None:
+    made = world()
+    made.wish({"BTC/USDT": Target(quantity=D(1))})
+    made.bars_close(*BOTH)
+    made.wish({"BTC/USDT": Target(quantity=D(2))})
+    made.bars_close(*BOTH)  # the first one is not in the journal yet
+    made.bars_close("BTC/USDT")
+    made.arm()
+    assert not made.arming
+    made.now_ns -= 60_000_000_000
+    made.bars_close("ETH/USDT")
+    assert len(made.arming) == 1
+    made.settle()
+    assert positions(made) == (D(2), D(0))
+
+
+def test_what_was_earned_in_a_symbol_counts_when_the_bot_trades_it_no_more() -> None:
+    limits = Limits(max_orders_per_minute=None, price_band_pct=None, max_daily_loss=D(10))
+    made = World(
+        bot("bot", symbols=BOTH, limits=limits),
+        instruments=(BTC, ETH),
+        prices={"BTC/USDT": D(100), "ETH/USDT": D(10)},
+    )
+    made.bars_close(*BOTH)
+    made.wish({"ETH/USDT": Target(quantity=D(5))})
+    made.bars_close(*BOTH)
+    made.settle()
+    made.bars_close(*BOTH, ETH=20)
+    made.now_ns += 86_400_000_000_000  # the day begins with what was earned so far
+    made.bars_close(*BOTH)
+    made.wish({"ETH/USDT": FLAT})
+    made.bars_close(*BOTH)
+    made.settle()
+    made.bots = (bot("bot", symbols=BOTH[:1], limits=limits),)
+    made.restart()
+    made.wish(Target(quantity=D(1)))
+    made.bar()
+    made.settle()
+    assert made.refusals == []
+    assert positions(made) == (D(1), D(0))
+
+
+def test_a_refusal_in_one_symbol_is_kept_once_while_another_is_decided_on() -> None:
+    limits = Limits(
+        max_orders_per_minute=None, price_band_pct=None, max_position_notional=D(500)
+    )
+    made = World(
+        bot("bot", symbols=BOTH, limits=limits),
+        instruments=(BTC, ETH),
+        prices={"BTC/USDT": D(100), "ETH/USDT": D(10)},
+    )
+    made.bars_close(*BOTH)
+    for quantity in (1, 2, 3):
+        made.wish({"BTC/USDT": Target(quantity=D(7)), "ETH/USDT": Target(quantity=D(quantity))})
+        made.bars_close(*BOTH)
+        made.settle()
+    assert [refusal.leg for refusal in made.refusals] == ["BTC/USDT"]
+    assert positions(made) == (D(0), D(3))

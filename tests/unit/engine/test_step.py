@@ -847,6 +847,6 @@ def test_a_key_that_was_used_before_is_done_whatever_came_between() -> None:
         world.wish(target("2", key=key))
         world.bar()
         world.settle()
-    assert [d.key for d in world.decided] == ["wish monday", "wish tuesday"]
+    assert [d.key for d in world.decided] == ["wish BTC/USDT monday", "wish BTC/USDT tuesday"]
     assert world.held() == 2
     world.check()

@@ -177,8 +177,8 @@ def test_dca_buys_once_in_a_slot_whatever_the_price_does() -> None:
     first, second = world.decided
     assert second.seen_ns % 3_600_000_000_000 == 0, "with the bar that opens the slot"
     assert (first.key, second.key) == (
-        f"wish 1h slot {first.seen_ns // 3_600_000_000_000}",
-        f"wish 1h slot {second.seen_ns // 3_600_000_000_000}",
+        f"wish BTC/USDT 1h slot {first.seen_ns // 3_600_000_000_000}",
+        f"wish BTC/USDT 1h slot {second.seen_ns // 3_600_000_000_000}",
     )
 
 
