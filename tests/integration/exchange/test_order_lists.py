@@ -4,76 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
 import pytest
 
-from tests.support.exchange import Client, local_exchange, on_loop
+from tests.support.exchange import Clock, local_exchange, on_loop
+from tests.support.order_lists import (
+    OCO,
+    OTO,
+    SYMBOL,
+    THEN_PAIR,
+    THEN_SELL,
+    balances_of,
+    hear_until_done,
+    orders_of,
+    others_trade,
+    place,
+)
 from tests.support.waiting import PATIENCE_S
-
-SYMBOL: dict[str, Any] = {"symbol": "BTCUSDT"}
-# The market: best bid 59,999, best ask and last price 60,000.
-OCO: dict[str, Any] = {
-    **SYMBOL, "side": "SELL", "quantity": "0.5", "listClientOrderId": "list",
-    "aboveType": "LIMIT_MAKER", "abovePrice": "60500", "aboveClientOrderId": "gain",
-    "belowType": "STOP_LOSS", "belowStopPrice": "59990", "belowClientOrderId": "loss",
-}  # fmt: skip
-OTO: dict[str, Any] = {
-    **SYMBOL, "listClientOrderId": "list", "workingType": "LIMIT", "workingSide": "BUY",
-    "workingPrice": "59000", "workingQuantity": "0.5", "workingTimeInForce": "GTC",
-    "workingClientOrderId": "entry",
-}  # fmt: skip
-THEN_SELL: dict[str, Any] = {
-    "pendingType": "LIMIT", "pendingSide": "SELL", "pendingPrice": "61000",
-    "pendingTimeInForce": "GTC", "pendingQuantity": "0.4", "pendingClientOrderId": "exit",
-}  # fmt: skip
-THEN_PAIR: dict[str, Any] = {
-    "pendingSide": "SELL", "pendingQuantity": "0.4",
-    "pendingAboveType": "TAKE_PROFIT", "pendingAboveStopPrice": "61000",
-    "pendingAboveClientOrderId": "gain",
-    "pendingBelowType": "STOP_LOSS_LIMIT", "pendingBelowStopPrice": "58000",
-    "pendingBelowPrice": "57900", "pendingBelowTimeInForce": "GTC",
-    "pendingBelowClientOrderId": "loss",
-}  # fmt: skip
-
-
-async def place(client: Client, kind: str, **params: Any) -> dict[str, Any]:
-    """Place a list; fails the test when it is refused."""
-    status, body = await client.call("POST", f"/api/v3/orderList/{kind}", **params)
-    assert status == 200, body
-    assert isinstance(body, dict)
-    return body
-
-
-async def others_trade(client: Client, side: str, quantity: str, price: str | None = None) -> None:
-    """Somebody else takes, or with a price offers as well."""
-    order = {**SYMBOL, "side": side, "quantity": quantity, "type": "MARKET"}
-    if price is not None:
-        order |= {"type": "LIMIT", "price": price, "timeInForce": "GTC"}
-    await client.admin("POST", "orders", order)
-
-
-async def orders_of(client: Client) -> dict[str, dict[str, Any]]:
-    """The orders by client id, as a query shows them."""
-    _, rows = await client.call("GET", "/api/v3/allOrders", **SYMBOL)
-    return {row["clientOrderId"]: row for row in rows}
-
-
-async def balances_of(client: Client) -> dict[str, tuple[str, str]]:
-    _, account = await client.call("GET", "/api/v3/account")
-    return {row["asset"]: (row["free"], row["locked"]) for row in account["balances"]}
-
-
-async def hear_until_done(socket: aiohttp.ClientWebSocketResponse) -> list[tuple[str, ...]]:
-    """What is told until a list is done: reports as (id, type, status), lists as (type, status)."""
-    heard: list[tuple[str, ...]] = []
-    while True:
-        event = (await socket.receive_json(timeout=PATIENCE_S))["event"]
-        if event["e"] == "executionReport":
-            heard.append((event["C"] or event["c"], event["x"], event["X"]))
-        elif event["e"] == "listStatus":
-            heard.append((event["l"], event["L"]))
-            if event["L"] == "ALL_DONE":
-                return heard
 
 
 @on_loop
@@ -233,3 +179,210 @@ async def test_cancelling_all_orders_of_a_symbol_replies_a_list_once() -> None:
         assert status == 200
         assert [row.get("contingencyType", row["orderListId"]) for row in rows] == ["OCO", -1]
         assert (await client.call("GET", "/api/v3/openOrders", **SYMBOL))[1] == []
+
+
+@on_loop
+async def test_what_an_oto_brings_waits_until_the_working_order_is_wholly_filled() -> None:
+    async with local_exchange({"USDT": "100000"}) as (running, client):
+        await others_trade(client, "SELL", "18")  # the bids down to 59,982 are gone
+        entry = {**OTO, "workingPrice": "59990"}
+        body = await place(client, "oto", **entry, **THEN_SELL)
+        assert body["contingencyType"] == "OTO"
+        assert [(row["status"], row["workingTime"] > 0) for row in body["orderReports"]] == [
+            ("NEW", True), ("PENDING_NEW", False),
+        ]
+        # No bitcoin is there to sell: what is pending locks nothing.
+        assert await balances_of(client) == {
+            "BTC": ("0.00000000", "0.00000000"), "ETH": ("0.00000000", "0.00000000"),
+            "USDT": ("70005.00000000", "29995.00000000"),
+        }
+        socket = await client.subscribe(running)
+        await others_trade(client, "SELL", "0.3")
+        rows = await orders_of(client)
+        assert [(row["status"], row["isWorking"]) for row in rows.values()] == [
+            ("PARTIALLY_FILLED", True), ("PENDING_NEW", False),
+        ]
+        _, is_open = await client.call("GET", "/api/v3/openOrders", **SYMBOL)
+        assert [row["clientOrderId"] for row in is_open] == ["entry", "exit"]
+        await others_trade(client, "SELL", "0.2")
+        assert await hear_until_done(socket) == [
+            ("entry", "TRADE", "PARTIALLY_FILLED"),
+            ("entry", "TRADE", "FILLED"),
+            ("exit", "NEW", "NEW"),
+            ("ALL_DONE", "ALL_DONE"),
+        ]
+        assert (await balances_of(client))["BTC"] == ("0.09950000", "0.40000000")
+        await others_trade(client, "BUY", "30")
+        assert (await orders_of(client))["exit"]["status"] == "FILLED"
+        await socket.close()
+
+
+@on_loop
+async def test_a_working_order_that_fills_at_once_is_answered_before_what_it_brings() -> None:
+    async with local_exchange() as (_, client):
+        entry = {**OTO, "workingPrice": "60000"}
+        body = await place(client, "oto", **entry, **THEN_SELL, newOrderRespType="FULL")
+        assert [(row["status"], len(row["fills"])) for row in body["orderReports"]] == [
+            ("FILLED", 1), ("PENDING_NEW", 0),
+        ]
+        assert body["listOrderStatus"] == "EXECUTING"
+        assert (await orders_of(client))["exit"]["status"] == "NEW"
+        _, now = await client.call("GET", "/api/v3/orderList", orderListId=body["orderListId"])
+        assert now["listOrderStatus"] == "ALL_DONE"
+
+
+@on_loop
+async def test_a_filled_entry_brings_a_pair_of_which_one_expires_the_other() -> None:
+    async with local_exchange({"USDT": "100000"}) as (running, client):
+        socket = await client.subscribe(running)
+        near = {**THEN_PAIR, "pendingBelowStopPrice": "59990", "pendingBelowPrice": "59995"}
+        body = await place(client, "otoco", **{**OTO, "workingPrice": "60000"}, **near)
+        assert [row["clientOrderId"] for row in body["orders"]] == ["entry", "loss", "gain"]
+        assert body["contingencyType"] == "OTO"
+        _, lists = await client.call("GET", "/api/v3/openOrderList")
+        assert [row["orderListId"] for row in lists] == [body["orderListId"]]
+        assert (await balances_of(client))["BTC"] == ("0.09950000", "0.40000000")
+        await others_trade(client, "SELL", "10")
+        assert await hear_until_done(socket) == [
+            ("entry", "NEW", "NEW"),
+            ("loss", "NEW", "PENDING_NEW"),
+            ("gain", "NEW", "PENDING_NEW"),
+            ("EXEC_STARTED", "EXECUTING"),
+            ("entry", "TRADE", "FILLED"),
+            ("loss", "NEW", "NEW"),
+            ("gain", "NEW", "NEW"),
+            ("EXEC_STARTED", "EXECUTING"),
+            ("gain", "EXPIRED", "EXPIRED"),
+            ("ALL_DONE", "ALL_DONE"),
+        ]
+        rows = await orders_of(client)
+        assert [rows[name]["status"] for name in ("entry", "loss", "gain")] == [
+            "FILLED", "NEW", "EXPIRED",
+        ]
+        assert (await balances_of(client))["BTC"] == ("0.09950000", "0.40000000")
+        await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("pending", "because"),
+    [
+        ({**THEN_SELL, "pendingQuantity": "0.6"}, "the fee leaves less than that"),
+        (
+            {**THEN_SELL, "pendingType": "LIMIT_MAKER", "pendingPrice": "59000",
+             "pendingTimeInForce": ""},
+            "it would take",
+        ),
+        (
+            {**THEN_SELL, "pendingType": "STOP_LOSS", "pendingPrice": "", "pendingTimeInForce": "",
+             "pendingStopPrice": "60001"},
+            "it would trigger at once",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+@on_loop
+async def test_what_the_market_does_not_take_when_its_time_has_come_expires(
+    pending: dict[str, str], because: str
+) -> None:
+    async with local_exchange({"USDT": "100000"}) as (running, client):
+        socket = await client.subscribe(running)
+        given = {name: value for name, value in pending.items() if value}
+        await place(client, "oto", **{**OTO, "workingPrice": "60000"}, **given)
+        assert (await hear_until_done(socket))[-3:] == [
+            ("entry", "TRADE", "FILLED"), ("exit", "EXPIRED", "EXPIRED"), ("ALL_DONE", "ALL_DONE"),
+        ], because
+        assert (await orders_of(client))["exit"]["expiryReason"] == "REJECTED"
+        assert (await balances_of(client))["BTC"] == ("0.49950000", "0.00000000")
+        await socket.close()
+
+
+@on_loop
+async def test_a_pair_that_the_market_has_left_behind_expires_together() -> None:
+    async with local_exchange({"USDT": "100000"}) as (_, client):
+        late = {**THEN_PAIR, "pendingAboveStopPrice": "60000"}
+        await place(client, "otoco", **{**OTO, "workingPrice": "60000"}, **late)
+        rows = await orders_of(client)
+        assert {rows[name]["expiryReason"] for name in ("loss", "gain")} == {"REJECTED"}
+        assert (await client.call("GET", "/api/v3/openOrderList"))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("lasting", "why"),
+    [("IOC", "UNFILLED_IOC_QUANTITY_EXPIRED"), ("FOK", "UNFILLED_FOK_ORDER_EXPIRED")],
+)
+@on_loop
+async def test_a_working_order_that_expires_ends_its_list_and_the_reply_forgets_its_name(
+    lasting: str, why: str
+) -> None:
+    async with local_exchange() as (running, client):
+        socket = await client.subscribe(running)
+        body = await place(client, "otoco", **{**OTO, "workingTimeInForce": lasting}, **THEN_PAIR)
+        assert (body["listClientOrderId"], body["listStatusType"]) == (None, "ALL_DONE")
+        assert [(row["status"], row["expiryReason"]) for row in body["orderReports"]] == [
+            ("EXPIRED", why),
+            ("EXPIRED", "OTO_PHASE_ONE_EXPIRED"),
+            ("EXPIRED", "OTO_PHASE_ONE_EXPIRED"),
+        ]
+        heard = await hear_until_done(socket)
+        assert heard[3:] == [
+            ("EXEC_STARTED", "EXECUTING"),
+            ("entry", "EXPIRED", "EXPIRED"),
+            ("loss", "EXPIRED", "EXPIRED"),
+            ("gain", "EXPIRED", "EXPIRED"),
+            ("ALL_DONE", "ALL_DONE"),
+        ]
+        _, found = await client.call("GET", "/api/v3/orderList", origClientOrderId="list")
+        assert found["listClientOrderId"] == "list"
+        await socket.close()
+
+
+@pytest.mark.parametrize("name", ["entry", "exit"])
+@on_loop
+async def test_cancelling_a_working_or_a_pending_order_cancels_the_other(name: str) -> None:
+    async with local_exchange() as (_, client):
+        await place(client, "oto", **OTO, **THEN_SELL)
+        asked = {**SYMBOL, "origClientOrderId": name}
+        status, body = await client.call("DELETE", "/api/v3/order", **asked)
+        assert (status, body["listOrderStatus"]) == (200, "ALL_DONE")
+        assert {row["status"] for row in (await orders_of(client)).values()} == {"CANCELED"}
+        assert (await balances_of(client))["USDT"] == ("100000.00000000", "0.00000000")
+
+
+@on_loop
+async def test_a_pair_that_self_trade_prevention_breaks_ends_whole() -> None:
+    async with local_exchange() as (running, client):
+        await place(client, "oco", **{**OCO, "abovePrice": "60000.50"})
+        socket = await client.subscribe(running)
+        await client.order(quantity="1.2")  # 1 of others, then its own 60,000.50
+        heard = await hear_until_done(socket)
+        assert heard[-3:] == [
+            ("gain", "TRADE_PREVENTION", "EXPIRED_IN_MATCH"),
+            ("loss", "EXPIRED", "EXPIRED"),
+            ("ALL_DONE", "ALL_DONE"),
+        ]
+        await socket.close()
+
+
+@on_loop
+async def test_lists_are_listed_from_an_id_in_a_span_and_the_latest_first() -> None:
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (_, client):
+        for _number in range(3):
+            clock.move(60)
+            await place(client, "oco", **{**OCO, "quantity": "0.1"})
+            await client.call("DELETE", "/api/v3/orderList", **SYMBOL, listClientOrderId="list")
+
+        async def listed(**params: Any) -> list[int]:
+            status, rows = await client.call("GET", "/api/v3/allOrderList", **params)
+            assert status == 200, rows
+            return [row["orderListId"] for row in rows]
+
+        end_ms = clock.ns // 1_000_000
+        assert await listed() == [2, 1, 0]
+        assert await listed(limit=2) == [2, 1]
+        assert await listed(fromId=1) == [1, 2]
+        assert await listed(startTime=end_ms - 60_000, endTime=end_ms) == [1, 2]
+        assert await listed(startTime=end_ms - 90_000, limit=1) == [1]
+        assert await listed(endTime=end_ms - 60_000) == [1, 0]
+        _, body = await client.call("GET", "/api/v3/allOrderList", fromId=0, startTime=end_ms)
+        assert body["code"] == -1128
