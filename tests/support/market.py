@@ -13,10 +13,11 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Trade as Print
 from holdfast.domain.order import Side, TimeInForce
 from holdfast.exchange.accounts import Account, FeePlan
+from holdfast.exchange.contingency import Placement
 from holdfast.exchange.flow import Place, Refresh, Remove
 from holdfast.exchange.matching import Engine
 from holdfast.exchange.mirror import MirrorEngine
-from holdfast.exchange.order_list import OrderList
+from holdfast.exchange.order_list import ListTicket, OrderList
 from holdfast.exchange.orders import Change, Execution, Kind, Order, SelfTrade, Ticket, Trade
 from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 
@@ -107,6 +108,44 @@ class Market:
                 time_in_force=TimeInForce(tif) if tif else None,
                 self_trade=SelfTrade(stp) if stp else None,
                 client_order_id=name or f"n{self._names}",
+            ),
+            self.now_ns,
+        )
+
+    def pair(
+        self, account: Account, side: str, quantity: str, gain: str, loss: str,
+        entry: tuple[str, str, str] | None = None,
+    ) -> Placement:
+        """Submit an OCO of a post-only order at `gain` and a stop at `loss`.
+
+        Args:
+            entry: side, quantity and price of the working order that brings it, when one does.
+        """
+        self._names += 1
+        self.now_ns += 1_000_000
+
+        def ticket(kind: Kind, what: tuple[str, str], name: str, **prices: Decimal) -> Ticket:
+            return Ticket(
+                symbol=SYMBOL,
+                side=Side(what[0]),
+                kind=kind,
+                quantity=Decimal(what[1]),
+                time_in_force=TimeInForce.GTC if kind is Kind.LIMIT else None,
+                client_order_id=f"{name}{self._names}",
+                **prices,
+            )
+
+        working = None
+        if entry is not None:
+            working = ticket(Kind.LIMIT, entry[:2], "entry", price=Decimal(entry[2]))
+        pair = (
+            ticket(Kind.STOP_LOSS, (side, quantity), "loss", stop_price=Decimal(loss)),
+            ticket(Kind.LIMIT_MAKER, (side, quantity), "gain", price=Decimal(gain)),
+        )
+        return self.engine.submit_list(
+            account,
+            ListTicket(
+                symbol=SYMBOL, client_list_id=f"list{self._names}", working=working, others=pair
             ),
             self.now_ns,
         )

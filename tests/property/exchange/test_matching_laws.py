@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from holdfast.domain.money import ZERO
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.errors import RefusedError
+from holdfast.exchange.order_list import OrderList
 from holdfast.exchange.orders import Order
 from tests.support.market import Market
 
@@ -39,7 +40,9 @@ steps = st.lists(
     st.builds(
         Step,
         who=st.sampled_from([None, 0, 1, 2, 3]),
-        verb=st.sampled_from(["order", "order", "order", "quote", "stop", "cancel", "cancel"]),
+        verb=st.sampled_from([
+            "order", "order", "order", "quote", "stop", "pair", "entry", "cancel", "cancel",
+        ]),
         side=st.sampled_from(["BUY", "SELL"]),
         quantity=st.integers(1, 60).map(lambda n: str(Decimal(n) / 10)),
         price=st.one_of(st.none(), *[st.integers(96, 104).map(str)] * 4),
@@ -82,9 +85,25 @@ class Floor:
                 self.market.engine.cancel(account, chosen, "x", self.market.now_ns)
             return None
         try:
+            if step.verb in {"pair", "entry"}:
+                self._place_list(account, step)
+                return None
             return self.market.order(account, step.side, **_wanted(step))
         except RefusedError:
             return None
+
+    def _place_list(self, account: Account, step: Step) -> None:
+        """A pair a little around the last price, or an entry at it that brings one."""
+        last = self.market.listing.last_price or Decimal(100)
+        other = "SELL" if step.side == "BUY" else "BUY"
+        side = step.side if step.verb == "pair" else other
+        wide = Decimal(1 + step.pick % 3)
+        gain, loss = (last - wide, last + wide) if side == "BUY" else (last + wide, last - wide)
+        entry = (step.side, step.quantity, str(last))
+        self.market.pair(
+            account, side, step.quantity, str(gain), str(loss),
+            None if step.verb == "pair" else entry,
+        )
 
     def flows(self, asset: str) -> Decimal:
         """What the accounts' executions should have changed of an asset, in sum."""
@@ -150,6 +169,35 @@ def test_what_is_locked_is_what_open_orders_hold(plan: list[Step]) -> None:
                     ZERO,
                 )
                 assert account.balance(asset).locked == held
+
+
+@settings(max_examples=200, deadline=None)
+@given(steps)
+def test_the_orders_of_a_list_are_one_intention(plan: list[Step]) -> None:
+    for floor, _step, _order in performed(plan):
+        for account in floor.accounts:
+            for order_list in account.lists.values():
+                _check_list(account, order_list)
+
+
+def _check_list(account: Account, order_list: OrderList) -> None:
+    orders = [account.orders[order_list.symbol, leg.order_id] for leg in order_list.legs]
+    pair = [order for order in orders if order.order_id in order_list.pair_ids]
+    assert sum(1 for order in pair if order.executed) <= 1
+    assert sum(1 for order in pair if order.unit_hold and order.is_open) <= 1
+    is_at_work = order_list.list_id in account.executing_lists
+    assert order_list.is_executing is is_at_work
+    entry = orders[0] if order_list.working_id is not None else None
+    pending = [order for order in orders if order.status == "PENDING_NEW"]
+    if is_at_work:
+        assert not any(order.executed for order in pair)
+        assert all(order.is_open for order in pair)
+        assert bool(pending) is (entry is not None and entry.status != "FILLED")
+    else:
+        assert not pending
+        assert sum(1 for order in orders if order.is_open) <= 1
+    if any(order.executed for order in pair) and entry is not None:
+        assert entry.status == "FILLED"
 
 
 @settings(max_examples=100, deadline=None)
