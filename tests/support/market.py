@@ -113,34 +113,48 @@ class Market:
         )
 
     def pair(
-        self, account: Account, side: str, quantity: str, gain: str, loss: str,
+        self,
+        account: Account,
+        side: str,
+        quantity: str,
+        gain: str,
+        loss: str,
+        *,
+        loss_limit: str | None = None,
         entry: tuple[str, str, str] | None = None,
     ) -> Placement:
         """Submit an OCO of a post-only order at `gain` and a stop at `loss`.
 
         Args:
+            loss_limit: of the stop; at market without.
             entry: side, quantity and price of the working order that brings it, when one does.
         """
         self._names += 1
         self.now_ns += 1_000_000
 
-        def ticket(kind: Kind, what: tuple[str, str], name: str, **prices: Decimal) -> Ticket:
+        lasting = {Kind.LIMIT, Kind.STOP_LOSS_LIMIT}
+
+        def ticket(
+            kind: Kind, what: tuple[str, str], name: str, price: str | None, stop: str | None = None
+        ) -> Ticket:
             return Ticket(
                 symbol=SYMBOL,
                 side=Side(what[0]),
                 kind=kind,
                 quantity=Decimal(what[1]),
-                time_in_force=TimeInForce.GTC if kind is Kind.LIMIT else None,
+                time_in_force=TimeInForce.GTC if kind in lasting else None,
                 client_order_id=f"{name}{self._names}",
-                **prices,
+                price=_number(price),
+                stop_price=_number(stop),
             )
 
         working = None
         if entry is not None:
-            working = ticket(Kind.LIMIT, entry[:2], "entry", price=Decimal(entry[2]))
+            working = ticket(Kind.LIMIT, entry[:2], "entry", entry[2])
+        kind = Kind.STOP_LOSS if loss_limit is None else Kind.STOP_LOSS_LIMIT
         pair = (
-            ticket(Kind.STOP_LOSS, (side, quantity), "loss", stop_price=Decimal(loss)),
-            ticket(Kind.LIMIT_MAKER, (side, quantity), "gain", price=Decimal(gain)),
+            ticket(kind, (side, quantity), "loss", loss_limit, loss),
+            ticket(Kind.LIMIT_MAKER, (side, quantity), "gain", gain),
         )
         return self.engine.submit_list(
             account,

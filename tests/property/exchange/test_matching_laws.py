@@ -99,10 +99,10 @@ class Floor:
         side = step.side if step.verb == "pair" else other
         wide = Decimal(1 + step.pick % 3)
         gain, loss = (last - wide, last + wide) if side == "BUY" else (last + wide, last - wide)
-        entry = (step.side, step.quantity, str(last))
         self.market.pair(
             account, side, step.quantity, str(gain), str(loss),
-            None if step.verb == "pair" else entry,
+            loss_limit=None if step.tif == "GTC" else str(last),
+            entry=None if step.verb == "pair" else (step.side, step.quantity, str(last)),
         )
 
     def flows(self, asset: str) -> Decimal:
@@ -169,6 +169,9 @@ def test_what_is_locked_is_what_open_orders_hold(plan: list[Step]) -> None:
                     ZERO,
                 )
                 assert account.balance(asset).locked == held
+            for order in account.open_orders.values():
+                if order.list_id not in account.executing_lists:  # else its pair holds for both
+                    assert order.unit_hold, "it rests or waits and has locked nothing"
 
 
 @settings(max_examples=200, deadline=None)

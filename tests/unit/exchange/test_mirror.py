@@ -196,3 +196,26 @@ def test_an_order_of_an_earlier_run_waits_again_at_its_price_behind_everybody() 
     assert order.executed == 0, "what traded while nobody watched fills nobody"
     after.trade("SELL", "1", "97")
     assert fills(order) == [("99", "1")]
+
+
+def test_an_entry_that_a_print_fills_brings_a_pair_that_a_later_print_decides() -> None:
+    market = MirroredMarket()
+    account = market.account()
+    market.trade("BUY", "1", "101")
+    market.pair(account, "SELL", "1", "103", "97", entry=("BUY", "1", "99"))
+    entry, loss, gain = account.orders.values()
+    market.trade("SELL", "1", "98")  # through the entry
+    assert (entry.status, loss.status, gain.status) == ("FILLED", "NEW", "NEW")
+    market.trade("SELL", "1", "96")
+    assert (loss.status, gain.status, gain.expiry) == ("FILLED", "EXPIRED", "OCO_TRIGGER")
+    assert fills(loss) == [("99", "1")], "at market: what the book shows"
+
+
+def test_a_list_is_refused_whole_while_the_book_is_not_known() -> None:
+    market = MirroredMarket()
+    account = market.account()
+    market.trade("BUY", "1", "101")
+    market.lose()
+    with pytest.raises(RefusedError, match="Market is closed"):
+        market.pair(account, "SELL", "1", "103", "97")
+    assert account.orders == {}
