@@ -15,27 +15,23 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.app.outcomes import facts_of
 from holdfast.app.stepped import SteppedAccount
 from holdfast.app.timeline import NEVER, Market, Timeline
 from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
-from holdfast.domain.fact import (
-    AnyFact,
-    Armed,
-    AttemptMoved,
-    Filled,
-    OrderMoved,
-)
+from holdfast.domain.fact import AnyFact, Armed
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar, BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION, ZERO
-from holdfast.domain.order import AttemptState, IdKind, OrderState
+from holdfast.domain.order import IdKind, OrderState
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.facts import held_position
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
+from holdfast.lab.depth import Depth
 from holdfast.ledger.state import AccountState, BotState, LiveOrder
 from holdfast.strategy.api import Exit, Facts, HeldPosition, OpenOrder, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
@@ -122,6 +118,7 @@ class Backtest(SteppedAccount):
         instruments: of the same symbols in the same order.
         cash: quote units to begin with, > 0.
         limits: of the bot; none by default, as in research.
+        depth: recorded books by symbol, for orders that take; without, they fill by bars.
     """
 
     def __init__(
@@ -133,6 +130,7 @@ class Backtest(SteppedAccount):
         cash: Decimal,
         terms: Terms,
         limits: Limits = UNLIMITED,
+        depth: Mapping[str, Depth] | None = None,
     ) -> None:
         own = bars[0]
         self._quote = instruments[0].quote
@@ -149,8 +147,11 @@ class Backtest(SteppedAccount):
         free = {self._quote: cash}
         places = zip(bars, instruments, self.timeline.index, strict=True)
         self.markets = [
-            Market(each, index, BarVenue(one, terms, free)) for each, one, index in places
+            Market(each, index, BarVenue(one, terms, free, (depth or {}).get(one.symbol)))
+            for each, one, index in places
         ]
+        self._is_late = terms.latency_ns > 0
+        self._is_timed = self._is_late or bool(depth)
         self._by_symbol = {market.symbol: market for market in self.markets}
         # What the loop below has fed already need not be fed again.
         self._feed = Feed(self.timeline.lay_out(self.bot.setup))
@@ -189,12 +190,14 @@ class Backtest(SteppedAccount):
         run_s = time.perf_counter() - began_s
         account = self.engine.account
         holdings = account.holdings
+        # What arrives within a bar arrives in each symbol by itself.
+        made = sorted(zip(self._fill_times, self._fills, strict=True), key=_when)
         return Run(
             markets=[market.bars for market in self.markets],
             times_ns=self.timeline.times_ns,
             opening_cash=self._cash,
-            fills=self._fills,
-            fill_times=self._fill_times,
+            fills=[fill for _, fill in made],
+            fill_times=[at for at, _ in made],
             cash=holdings[self._quote],
             held={m.symbol: holdings.get(m.symbol.split("/")[0], ZERO) for m in self.markets},
             orders=account.counters.attempts,
@@ -250,12 +253,16 @@ class Backtest(SteppedAccount):
         self._at = at
         bars = [(m, m.bar(m.index[at])) for m in self.markets if m.index[at] >= 0]
         self.now_ns = bars[0][1].open_ns
+        if self._is_timed:
+            touched = self.markets  # what follows in one may arrive in another
         with decimal.localcontext(_MONEY):
             for _, bar in bars:
                 self.engine.marks.take(bar.symbol, bar.open)
             for market, bar in bars:
                 if market in touched:
-                    self._book(market.venue.open(bar.open, bar.open_ns))
+                    self._book(market.venue.open(bar.open, bar.open_ns, bar.close_ns))
+            if self._is_timed:
+                self._meanwhile(bars)
             for market, bar in bars:
                 if market.venue.at_market and len(bars) > 1:
                     # What was sold at the open pays for what is bought there, in another symbol.
@@ -265,8 +272,25 @@ class Backtest(SteppedAccount):
             for market, bar in bars:
                 if market in touched:
                     self._inside(market, bar)
+            if self._is_late:
+                self._arrive(bars)
         self._look_at_position()
         self._look_ahead()
+
+    def _meanwhile(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+        """What arrives inside the bars and need not wait for their close, until nothing does."""
+        before = -1
+        while self._seq > before:
+            before = self._seq
+            for market, bar in bars:
+                self._book(market.venue.meanwhile(bar.open))
+
+    def _arrive(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+        """The bars close: what has arrived inside them takes effect."""
+        for _, bar in bars:
+            self.engine.marks.take(bar.symbol, bar.close)
+        for market, bar in bars:
+            self._book(market.venue.close(bar.close, bar.close_ns))
 
     def _inside(self, market: Market, bar: Bar) -> None:
         """Between open and close; the engine sees a price at which it leaves by itself.
@@ -362,41 +386,26 @@ class Backtest(SteppedAccount):
     def _send(self, attempt: Armed) -> list[AnyFact]:
         symbol = attempt.spec.symbol
         venue, last = self._by_symbol[symbol].venue, self.engine.prices[symbol]
-        outcome = venue.submit(attempt.cid, attempt.spec, last)
+        outcome = venue.submit(attempt.cid, attempt.spec, last, self.now_ns)
         return [] if outcome is None else self._facts_of(outcome)
 
-    def _take_back(self, live: LiveOrder) -> OrderMoved:
-        self._by_symbol[live.armed.spec.symbol].venue.cancel(live.armed.cid)
-        return OrderMoved(cid=live.armed.cid, state=OrderState.CANCELLED, executed=live.executed)
+    def _take_back(self, live: LiveOrder) -> list[AnyFact]:
+        venue = self._by_symbol[live.armed.spec.symbol].venue
+        outcome = venue.cancel(live.armed.cid, self.now_ns)
+        return [] if outcome is None else self._facts_of(outcome)
 
     def _book(self, outcomes: Iterable[Outcome]) -> None:
         """One after the other: the engine may act on each."""
         for outcome in outcomes:
+            self.now_ns = max(self.now_ns, outcome.at_ns)
             self._commit(*self._facts_of(outcome))
             self._carry_out()
 
     def _facts_of(self, outcome: Outcome) -> list[AnyFact]:
-        cid, fill = outcome.cid, outcome.fill
-        if outcome.state is OrderState.REJECTED:
-            self._rejected += 1
-            why = outcome.reason
-            return [AttemptMoved(cid=cid, state=AttemptState.REJECTED, final=True, evidence=why)]
-        live = self.engine.account.live[cid]
-        executed = live.executed if fill is None else live.executed + fill.quantity
-        moved: AnyFact = OrderMoved(cid=cid, state=outcome.state, executed=executed)
-        if live.state is AttemptState.ARMED:
-            moved = AttemptMoved(
-                cid=cid,
-                state=AttemptState.ACKED,
-                order_id=str(outcome.order_id),
-                order_state=outcome.state,
-                executed=executed,
-            )
-        if fill is None:
-            return [moved]
-        self._fills.append(fill)
-        self._fill_times.append(self._at)
-        return [moved, Filled(fill=fill, bot=_BOT)]
+        self._rejected += outcome.state is OrderState.REJECTED
+        self._fills += outcome.fills
+        self._fill_times += [self._at] * len(outcome.fills)
+        return facts_of(outcome, self.engine.account.live[outcome.cid])
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
         """As unique as a real client order id, which is a digest: no exchange reads this one."""
@@ -413,3 +422,8 @@ class Backtest(SteppedAccount):
 
     def _look_at_position(self) -> None:
         self._view.position = held_position(self.engine.account.bots[_BOT], self.bot.symbol)
+
+
+def _when(made: tuple[int, Fill]) -> tuple[int, int]:
+    at, fill = made
+    return at, fill.at_ns

@@ -147,12 +147,12 @@ class InProcess(SteppedAccount):
             bot=attempt.bot,
         )
 
-    def _take_back(self, live: LiveOrder) -> OrderMoved:
+    def _take_back(self, live: LiveOrder) -> list[AnyFact]:
         cid, symbol = live.armed.cid, live.armed.spec.symbol
         order: Order = self.venue_account.orders[symbol, int(live.order_id)]
         if order.is_open:
             self.market.cancel(self.venue_account, order, cid, self.now_ns)
-        return OrderMoved(cid=cid, state=_STATE_OF[order.status], executed=order.executed)
+        return [OrderMoved(cid=cid, state=_STATE_OF[order.status], executed=order.executed)]
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
         return client_order_id(

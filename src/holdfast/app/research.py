@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -17,13 +17,24 @@ import msgspec
 
 from holdfast import __version__
 from holdfast.app.backtest import UNLIMITED, Backtest, Run
+from holdfast.app.costs import (
+    Money,
+    Paths,
+    depth_sha256,
+    number_of,
+    numbers,
+    open_depth,
+    terms_of,
+    words,
+)
 from holdfast.app.timeline import Timeline, laid
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns
-from holdfast.domain.money import ZERO, parse, plain
+from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import CONSERVATIVE, Terms
+from holdfast.lab.bar_venue import Terms
+from holdfast.lab.depth import Depth
 from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Provenance, Result
 from holdfast.market.bar_table import BarTable
@@ -32,11 +43,9 @@ from holdfast.strategy.api import Strategy
 from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.parameters import as_json
 
-__all__ = ["Result", "backtest", "create", "fine_instrument", "terms_of"]
+__all__ = ["Result", "backtest", "create", "fine_instrument"]
 
 _FINE = Decimal("0.00000001")
-_BPS = Decimal(10_000)
-Money = str | int | Decimal
 
 
 def backtest(
@@ -47,6 +56,9 @@ def backtest(
     fee_bps: Money | float = 10,
     fee_asset: Literal["quote", "base"] = "quote",
     slippage_bps: Money | float = 0,
+    latency_ms: Money | float = 0,
+    depth: Paths | None = None,
+    depth_fallback: bool = False,
     conservative: bool = False,
     instrument: Instrument | Sequence[Instrument] | None = None,
     limits: Limits = UNLIMITED,
@@ -59,22 +71,58 @@ def backtest(
         fee_bps: basis points of what is traded, 10 for 0.1 %.
         fee_asset: `base` takes the fee of a buy from what was bought, as spot exchanges do.
         slippage_bps: by which market and stop orders fill worse than the bar says.
-        conservative: at least the slippage of `CONSERVATIVE`, and limits that must be traded
-            through by its margin.
+        latency_ms: by which orders and cancels reach the market after they were decided. Bars
+            tell no prices inside: what arrives in one fills at its close.
+        depth: raw recordings of the symbols' order books, or folders of them: market and stop
+            orders walk the book that was there when they arrived.
+        depth_fallback: where no book is recorded, fill by bars and slippage instead of raising.
+        conservative: at least the slippage of `CONSERVATIVE`, limits that must be traded through
+            by its margin, and in recorded books at least its latency.
         instrument: the exchange's grid, of each symbol; without it quantities and prices of eight
             decimals.
         limits: of the risk gate; none by default.
 
     Raises:
-        ConfigError: no bars, bars that do not go together, or a number that cannot be meant.
+        ConfigError: no bars, bars that do not go together, a number that cannot be meant, or no
+            book for an order.
         RejectedError: the strategy broke; it says in which bar.
     """
     tables = [data] if isinstance(data, BarTable) else list(data)
     _require_alike(tables)
-    terms = terms_of(fee_bps, fee_asset, slippage_bps, conservative=conservative)
-    opening = _number("cash", cash)
+    terms = terms_of(
+        fee_bps, fee_asset, slippage_bps, latency_ms,
+        conservative=conservative, has_books=depth is not None,
+    )  # fmt: skip
+    opening = number_of("cash", cash)
     if opening <= ZERO:
         raise ConfigError(f"seen: cash of {cash}; expected: more than zero")
+    grids = _grids(instrument, tables)
+    books = open_depth(depth, [table.symbol for table in tables], fallback=depth_fallback)
+    # A strategy is set up once; a copy leaves the author's free for the next run.
+    fresh = msgspec.structs.replace(strategy)
+    columns = [table.columns() for table in tables]
+    run = Backtest(
+        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits, depth=books
+    )
+    found = _result(strategy, tables, run.run(), timeline=run.timeline, grids=grids)
+    return _with_costs(found, terms, books)
+
+
+def _with_costs(found: Result, terms: Terms, books: Mapping[str, Depth]) -> Result:
+    provenance = msgspec.structs.replace(found.provenance, depth_sha256=depth_sha256(books))
+    return msgspec.structs.replace(
+        found,
+        provenance=provenance,
+        depth_orders=sum(one.walked for one in books.values()) if books else None,
+        bar_orders=sum(one.missed for one in books.values()) if books else None,
+        assumptions=words(terms, books),
+        terms=numbers(terms),
+    )
+
+
+def _grids(
+    instrument: Instrument | Sequence[Instrument] | None, tables: Sequence[BarTable]
+) -> list[Instrument]:
     given = [instrument] if isinstance(instrument, Instrument) else instrument
     grids = list(given or (fine_instrument(table.symbol) for table in tables))
     if [grid.symbol for grid in grids] != [table.symbol for table in tables]:
@@ -82,15 +130,7 @@ def backtest(
         raise ConfigError(
             f"seen: an instrument of {seen} for bars of {expected}; expected: the same"
         )
-    # A strategy is set up once; a copy leaves the author's free for the next run.
-    fresh = msgspec.structs.replace(strategy)
-    columns = [table.columns() for table in tables]
-    run = Backtest(
-        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits
-    )
-    return _result(
-        strategy, tables, run.run(), timeline=run.timeline, terms=terms, grids=grids
-    )
+    return grids
 
 
 def _require_alike(tables: Sequence[BarTable]) -> None:
@@ -117,29 +157,6 @@ def _require_alike(tables: Sequence[BarTable]) -> None:
             )
 
 
-def terms_of(
-    fee_bps: Money | float, fee_asset: str, slippage_bps: Money | float, *, conservative: bool
-) -> Terms:
-    """What trading costs.
-
-    Raises:
-        ConfigError: negative, no number, or another asset.
-    """
-    fee, slippage = _number("fee_bps", fee_bps) / _BPS, _number("slippage_bps", slippage_bps) / _BPS
-    for name, value in (("fee_bps", fee), ("slippage_bps", slippage)):
-        if not 0 <= value < 1:
-            raise ConfigError(f"seen: {name}={value * _BPS}; expected: from 0 to under 10000")
-    if fee_asset not in {"quote", "base"}:
-        raise ConfigError(f"seen: fee_asset={fee_asset!r}; expected: quote or base")
-    careful = CONSERVATIVE if conservative else Terms()
-    return Terms(
-        fee_rate=fee,
-        fee_in="base" if fee_asset == "base" else "quote",
-        slippage=max(slippage, careful.slippage),
-        margin=careful.margin,
-    )
-
-
 def fine_instrument(symbol: str) -> Instrument:
     """A market without a coarse grid or smallest order, for bars that nobody described."""
     base, quote = symbol.split("/")
@@ -162,7 +179,6 @@ def _result(
     done: Run,
     *,
     timeline: Timeline,
-    terms: Terms,
     grids: Sequence[Instrument],
 ) -> Result:
     places = zip(done.markets, timeline.index, strict=True)
@@ -200,7 +216,6 @@ def _result(
         ambiguous_bars=done.ambiguous_bars,
         run_seconds=done.run_s,
         dust=dust,
-        assumptions=_assumptions(terms),
     )
 
 
@@ -256,20 +271,6 @@ def _stretch(
     exposure += [v / w if w else 0.0 for v, w in zip(invested, worth, strict=True)]
 
 
-def _assumptions(terms: Terms) -> Mapping[str, str]:
-    slipped = f", {plain(terms.slippage * _BPS)} basis points worse" if terms.slippage else ""
-    beyond = f" by {plain(terms.margin * _BPS)} basis points" if terms.margin else ""
-    return {
-        "market orders": f"fill whole at the next bar's open{slipped}",
-        "limit orders": f"fill whole when a bar trades through them{beyond}, at the better of open "
-        "and limit",
-        "stops": f"fill inside the bar, before a take-profit in the same bar{slipped}",
-        "fees": f"{plain(terms.fee_rate * _BPS)} basis points, in "
-        + ("base of buys and quote of sells" if terms.fee_in == "base" else "quote"),
-        "end": "the last position is marked at the last close, not sold",
-    }
-
-
 def _name_of(kind: type[Strategy]) -> str:
     """What a shipped strategy is asked for by; the class's name for an author's own."""
     place = f"{kind.__module__}:{kind.__qualname__}"
@@ -285,11 +286,3 @@ def _source_sha256(strategy: Strategy) -> str:
     except (OSError, TypeError):  # typed into a prompt: there is no source to be had
         return ""
     return sha256(source).hexdigest()
-
-
-def _number(name: str, value: Money | float) -> Decimal:
-    text = repr(value) if isinstance(value, float) else value
-    try:
-        return parse(text)
-    except (ValueError, InvalidOperation) as error:
-        raise ConfigError(f"seen: {name}={value!r}; expected: a finite number") from error

@@ -21,7 +21,6 @@ from holdfast.domain.fact import (
     CashFlow,
     InstrumentChanged,
     Opened,
-    OrderMoved,
 )
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import IdKind
@@ -114,7 +113,9 @@ class SteppedAccount(ABC):
             window_ms=_WINDOW_MS,
         )
         self._commit(armed)
-        self._commit(self._take_back(live))
+        answer = self._take_back(live)
+        if answer:
+            self._commit(*answer)
 
     def _armed(self, approved: Approved) -> Armed:
         order = approved.order
@@ -144,8 +145,8 @@ class SteppedAccount(ABC):
         """Give an order to the venue, and what its answer proves; nothing when it comes later."""
 
     @abstractmethod
-    def _take_back(self, live: LiveOrder) -> OrderMoved:
-        """Cancel an order at the venue, and what became of it."""
+    def _take_back(self, live: LiveOrder) -> list[AnyFact]:
+        """Cancel an order at the venue, and what that proves; nothing when it comes later."""
 
     @abstractmethod
     def _id(self, intent: str, n: int, kind: IdKind) -> str:

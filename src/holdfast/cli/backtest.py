@@ -61,8 +61,17 @@ def backtest(
     slippage_bps: Annotated[
         str, typer.Option(help="Market and stop orders fill so much worse.")
     ] = "0",
+    latency_ms: Annotated[
+        str, typer.Option(help="Orders and cancels arrive so much after the decision.")
+    ] = "0",
+    depth: Annotated[
+        list[Path] | None, typer.Option(help="Recorded books to walk, or a folder of them; repeat.")
+    ] = None,
+    depth_fallback: Annotated[
+        bool, typer.Option("--depth-fallback", help="Fill by bars where no book is recorded.")
+    ] = False,
     conservative: Annotated[
-        bool, typer.Option("--conservative", help="Assume slippage, and limits harder to fill.")
+        bool, typer.Option("--conservative", help="Slippage 5 bp, limits 2 bp, 250 ms in books.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
@@ -75,38 +84,40 @@ def backtest(
     Example: holdfast backtest --strategy mine.py:Mine --param fast=7 --data btc.csv --json
 
     Example: holdfast backtest --strategy mine.py:Pair --data BTC_USDT-1d.csv --data ETH_USDT-1d.csv
+
+    Example: holdfast backtest --strategy sma_cross --data raw.gz --timeframe 1s --depth raw.gz
     """
     from holdfast.app.data import load  # noqa: PLC0415
     from holdfast.app.research import backtest as run  # noqa: PLC0415
     from holdfast.app.research import create  # noqa: PLC0415
 
-    made = create(strategy, parameters(param or []))
-    if symbol is not None and len(data) > 1:
-        raise ConfigError(
-            f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "
-            "symbols; do: leave --symbol out"
-        )
-    tables = [load(path, symbol=symbol, timeframe=timeframe) for path in data]
+    _require_one(symbol, data)
     result = run(
-        made,
-        tables,
-        cash=cash,
-        fee_bps=fee_bps,
+        create(strategy, parameters(param or [])),
+        [load(path, symbol=symbol, timeframe=timeframe) for path in data],
+        cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, latency_ms=latency_ms,
         fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
-        slippage_bps=slippage_bps,
-        conservative=conservative,
-    )
+        depth=depth, depth_fallback=depth_fallback, conservative=conservative,
+    )  # fmt: skip
     if report is not None:
         result.report(report)
     if fills is not None:
         write_fills(result, fills)
     if json:
-        emit({**result.stats, "provenance": result.provenance})
+        made_of = {"provenance": result.provenance, "terms": result.terms}
+        emit({"depth_orders": None, "depth_share_pct": None, **result.stats, **made_of})
         return
     _show(result)
-    for path in (report, fills):
-        if path is not None:
-            typer.echo(f"written: {path}")
+    for path in filter(None, (report, fills)):
+        typer.echo(f"written: {path}")
+
+
+def _require_one(symbol: str | None, data: list[Path]) -> None:
+    if symbol is not None and len(data) > 1:
+        raise ConfigError(
+            f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "
+            "symbols; do: leave --symbol out"
+        )
 
 
 def parameters(given: list[str]) -> dict[str, str]:
@@ -157,4 +168,14 @@ def _show(result: Result) -> None:
         value = stats[name]
         text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
         typer.echo(f"  {label:<20} {text:>16}{unit if value is not None else ''}")
+    if result.depth_orders is not None:
+        share = stats["depth_share_pct"]
+        told = f"{result.depth_orders:,}" + ("" if share is None else f" ({share:.1f} %)")
+        typer.echo(f"  {'orders in books':<20} {told:>16}")
     typer.echo(f"  {'speed':<20} {stats['bars_per_second']:>16,.0f} bars/s")
+    terms = result.terms
+    typer.echo(
+        f"  assumed: fee {terms['fee_bps']} bp in {terms['fee_asset']}, slippage "
+        f"{terms['slippage_bps']} bp, limits traded through by {terms['margin_bps']} bp, latency "
+        f"{terms['latency_ms']} ms"
+    )

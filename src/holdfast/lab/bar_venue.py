@@ -1,13 +1,16 @@
 """A venue that knows nothing but bars: when an order fills in one, at which price, at what fee.
 
 Lives here: the fill rules of a backtest, pure. Market orders fill at the next open, moved by the
-slippage; limits when a bar trades through them, at the better of open and limit; stops inside the
-bar. Where one bar reaches a stop and a limit that would close the same position, the stop fills and
-the bar counts as ambiguous. Not here: books and queues (exchange), time (app.backtest).
+slippage, or walk a recorded book; limits when a bar trades through them, at the better of open and
+limit; stops inside the bar. Where one bar reaches a stop and a limit that would close the same
+position, the stop fills and the bar counts as ambiguous. With a latency, orders and cancels take
+effect when they arrive; bars do not tell prices inside, so within one only what hurts does: stops.
+Not here: books and how orders walk them (depth), queues (exchange), time (app.backtest).
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -18,11 +21,20 @@ from holdfast.domain.fee import fee_of
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side, TimeInForce
+from holdfast.domain.order import OrderSpec, OrderState, Side
+from holdfast.lab.depth import Depth
+from holdfast.lab.triggers import (
+    crosses,
+    is_stop,
+    jumped,
+    reach_of,
+    reached,
+    takes,
+    through,
+    trigger_of,
+)
 
 _BUY, _SELL = Side.BUY, Side.SELL
-_NEVER_FALLS, _NEVER_RISES = float("-inf"), float("inf")
-_STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,133 +46,299 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             exchanges do, and that of a sell from the quote received.
         slippage: fraction by which market and stop orders fill worse than the bar says.
         margin: fraction by which a bar must trade beyond a limit before that fills.
+        latency_ns: by which an order, or a cancel, arrives after it was decided.
     """
 
     fee_rate: Decimal = Decimal("0.001")
     fee_in: Literal["quote", "base"] = "quote"
     slippage: Decimal = ZERO
     margin: Decimal = ZERO
+    latency_ns: int = 0
 
 
-CONSERVATIVE = Terms(slippage=Decimal("0.0005"), margin=Decimal("0.0002"))
+CONSERVATIVE = Terms(
+    slippage=Decimal("0.0005"), margin=Decimal("0.0002"), latency_ns=250_000_000
+)
 """For those who would rather be surprised by the market's kindness."""
 
 
 class Outcome(NamedTuple):
-    """What became of an order: a fill, or why there is none."""
+    """What became of an order.
+
+    Attributes:
+        fills: those of one moment, best price first; a bar gives one, a book one for each level.
+        reason: why it was refused.
+        at_ns: when that was, UTC nanoseconds.
+    """
 
     cid: str
     order_id: int
     state: OrderState
-    fill: Fill | None
+    fills: tuple[Fill, ...] = ()
     reason: str = ""
+    at_ns: int = 0
 
 
 class _Working(msgspec.Struct):
     order_id: int
     cid: str
     spec: OrderSpec
-    held: Decimal
+    held: Decimal = ZERO
+
+
+class _Sent(msgspec.Struct):
+    """An order on its way, or a cancel of one that rests (`order` is None).
+
+    Attributes:
+        by_bars: there was no book for it when it arrived.
+    """
+
+    arrives_ns: int
+    cid: str
+    order: _Working | None
+    by_bars: bool = False
+
+    @property
+    def takes(self) -> bool:
+        """Whether it is an order that executes as it arrives, or not at all."""
+        return self.order is not None and takes(self.order.spec)
 
 
 class BarVenue:
     """One market of one account.
 
+    Each bar is told as `open`, `meanwhile`, `inside` and `close`; the second and the last do
+    nothing unless a latency or books say when an order arrives.
+
     Args:
         free: what can be spent, by asset; the markets of one account share it.
+        depth: recorded books, walked by what takes; None fills it by bars.
 
     Attributes:
         fall_to, rise_to: a bar whose low (high) does not reach them fills nothing that rests.
-        at_market: whether orders wait for the next open.
+        at_market: whether the next bar matters whatever its prices: something is on its way.
         ambiguous_bars: bars in which the order of events decided, and the worse one was taken.
+        is_late: whether orders and cancels take time to arrive.
+        is_timed: whether it matters when exactly they arrive.
     """
 
-    def __init__(self, instrument: Instrument, terms: Terms, free: dict[str, Decimal]) -> None:
+    def __init__(
+        self,
+        instrument: Instrument,
+        terms: Terms,
+        free: dict[str, Decimal],
+        depth: Depth | None = None,
+    ) -> None:
         self.instrument = instrument
         self.terms = terms
+        self.depth = depth
+        self.is_late = terms.latency_ns > 0
+        self.is_timed = self.is_late or depth is not None
         self.free = free
-        self.fall_to = _NEVER_FALLS
-        self.rise_to = _NEVER_RISES
+        self.fall_to, self.rise_to = reach_of(())
         self.at_market = False
         self.ambiguous_bars = 0
-        self._market: list[_Working] = []
+        self._sent: list[_Sent] = []  # by arrival
+        self._close_ns = 0  # of the bar
+        self._last_ns: int | None = None  # of the bar, while nobody knows when in it things happen
+        self._latest_ns = 0  # of what is known to have happened
         self._resting: dict[str, _Working] = {}
         self._orders = 0
         self._trades = 0
 
     # -- orders in ---------------------------------------------------------------------------------
 
-    def submit(self, cid: str, spec: OrderSpec, last: Decimal) -> Outcome | None:
-        """Take an order: it rests, is refused, or waits for the next open (None).
+    def submit(self, cid: str, spec: OrderSpec, last: Decimal, sent_ns: int = 0) -> Outcome | None:
+        """Take an order: it rests, is refused, or is on its way (None).
 
         Args:
             last: the market's last price, which a post-only order may not cross.
+            sent_ns: when it was decided, UTC nanoseconds.
         """
         self._orders += 1
-        order = _Working(self._orders, cid, spec, ZERO)
-        if spec.type is OrderType.MARKET or spec.time_in_force is TimeInForce.IOC:
-            self._market.append(order)
-            self.at_market = True
-            return None
-        limit = spec.price
-        if spec.type is OrderType.LIMIT_MAKER and limit is not None:
-            crosses = limit >= last if spec.side is _BUY else limit <= last
-            if crosses:
-                return self._refused(order, f"post-only {plain(limit)} would cross {plain(last)}")
+        order = _Working(self._orders, cid, spec)
+        if not self.is_late and not takes(spec):
+            return self._rest(order, last, sent_ns)
+        self._send(cid, order, sent_ns)
+        return None
+
+    def cancel(self, cid: str, sent_ns: int = 0) -> Outcome | None:
+        """Take an order back; None when the cancel is on its way, or the order gone already."""
+        if not self.is_late:
+            return self._cancelled(cid, sent_ns)
+        self._send(cid, None, sent_ns)
+        return None
+
+    def _send(self, cid: str, order: _Working | None, sent_ns: int) -> None:
+        arrives_ns = sent_ns + self.terms.latency_ns
+        if self._last_ns is not None:
+            # An answer to something inside the bar: at its end it has happened, not earlier.
+            arrives_ns = max(arrives_ns, self._last_ns)
+        insort(self._sent, _Sent(arrives_ns, cid, order), key=_arrival)
+        self.at_market = True
+
+    def _pop(self, at: int) -> _Sent:
+        sent = self._sent.pop(at)
+        self.at_market = bool(self._sent)
+        return sent
+
+    def _arrive(self, sent: _Sent, price: Decimal, at_ns: int) -> Iterator[Outcome]:
+        """It is there, and the market at `price`."""
+        order = sent.order
+        if order is None:
+            cancelled = self._cancelled(sent.cid, at_ns)
+            if cancelled is not None:
+                yield cancelled
+        elif not sent.takes:
+            yield self._rest(order, price, at_ns)
+        else:
+            walked = None if sent.by_bars else self._walked(order, sent.arrives_ns)
+            yield walked or self._at_market(order, price, at_ns)
+
+    def _rest(self, order: _Working, last: Decimal, at_ns: int) -> Outcome:
+        spec, limit = order.spec, order.spec.price
+        if limit is not None and crosses(spec, last):
+            why = f"post-only {plain(limit)} would cross {plain(last)}"
+            return self._refused(order, why, at_ns)
         asset, held = self._needs(spec, limit if limit is not None else last)
         if held > self.free.get(asset, ZERO):
-            return self._refused(order, f"{plain(held)} {asset} needed, {self._told(asset)} free")
+            return self._refused(order, self._too_little(asset, held), at_ns)
         order.held = held
+        self._latest_ns = max(self._latest_ns, at_ns)
         self.free[asset] = self.free.get(asset, ZERO) - held
-        self._resting[cid] = order
+        self._resting[order.cid] = order
         self._look()
-        return Outcome(cid, order.order_id, OrderState.NEW, None)
+        return Outcome(order.cid, order.order_id, OrderState.NEW, at_ns=at_ns)
 
-    def cancel(self, cid: str) -> bool:
-        """Take an order back; False when there is none any more."""
-        order = self._resting.pop(cid, None)
+    def _cancelled(self, cid: str, at_ns: int) -> Outcome | None:
+        order = self._resting.get(cid)
         if order is None:
-            return False
-        self._release(order)
-        self._look()
-        return True
+            return None
+        self._unrest(order)
+        return Outcome(cid, order.order_id, OrderState.CANCELLED, at_ns=at_ns)
 
     # -- bars --------------------------------------------------------------------------------------
 
-    def open(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """The bar opens: what waited for it fills, and what it jumped over."""
-        yield from self.now(price, at_ns)
-        for order in [o for o in self._resting.values() if _jumped(o.spec, price)]:
-            stop = order.spec.type in _STOPS
-            yield self._fill(order, self._slipped(order.spec.side, price) if stop else price, at_ns)
+    def open(self, price: Decimal, at_ns: int, close_ns: int = 0) -> Iterator[Outcome]:
+        """The bar opens: what arrived before, and what it jumped over.
+
+        Args:
+            close_ns: when the bar closes; only a latency or books need to know.
+        """
+        self._last_ns, self._close_ns = None, close_ns
+        due = [sent for sent in self._sent if sent.arrives_ns <= at_ns or not self.is_timed]
+        del self._sent[: len(due)]
+        self.at_market = bool(self._sent)
+        for sent in due:
+            yield from self._arrive(sent, price, at_ns)
+        for order in [o for o in self._resting.values() if jumped(o.spec, price)]:
+            if is_stop(order.spec):
+                yield self._triggered(order, price, at_ns, at_ns)
+            else:
+                yield self._fill(order, price, at_ns)
+
+    def meanwhile(self, opened: Decimal) -> Iterator[Outcome]:
+        """What need not wait for the close: stops, and what takes from a book that is known.
+
+        Args:
+            opened: the bar's first price.
+        """
+        at = 0
+        while at < len(self._sent) and self._sent[at].arrives_ns < self._close_ns:
+            sent = self._sent[at]
+            order, arrives_ns = sent.order, sent.arrives_ns
+            if order is not None and is_stop(order.spec):
+                self._pop(at)
+                yield self._rest(order, opened, arrives_ns)
+                if order.cid in self._resting and jumped(order.spec, opened):
+                    yield self._triggered(order, opened, arrives_ns, arrives_ns)
+                continue
+            if order is not None and sent.takes and not sent.by_bars:
+                walked = self._walked(order, arrives_ns)
+                if walked is not None:
+                    self._pop(at)
+                    yield walked
+                    continue
+                sent.by_bars = True
+            at += 1
 
     def inside(self, low: Decimal, high: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """Between open and close: stops first, then the limits that the bar traded through.
-
-        What is submitted meanwhile waits for the next bar.
-        """
-        stops = [o for o in self._resting.values() if _stopped(o.spec, low, high)]
-        limits = [o for o in self._resting.values() if self._through(o.spec, low, high)]
+        """Between open and close: stops first, then the limits that the bar traded through."""
+        if self.is_timed:
+            self._last_ns = self._close_ns - 1
+        margin = self.terms.margin
+        stops = [o for o in self._resting.values() if reached(o.spec, low, high)]
+        limits = [o for o in self._resting.values() if through(o.spec, low, high, margin)]
         if stops and any(order.spec.side is stops[0].spec.side for order in limits):
             self.ambiguous_bars += 1
         for order in stops:
             if order.cid in self._resting:
-                price = order.spec.stop_price
-                assert price is not None  # noqa: S101 - a stop has one
-                yield self._fill(order, self._slipped(order.spec.side, price), at_ns)
+                price = trigger_of(order.spec)
+                yield self._triggered(order, price, at_ns, self._met_ns(order, price, at_ns))
         for order in limits:
             if order.cid in self._resting:  # what followed from a stop may have cancelled it
-                limit = order.spec.price
-                assert limit is not None  # noqa: S101 - a limit order has one
-                yield self._fill(order, limit, at_ns)
+                yield self._fill(order, trigger_of(order.spec), at_ns)
 
     def now(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """Fill what waits at market: at the open, or where the engine saw the market just now."""
-        waiting, self._market, self.at_market = self._market, [], False
-        for order in waiting:
-            yield self._at_market(order, price, at_ns)
+        """Fill what waits at once: the engine saw the market at `price` just now.
+
+        With a latency nothing is there yet.
+        """
+        if self.is_late:
+            return
+        waiting, self._sent, self.at_market = self._sent, [], False
+        for sent in waiting:
+            met_ns = None if sent.order is None else self._met_ns(sent.order, price, at_ns)
+            sent.by_bars = met_ns is None
+            sent.arrives_ns = at_ns if met_ns is None else met_ns
+            yield from self._arrive(sent, price, at_ns)
+
+    def close(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
+        """The bar closes at `price`: what arrived inside it, in the order of arrival."""
+        self._last_ns = None
+        while self.is_late and self._sent and self._sent[0].arrives_ns < at_ns:
+            yield from self._arrive(self._pop(0), price, at_ns)
 
     # -- money -------------------------------------------------------------------------------------
+
+    def _met_ns(self, order: _Working, price: Decimal, since_ns: int) -> int | None:
+        """When in this bar the books came to `price`, which the bar reached; None: not known."""
+        if self.depth is None or self._last_ns is None:
+            return None
+        spec = order.spec
+        falls = (spec.side is _SELL) is is_stop(spec)
+        since_ns = max(since_ns, self._latest_ns)
+        return self.depth.when(spec, price, since_ns, self._last_ns, falls=falls)
+
+    def _triggered(
+        self, order: _Working, price: Decimal, at_ns: int, met_ns: int | None
+    ) -> Outcome:
+        """A stop is a market order now: it walks the book of `met_ns`, or fills by `price`."""
+        walked = None if met_ns is None else self._walked(order, met_ns)
+        return walked or self._fill(order, self._slipped(order.spec.side, price), at_ns)
+
+    def _walked(self, order: _Working, at_ns: int) -> Outcome | None:
+        """What an order made of the book at `at_ns`; None where there is no book for it.
+
+        Raises:
+            ConfigError: there is none, and there must be.
+        """
+        depth = self.depth
+        walk = None if depth is None else depth.walk(order.spec, at_ns)
+        if depth is None or walk is None:
+            return None
+        self._unrest(order)
+        spec, cid, number = order.spec, order.cid, order.order_id
+        if spec.side is _SELL:
+            asset, needed = self.instrument.base, walk.quantity
+        else:
+            asset, needed = self.instrument.quote, self._cost(walk.value)
+        if needed > self.free.get(asset, ZERO):
+            return self._refused(order, self._too_little(asset, needed), at_ns)
+        depth.books.take(spec.side, walk.parts)
+        fills = tuple([self._booked(order, *part, at_ns) for part in walk.parts])
+        state = OrderState.EXPIRED if walk.unfilled else OrderState.FILLED
+        return Outcome(cid, number, state, fills, at_ns=at_ns)
 
     def _at_market(self, order: _Working, price: Decimal, at_ns: int) -> Outcome:
         spec = order.spec
@@ -168,49 +346,55 @@ class BarVenue:
         if spec.price is not None:
             missed = price > spec.price if spec.side is _BUY else price < spec.price
             if missed:
-                return Outcome(order.cid, order.order_id, OrderState.EXPIRED, None)
+                return Outcome(order.cid, order.order_id, OrderState.EXPIRED, at_ns=at_ns)
         asset, needed = self._needs(spec, price)
         if needed > self.free.get(asset, ZERO):
-            return self._refused(order, f"{plain(needed)} {asset} needed, {self._told(asset)} free")
+            return self._refused(order, self._too_little(asset, needed), at_ns)
         return self._fill(order, price, at_ns)
 
     def _fill(self, order: _Working, price: Decimal, at_ns: int) -> Outcome:
-        if self._resting.pop(order.cid, None) is not None:
-            self._release(order)
-            self._look()
+        at_ns = max(at_ns, self._latest_ns)  # a bar does not tell when, but this came after that
+        self._unrest(order)
+        fill = self._booked(order, price, order.spec.quantity, at_ns)
+        return Outcome(order.cid, order.order_id, OrderState.FILLED, (fill,), at_ns=at_ns)
+
+    def _booked(self, order: _Working, price: Decimal, quantity: Decimal, at_ns: int) -> Fill:
         spec, free, terms = order.spec, self.free, self.terms
         base, quote = self.instrument.base, self.instrument.quote
-        value = price * spec.quantity
+        value = price * quantity
         sign = 1 if spec.side is _BUY else -1
         in_base = terms.fee_in == "base" and spec.side is _BUY
         fee_asset = base if in_base else quote
-        fee = fee_of(spec.quantity if in_base else value, terms.fee_rate)
-        free[base] = free.get(base, ZERO) + sign * spec.quantity
+        fee = fee_of(quantity if in_base else value, terms.fee_rate)
+        free[base] = free.get(base, ZERO) + sign * quantity
         free[quote] = free.get(quote, ZERO) - sign * value
         free[fee_asset] -= fee
         self._trades += 1
-        fill = Fill(
+        self._latest_ns = max(self._latest_ns, at_ns)
+        return Fill(
             symbol=spec.symbol,
             side=spec.side,
             trade_id=str(self._trades),
             venue_order_id=str(order.order_id),
             cid=order.cid,
-            quantity=spec.quantity,
+            quantity=quantity,
             price=price,
             fee=fee,
             fee_asset=fee_asset,
             at_ns=at_ns,
         )
-        return Outcome(order.cid, order.order_id, OrderState.FILLED, fill)
 
     def _needs(self, spec: OrderSpec, price: Decimal) -> tuple[str, Decimal]:
         """The asset that an order spends and how much of it, fee included."""
         if spec.side is _SELL:
             return self.instrument.base, spec.quantity
-        value = price * spec.quantity
+        return self.instrument.quote, self._cost(price * spec.quantity)
+
+    def _cost(self, value: Decimal) -> Decimal:
+        """What a buy worth `value` takes from the quote units, its fee included."""
         if self.terms.fee_in == "quote":
-            value += fee_of(value, self.terms.fee_rate)
-        return self.instrument.quote, value
+            return value + fee_of(value, self.terms.fee_rate)
+        return value
 
     def _slipped(self, side: Side, price: Decimal) -> Decimal:
         slippage = self.terms.slippage
@@ -220,49 +404,23 @@ class BarVenue:
             return self.instrument.ceil_price(price * (1 + slippage))
         return self.instrument.floor_price(price * (1 - slippage))
 
-    def _release(self, order: _Working) -> None:
-        spent = self.instrument.quote if order.spec.side is _BUY else self.instrument.base
-        self.free[spent] += order.held
+    def _unrest(self, order: _Working) -> None:
+        """Give back what an order that rests has held."""
+        if self._resting.pop(order.cid, None) is not None:
+            spent = self.instrument.quote if order.spec.side is _BUY else self.instrument.base
+            self.free[spent] += order.held
+            self._look()
 
-    def _refused(self, order: _Working, why: str) -> Outcome:
-        return Outcome(order.cid, order.order_id, OrderState.REJECTED, None, why)
+    def _refused(self, order: _Working, why: str, at_ns: int) -> Outcome:
+        return Outcome(order.cid, order.order_id, OrderState.REJECTED, (), why, at_ns)
 
-    def _told(self, asset: str) -> str:
-        return plain(self.free.get(asset, ZERO))
-
-    # -- which bars matter ---------------------------------------------------------------------
-
-    def _through(self, spec: OrderSpec, low: Decimal, high: Decimal) -> bool:
-        if spec.price is None or spec.type in _STOPS:
-            return False
-        if spec.side is _BUY:
-            return low < spec.price * (1 - self.terms.margin)
-        return high > spec.price * (1 + self.terms.margin)
+    def _too_little(self, asset: str, needed: Decimal) -> str:
+        return f"{plain(needed)} {asset} needed, {plain(self.free.get(asset, ZERO))} free"
 
     def _look(self) -> None:
         """Work out which bars can fill anything."""
-        falls, rises = [_NEVER_FALLS], [_NEVER_RISES]
-        for order in self._resting.values():
-            spec = order.spec
-            is_stop = spec.type in _STOPS
-            trigger = spec.stop_price if is_stop else spec.price
-            assert trigger is not None  # noqa: S101 - what rests has a price
-            below = (spec.side is _BUY) is not is_stop
-            (falls if below else rises).append(float(trigger))
-        self.fall_to, self.rise_to = max(falls), min(rises)
+        self.fall_to, self.rise_to = reach_of(order.spec for order in self._resting.values())
 
 
-def _jumped(spec: OrderSpec, price: Decimal) -> bool:
-    """Whether a bar that opens at `price` has left the order's price behind."""
-    if spec.type in _STOPS:
-        assert spec.stop_price is not None  # noqa: S101 - a stop has one
-        return price >= spec.stop_price if spec.side is _BUY else price <= spec.stop_price
-    assert spec.price is not None  # noqa: S101 - what rests has a price
-    return price < spec.price if spec.side is _BUY else price > spec.price
-
-
-def _stopped(spec: OrderSpec, low: Decimal, high: Decimal) -> bool:
-    if spec.type not in _STOPS:
-        return False
-    assert spec.stop_price is not None  # noqa: S101 - a stop has one
-    return high >= spec.stop_price if spec.side is _BUY else low <= spec.stop_price
+def _arrival(sent: _Sent) -> int:
+    return sent.arrives_ns

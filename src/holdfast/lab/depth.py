@@ -7,11 +7,14 @@ from recordings (market.book_replay), orders that fill by bars (bar_venue).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import ZERO
-from holdfast.domain.order import Side
+from holdfast.domain.order import OrderSpec, Side
+from holdfast.errors import ConfigError
 
 _BUY = Side.BUY
 Level = tuple[Decimal, Decimal]
@@ -19,6 +22,11 @@ Level = tuple[Decimal, Decimal]
 
 class Books(Protocol):
     """The recorded books of one symbol, asked forward in time."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the recordings."""
+        ...
 
     @property
     def coverage(self) -> str:
@@ -32,9 +40,79 @@ class Books(Protocol):
         """
         ...
 
+    def when(
+        self, side: Side, price: Decimal, since_ns: int, until_ns: int, *, falls: bool
+    ) -> int | None:
+        """The first time from `since_ns` to `until_ns` at which the best price for an order of
+        `side` is at or below `price` (or, when it does not fall, at or above); None: not seen.
+        """
+        ...
+
     def take(self, side: Side, parts: Sequence[Level]) -> None:
         """An order of `side` has executed these: nobody gets them again."""
         ...
+
+
+class Depth:
+    """What a backtest's orders find in recorded books, and how many found one.
+
+    Args:
+        books: of the market that is traded.
+        fallback: whether orders without a book may fill by bars; else such an order is an error.
+
+    Attributes:
+        walked, missed: orders that met a book, and those that did not.
+    """
+
+    def __init__(self, books: Books, *, fallback: bool = False) -> None:
+        self.books = books
+        self.fallback = fallback
+        self.walked = 0
+        self.missed = 0
+
+    def walk(self, spec: OrderSpec, at_ns: int) -> Walk | None:
+        """What an order makes of the book at its arrival; None where it fills by bars.
+
+        Raises:
+            ConfigError: no book is known, and there is no fallback.
+        """
+        levels = self.books.levels(spec.side, at_ns)
+        if levels is not None:
+            self.walked += 1
+            return walk(levels, spec.side, spec.quantity, spec.price)
+        self._miss(spec, at_ns)
+        return None
+
+    def when(
+        self, spec: OrderSpec, price: Decimal, since_ns: int, until_ns: int, *, falls: bool
+    ) -> int | None:
+        """When the best price for an order came to `price`, for what a bar says has happened.
+
+        Books are recorded ten times a second and need not have seen it: None, it fills by bars.
+
+        Raises:
+            ConfigError: no book is known, and there is no fallback.
+        """
+        met_ns = self.books.when(spec.side, price, since_ns, until_ns, falls=falls)
+        if met_ns is not None:
+            return met_ns
+        if self.books.levels(spec.side, until_ns) is None:
+            self._miss(spec, until_ns)
+        else:
+            self.missed += 1
+        return None
+
+    def _miss(self, spec: OrderSpec, at_ns: int) -> None:
+        self.missed += 1
+        if self.fallback:
+            return
+        at = datetime.fromtimestamp(at_ns // NS_PER_S, UTC).isoformat()
+        raise ConfigError(
+            f"seen: an order of {spec.symbol} that arrives at {at}, where no book is known "
+            f"(recorded {self.books.coverage}); expected: a book not older than a few seconds; "
+            "do: run over the bars that the recordings cover, or let such orders fill by bars and "
+            "slippage with --depth-fallback (depth_fallback=True)"
+        )
 
 
 class Walk(NamedTuple):

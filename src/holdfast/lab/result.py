@@ -33,6 +33,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     params: Mapping[str, Any]
     version: str
     seed: int | None
+    depth_sha256: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,9 +49,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         executions: every fill, exact, in order.
         orders, rejected: how many were made, and refused by risk or venue.
         ambiguous_bars: in how many one bar reached stop and take-profit.
+        depth_orders, bar_orders: how many orders walked a recorded book, and how many filled by
+            bars although books were given; None without books.
         run_seconds: stepping only.
         dust: quote units; a position worth no more counts as none.
         assumptions: what the simulation took for granted, in words: name to text.
+        terms: the same in numbers, as text: basis points, milliseconds.
     """
 
     name: str
@@ -64,9 +68,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     orders: int = 0
     rejected: int = 0
     ambiguous_bars: int = 0
+    depth_orders: int | None = None
+    bar_orders: int | None = None
     run_seconds: float = 0.0
     dust: Decimal = ZERO
     assumptions: Mapping[str, str] = msgspec.field(default_factory=dict)
+    terms: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def bars(self) -> BarColumns:
@@ -92,7 +99,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """Every figure by its name in `holdfast backtest --json`, exact where it is money."""
+        """Every figure by its name in `holdfast backtest --json`, exact where it is money.
+
+        With recorded books also `depth_orders` and `depth_share_pct`.
+        """
         bars = len(self.bars)
         own = {
             "bars": bars,
@@ -103,6 +113,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             "run_seconds": self.run_seconds,
             "bars_per_second": bars / self.run_seconds if self.run_seconds > 0 else None,
         }
+        if self.depth_orders is not None:
+            own |= {"depth_orders": self.depth_orders, "depth_share_pct": self._depth_share_pct}
         return {**msgspec.structs.asdict(self.figures), **own}
 
     @property
@@ -134,6 +146,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
                 "fee_asset": pl.Series([fill.fee_asset for fill in made], dtype=pl.String),
             }
         )
+
+    @property
+    def _depth_share_pct(self) -> float | None:
+        walked, by_bars = self.depth_orders, self.bar_orders
+        if walked is None or by_bars is None or not walked + by_bars:
+            return None
+        return walked / (walked + by_bars) * 100
 
     def report(self, path: str | Path) -> Path:
         """Write this run as one HTML file that opens offline; see `report.write_report`."""

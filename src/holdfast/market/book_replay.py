@@ -77,13 +77,30 @@ class BookReplay:
         if at_ns < self._asked_ns:
             raise ValueError(f"a book of {at_ns} after one of {self._asked_ns}: only forward")
         self._asked_ns = at_ns
-        # A clock that was set back does not take changes back: they count from the latest time.
-        while self._next is not None and max(self._next.at_ns, self._walked_ns) <= at_ns:
-            self._take_in(self._next)
-            self._next = self._pull()
+        while self._next_ns is not None and self._next_ns <= at_ns:
+            self._step()
         if self._book_ns is None or at_ns - self._book_ns > STALE_NS:
             return None
         return self._untaken(side)
+
+    def when(
+        self, side: Side, price: Decimal, since_ns: int, until_ns: int, *, falls: bool
+    ) -> int | None:
+        """The first time from `since_ns` to `until_ns` at which the best price for an order of
+        `side` is at or below `price` (or, when it does not fall, at or above); None: not seen.
+
+        Where later times were asked for already, it begins with those.
+
+        Raises:
+            ConfigError: a line of a recording is no message.
+        """
+        at_ns: int | None = max(since_ns, self._asked_ns)
+        while at_ns is not None and at_ns <= until_ns:
+            best = next(self.levels(side, at_ns) or iter(()), None)
+            if best is not None and (best[0] <= price if falls else best[0] >= price):
+                return at_ns
+            at_ns = self._next_ns
+        return None
 
     def take(self, side: Side, parts: Sequence[Level]) -> None:
         """An order of `side` has executed `parts`, prices with quantities, in the last book."""
@@ -106,6 +123,16 @@ class BookReplay:
                 self._snapshots.append(event)
         return None
 
+    @property
+    def _next_ns(self) -> int | None:
+        """When the next change counts: a clock that was set back takes no changes back."""
+        return None if self._next is None else max(self._next.at_ns, self._walked_ns)
+
+    def _step(self) -> None:
+        assert self._next is not None  # noqa: S101 - the caller looked
+        self._take_in(self._next)
+        self._next = self._pull()
+
     def _take_in(self, diff: Diff) -> None:
         self._walked_ns = max(self._walked_ns, diff.at_ns)
         book = self._book
@@ -126,45 +153,51 @@ class BookReplay:
                     self._taken.pop((side, price), None)
 
 
-def open_books(paths: Sequence[Path], symbol: str) -> BookReplay:
-    """The books of `symbol` in raw recordings.
+def open_books(paths: Sequence[Path], symbols: Sequence[str]) -> dict[str, BookReplay]:
+    """The books of each of `symbols` in raw recordings.
 
     Args:
-        paths: recordings of this symbol's book, and folders of recordings, of which those of other
-            symbols are left out. Their order does not matter.
+        paths: recordings of the book of one of these symbols, and folders of recordings, of which
+            those of other symbols are left out. Their order does not matter.
 
     Raises:
-        ConfigError: there are none, or one cannot be read or is of another symbol.
+        ConfigError: a symbol has none, or a recording cannot be read or is of another symbol.
     """
-    found: dict[Path, int] = {}
+    found: dict[str, dict[Path, int]] = {symbol: {} for symbol in symbols}
     for path in paths:
         is_folder = path.is_dir()
         for file in path.iterdir() if is_folder else (path,):
             first = None if file.is_dir() else first_book_change(file, read_lines(file))
-            recorded = None if first is None else split_venue_symbol(first[0]) or first[0]
-            if first is not None and recorded == symbol:
-                found[file] = first[1]
+            recorded = "" if first is None else split_venue_symbol(first[0]) or first[0]
+            if first is not None and recorded in found:
+                found[recorded][file] = first[1]
             elif not is_folder:
-                raise _other(file, symbol, recorded)
-    if not found:
-        told = ", ".join(map(str, paths)) or "no files"
-        raise ConfigError(
-            f"seen: no recorded order book of {symbol} in {told}; expected: Binance's raw stream "
-            "messages with a depth snapshot and the changes after it; do: name a recording"
-        )
-    files = sorted(found, key=lambda file: (found[file], file))
+                raise _other(file, symbols, recorded)
+    for symbol, files in found.items():
+        if not files:
+            told = ", ".join(map(str, paths)) or "no files"
+            raise ConfigError(
+                f"seen: no recorded order book of {symbol} in {told}; expected: Binance's raw "
+                "stream messages with a depth snapshot and the changes after it; do: name a "
+                "recording"
+            )
+    return {symbol: _replay(symbol, files) for symbol, files in found.items()}
+
+
+def _replay(symbol: str, begins: dict[Path, int]) -> BookReplay:
+    files = sorted(begins, key=lambda file: (begins[file], file))
     venue_symbol = symbol.replace("/", "")
     events = chain.from_iterable(
         book_events(file, read_lines(file), venue_symbol) for file in files
     )
-    return BookReplay(symbol, events, first_ns=found[files[0]], sha256=_sha256(files))
+    return BookReplay(symbol, events, first_ns=begins[files[0]], sha256=_sha256(files))
 
 
-def _other(file: Path, symbol: str, recorded: str | None) -> ConfigError:
-    seen = "without changes of a book" if recorded is None else f"with the book of {recorded}"
+def _other(file: Path, symbols: Sequence[str], recorded: str) -> ConfigError:
+    seen = f"with the book of {recorded}" if recorded else "without changes of a book"
     return ConfigError(
-        f"seen: {file} {seen}; expected: Binance's raw stream messages with the book of {symbol}; "
-        "do: name another recording"
+        f"seen: {file} {seen}; expected: Binance's raw stream messages with the book of "
+        f"{' or '.join(symbols)}; do: name another recording"
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import main
+from tests.support.recordings import recording
 
 ROWS = ["time,open,high,low,close,volume"]
 CLOSES = [100, 101, 103, 106, 104, 101, 98, 97, 99, 103, 107, 108, 105, 100, 96, 95]
@@ -39,13 +40,19 @@ def test_one_document_with_every_figure(data: Path, capsys: pytest.CaptureFixtur
         "bars", "orders", "fills", "round_trips", "final_equity", "return_pct",
         "buy_hold_return_pct", "cagr_pct", "max_drawdown_pct", "longest_drawdown_days", "sharpe",
         "sortino", "calmar", "exposure_pct", "win_rate_pct", "profit_factor", "fees",
-        "ambiguous_bars", "rejected", "run_seconds", "bars_per_second", "provenance",
+        "ambiguous_bars", "rejected", "run_seconds", "bars_per_second", "provenance", "terms",
+        "depth_orders", "depth_share_pct",
     }  # fmt: skip
     assert wanted <= set(found)
     assert found["bars"] == 16
+    assert found["depth_share_pct"] is None
+    assert found["terms"] == {
+        "fee_bps": "10", "fee_asset": "quote", "slippage_bps": "0", "margin_bps": "0",
+        "latency_ms": "0",
+    }  # fmt: skip
     assert isinstance(found["final_equity"], str)
     assert set(found["provenance"]) == {
-        "data_sha256", "strategy_sha256", "params", "version", "seed"
+        "data_sha256", "strategy_sha256", "params", "version", "seed", "depth_sha256"
     }  # fmt: skip
 
 
@@ -70,6 +77,26 @@ def test_people_read_a_table(data: Path, capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     assert shown.startswith("sma_cross on BTC/USDT 1h, 16 bars")
     assert "buy and hold" in shown
+    assert "orders in books" not in shown
+
+
+def test_orders_in_recorded_books_are_counted_and_the_assumptions_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    raw = str(recording("ticks/binance-raw-ws/spot_btcusdt_20240808.gz"))
+    words = ["backtest", "--strategy", "sma_cross", "--data", raw, "--timeframe", "1s"]
+    words += ["--symbol", "BTC/USDT", "--depth", raw, "--conservative"]
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    assert "(100.0 %)" in shown
+    assert shown.rstrip().endswith(
+        "assumed: fee 10 bp in quote, slippage 5 bp, limits traded through by 2 bp, latency 250 ms"
+    )
+    assert main([*words, "--json", "--latency-ms", "300"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["depth_share_pct"] == 100
+    assert found["terms"]["latency_ms"] == "300"
+    assert len(found["provenance"]["depth_sha256"]) == 64
 
 
 @pytest.mark.parametrize(
@@ -81,6 +108,8 @@ def test_people_read_a_table(data: Path, capsys: pytest.CaptureFixture[str]) -> 
         (["--fee-asset", "BNB"], "quote or base"),
         (["--fills", "/no/such/folder/f.csv"], "cannot be written"),
         (["--timeframe", "7m"], "expected"),
+        (["--latency-ms", "-1"], "from 0 to 86400000"),
+        (["--depth", "/no/such/book.gz"], "/no/such/book.gz: No such file"),
     ],
 )
 def test_what_cannot_be_meant_ends_with_two(

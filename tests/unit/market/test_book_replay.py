@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from bisect import bisect_right
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,10 +13,10 @@ from holdfast.domain.order import Side
 from holdfast.errors import ConfigError
 from holdfast.market.book_replay import STALE_NS, BookReplay, open_books
 from holdfast.market.orderbook import Diff, Level, Snapshot
+from tests.support.books import MS, BookByHand
 from tests.support.recordings import recording
 
 D = Decimal
-MS = 1_000_000
 WHOLE = Snapshot(10, ((D(99), D(1)), (D(98), D(2))), ((D(101), D(1)), (D(102), D(2))))
 
 
@@ -96,45 +93,32 @@ def test_what_was_taken_is_gone_until_the_recording_changes_the_level() -> None:
     assert asks(books, 300) == [(101, 4), (102, 6)]
 
 
+def test_when_a_price_was_come_to_is_found_without_going_past_it() -> None:
+    books = BookReplay(
+        "A/B", [WHOLE, change(100, 11), change(200, 12, asks=((D(101), D(0)),)),
+                change(300, 13, asks=((D(100), D(3)),)), change(400, 14)]
+    )  # fmt: skip
+    assert books.when(Side.BUY, D(102), 100 * MS, 150 * MS, falls=False) is None
+    assert books.when(Side.BUY, D(102), 100 * MS, 400 * MS, falls=False) == 200 * MS
+    assert asks(books, 200) == [(102, 2)]
+    assert books.when(Side.BUY, D(102), 250 * MS, 400 * MS, falls=False) == 250 * MS
+    assert books.when(Side.BUY, D(100), 0, 400 * MS, falls=True) == 300 * MS
+    assert books.when(Side.SELL, D(98), 0, 10**15, falls=True) is None
+
+
 # -- recordings ------------------------------------------------------------------------------------
-
-
-def raw(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with gzip.open(path, "rt") as lines:
-        for line in lines:
-            message = json.loads(line.partition(" ")[2])
-            if "lastUpdateId" in message:
-                yield "snapshot", message
-            elif message["data"].get("e") == "depthUpdate":
-                yield "change", message["data"]
-
-
-def kept_by_hand(path: Path, at_ms: int) -> dict[str, dict[Decimal, Decimal]]:
-    """The book at a time: every change up to then put over the snapshot, in two dicts."""
-    found: dict[str, dict[Decimal, Decimal]] = {"bids": {}, "asks": {}}
-    messages = list(raw(path))
-    whole = next(told for kind, told in messages if kind == "snapshot")
-    parts = [(whole["bids"], whole["asks"])]
-    parts += [
-        (told["b"], told["a"])
-        for kind, told in messages
-        if kind == "change" and told["u"] > whole["lastUpdateId"] and told["E"] <= at_ms
-    ]
-    for bids, offers in parts:
-        for side, levels in (("bids", bids), ("asks", offers)):
-            for price, quantity in levels:
-                found[side][D(price)] = D(quantity)
-    return found
 
 
 @pytest.mark.parametrize("asset", ["btc", "eth"])
 def test_a_recorded_book_is_the_one_that_is_put_together_by_hand(asset: str) -> None:
     path = recording(f"ticks/binance-raw-ws/spot_{asset}usdt_20240808.gz")
-    books = open_books([path], f"{asset.upper()}/USDT")
-    times = [told["E"] for kind, told in raw(path) if kind == "change"]
+    symbol = f"{asset.upper()}/USDT"
+    books = open_books([path], [symbol])[symbol]
+    hand = BookByHand(path)
+    times = [change["E"] for change in hand.changes]
     for at_ms in (times[10], times[10] + 49, times[700], times[-1] + 4_999):
-        hand = kept_by_hand(path, times[bisect_right(times, at_ms) - 1])
-        for side, told in ((Side.BUY, hand["asks"]), (Side.SELL, hand["bids"])):
+        sides = hand.at(at_ms)
+        for side, told in ((Side.BUY, sides["asks"]), (Side.SELL, sides["bids"])):
             found = books.levels(side, at_ms * MS)
             assert found is not None
             expected = sorted(told.items(), reverse=side is Side.SELL)
@@ -145,14 +129,16 @@ def test_a_recorded_book_is_the_one_that_is_put_together_by_hand(asset: str) -> 
 def test_a_folder_gives_the_recordings_of_the_symbol_and_a_file_must_be_one() -> None:
     folder = recording("ticks/binance-raw-ws")
     btc = folder / "spot_btcusdt_20240808.gz"
-    both, one = open_books([folder], "BTC/USDT"), open_books([btc], "BTC/USDT")
-    assert both.sha256 == one.sha256
+    (one,) = open_books([btc], ["BTC/USDT"]).values()
+    both = open_books([folder], ["BTC/USDT", "ETH/USDT"])
+    assert list(both) == ["BTC/USDT", "ETH/USDT"]
+    assert both["BTC/USDT"].sha256 == one.sha256 != both["ETH/USDT"].sha256
     assert len(one.sha256) == 64
     assert one.coverage.startswith("from 2024-08-08T23:54:15.208000Z")
     with pytest.raises(ConfigError, match=r"with the book of BTC/USDT; expected: .*ETH/USDT"):
-        open_books([btc], "ETH/USDT")
+        open_books([btc], ["ETH/USDT"])
     with pytest.raises(ConfigError, match="no recorded order book of SOL/USDT"):
-        open_books([folder], "SOL/USDT")
+        open_books([folder], ["BTC/USDT", "SOL/USDT"])
 
 
 def test_a_recording_cut_in_two_is_the_same_in_any_order_and_packing(tmp_path: Path) -> None:
@@ -162,7 +148,9 @@ def test_a_recording_cut_in_two_is_the_same_in_any_order_and_packing(tmp_path: P
     whole.write_bytes(gzip.compress(b"".join(lines)))
     first.write_bytes(b"".join(lines[:2000]))
     second.write_bytes(gzip.compress(b"".join(lines[2000:])))
-    cut, uncut = open_books([second, first], "BTC/USDT"), open_books([whole], "BTC/USDT")
+    cut, uncut = (
+        open_books(paths, ["BTC/USDT"])["BTC/USDT"] for paths in ([second, first], [whole])
+    )
     changes = [at for line in lines if b"depthUpdate" in line
                for at in [json.loads(line.partition(b" ")[2])["data"]["E"] * MS]]  # fmt: skip
     for at_ns in changes[5::40]:
@@ -176,6 +164,6 @@ def test_a_file_without_a_book_and_one_that_is_not_there_are_named(tmp_path: Pat
     empty = tmp_path / "BTC_USDT-1m.csv"
     empty.write_text("time,open,high,low,close,volume\n")
     with pytest.raises(ConfigError, match=r"BTC_USDT-1m\.csv without changes of a book"):
-        open_books([empty], "BTC/USDT")
+        open_books([empty], ["BTC/USDT"])
     with pytest.raises(ConfigError, match=r"nothing\.gz: No such file"):
-        open_books([tmp_path / "nothing.gz"], "BTC/USDT")
+        open_books([tmp_path / "nothing.gz"], ["BTC/USDT"])
