@@ -63,18 +63,17 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class Contingencies:
-    """All lists of one engine."""
+    """All lists of one engine.
+
+    Attributes:
+        due: those whose working order was filled, for `release` to bring the others to market; the
+            match under way must end before that.
+    """
 
     def __init__(self, desk: Desk) -> None:
         self.last_list_id = -1
         self._desk = desk
-        # Lists whose working order was filled: its match must end before others come to market.
-        self._due: deque[tuple[Account, OrderList]] = deque()
-
-    @property
-    def is_due(self) -> bool:
-        """Whether `release` has something to do."""
-        return bool(self._due)
+        self.due: deque[tuple[Account, OrderList]] = deque()
 
     def submit(
         self, account: Account, listing: Listing, ticket: ListTicket, at_ns: int
@@ -158,7 +157,7 @@ class Contingencies:
             sibling = _sibling(account, order_list, order)
             self._conclude(account, listing, order_list, [sibling], at_ns, expiry=_TRIGGER)
         elif order.status is Status.FILLED:
-            self._due.append((account, order_list))
+            self.due.append((account, order_list))
 
     def on_trigger(self, account: Account, listing: Listing, order: Order, at_ns: int) -> None:
         """A stop of a list goes to work: the other of its pair expires before that."""
@@ -184,7 +183,7 @@ class Contingencies:
         What the market does not take then expires, and the other of its pair with it: the real
         exchange does not try again either.
         """
-        account, order_list = self._due.popleft()
+        account, order_list = self.due.popleft()
         orders = _orders(account, order_list)[1:]
         tickets = [_ticket_of(order) for order in orders]
         try:

@@ -239,6 +239,8 @@ def order_latency(latency_ms: float) -> list[Fault]:
             ("POST", "/api/v3/order"),
             ("DELETE", "/api/v3/order"),
             ("DELETE", "/api/v3/openOrders"),
+            ("POST", "/api/v3/orderList/*"),
+            ("DELETE", "/api/v3/orderList"),
         )
         if latency_ms
     ]

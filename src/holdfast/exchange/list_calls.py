@@ -73,8 +73,8 @@ def query_list(context: Context) -> Any:
 def open_lists(context: Context) -> Any:
     """Lists at work of all symbols, as memory shows them, oldest first."""
     view = context.exchange.view(context.account, Source.MEMORY)
-    found = sorted(view.lists.values(), key=lambda order_list: order_list.list_id)
-    return [_row(context.exchange, each) for each in found if each.is_executing]
+    found = sorted(view.executing_lists.values(), key=lambda order_list: order_list.list_id)
+    return [_row(context.exchange, each) for each in found]
 
 
 def all_lists(context: Context) -> Any:

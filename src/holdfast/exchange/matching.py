@@ -347,13 +347,12 @@ class Engine:
 
     def _settle(self, listing: Listing, at_ns: int) -> None:
         """After a match: bring to market what waited for it, until it brings nothing more."""
-        while True:
-            if self._lists.is_due:
+        due, triggers = self._lists.due, listing.triggers
+        while due or triggers:
+            if due:
                 self._lists.release(listing, at_ns)
                 continue
-            if not listing.triggers or listing.last_price is None:
-                return
-            order = listing.triggers.pop_fired(listing.last_price)
+            order = None if listing.last_price is None else triggers.pop_fired(listing.last_price)
             if order is None:
                 return
             self._fire(listing, order, at_ns)

@@ -27,6 +27,7 @@ class AccountView:
         self.orders: dict[str, dict[int, Order]] = {}
         self.open_orders: dict[tuple[str, int], Order] = {}
         self.lists: dict[int, OrderList] = {}
+        self.executing_lists: dict[int, OrderList] = {}
         self.executions: dict[str, list[Execution]] = {}
         self.balances: Balances = {}
         self._by_client_id: dict[tuple[str, str], int] = {}
@@ -75,6 +76,10 @@ class AccountView:
                 self.open_orders.pop(key, None)
         elif isinstance(change, OrderList):
             self.lists[change.list_id] = change
+            if change.is_executing:
+                self.executing_lists[change.list_id] = change
+            else:
+                self.executing_lists.pop(change.list_id, None)
         elif isinstance(change, Execution):
             self.executions.setdefault(change.symbol, []).append(change)
         else:

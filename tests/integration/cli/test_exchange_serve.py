@@ -138,10 +138,20 @@ def test_orders_and_cancels_come_late_and_questions_do_not() -> None:
         open_orders, _ = signed(url, keys, "GET", "openOrders", {})
         placed, placed_s = signed(url, keys, "POST", "order", order)
         cancelled, cancelled_s = signed(url, keys, "DELETE", "openOrders", {"symbol": "BTCUSDT"})
+        pair = {
+            "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.001", "aboveType": "LIMIT_MAKER",
+            "abovePrice": "1000000", "belowType": "STOP_LOSS", "belowStopPrice": "1000",
+        }  # fmt: skip
+        listed, listed_s = signed(url, keys, "POST", "orderList/oco", pair)
+        unlisted, unlisted_s = signed(
+            url, keys, "DELETE", "orderList", {"symbol": "BTCUSDT", "orderListId": "0"}
+        )
         assert open_orders == []
         assert placed["status"] == "FILLED"
         assert cancelled["code"] == -2011, "nothing was open any more"
-        assert min(placed_s, cancelled_s) >= 0.15
+        assert "code" in listed, "no such price"
+        assert unlisted["code"] == -2011, "so there is no list"
+        assert min(placed_s, cancelled_s, listed_s, unlisted_s) >= 0.15
         late = {(r["method"], tuple(r["faults"])) for r in get(url, "/admin/requests")["requests"]}
         assert late == {
             ("GET", ()), ("POST", ("delay_request",)), ("DELETE", ("delay_request",))

@@ -170,6 +170,35 @@ async def test_a_buying_pair_locks_what_the_dearer_order_costs_and_once() -> Non
         assert (await balances_of(client))["USDT"] == ("41000.00000000", "0.00000000")
 
 
+@pytest.mark.parametrize("loss", ["STOP_LOSS", "STOP_LOSS_LIMIT"])
+@pytest.mark.parametrize("gain", ["LIMIT_MAKER", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"])
+@pytest.mark.parametrize("side", ["BUY", "SELL"])
+@on_loop
+async def test_every_pair_that_the_documents_name(side: str, gain: str, loss: str) -> None:
+    above, below = (loss, gain) if side == "BUY" else (gain, loss)
+    params: dict[str, Any] = {**SYMBOL, "side": side, "quantity": "0.5"}
+    for place_in_list, kind, price in (("above", above, "60500"), ("below", below, "59500")):
+        params[f"{place_in_list}Type"] = kind
+        if kind != "LIMIT_MAKER":
+            params[f"{place_in_list}StopPrice"] = price
+        if kind.endswith(("LIMIT", "MAKER")):
+            params[f"{place_in_list}Price"] = price
+        if kind.endswith("LIMIT"):
+            params[f"{place_in_list}TimeInForce"] = "GTC"
+    async with local_exchange() as (_, client):
+        body = await place(client, "oco", **params)
+        assert [(row["type"], row["side"]) for row in body["orderReports"]] == [
+            (loss, side), (gain, side),
+        ]
+        # The price goes up, through what waits above, whichever of the two that is.
+        await others_trade(client, "BUY", "20")
+        await others_trade(client, "SELL", "2", "60500")
+        await others_trade(client, "BUY", "1")
+        await others_trade(client, "BUY", "2")
+        rows = {row["type"]: row["status"] for row in (await orders_of(client)).values()}
+        assert rows == {above: "FILLED", below: "EXPIRED"}
+
+
 @on_loop
 async def test_cancelling_all_orders_of_a_symbol_replies_a_list_once() -> None:
     async with local_exchange() as (_, client):

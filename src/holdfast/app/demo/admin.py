@@ -49,7 +49,7 @@ class Admin:
 
     async def lose_next_reply(self) -> None:
         """The next new order is carried out, and its reply never arrives."""
-        match = {"method": "POST", "path": "/api/v3/order"}
+        match = {"method": "POST", "path": "/api/v3/order*"}  # also of an order list
         await self._call(
             "POST", "/admin/faults", {"kind": "drop_reply", "match": match, "count": 1}
         )
