@@ -9,13 +9,19 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from holdfast.app.demo.home import P
+    from holdfast.app.demo.run import Wanted
 
 
 def demo(
@@ -49,23 +55,45 @@ def demo(
     Example: holdfast demo --duration 20 --kill-leader-every 5 --json
     """
     # The demo takes a moment to import, and `--help` needs none of it.
-    from holdfast.app.demo.run import Wanted, run_demo, sentences  # noqa: PLC0415
-    from holdfast.app.demo.signals import obey_signals  # noqa: PLC0415
-    from holdfast.app.demo.terminal import is_interactive  # noqa: PLC0415
+    from holdfast.app.demo.plan import DemoPlan, demo_plan  # noqa: PLC0415
+    from holdfast.app.demo.run import Wanted  # noqa: PLC0415
 
     wanted = Wanted(
         directory=directory,
         fresh=fresh,
-        seed=seed,
         duration_s=duration,
         kill_every_s=kill_leader_every,
     )
-    if is_interactive() and not (headless or json):
+    show_run(
+        wanted, DemoPlan, partial(demo_plan, seed=seed), on_screen=not (headless or json), json=json
+    )
+
+
+def show_run(
+    wanted: Wanted,
+    kind: type[P],
+    choose: Callable[[P | None], P],
+    *,
+    on_screen: bool,
+    json: bool,
+) -> None:
+    """Run a plan, show it meanwhile, and tell how it ended; exit code 1 when an order went wrong.
+
+    Args:
+        kind, choose: what runs, see `app.demo.home.open_home`.
+        on_screen: where there is a terminal; otherwise progress is told on stderr.
+        json: the end as one JSON document.
+    """
+    from holdfast.app.demo.run import run_plan, sentences  # noqa: PLC0415
+    from holdfast.app.demo.signals import obey_signals  # noqa: PLC0415
+    from holdfast.app.demo.terminal import is_interactive  # noqa: PLC0415
+
+    if on_screen and is_interactive():
         from holdfast.app.demo.display import show_screen  # noqa: PLC0415  # imports Rich
 
-        summary = asyncio.run(run_demo(wanted, _ignore, show_screen))
+        summary = asyncio.run(run_plan(wanted, kind, choose, _ignore, show_screen))
     else:
-        summary = asyncio.run(run_demo(wanted, _Progress(), obey_signals))
+        summary = asyncio.run(run_plan(wanted, kind, choose, _Progress(), obey_signals))
     if json:
         emit(summary)
     else:

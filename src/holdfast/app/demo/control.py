@@ -16,12 +16,12 @@ import msgspec
 
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.home import ACCOUNT, Home
+from holdfast.app.demo.plan import Plan
 from holdfast.app.demo.replica import Replica
 from holdfast.journal.commands import SqliteCommands
 
 PAUSE_S = 3.0
 BY = "demo"
-ENDING = "the demo is ending"
 AT_KEYBOARD = "halted at the keyboard"
 
 
@@ -29,12 +29,14 @@ class Control:
     """Acts on one running demo.
 
     Attributes:
+        ending: why entries are halted at its end; the next start lifts that halt.
         struck_ns: when the leader was killed, until the next one takes over; else 0.
         paused_until_s: monotonic; 0 when it is not paused.
     """
 
-    def __init__(self, home: Home, replica: Replica, admin: Admin) -> None:
+    def __init__(self, home: Home[Plan], replica: Replica, admin: Admin) -> None:
         self._home = home
+        self.ending = f"the {home.plan.kind} is ending"
         self._replica = replica
         self._admin = admin
         self._killed_boot = ""

@@ -1,7 +1,7 @@
-"""The demo's folder: what lets it go on where it was, after any end.
+"""The folder of a demo or a paper run: what lets it go on where it was, after any end.
 
-Lives here: what is kept where, the account's keys, the node's configuration. One demo at a time has
-it. Not here: the journal and the exchange's state themselves.
+Lives here: what is kept where, the account's keys, the node's configuration. One run at a time has
+it. Not here: what runs (plan), the journal and the exchange's state themselves.
 """
 
 from __future__ import annotations
@@ -11,55 +11,32 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
+from holdfast.app.demo.plan import Plan
 from holdfast.errors import ConfigError
 
-DEFAULT_SEED = 7
 ACCOUNT = "main"
-DEPLOYMENT = "demo"
 FORMAT = 1
 
-_MANIFEST = "demo.json"
-_LOCK = "demo.lock"
-_OWN = {_MANIFEST, _LOCK, "holdfast.toml", "api.key", "api.secret", "exchange", "logs"}
+P = TypeVar("P", bound=Plan)
+P_co = TypeVar("P_co", bound=Plan, covariant=True)
+
+_OWN = {"holdfast.toml", "api.key", "api.secret", "exchange", "logs"}
 _JOURNAL = "journal.db"
 
 
-class Manifest(msgspec.Struct, kw_only=True):
-    """What the demo keeps of itself.
-
-    Attributes:
-        seed: of the market; it begins anew at each start, the money does not.
-        port: where the exchange listened last.
-        grid_low, grid_high: prices between which the grid trades, text; empty until the account
-            exists, and then the folder is complete.
-        runs: how often it was started.
-    """
-
-    format: int = FORMAT
-    seed: int = DEFAULT_SEED
-    port: int = 0
-    grid_low: str = ""
-    grid_high: str = ""
-    runs: int = 0
-
-
-class Home:
+class Home(Generic[P_co]):
     """The folder, opened by `open_home`."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, plan: P_co) -> None:
         self.path = path
-        self.manifest = manifest
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the account exists at the exchange and its keys are here."""
-        return bool(self.manifest.grid_low)
+        self.plan = plan
 
     @property
     def journal(self) -> Path:
@@ -86,9 +63,9 @@ class Home:
         return self.path / "logs" / f"{name}.log"
 
     def save(self) -> None:
-        """Write the manifest: whole or not at all."""
-        body = msgspec.json.format(msgspec.json.encode(self.manifest))
-        _write(self.path / _MANIFEST, body + b"\n")
+        """Write the plan: whole or not at all."""
+        body = msgspec.json.format(msgspec.json.encode(self.plan))
+        _write(self.path / f"{self.plan.verb}.json", body + b"\n")
 
     def keep_keys(self, api_key: str, secret: str) -> None:
         """Keep the account's keys where only this user may read them."""
@@ -101,38 +78,38 @@ class Home:
 
     def free_port(self) -> int:
         """The exchange's last port if it is free, else any (0)."""
-        if not self.manifest.port:
+        if not self.plan.port:
             return 0
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", self.manifest.port))
+                probe.bind(("127.0.0.1", self.plan.port))
             except OSError:
                 return 0
-        return self.manifest.port
+        return self.plan.port
 
 
 @contextmanager
-def open_home(path: Path, *, fresh: bool, seed: int | None) -> Iterator[Home]:
-    """The demo's folder at `path`, for this process alone.
+def open_home(
+    path: Path, kind: type[P], choose: Callable[[P | None], P], *, fresh: bool
+) -> Iterator[Home[P]]:
+    """The folder at `path`, for this process alone.
 
     Args:
-        fresh: throw away what an earlier demo has left there.
-        seed: of the market from now on; None keeps the folder's.
+        kind: of plan that is kept there.
+        choose: the plan to go on with, from what is kept; None where nothing is, or not all of it.
+        fresh: throw away what an earlier run has left there.
 
     Raises:
         ConfigError: it cannot be written, is in use, is something else's, or is damaged.
     """
     path = path.absolute()
-    lock = _lock(path)
+    lock = _lock(path, kind)
     try:
-        manifest = None if fresh else _read(path)
-        if manifest is None:
-            _clear(path)
-            manifest = Manifest()
-        if seed is not None:
-            manifest.seed = seed
-        home = Home(path, manifest)
+        kept = None if fresh else _read(path, kind)
+        home = Home(path, choose(kept))
+        if kept is None:
+            _clear(path, kind)
         (path / "logs").mkdir(exist_ok=True)
         home.save()
         yield home
@@ -140,16 +117,17 @@ def open_home(path: Path, *, fresh: bool, seed: int | None) -> Iterator[Home]:
         os.close(lock)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, kind: type[Plan]) -> int:
+    name = f"{kind.verb}.lock"
     try:
         is_new = not path.exists()
         path.mkdir(parents=True, exist_ok=True)
-        if not is_new and not (path / _LOCK).exists() and any(path.iterdir()):
+        if not is_new and not (path / name).exists() and any(path.iterdir()):
             raise ConfigError(
-                f"seen: {path} holds something that is no demo's; expected: a demo's folder, an "
-                "empty or a new one; do: name another with --dir"
+                f"seen: {path} holds something that is no {kind.kind}'s; expected: a "
+                f"{kind.kind}'s folder, an empty or a new one; do: name another with --dir"
             )
-        file = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigError(
             f"seen: {path}: {(error.strerror or str(error)).lower()}; expected: a folder that may "
@@ -160,44 +138,45 @@ def _lock(path: Path) -> int:
     except BlockingIOError as error:
         os.close(file)
         raise ConfigError(
-            f"seen: {path} is in use by another demo; expected: one at a time; "
+            f"seen: {path} is in use by another {kind.kind}; expected: one at a time; "
             "do: end that one, or name another folder with --dir"
         ) from error
     return file
 
 
-def _read(path: Path) -> Manifest | None:
-    """What an earlier demo left; None where there was none, or it ended before it had keys."""
-    file = path / _MANIFEST
+def _read(path: Path, kind: type[P]) -> P | None:
+    """What an earlier run left; None where there was none, or it ended before it had keys."""
+    file = path / f"{kind.verb}.json"
     try:
-        manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+        plan = msgspec.json.decode(file.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
         raise ConfigError(
-            f"seen: {file} cannot be read ({error}); expected: what a demo writes there; "
+            f"seen: {file} cannot be read ({error}); expected: what a {kind.kind} writes there; "
             "do: begin anew with --fresh"
         ) from error
-    if manifest.format != FORMAT:
+    if plan.format != FORMAT:
         raise ConfigError(
-            f"seen: {file} has format {manifest.format}; expected: {FORMAT}; "
+            f"seen: {file} has format {plan.format}; expected: {FORMAT}; "
             "do: begin anew with --fresh, or use the version that wrote it"
         )
-    if not manifest.grid_low:
+    if not plan.is_complete:
         return None
     missing = [name for name in ("api.key", "api.secret", "exchange") if not (path / name).exists()]
     if missing:
         raise ConfigError(
-            f"seen: {path} without {', '.join(missing)}; expected: all that a demo keeps; "
+            f"seen: {path} without {', '.join(missing)}; expected: all that a {kind.kind} keeps; "
             "do: restore it, or begin anew with --fresh"
         )
-    return manifest
+    return plan
 
 
-def _clear(path: Path) -> None:
-    """Remove a demo's own files, and nothing else."""
+def _clear(path: Path, kind: type[Plan]) -> None:
+    """Remove the run's own files, and nothing else."""
+    own = {*_OWN, f"{kind.verb}.json"}
     for item in path.iterdir():
-        if item.name == _LOCK or (item.name not in _OWN and not item.name.startswith(_JOURNAL)):
+        if item.name not in own and not item.name.startswith(_JOURNAL):
             continue
         if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
@@ -215,12 +194,12 @@ def _write(file: Path, content: bytes) -> None:
     part.replace(file)
 
 
-def _toml(home: Home, url: str) -> str:
+def _toml(home: Home[P], url: str) -> str:
     websocket = url.replace("http", "ws", 1)
     text = json.dumps  # a JSON string is a TOML string
     return f"""\
-# Written by `holdfast demo` at each start; the node is started with it.
-deployment = "{DEPLOYMENT}"
+# Written by `holdfast {home.plan.verb}` at each start; the node is started with it.
+deployment = "{home.plan.verb}"
 database_url = {text(f"sqlite:///{home.journal}")}
 log_level = "info"
 
@@ -234,27 +213,4 @@ rest_url = "{url}"
 stream_url = "{websocket}/stream"
 ws_api_url = "{websocket}/ws-api/v3"
 
-[account.limits]
-max_orders_per_minute = 240
-
-[[bots]]
-name = "trend"
-strategy = "sma_cross"
-symbols = ["BTC/USDT"]
-timeframe = "1s"
-params = {{ fast = 2, slow = 3, quantity = "0.003" }}
-limits = {{ max_orders_per_minute = 120, max_position_notional = "2500" }}
-
-[[bots]]
-name = "grid"
-strategy = "grid"
-symbols = ["ETH/USDT"]
-timeframe = "1s"
-limits = {{ max_orders_per_minute = 120, max_position_notional = "2500" }}
-
-[bots.params]
-low = "{home.manifest.grid_low}"
-high = "{home.manifest.grid_high}"
-cells = 16
-unit = "0.04"
-"""
+{home.plan.bots()}"""

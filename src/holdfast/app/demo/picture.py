@@ -71,7 +71,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     elapsed_s: float
     url: str
-    seed: int
+    verb: str
+    market: str
     sentence: str
     mood: Mood
     reporting: str
@@ -103,7 +104,8 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     elapsed_s: float
     url: str
-    seed: int
+    verb: str
+    market: str
     marks: dict[str, Decimal]
     price_age_s: float | None
     series: Sequence[float]
@@ -132,7 +134,8 @@ def draw(replica: Replica, at: Moment) -> Picture:
     return Picture(
         elapsed_s=at.elapsed_s,
         url=at.url,
-        seed=at.seed,
+        verb=at.verb,
+        market=at.market,
         sentence=sentence,
         mood=mood,
         reporting=state.reporting,

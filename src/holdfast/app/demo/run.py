@@ -17,15 +17,18 @@ import msgspec
 
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.checker import Checker
-from holdfast.app.demo.control import ENDING, Control
-from holdfast.app.demo.home import ACCOUNT, Home, open_home
+from holdfast.app.demo.control import Control
+from holdfast.app.demo.home import ACCOUNT, Home, P, open_home
 from holdfast.app.demo.picture import Moment, Picture, draw
+from holdfast.app.demo.plan import Plan
 from holdfast.app.demo.prices import Prices
 from holdfast.app.demo.processes import Child
 from holdfast.app.demo.replica import Replica
-from holdfast.app.demo.site import SYMBOLS, Site, running_site
+from holdfast.app.demo.site import Site, running_site
 from holdfast.app.demo.summary import Summary, gaps_of, sentences
+from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError, CorruptionError
+from holdfast.ledger.state import AccountState
 from holdfast.telemetry.log import configure
 
 POLL_S = 0.1
@@ -43,16 +46,14 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a user may choose.
 
     Attributes:
-        directory: the demo's folder.
-        fresh: throw away what an earlier demo left there.
-        seed: of the market; None keeps the folder's.
+        directory: the folder of the run.
+        fresh: throw away what an earlier one left there.
         duration_s: how long to trade; None is until somebody ends it.
         kill_every_s: kill the leader so often; None never does.
     """
 
     directory: Path
     fresh: bool = False
-    seed: int | None = None
     duration_s: float | None = None
     kill_every_s: float | None = None
 
@@ -67,7 +68,7 @@ class Demo:
     def __init__(
         self,
         wanted: Wanted,
-        home: Home,
+        home: Home[Plan],
         replica: Replica,
         site: Site,
         *,
@@ -81,7 +82,7 @@ class Demo:
         self._began_ns = time.time_ns() - int((time.monotonic() - began_s) * 1e9)
         self._say = say
         self._replica = replica
-        self._prices = Prices(site.url, SYMBOLS)
+        self._prices = Prices(site.url, home.plan.symbols)
         self._checker = Checker(site.admin, self._replica, home.api_key)
         self._series: deque[float] = deque(maxlen=SERIES_KEPT)
         self._stop = asyncio.Event()
@@ -124,7 +125,8 @@ class Demo:
             Moment(
                 elapsed_s=now_s - self._began_s,
                 url=self._site.url,
-                seed=self._home.manifest.seed,
+                verb=self._home.plan.verb,
+                market=self._home.plan.market,
                 marks=self._prices.by_asset(self._replica.state.reporting),
                 price_age_s=self._prices.age_s,
                 series=list(self._series),
@@ -184,7 +186,7 @@ class Demo:
 
     async def _course(self) -> Audit:
         await self._ready()
-        if self._replica.state.halted == ENDING:
+        if self._replica.state.halted == self.control.ending:
             await asyncio.to_thread(self.control.command, "resume", "")
         try:
             await asyncio.wait_for(self._stop.wait(), self._wanted.duration_s)
@@ -204,7 +206,7 @@ class Demo:
         """Stop entries, wait for what is in doubt, and compare everything for the last time."""
         self.control.wake_leader()
         if not self._replica.state.halted and self._home.journal.exists():
-            await asyncio.to_thread(self.control.command, "halt", ENDING)
+            await asyncio.to_thread(self.control.command, "halt", self.control.ending)
         self._say("ending: no new entries, waiting until nothing is in doubt")
         deadline_s = time.monotonic() + SETTLE_S
         return await self._checker.settle(
@@ -293,22 +295,37 @@ class Demo:
             ghosts=state.counters.ghosts,
             records=state.seq,
             epoch=state.epoch,
-            run=self._home.manifest.runs,
+            run=self._home.plan.runs,
             seconds=round(time.monotonic() - self._began_s, 1),
             reporting=state.reporting,
             settled=last.is_settled,
             findings=last.findings,
             directory=str(self._wanted.directory),
+            market=self._home.plan.market,
+            positions=_positions(state),
         )
+
+
+def _positions(state: AccountState) -> dict[str, Decimal]:
+    """What the bots hold, by symbol; a symbol that none holds is not there."""
+    held: dict[str, Decimal] = {}
+    for bot in state.bots.values():
+        for symbol, position in bot.positions.items():
+            if position.quantity:
+                held[symbol] = held.get(symbol, ZERO) + position.quantity
+    return held
 
 
 Show = Callable[[Demo], Coroutine[Any, Any, None]]
 
 
-async def run_demo(wanted: Wanted, say: Say, show: Show) -> Summary:
-    """Run a demo from start to end.
+async def run_plan(
+    wanted: Wanted, kind: type[P], choose: Callable[[P | None], P], say: Say, show: Show
+) -> Summary:
+    """Run a demo, or another plan, from start to end.
 
     Args:
+        kind, choose: what runs, see `open_home`.
         say: told of what happens, a sentence at a time.
         show: runs beside the demo until cancelled: a screen, keys, signals.
 
@@ -318,8 +335,8 @@ async def run_demo(wanted: Wanted, say: Say, show: Show) -> Summary:
     """
     began_s = time.monotonic()
     with (
-        open_home(wanted.directory, fresh=wanted.fresh, seed=wanted.seed) as home,
-        home.log("demo").open("a", encoding="utf-8") as log,
+        open_home(wanted.directory, kind, choose, fresh=wanted.fresh) as home,
+        home.log(kind.verb).open("a", encoding="utf-8") as log,
     ):
         configure("info", stream=log)
         replica = _caught_up(home)
@@ -333,7 +350,7 @@ async def run_demo(wanted: Wanted, say: Say, show: Show) -> Summary:
                 await asyncio.gather(showing, return_exceptions=True)
 
 
-def _caught_up(home: Home) -> Replica:
+def _caught_up(home: Home[Plan]) -> Replica:
     """A replica at the end of what earlier runs have left."""
     replica = Replica(home.journal, ACCOUNT)
     try:
@@ -341,11 +358,11 @@ def _caught_up(home: Home) -> Replica:
     except CorruptionError as error:
         seen = str(error).partition("; expected: ")[0].removeprefix("seen: ")
         raise ConfigError(
-            f"seen: {seen}; expected: the journal of the last demo in {home.path}; "
+            f"seen: {seen}; expected: the journal of the last {home.plan.kind} in {home.path}; "
             "do: keep it for whoever looks into it, and begin anew with --fresh"
         ) from error
     replica.begin_run()
     return replica
 
 
-__all__ = ["Demo", "Show", "Summary", "Wanted", "run_demo", "sentences"]
+__all__ = ["Demo", "Show", "Summary", "Wanted", "run_plan", "sentences"]

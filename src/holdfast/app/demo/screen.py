@@ -99,8 +99,8 @@ def _rule(title: str, *, ascii_only: bool) -> Rule:
 
 
 def _title(picture: Picture, width: int) -> Text:
-    left = " holdfast demo"
-    middle = f"local exchange, invented market, seed {picture.seed}"
+    left = f" holdfast {picture.verb}"
+    middle = f"local exchange, {picture.market}"
     right = f"{_clock(picture.elapsed_s)} "
     if width > _NARROW + 20:
         middle += f"   {picture.url}"

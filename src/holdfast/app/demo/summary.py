@@ -34,6 +34,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
         final_equity: reporting units; None when a price was missing.
         first_order_ms: from the start of the demo to its first order; None without one.
+        positions: base units that the bots hold, by symbol.
         settled: everything agreed, amounts included, and nothing was under way.
     """
 
@@ -57,6 +58,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     findings: tuple[Finding, ...]
     directory: str
+    market: str
+    positions: dict[str, Decimal]
 
     @property
     def is_green(self) -> bool:
@@ -97,7 +100,7 @@ def sentences(summary: Summary) -> list[str]:
     if not summary.settled and not summary.findings:
         lines.append("  not everything could be compared: something was still under way")
     lines += [f"  {one.kind.value}: {one.what}: {one.detail}" for one in summary.findings]
-    lines.append(f"  all of it is in {summary.directory}; the next demo goes on from there")
+    lines.append(f"  all of it is in {summary.directory}; the next start goes on from there")
     return lines
 
 

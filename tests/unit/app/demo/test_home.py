@@ -5,31 +5,41 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from holdfast.app.demo.home import open_home
+from holdfast.app.demo.home import Home, open_home
+from holdfast.app.demo.plan import DemoPlan, demo_plan
 from holdfast.config import load, resolve
 from holdfast.errors import ConfigError
 
 
+def opened(
+    path: Path, *, fresh: bool, seed: int | None
+) -> AbstractContextManager[Home[DemoPlan]]:
+    """A demo's folder."""
+    return open_home(path, DemoPlan, partial(demo_plan, seed=seed), fresh=fresh)
+
+
 def complete(path: Path) -> None:
     """A folder as a first run leaves it."""
-    with open_home(path, fresh=False, seed=5) as home:
+    with opened(path, fresh=False, seed=5) as home:
         home.exchange_state.mkdir()
         home.keep_keys("a-key", "a-secret")
         home.journal.touch()
-        home.manifest.grid_low, home.manifest.grid_high = "3100.5", "3200"
-        home.manifest.port = 4321
+        home.plan.grid_low, home.plan.grid_high = "3100.5", "3200"
+        home.plan.port = 4321
         home.save()
 
 
 def test_a_second_start_finds_everything_again(tmp_path: Path) -> None:
     complete(tmp_path / "demo")
-    with open_home(tmp_path / "demo", fresh=False, seed=None) as home:
-        assert home.is_complete
-        assert (home.manifest.seed, home.api_key) == (5, "a-key")
+    with opened(tmp_path / "demo", fresh=False, seed=None) as home:
+        assert home.plan.is_complete
+        assert (home.plan.seed, home.api_key) == (5, "a-key")
         assert home.journal.exists()
 
 
@@ -42,7 +52,7 @@ def test_the_keys_are_for_this_user_s_eyes_only(tmp_path: Path) -> None:
 def test_the_node_can_read_the_configuration_whatever_the_folder_is_called(tmp_path: Path) -> None:
     path = tmp_path / 'a "strange" näme'
     complete(path)
-    with open_home(path, fresh=False, seed=None) as home:
+    with opened(path, fresh=False, seed=None) as home:
         home.write_config("http://127.0.0.1:4321")
         config = load(home.config, {})
     assert config.account.venue.stream_url == "ws://127.0.0.1:4321/stream"
@@ -55,36 +65,36 @@ def test_the_node_can_read_the_configuration_whatever_the_folder_is_called(tmp_p
 def test_fresh_throws_away_the_demo_s_own_files_and_nothing_else(tmp_path: Path) -> None:
     complete(tmp_path / "demo")
     (tmp_path / "demo" / "notes.txt").write_text("mine")
-    with open_home(tmp_path / "demo", fresh=True, seed=None) as home:
-        assert not home.is_complete
+    with opened(tmp_path / "demo", fresh=True, seed=None) as home:
+        assert not home.plan.is_complete
         assert not home.journal.exists()
         assert (home.path / "notes.txt").read_text() == "mine"
 
 
 def test_a_first_start_that_was_cut_short_begins_anew(tmp_path: Path) -> None:
-    with open_home(tmp_path / "demo", fresh=False, seed=None) as home:
+    with opened(tmp_path / "demo", fresh=False, seed=None) as home:
         home.exchange_state.mkdir()
         (home.exchange_state / "exchange.log").write_text("an account without keys")
         home.keep_keys("a-key", "a-secret")
-    with open_home(tmp_path / "demo", fresh=False, seed=None) as home:
-        assert not home.is_complete
+    with opened(tmp_path / "demo", fresh=False, seed=None) as home:
+        assert not home.plan.is_complete
         assert not home.exchange_state.exists()
 
 
 def test_the_exchange_gets_its_port_back_unless_somebody_has_it(tmp_path: Path) -> None:
     complete(tmp_path / "demo")
-    with open_home(tmp_path / "demo", fresh=False, seed=None) as home:
+    with opened(tmp_path / "demo", fresh=False, seed=None) as home:
         with socket.create_server(("127.0.0.1", 0)) as taken:
-            home.manifest.port = taken.getsockname()[1]
+            home.plan.port = taken.getsockname()[1]
             assert home.free_port() == 0
-        assert home.free_port() == home.manifest.port
+        assert home.free_port() == home.plan.port
 
 
 def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     with (
-        open_home(tmp_path / "demo", fresh=False, seed=None),
+        opened(tmp_path / "demo", fresh=False, seed=None),
         pytest.raises(ConfigError, match="in use by another demo"),
-        open_home(tmp_path / "demo", fresh=True, seed=None),
+        opened(tmp_path / "demo", fresh=True, seed=None),
     ):
         pass
 
@@ -92,7 +102,7 @@ def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
 def refused(path: Path, expected: str) -> None:
     with (
         pytest.raises(ConfigError, match=expected) as error,
-        open_home(path, fresh=False, seed=None),
+        opened(path, fresh=False, seed=None),
     ):
         pass
     assert "expected: " in str(error.value)

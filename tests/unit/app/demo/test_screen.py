@@ -53,7 +53,8 @@ def moment(**changes: Any) -> Moment:
     fields: dict[str, Any] = {
         "elapsed_s": 42.4,
         "url": "http://127.0.0.1:8900",
-        "seed": 7,
+        "verb": "demo",
+        "market": "invented market, seed 7",
         "marks": {"BTC": Decimal(1002)},
         "price_age_s": 0.21,
         "series": [1.0, 2.0, 1.5, 3.0],
