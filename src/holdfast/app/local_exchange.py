@@ -147,6 +147,17 @@ def _mirrored(choice: LocalExchange) -> AbstractAsyncContextManager[Mirror]:
     return open_mirror(_endpoints(choice), symbols)
 
 
+async def check_mirror(choice: LocalExchange) -> None:
+    """Ask the exchange to mirror for its symbols, and nothing more.
+
+    Raises:
+        ConfigError: the choice contradicts itself, or it does not list one of them.
+        UnreachableError: it does not answer.
+    """
+    async with _mirrored(choice):
+        pass
+
+
 def _endpoints(choice: LocalExchange) -> Endpoints:
     usual = Endpoints()
     if not choice.mirror_url:

@@ -58,6 +58,18 @@ class Plan(msgspec.Struct, kw_only=True):
         """The account's first balances, by asset."""
         raise NotImplementedError
 
+    @property
+    def assumption(self) -> str:
+        """What is assumed of that market, for people; empty when nothing is."""
+        return ""
+
+    async def check(self) -> None:
+        """Look, before anything starts, whether what it needs from elsewhere is there.
+
+        Raises:
+            ConfigError, UnreachableError: it is not; with what to do.
+        """
+
     def exchange_words(self) -> list[str]:
         """The options that `holdfast exchange serve` gets for this market."""
         raise NotImplementedError

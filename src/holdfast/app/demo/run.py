@@ -302,6 +302,7 @@ class Demo:
             findings=last.findings,
             directory=str(self._wanted.directory),
             market=self._home.plan.market,
+            assumption=self._home.plan.assumption,
             positions=_positions(state),
         )
 
@@ -339,6 +340,7 @@ async def run_plan(
         home.log(kind.verb).open("a", encoding="utf-8") as log,
     ):
         configure("info", stream=log)
+        await home.plan.check()
         replica = _caught_up(home)
         async with running_site(home, say) as site:
             demo = Demo(wanted, home, replica, site, began_s=began_s, say=say)

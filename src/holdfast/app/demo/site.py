@@ -40,6 +40,8 @@ async def running_site(home: Home[Plan], say: Callable[[str], None]) -> AsyncIte
         ConfigError, UnreachableError: one of them did not start; the text says why.
     """
     plan = home.plan
+    if plan.assumption:
+        say(plan.assumption)
     words = [
         "exchange", "serve", "--port", str(home.free_port()), *plan.exchange_words(),
         "--state", str(home.exchange_state),

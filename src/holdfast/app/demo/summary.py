@@ -12,6 +12,7 @@ from math import ceil
 import msgspec
 
 from holdfast.app.demo.audit import Finding
+from holdfast.domain.money import plain
 
 
 class Gaps(msgspec.Struct, frozen=True):
@@ -34,6 +35,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
         final_equity: reporting units; None when a price was missing.
         first_order_ms: from the start of the demo to its first order; None without one.
+        assumption: what was assumed of the market, for people; may be empty.
         positions: base units that the bots hold, by symbol.
         settled: everything agreed, amounts included, and nothing was under way.
     """
@@ -59,6 +61,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     directory: str
     market: str
+    assumption: str
     positions: dict[str, Decimal]
 
     @property
@@ -91,6 +94,9 @@ def sentences(summary: Summary) -> list[str]:
         f"  equity {equity} {summary.reporting} after {summary.seconds:.0f} s",
         f"  journal {summary.records:,} records, epoch {summary.epoch}, run {summary.run}",
     ]
+    if summary.positions:
+        held = (f"{plain(amount)} {symbol}" for symbol, amount in summary.positions.items())
+        lines.append(f"  position {', '.join(held)}")
     if summary.failovers:
         ready, gap = summary.failover_ready_ms, summary.failover_gap_ms
         lines.append(
@@ -100,6 +106,8 @@ def sentences(summary: Summary) -> list[str]:
     if not summary.settled and not summary.findings:
         lines.append("  not everything could be compared: something was still under way")
     lines += [f"  {one.kind.value}: {one.what}: {one.detail}" for one in summary.findings]
+    if summary.assumption:
+        lines.append(f"  {summary.assumption}")
     lines.append(f"  all of it is in {summary.directory}; the next start goes on from there")
     return lines
 

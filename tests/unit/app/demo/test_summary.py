@@ -18,7 +18,8 @@ def summary(**changes: Any) -> Summary:
         "failover_ready_ms": Gaps(), "first_order_ms": 900, "doubts": 0, "ghosts": 0,
         "records": 80, "epoch": 1, "run": 1, "seconds": 6.0, "reporting": "USDT",
         "settled": True, "findings": (), "directory": ".holdfast/demo",
-        "market": "invented market, seed 7", "positions": {"BTC/USDT": Decimal("0.1")},
+        "market": "invented market, seed 7", "assumption": "",
+        "positions": {"BTC/USDT": Decimal("0.1")},
     }  # fmt: skip
     return Summary(**{**fields, **changes})
 
