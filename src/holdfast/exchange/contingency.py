@@ -66,14 +66,14 @@ class Contingencies:
     """All lists of one engine.
 
     Attributes:
-        due: those whose working order was filled, for `release` to bring the others to market; the
-            match under way must end before that.
+        due: those whose working order was filled, each with its market, for `release` to bring the
+            others there; the match under way must end before that.
     """
 
     def __init__(self, desk: Desk) -> None:
         self.last_list_id = -1
         self._desk = desk
-        self.due: deque[tuple[Account, OrderList]] = deque()
+        self.due: deque[tuple[Account, Listing, OrderList]] = deque()
 
     def submit(
         self, account: Account, listing: Listing, ticket: ListTicket, at_ns: int
@@ -157,7 +157,7 @@ class Contingencies:
             sibling = _sibling(account, order_list, order)
             self._conclude(account, listing, order_list, [sibling], at_ns, expiry=_TRIGGER)
         elif order.status is Status.FILLED:
-            self.due.append((account, order_list))
+            self.due.append((account, listing, order_list))
 
     def on_trigger(self, account: Account, listing: Listing, order: Order, at_ns: int) -> None:
         """A stop of a list goes to work: the other of its pair expires before that."""
@@ -177,13 +177,13 @@ class Contingencies:
         others = [other for other in _orders(account, order_list) if other.is_open]
         self._conclude(account, listing, order_list, others, at_ns, expiry=expiry)
 
-    def release(self, listing: Listing, at_ns: int) -> None:
+    def release(self, at_ns: int) -> None:
         """Bring to market what waited for the next filled working order.
 
         What the market does not take then expires, and the other of its pair with it: the real
         exchange does not try again either.
         """
-        account, order_list = self.due.popleft()
+        account, listing, order_list = self.due.popleft()
         orders = _orders(account, order_list)[1:]
         tickets = [_ticket_of(order) for order in orders]
         try:

@@ -350,7 +350,7 @@ class Engine:
         due, triggers = self._lists.due, listing.triggers
         while due or triggers:
             if due:
-                self._lists.release(listing, at_ns)
+                self._lists.release(at_ns)
                 continue
             order = None if listing.last_price is None else triggers.pop_fired(listing.last_price)
             if order is None:

@@ -199,6 +199,28 @@ async def test_what_happened_while_nobody_was_there_breaks_a_pair_at_the_start(
 
 
 @on_loop
+async def test_entries_filled_at_the_start_bring_what_follows_to_their_own_markets(
+    tmp_path: Path,
+) -> None:
+    async with local_exchange(state_dir=tmp_path) as (_, client):
+        for symbol, price, exit_price in (("BTCUSDT", 60_000, 61_000), ("ETHUSDT", 3000, 3100)):
+            # No asks are left, so that the entry rests.
+            buy = {"symbol": symbol, "side": "BUY", "type": "MARKET", "quantity": "20"}
+            await client.admin("POST", "orders", buy)
+            entry = {**OTO, **THEN_SELL, "workingPrice": price, "pendingPrice": exit_price}
+            named = {"symbol": symbol, "listClientOrderId": f"list-{symbol}"}
+            await place(client, "oto", **{**entry, **named})
+    async with aiohttp.ClientSession() as http, restored(tmp_path) as running:
+        again = Client(http, running.url, client.api_key, client.secret)
+        _, is_open = await again.call("GET", "/api/v3/openOrders")
+        assert [(row["symbol"], row["price"], row["status"]) for row in is_open] == [
+            ("BTCUSDT", "61000.00000000", "NEW"), ("ETHUSDT", "3100.00000000", "NEW"),
+        ]
+        balances = await balances_of(again)
+        assert [balances[asset][1] for asset in ("BTC", "ETH")] == ["0.40000000"] * 2
+
+
+@on_loop
 async def test_a_file_from_before_there_were_lists_is_read(tmp_path: Path) -> None:
     async with local_exchange(state_dir=tmp_path) as (_, client):
         await client.order(type="LIMIT", price="50000", quantity="0.01", newClientOrderId="old")
