@@ -76,7 +76,7 @@ OTHER_PORTS = frozenset({
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.
 PURE = (
-    "domain", "ledger", "engine", "exchange.book", "exchange.matching",
+    "domain", "ledger", "engine", "exchange.book", "exchange.contingency", "exchange.matching",
     "lab.bar_venue", "lab.depth", "lab.figures", "lab.payload", "lab.round_trips",
 )  # fmt: skip
 IMPURE_MODULES = frozenset({
