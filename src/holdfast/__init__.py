@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast.app.data import BarTable, load
-    from holdfast.app.research import backtest
+    from holdfast.app.research import backtest, compare
 
 __version__ = "0.1.0"
 
@@ -16,10 +16,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "BarTable": "holdfast.app.data",
     "backtest": "holdfast.app.research",
+    "compare": "holdfast.app.research",
     "load": "holdfast.app.data",
 }
 
-__all__ = ["BarTable", "__version__", "backtest", "load"]
+__all__ = ["BarTable", "__version__", "backtest", "compare", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from holdfast.domain.fill import Fill
@@ -121,3 +122,13 @@ def _fill(bars: BarColumns, number: int, side: Side, quantity: Decimal, price: D
 
 def _mean(values: Sequence[float], last: int, length: int) -> float:
     return sum(values[last - length + 1 : last + 1]) / length
+
+
+def bare_page(folder: Path) -> Path:
+    """A report's page with its two places and nothing else, for machines that have not built it."""
+    page = folder / "report.html"
+    page.write_text(
+        '<title>@@holdfast:title@@</title><script id="runs">"@@holdfast:runs@@"</script>',
+        encoding="utf-8",
+    )
+    return page

@@ -34,6 +34,7 @@ from holdfast.domain.market import BarColumns
 from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import Terms
+from holdfast.lab.comparison import compare
 from holdfast.lab.depth import Depth
 from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Provenance, Result
@@ -43,7 +44,7 @@ from holdfast.strategy.api import Strategy
 from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.parameters import as_json
 
-__all__ = ["Result", "backtest", "create", "fine_instrument"]
+__all__ = ["Result", "backtest", "compare", "create", "fine_instrument"]
 
 _FINE = Decimal("0.00000001")
 

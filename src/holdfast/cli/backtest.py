@@ -9,7 +9,7 @@ import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from holdfast.errors import ConfigError
 if TYPE_CHECKING:
     from holdfast.app.research import Result
 
-_FIGURES = (
+FIGURES = (
     ("final equity", "final_equity", ""),
     ("return", "return_pct", " %"),
     ("buy and hold", "buy_hold_return_pct", " %"),
@@ -75,6 +75,7 @@ def backtest(
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the run for `holdfast compare`.")] = None,
     json: JSON = False,
 ) -> None:
     """Run a strategy over recorded bars, with the engine that trades live.
@@ -99,17 +100,26 @@ def backtest(
         fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
         depth=depth, depth_fallback=depth_fallback, conservative=conservative,
     )  # fmt: skip
-    if report is not None:
-        result.report(report)
-    if fills is not None:
-        write_fills(result, fills)
+    written = _write(result, report, fills, save)
     if json:
         made_of = {"provenance": result.provenance, "terms": result.terms}
         emit({"depth_orders": None, "depth_share_pct": None, **result.stats, **made_of})
         return
     _show(result)
-    for path in filter(None, (report, fills)):
+    for path in written:
         typer.echo(f"written: {path}")
+
+
+def _write(
+    result: Result, report: Path | None, fills: Path | None, save: Path | None
+) -> list[Path]:
+    if report is not None:
+        result.report(report)
+    if fills is not None:
+        write_fills(result, fills)
+    if save is not None:
+        result.save(save)
+    return [path for path in (report, fills, save) if path is not None]
 
 
 def _require_one(symbol: str | None, data: list[Path]) -> None:
@@ -161,13 +171,19 @@ def write_fills(result: Result, path: Path) -> None:
         ) from error
 
 
+def shown(value: Any) -> str:
+    """A figure for people: whole, or with two decimals; a dash where it is undefined."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) else f"{float(value):,.2f}"
+
+
 def _show(result: Result) -> None:
     stats = result.stats
     typer.echo(f"{result.name} on {result.symbol} {result.timeframe}, {len(result.bars):,} bars")
-    for label, name, unit in _FIGURES:
+    for label, name, unit in FIGURES:
         value = stats[name]
-        text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
-        typer.echo(f"  {label:<20} {text:>16}{unit if value is not None else ''}")
+        typer.echo(f"  {label:<20} {shown(value):>16}{unit if value is not None else ''}")
     if result.depth_orders is not None:
         share = stats["depth_share_pct"]
         told = f"{result.depth_orders:,}" + ("" if share is None else f" ({share:.1f} %)")

@@ -44,6 +44,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
     Verb("data", "data:app", "Fetch, import, check and list market data."),
     Verb("backtest", "backtest:backtest", "Run a strategy over recorded bars."),
+    Verb("compare", "compare:compare", "Put saved backtests side by side."),
     Verb("optimize", "optimize:optimize", "Search a strategy's parameters over recorded bars."),
     Verb("strategy", "strategy:app", "Show, begin and check strategies."),
     Verb("bot", "bot:app", "Show the bots of an account, start or stop one."),

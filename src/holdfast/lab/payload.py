@@ -100,6 +100,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     stats: Mapping[str, Any]
     provenance: Provenance
     assumptions: Mapping[str, str]
+    terms: Mapping[str, str]
     grid: Grid
     months: list[Month]
     fills: Fills
@@ -110,13 +111,10 @@ def runs_of(results: Sequence[Result]) -> list[Run]:
     """The page's runs; several share the points that one would have."""
     points = max(GRID_POINTS // len(results), FEWEST_POINTS)
     listed = max(LISTED_FILLS // len(results), FEWEST_POINTS)
-    labels = _labels(results)
-    return [
-        _run(result, label, points, listed) for result, label in zip(results, labels, strict=True)
-    ]
+    return labelled([_run(result, points, listed) for result in results])
 
 
-def _run(result: Result, label: str, points: int, listed: int) -> Run:
+def _run(result: Result, points: int, listed: int) -> Run:
     frame = pl.DataFrame(
         {
             "time": pl.Series(result.close_ns, dtype=pl.Int64),
@@ -135,7 +133,7 @@ def _run(result: Result, label: str, points: int, listed: int) -> Run:
         }
     )
     return Run(
-        label=label,
+        label=result.name,
         name=result.name,
         symbol=result.symbol,
         timeframe=result.timeframe,
@@ -143,6 +141,7 @@ def _run(result: Result, label: str, points: int, listed: int) -> Run:
         stats=result.stats,
         provenance=result.provenance,
         assumptions=result.assumptions,
+        terms=result.terms,
         grid=grid(frame, float(result.cash), points),
         months=months(frame, float(result.cash)),
         fills=_fills(result, listed),
@@ -248,17 +247,25 @@ def _one_or_each(values: list[str]) -> list[str]:
     return values[:1] if len(set(values)) == 1 else values
 
 
-def _labels(results: Sequence[Result]) -> list[str]:
-    """A name for each run that no other has: its strategy, then what sets it apart."""
-    labels = []
-    for number, result in enumerate(results, start=1):
-        same = [other for other in results if other.name == result.name]
-        parts = [result.name]
+def labelled(runs: Sequence[Run]) -> list[Run]:
+    """The runs, each under a name that no other has: its strategy, then what sets it apart."""
+    labels: list[str] = []
+    for number, run in enumerate(runs, start=1):
+        same = [other for other in runs if other.name == run.name]
+        parts = [run.name]
         if len({other.symbol for other in same}) > 1:
-            parts.append(result.symbol)
-        for name, value in result.provenance.params.items():
-            if any(other.provenance.params.get(name) != value for other in same):
+            parts.append(run.symbol)
+        for name, value in _choices(run).items():
+            if any(_choices(other).get(name) != value for other in same):
                 parts.append(f"{name}={value}")
         label = " ".join(parts)
         labels.append(f"{label} #{number}" if label in labels else label)
-    return labels
+    return [
+        msgspec.structs.replace(run, label=label)
+        for run, label in zip(runs, labels, strict=True)
+    ]
+
+
+def _choices(run: Run) -> dict[str, Any]:
+    """What somebody has chosen for it."""
+    return {**run.provenance.params, **run.terms}

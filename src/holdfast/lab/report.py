@@ -49,12 +49,14 @@ def write_report(results: Result | Sequence[Result], path: str | Path) -> Path:
             written.
     """
     chosen = [results] if isinstance(results, Result) else list(results)
-    if not 1 <= len(chosen) <= MOST_RUNS:
-        raise ConfigError(
-            f"seen: {len(chosen)} runs for one report; expected: 1 to {MOST_RUNS}; "
-            "do: choose those to compare"
-        )
-    page = _page(chosen)
+    _require_few(chosen)
+    return write_runs(runs_of(chosen), path)
+
+
+def write_runs(runs: Sequence[Run], path: str | Path) -> Path:
+    """As `write_report`, of runs as the page reads them."""
+    _require_few(runs)
+    page = _page(runs)
     target = Path(path)
     try:
         _replace(target, page)
@@ -66,15 +68,22 @@ def write_report(results: Result | Sequence[Result], path: str | Path) -> Path:
     return target
 
 
-def _page(results: Sequence[Result]) -> str:
-    runs = runs_of(results)
+def _require_few(runs: Sequence[Result] | Sequence[Run]) -> None:
+    if not 1 <= len(runs) <= MOST_RUNS:
+        raise ConfigError(
+            f"seen: {len(runs)} runs for one report; expected: 1 to {MOST_RUNS}; "
+            "do: choose those to compare"
+        )
+
+
+def _page(runs: Sequence[Run]) -> str:
     title = " · ".join(run.label for run in runs)
     if len(runs) == 1:
         title = f"{runs[0].label} · {runs[0].symbol}"
     page = _template()
     head, _, rest = page.partition(_TITLE)
     between, _, tail = rest.partition(_RUNS)
-    return "".join((head, escape(title), between, script_safe(Document(1, runs)), tail))
+    return "".join((head, escape(title), between, script_safe(Document(1, list(runs))), tail))
 
 
 def script_safe(document: Document) -> str:

@@ -161,6 +161,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
         return write_report(self, path)
 
+    def save(self, path: str | Path) -> Path:
+        """Keep this run in a file, to be compared later; see `comparison.save_run`."""
+        from holdfast.lab.comparison import save_run  # noqa: PLC0415
+
+        return save_run(self, path)
+
     def _repr_html_(self) -> str:
         """The figures as a table, which is what a notebook shows of a result."""
         rows = "".join(
