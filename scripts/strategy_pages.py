@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Fill the tables and charts of docs/strategies: `scripts/strategy_pages.py FOLDER_OF_RECORDINGS`.
 
-Every shipped strategy runs over every recording below FOLDER that is named here, with the engine
-that trades live. Only what stands between the marks of a page is replaced. The same recordings give
-the same pages, whatever they say about a strategy.
+Every shipped strategy runs over every recording below FOLDER that is named here, a portfolio over
+several of them at once, with the engine that trades live. Only what stands between the marks of a
+page is replaced. The same recordings give the same pages, whatever they say about a strategy.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import holdfast
 from holdfast.app.strategies import describe
+from holdfast.lab.figures import even_prices
 from holdfast.lab.result import Result
 from holdfast.market.bar_table import BarTable
 from holdfast.strategy.load import SHIPPED, create
@@ -51,10 +52,27 @@ RECORDINGS = (
     Recording("binance-spot-2021-04-05/BTC_USDT-5m.json", "BTC/USDT", "5m"),
     Recording("basana/binance_btcusdt_day_2020.csv", "BTC/USDT", "1d"),
 )
+_ETH_5M = Recording("binance-spot-2021-04-05/ETH_USDT-5m.json", "ETH/USDT", "5m")
+_BTC_1H, _ETH_1H, _SOL_1H, _BTC_5M, _BTC_1D = RECORDINGS
+
+PORTFOLIOS = {
+    "rebalance": (
+        (_BTC_1H, _ETH_1H), (_BTC_1H, _ETH_1H, _SOL_1H), (_BTC_1H,), (_BTC_5M, _ETH_5M), (_BTC_1D,),
+    ),
+}  # fmt: skip
+"""What a strategy of several symbols runs over; every other runs over each recording by itself."""
 
 
-def parameters(name: str, bars: BarTable) -> dict[str, str]:
+def courses(name: str) -> tuple[tuple[Recording, ...], ...]:
+    """The recordings of each of a strategy's runs."""
+    return PORTFOLIOS.get(name) or tuple((one,) for one in RECORDINGS)
+
+
+def parameters(name: str, tables: Sequence[BarTable]) -> dict[str, str]:
     """The shipped defaults, except that as much is at stake as in buying and holding."""
+    bars = tables[0]
+    if name == "rebalance":
+        return {} if len(tables) > 1 else {"weights": f"{bars.symbol}=0.5"}
     columns = bars.columns()
     price = Decimal(repr(columns.close[0]))
     if name == "grid":
@@ -73,15 +91,16 @@ def parameters(name: str, bars: BarTable) -> dict[str, str]:
 
 def main(folder: Path, docs: Path = DOCS, names: Sequence[str] = tuple(SHIPPED)) -> None:
     """Rewrite the results of the pages `names` in `docs`."""
-    tables = [
-        holdfast.load(folder / one.path, symbol=one.symbol, timeframe=one.timeframe)
-        for one in RECORDINGS
-    ]
+    tables = {
+        one: holdfast.load(folder / one.path, symbol=one.symbol, timeframe=one.timeframe)
+        for one in (*RECORDINGS, _ETH_5M)
+    }
     for name in names:
         rows, first = [], None
-        for bars in tables:
-            given = parameters(name, bars)
-            result = holdfast.backtest(create(name, given), bars, cash=CASH, fee_bps=FEE_BPS)
+        for course in courses(name):
+            data = [tables[one] for one in course]
+            given = parameters(name, data)
+            result = holdfast.backtest(create(name, given), data, cash=CASH, fee_bps=FEE_BPS)
             rows.append(_row(result, given))
             first = first or result
         if first is not None:
@@ -123,7 +142,7 @@ def _parameter(name: str, schema: dict[str, Any]) -> str:
 
 def _row(result: Result, given: dict[str, str]) -> str:
     stats = result.stats
-    worst = _drawdown_pct(result.bars.close)
+    worst = _drawdown_pct(even_prices(result.markets))
     cells = [
         f"{result.symbol} {result.timeframe}",
         f"{_day(result.close_ns[0])}, {_day(result.close_ns[-1])}",
@@ -142,7 +161,7 @@ def _row(result: Result, given: dict[str, str]) -> str:
 
 def svg(result: Result, name: str) -> str:
     """Equity of the strategy and of buying and holding, both 100 at the first close."""
-    closes, equity = result.bars.close, result.equity_at_close
+    closes, equity = even_prices(result.markets), result.equity_at_close
     step = max(1, len(closes) // _POINTS)
     at = [*range(0, len(closes) - 1, step), len(closes) - 1]
     lines = {

@@ -6,14 +6,16 @@ Not here: finding or running them (strategy, engine), the laws themselves (strat
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from holdfast.app.data import load
+from holdfast.app.data import BarTable, load
+from holdfast.domain.market import Bar
 from holdfast.errors import ConfigError
 from holdfast.strategy.check import MOST_BARS, Check, check_strategy
 from holdfast.strategy.load import SHIPPED, create, find
@@ -55,16 +57,18 @@ def describe(name: str) -> Description:
 def check(
     name: str,
     parameters: Mapping[str, Any],
-    data: Path | None = None,
+    data: Sequence[Path] = (),
     *,
-    symbol: str | None = None,
+    symbols: Sequence[str] = (),
     timeframe: str | None = None,
 ) -> Check:
     """Try the five laws on a strategy.
 
     Args:
         name: a shipped strategy, or `FILE:Class`.
-        data: a file of candles, of which the first 20,000 are used; None invents a market.
+        data: files of candles, one for each symbol, of which the first 20,000 closes are used;
+            without any a market is invented.
+        symbols: of the files, in their order, where they do not tell; or of the invented market.
 
     Raises:
         ConfigError: strategy, parameters or data cannot be used.
@@ -72,11 +76,32 @@ def check(
     watch = Watch(Path(name.rpartition(":")[0]).name)
     with watch:
         strategy = create(name, parameters)
-    if data is None:
-        return check_strategy(strategy, watch=watch)
-    columns = load(data, symbol=symbol, timeframe=timeframe).columns()
-    bars = [columns.bar(at) for at in range(min(len(columns), MOST_BARS))]
-    return check_strategy(strategy, bars, watch=watch)
+    if not data:
+        return check_strategy(
+            strategy, symbols=symbols, timeframe=timeframe or "1m", watch=watch
+        )
+    if symbols and len(symbols) != len(data):
+        raise ConfigError(
+            f"seen: {len(data)} × --data, {len(symbols)} × --symbol; expected: a symbol for each "
+            "file, in their order, or none where the files tell"
+        )
+    names: Sequence[str | None] = symbols or [None] * len(data)
+    tables = [
+        load(path, symbol=symbol, timeframe=timeframe)
+        for path, symbol in zip(data, names, strict=True)
+    ]
+    begins = max(table.first_ns for table in tables)
+    bars = [bar for table in tables for bar in _first_bars(table, begins)]
+    return check_strategy(
+        strategy, bars, symbols=[table.symbol for table in tables], watch=watch
+    )
+
+
+def _first_bars(table: BarTable, begins_ns: int) -> Iterator[Bar]:
+    """As many as are tried, from where all symbols have some."""
+    columns = table.columns()
+    first = bisect_left(columns.open_ns, begins_ns)
+    return (columns.bar(at) for at in range(first, min(len(columns), first + MOST_BARS)))
 
 
 def begin(name: str, folder: Path) -> tuple[Path, str]:
@@ -125,7 +150,10 @@ class Template(Strategy):
     stop_pct: Annotated[float, Range(0.1, 50)] = 5.0
 
     def setup(self, on: Setup) -> None:
-        """Runs once. Declare indicators; all of them are ready before `decide` is asked."""
+        """Runs once. Declare indicators; all of them are ready before `decide` is asked.
+
+        on.bars("1h") are longer bars, on.bars(symbol="ETH/USDT") another symbol's.
+        """
         self.slow = on.bars().ema(self.period)
         self.fast = on.bars().ema(max(1, self.period // 3))
 
@@ -135,6 +163,9 @@ class Template(Strategy):
         Use nothing but parameters, indicators and `now`: now.bar, now.position, now.equity,
         now.last_exit, now.time_ns. No files, no clock, no state of your own: then a new process
         goes on as if nothing had happened, and live does what the backtest did.
+
+        With several symbols there are now.bars and now.positions too, and a wish for each:
+        {"BTC/USDT": FLAT, "ETH/USDT": KEEP}.
         """
         close = float(now.bar.close)
         if close < self.slow.value:

@@ -82,23 +82,28 @@ def check(
     name: Annotated[str, typer.Argument(help="A shipped strategy, or FILE:Class.")],
     *,
     data: Annotated[
-        Path | None, typer.Option(help="Candles to try it on; otherwise an invented market.")
+        list[Path] | None,
+        typer.Option(help="Candles to try it on, repeat it per symbol; else an invented market."),
     ] = None,
     param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
-        None
-    ),
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="BTC/USDT, the strategy's own first; repeat it for more."),
+    ] = None,
     timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
     json: JSON = False,
 ) -> None:
     """Try the five laws that keep live, backtest and failover the same. Exit code 1: one is broken.
 
     Example: holdfast strategy check my_first.py:MyFirst --data BTC_USDT-1h.feather
+
+    Example: holdfast strategy check pair.py:Pair --symbol BTC/USDT --symbol ETH/USDT
     """
     from holdfast.app.strategies import check as tried  # noqa: PLC0415
     from holdfast.cli.backtest import parameters  # noqa: PLC0415
 
-    found = tried(name, parameters(param or []), data, symbol=symbol, timeframe=timeframe)
+    given = parameters(param or [])
+    found = tried(name, given, data or (), symbols=symbol or (), timeframe=timeframe)
     if json:
         emit({"holds": found.holds, **msgspec.structs.asdict(found)})
     else:

@@ -290,7 +290,7 @@ class Setup:
         if symbol is not None and symbol not in self.symbols:
             raise ValueError(
                 f"seen: on.bars(symbol={symbol!r}); expected: one of the bot's symbols, "
-                f"{', '.join(self.symbols)}"
+                f"{', '.join(self.symbols)}; do: add it to them"
             )
         return BarSeries(self.series.setdefault((symbol or self.symbols[0], bar_s), []))
 

@@ -6,6 +6,9 @@ that are waited for (engine.bot), columns of a backtest (app.backtest).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.domain.timeframe import span_start
 from holdfast.strategy.api import Setup
@@ -44,10 +47,37 @@ class Feed:
                     self.updating = one
                     one.update(closed)
 
+    def state(self) -> list[LongerState]:
+        """The longer bars that have begun; indicators have states of their own."""
+        return [builder.state() for builder in self._builders()]
+
+    def restore(self, states: Sequence[LongerState]) -> None:
+        """Go on from the `state` of a feed of the same declarations."""
+        for builder, state in zip(self._builders(), states, strict=True):
+            builder.restore(state)
+
+    def _builders(self) -> Iterator[Longer]:
+        for series in self._series.values():
+            for builder, _ in series:
+                if builder is not None:
+                    yield builder
+
     @property
     def ready(self) -> bool:
         """Whether every indicator has a value."""
         return all(one.ready for one in self.indicators)
+
+
+class LongerState(NamedTuple):
+    """Of a longer bar that may have begun.
+
+    Attributes:
+        built: what there is of it; None without any.
+        began_ns: where the first bar of all opened; None before any.
+    """
+
+    built: Bar | None
+    began_ns: int | None
 
 
 class Longer:
@@ -60,6 +90,14 @@ class Longer:
         self._bar_s = bar_s
         self._built: Bar | None = None
         self._began_ns: int | None = None
+
+    def state(self) -> LongerState:
+        """What a new process needs to go on."""
+        return LongerState(self._built, self._began_ns)
+
+    def restore(self, state: LongerState) -> None:
+        """Go on from a `state`."""
+        self._built, self._began_ns = state
 
     def take(self, bar: Bar) -> list[Bar]:
         """Take a shorter bar in; the longer ones that are over with it, mostly none."""

@@ -23,6 +23,7 @@ SHIPPED: dict[str, str] = {
     "donchian_breakout": "holdfast.strategy.shipped.donchian_breakout:DonchianBreakout",
     "grid": "holdfast.strategy.shipped.grid:Grid",
     "macd_trend": "holdfast.strategy.shipped.macd_trend:MacdTrend",
+    "rebalance": "holdfast.strategy.shipped.rebalance:Rebalance",
     "rsi_reversion": "holdfast.strategy.shipped.rsi_reversion:RsiReversion",
     "sma_cross": "holdfast.strategy.shipped.sma_cross:SmaCross",
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import main
+from holdfast.strategy.invented import invented
 from tests.unit.app.test_research import table
 
 CHEATER = """
@@ -106,3 +107,38 @@ def test_it_is_tried_on_given_data_with_given_parameters(
     assert main([*words, "--param", "fast=3", "--param", "slow=2"]) == 2
     assert main([*words, "--param", "fast"]) == 2
     assert main(["strategy", "check", "no_such"]) == 2
+
+
+PAIR = """
+from holdfast.strategy import *
+class Mine(Strategy):
+    def setup(self, on):
+        self.other = on.bars("5m", on.symbols[1]).sma(3)
+    def decide(self, now):
+        high = float(now.bars["ETH/USDT"].close) > self.other.value
+        return {"ETH/USDT": Target(weight=0.5) if high else FLAT}
+"""
+
+
+def test_several_symbols_are_tried_on_an_invented_market_or_on_a_file_each(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "pair.py").write_text(PAIR)
+    both = ["--symbol", "BTC/USDT", "--symbol", "ETH/USDT"]
+    words = ["strategy", "check", "pair.py:Mine", "--json"]
+    assert main([*words, *both]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["changes"] > 10
+    files = []
+    for number, symbol in enumerate(("BTC/USDT", "ETH/USDT")):
+        bars = invented(900 + 50 * number, number, symbol=symbol)[50 * number :]
+        rows = [
+            f"{b.open_ns // 10**9},{b.open},{b.high},{b.low},{b.close},{b.volume}" for b in bars
+        ]
+        file = here / f"{number}.csv"
+        file.write_text("\n".join(["time,open,high,low,close,volume", *rows]))
+        files += ["--data", str(file)]
+    assert main([*words, *files, *both, "--timeframe", "1m"]) == 0
+    assert json.loads(capsys.readouterr().out)["bars"] == 900, "from where both have bars"
+    assert main([*words, *files, "--symbol", "BTC/USDT"]) == 2
+    assert "2 × --data, 1 × --symbol" in capsys.readouterr().err

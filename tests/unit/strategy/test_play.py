@@ -8,7 +8,19 @@ import msgspec
 import pytest
 
 from holdfast.domain.market import Bar
-from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Strategy, Target, View, Wish, play
+from holdfast.strategy import (
+    FLAT,
+    KEEP,
+    Level,
+    Percent,
+    Quotes,
+    Setup,
+    Strategy,
+    Target,
+    View,
+    Wish,
+    play,
+)
 from holdfast.strategy.play import Played, bars_of
 from holdfast.strategy.shipped.sma_cross import SmaCross
 
@@ -106,3 +118,54 @@ def test_what_is_no_wish_and_what_is_no_series_is_refused() -> None:
         play(SmaCross())
     bars: tuple[Bar, ...] = bars_of(["1.10"])
     assert tuple(play(Listed(wishes=[FLAT]), bars=bars).bars) == bars
+
+
+class Together(Strategy):
+    """Buys the second symbol with half of everything while the first one rises."""
+
+    def setup(self, on: Setup) -> None:
+        self.slow = on.bars("2m", on.symbols[1]).sma(1)
+
+    def decide(self, now: View) -> Wish:
+        if now.stale:
+            return KEEP
+        rises = now.bars["BTC/USDT"].close > now.bars["BTC/USDT"].open
+        return {
+            "BTC/USDT": Target(quantity=D(1)),
+            "ETH/USDT": Target(weight=0.5) if rises else FLAT,
+        }
+
+
+def test_several_symbols_share_the_cash_and_the_closes() -> None:
+    played = play(
+        Together(), closes={"BTC/USDT": [100, 99, 98, 99, 99, 100], "ETH/USDT": [10] * 6}
+    )
+    assert played.first == 1, "the first two minutes of ETH make a longer bar"
+    flat = [isinstance(wish, dict) and wish["ETH/USDT"] == FLAT for wish in played.wishes]
+    assert flat == [True, True, False, True, False]
+    assert [float(each) for each in played.positions] == [0, 1, 1, 1, 1]
+    assert [float(each) for each in played.positions_in("ETH/USDT")] == [0, 0, 0, 500, 0]
+    assert played.told[-1].worth == 10_000 + 1, "bought at 99"
+
+
+def test_a_symbol_without_a_bar_is_stale_and_trades_nothing() -> None:
+    btc = bars_of([100, 101, 102, 103])
+    eth = bars_of([10, 10, 10, 10], symbol="ETH/USDT")
+    played = play(Together(), bars=[*btc, *eth[:2], eth[3]])
+    assert [wish is KEEP for wish in played.wishes] == [False, True, False]
+    assert played.told[-1].held["ETH/USDT"].quantity == 500
+
+
+def test_a_weight_is_measured_again_outside_its_band() -> None:
+    target = Target(weight=0.5, band=0.1)
+    played = listed(target, closes=[100, 100, 110, 200, 200])
+    assert held(played) == [0, 50, 50, 50, 37.5]
+
+
+def test_with_all_the_cash_in_one_symbol_nothing_is_bought_in_another() -> None:
+    class All(Strategy):
+        def decide(self, now: View) -> Wish:
+            return {symbol: Target(weight=1) for symbol in now.bars}
+
+    played = play(All(), closes={"BTC/USDT": [1, 1, 1], "ETH/USDT": [1, 1, 1]})
+    assert [float(each) for each in played.positions_in("ETH/USDT")] == [0, 0, 0]

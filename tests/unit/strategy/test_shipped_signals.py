@@ -23,6 +23,7 @@ SMALL: dict[str, dict[str, object]] = {
     "dca": {"amount": "50", "every_hours": 1},
     "donchian_breakout": {"entry_bars": 6, "exit_bars": 3},
     "macd_trend": {"fast": 3, "slow": 6, "signal": 3},
+    "rebalance": {"weights": "BTC/USDT=0.5", "band": 0.01},
     "rsi_reversion": {"period": 4, "pause_bars": 3, "take_profit_pct": 3},
     "sma_cross": {"fast": 3, "slow": 7, "quantity": "0.5"},
 }
