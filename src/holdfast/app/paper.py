@@ -37,6 +37,7 @@ class PaperPlan(Plan, kw_only=True):
         cash: quote units at the beginning, text.
         mirror: the exchange whose live market is traded; empty for an invented one.
         seed: of an invented market.
+        latency_ms: by which orders reach the exchange later than they were sent.
         is_open: the account exists.
     """
 
@@ -52,6 +53,7 @@ class PaperPlan(Plan, kw_only=True):
     mirror_url: str = ""
     mirror_stream_url: str = ""
     seed: int = DEFAULT_SEED
+    latency_ms: float = 0.0
     is_open: bool = False
 
     @property
@@ -95,9 +97,10 @@ class PaperPlan(Plan, kw_only=True):
 
     def exchange_words(self) -> list[str]:
         """See `Plan`."""
+        late = ["--latency-ms", str(self.latency_ms)] if self.latency_ms else []
         if not self.mirror:
-            return ["--synthetic", "--seed", str(self.seed)]
-        words = ["--mirror", self.mirror]
+            return ["--synthetic", "--seed", str(self.seed), *late]
+        words = ["--mirror", self.mirror, *late]
         for option, value in (
             ("--mirror-url", self.mirror_url),
             ("--mirror-stream-url", self.mirror_stream_url),
@@ -136,6 +139,7 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     mirror_url: str = ""
     mirror_stream_url: str = ""
     seed: int | None = None
+    latency_ms: float | None = None
 
 
 def paper_plan(kept: PaperPlan | None, given: Given) -> PaperPlan:
@@ -148,6 +152,8 @@ def paper_plan(kept: PaperPlan | None, given: Given) -> PaperPlan:
     plan = _begun(given) if kept is None else _gone_on_with(kept, given)
     plan.mirror_url = given.mirror_url
     plan.mirror_stream_url = given.mirror_stream_url
+    if given.latency_ms is not None:
+        plan.latency_ms = given.latency_ms
     create(plan.strategy, plan.params)
     return plan
 

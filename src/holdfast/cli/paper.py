@@ -37,6 +37,10 @@ def paper(
     seed: Annotated[
         int | None, typer.Option(help="Of an invented market.", show_default=False)
     ] = None,
+    latency_ms: Annotated[
+        float | None,
+        typer.Option(min=0, help="Orders arrive so much later; 0.", show_default=False),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds to trade; otherwise until q or Ctrl-C.")
     ] = None,
@@ -74,6 +78,7 @@ def paper(
         mirror_url=mirror_url,
         mirror_stream_url=mirror_stream_url,
         seed=seed,
+        latency_ms=latency_ms,
     )
     wanted = Wanted(directory=directory, fresh=fresh, duration_s=duration)
     show_run(

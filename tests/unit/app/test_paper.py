@@ -40,6 +40,19 @@ def test_a_second_start_needs_to_be_told_nothing(tmp_path: Path) -> None:
     assert plan.opening == {"USDT": "500"}
 
 
+def test_a_latency_stays_until_another_is_said(tmp_path: Path) -> None:
+    for mirror in ("binance", ""):
+        folder = tmp_path / (mirror or "invented")
+        begin(folder, latency_ms=120.0, mirror=mirror)
+        for given, wanted in (({}, "120.0"), ({"latency_ms": 80.5}, "80.5"), ({}, "80.5")):
+            with opened(folder, **given) as home:
+                words = home.plan.exchange_words()
+                home.save()
+            assert words[words.index("--latency-ms") + 1] == wanted
+        with opened(folder, latency_ms=0.0) as home:
+            assert "--latency-ms" not in home.plan.exchange_words()
+
+
 def test_the_node_is_told_of_the_bot(tmp_path: Path) -> None:
     begin(tmp_path, params={"fast": "3", "slow": "9"}, timeframe="5m")
     with opened(tmp_path) as home:
