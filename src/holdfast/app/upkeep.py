@@ -16,6 +16,7 @@ import msgspec
 from holdfast.app.opening import Stream
 from holdfast.app.watch import Watch
 from holdfast.domain.event import Event, OperatorAsked, Ticked
+from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.reconcile import Reconciler
@@ -29,6 +30,7 @@ TICK_S = 0.1
 CLOCK_S = 5.0
 COMPARE_S = 60.0
 INSTRUMENTS_S = 600.0
+HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
 COMMANDS_S = 0.1
 SNAPSHOT_EVERY = 5000
@@ -109,7 +111,10 @@ class Upkeep:
         """Filters and status change while trading goes on; orders must fit the present ones."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(INSTRUMENTS_S):  # wait_for may swallow a cancel
+                known = self._stream.account.instruments.values()
+                is_halted = any(each.status is not TradingStatus.TRADING for each in known)
+                wait_s = HALTED_S if is_halted else INSTRUMENTS_S
+                async with asyncio.timeout(wait_s):  # wait_for may swallow a cancel
                     await self._suspicion.wait()
             self._suspicion.clear()
             try:

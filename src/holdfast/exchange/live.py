@@ -5,10 +5,16 @@ Not here: where they come from (app.mirror), or what they do to orders (`mirror`
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from holdfast.domain.market import Trade
+from holdfast.errors import UnreachableError
 from holdfast.exchange.core import Exchange
-from holdfast.exchange.flow import LiveEvent, LiveFlow, Past, Refresh, Relay
+from holdfast.exchange.flow import Break, LiveEvent, LiveFlow, Past, Refresh, Relay
 from holdfast.exchange.streams import MarketStreams
+
+FIRST_BOOKS_S: Final = 20.0
 
 
 class LivePump:
@@ -32,11 +38,27 @@ class LivePump:
         self._is_open = False
 
     async def warm_up(self) -> None:
-        """Return when every book is known; what the flow raises before that is raised here."""
-        async for event in self._events:
-            self._apply(event)
-            if all(depth.is_known for depth in self._depths.values()):
-                break
+        """Return when every book is known.
+
+        Raises:
+            UnreachableError: one is not in time.
+        """
+        why = "nothing was told"
+        try:
+            async with asyncio.timeout(FIRST_BOOKS_S):
+                async for event in self._events:
+                    self._apply(event)
+                    if isinstance(event, Break):
+                        why = event.why
+                    if all(depth.is_known for depth in self._depths.values()):
+                        break
+        except TimeoutError as error:
+            unknown = (symbol for symbol, depth in self._depths.items() if not depth.is_known)
+            raise UnreachableError(
+                f"seen: no book of {', '.join(unknown)} within {FIRST_BOOKS_S:.0f} s ({why}); "
+                "expected: a snapshot and the changes after it; do: check the network, and that "
+                "the symbol trades there now"
+            ) from error
         self._is_open = True
 
     async def run(self) -> None:

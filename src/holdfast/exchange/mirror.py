@@ -29,6 +29,9 @@ from holdfast.exchange.waiting_line import WaitingLine
 
 _BUY: Final = Side.BUY
 
+# Who offers what is shown there, nobody knows here.
+_NOBODY: Final[OrderedDict[int, Order]] = OrderedDict()
+
 ASSUMPTION = (
     "Orders here do not move the mirrored market. One that takes walks its book, and takes nothing "
     "twice before the level is told anew. One that rests fills when a trade prints through its "
@@ -55,7 +58,7 @@ class MirroredHalf:
     def levels(self) -> Iterator[Level]:
         """All levels from the best on."""
         for price, quantity in self.quantities():
-            yield _level(self.side, price, quantity)
+            yield Level(price, quantity, _NOBODY)
 
     def quantities(self) -> Iterator[tuple[Decimal, Decimal]]:
         """All levels as price and quantity."""
@@ -68,7 +71,7 @@ class MirroredHalf:
     def at(self, price: Decimal) -> Level | None:
         """The level at `price`, or None."""
         quantity = self.quantity_at(price)
-        return _level(self.side, price, quantity) if quantity else None
+        return Level(price, quantity, _NOBODY) if quantity else None
 
     def add(self, order: Order, price: Decimal) -> None:
         """Let `order` wait behind all that is shown at `price`."""
@@ -92,13 +95,14 @@ class _View:
 
     @property
     def best(self) -> Level | None:
-        return next(self.levels(), None)
+        level = next(self.levels(), None)
+        return level and _held_level(self._half.side, level.price, level.quantity)
 
     def levels(self) -> Iterator[Level]:
         for price, quantity in self._half.quantities():
             left = quantity - self._taken.get(price, ZERO)
             if left > 0:
-                yield _level(self._half.side, price, left)
+                yield Level(price, left, _NOBODY)
 
     def fill(self, level: Level, _order: Order, quantity: Decimal) -> None:
         self._taken[level.price] = self._taken.get(level.price, ZERO) + quantity
@@ -284,8 +288,8 @@ class MirrorEngine(Engine):
         )
 
 
-def _level(side: Side, price: Decimal, quantity: Decimal) -> Level:
-    """A level held by one order of the house."""
+def _held_level(side: Side, price: Decimal, quantity: Decimal) -> Level:
+    """A level with one order of the house on it, to trade against."""
     order = Order(
         account=None,
         sequence=0,

@@ -128,10 +128,17 @@ class StateLog:
         Orders that are open still go on: those that the market has reached meanwhile trade now.
 
         Raises:
+            ConfigError: it has orders of a market that is not offered.
             CorruptionError: the file contradicts itself anywhere but in its last line, which a
                 crash may have cut.
         """
         state, lines = self._load()
+        unlisted = sorted(state.symbols() - exchange.engine.listings.keys())
+        if unlisted:
+            raise ConfigError(
+                f"seen: orders of {', '.join(unlisted)} in {self.path}; expected: markets that "
+                "are offered; do: name them with --symbol as well, or choose another --state"
+            )
         accounts = state.enter(exchange)
         batches = list(state.batches())
         self._fresh.unlink(missing_ok=True)  # an earlier start died over it
@@ -286,6 +293,10 @@ class _State:
         for number, balances in batch.balances.items():
             self._accounts[number].balances = balances
         self._names = batch.names
+
+    def symbols(self) -> set[str]:
+        """The markets of all orders."""
+        return {order.symbol for order in self._orders.values()}
 
     def enter(self, exchange: Exchange) -> list[Account]:
         for account in self._accounts.values():

@@ -13,6 +13,8 @@ import aiohttp
 import pytest
 
 from holdfast.app.mirror import open_mirror
+from holdfast.errors import UnreachableError
+from holdfast.exchange import live
 from holdfast.exchange.server import Running, serve
 from holdfast.venues.binance.endpoints import Endpoints
 from tests.support.exchange import Client, on_loop, open_account
@@ -81,36 +83,39 @@ def plain(ladder: Ladder) -> dict[str, list[tuple[Decimal, Decimal]]]:
     }
 
 
+def endpoints(source: StandIn) -> Endpoints:
+    stream_url = f"{source.url.replace('http', 'ws', 1)}/stream"
+    return Endpoints(rest_url=source.url, stream_url=stream_url)
+
+
 @asynccontextmanager
 async def mirrored(*symbols: str, **options: Any) -> AsyncIterator[Mirrored]:
     """A mirror whose books are known."""
     names = symbols or ("BTC/USDT",)
-    async with stand_in(*(name.replace("/", "") for name in names)) as source:
-        endpoints = Endpoints(
-            rest_url=source.url, stream_url=f"{source.url.replace('http', 'ws', 1)}/stream"
-        )
-        async with open_mirror(endpoints, names) as mirror:
+    async with (
+        stand_in(*(name.replace("/", "") for name in names)) as source,
+        open_mirror(endpoints(source), names) as mirror,
+    ):
+        async def begin() -> None:
+            """A first change of each market, once somebody listens."""
+            await until(lambda: source.is_followed, "a subscription")
+            seen: set[str] = set()
+            while len(seen) < len(names):
+                await source.step()
+                message = source.messages[source.sent - 1]
+                if message.kind == "depthUpdate":
+                    seen.add(message.symbol)
 
-            async def begin() -> None:
-                """A first change of each market, once somebody listens."""
-                await until(lambda: source.is_followed, "a subscription")
-                seen: set[str] = set()
-                while len(seen) < len(names):
-                    await source.step()
-                    message = source.messages[source.sent - 1]
-                    if message.kind == "depthUpdate":
-                        seen.add(message.symbol)
-
-            beginning = asyncio.create_task(begin())
-            async with serve(mirror, now_ns=mirror.now_ns, **options) as running:
-                await beginning
-                account = open_account(running, {"USDT": "10000000", "BTC": "100"})
-                async with aiohttp.ClientSession() as http:
-                    client = Client(
-                        http, running.url, account.api_key, account.secret,
-                        running.desk.exchange.now_ns,
-                    )
-                    yield Mirrored(source, running, client)
+        beginning = asyncio.create_task(begin())
+        async with serve(mirror, now_ns=mirror.now_ns, **options) as running:
+            await beginning
+            account = open_account(running, {"USDT": "10000000", "BTC": "100"})
+            async with aiohttp.ClientSession() as http:
+                client = Client(
+                    http, running.url, account.api_key, account.secret,
+                    running.desk.exchange.now_ns,
+                )
+                yield Mirrored(source, running, client)
 
 
 @on_loop
@@ -354,3 +359,17 @@ async def test_streams_are_parted_after_a_break_so_that_clients_ask_for_what_the
         await world.resynced()
         last = [message.json() async for message in socket][-1]
         assert last["e"] == "serverShutdown"
+
+
+@on_loop
+async def test_an_exchange_that_tells_of_no_book_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(live, "FIRST_BOOKS_S", 0.5)
+    async with (
+        stand_in("BTCUSDT") as source,  # it tells of nothing until it is stepped
+        open_mirror(endpoints(source), ["BTC/USDT"]) as mirror,
+    ):
+        with pytest.raises(UnreachableError, match="no book of BTC/USDT"):
+            async with serve(mirror, now_ns=mirror.now_ns):
+                pass

@@ -8,6 +8,7 @@ import fcntl
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from holdfast.domain.instrument import Instrument
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.exchange.core import Exchange
+from holdfast.exchange.flow import FlowEvent
 from holdfast.exchange.server import kept_state, serve
 from holdfast.exchange.statelog import FILE_NAME, StateLog
 from tests.support.exchange import BTC_USDT, Client, LadderFlow, local_exchange, on_loop
@@ -165,6 +168,28 @@ async def test_a_broken_line_elsewhere_is_refused_with_its_number(tmp_path: Path
     path.write_bytes(b"".join(lines))
     async with restored(tmp_path):
         pass  # and the refusal has let go of the file
+
+
+class BitcoinOnly(LadderFlow):
+    """A market without ether."""
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """One."""
+        return (BTC_USDT,)
+
+    def events(self) -> Iterator[FlowEvent]:
+        """It stands still."""
+        return iter(())
+
+
+@on_loop
+async def test_orders_of_a_market_that_is_not_offered_any_more_are_told(tmp_path: Path) -> None:
+    async with local_exchange(state_dir=tmp_path) as (_, client):
+        await client.order(symbol="ETHUSDT", quantity="0.1")
+    with pytest.raises(ConfigError, match="orders of ETH/USDT"):
+        async with serve(BitcoinOnly(), state_dir=tmp_path):
+            pass
 
 
 @on_loop
