@@ -9,42 +9,55 @@ import math
 import random
 import resource
 from decimal import Decimal
+from functools import cache
 
 from benchmarks.row import Row
 from holdfast.app.backtest import Backtest, Run
 from holdfast.app.research import fine_instrument
-from holdfast.domain.market import BarColumns
+from holdfast.domain.market import BarColumns, exact
 from holdfast.lab.bar_venue import Terms
 from holdfast.strategy import FLAT, Percent, Setup, Strategy, Target, View, Wish
 from holdfast.strategy.shipped.sma_cross import SmaCross
+from holdfast.strategy.wish import OneWish
 
 BARS = 1_000_000
-GUARDED_BARS = 200_000
+LIMITED = "SOL/USDT"
+GUARDED = ("BTC/USDT", "ETH/USDT", LIMITED)
+GUARDED_CLOSES = 100_000
 MINUTE_NS = 60_000_000_000
 CASH = Decimal(10_000_000)
+LONG = Target(quantity=Decimal(1), stop=Percent(0.6), take_profit=Percent(1.2))
 
 
 class Guarded(Strategy):
-    """Long above an average, with a stop and a take-profit; a new episode each hour."""
+    """Long while averages are crossed: with both exits in two symbols, by limits in a third."""
 
     def setup(self, on: Setup) -> None:
-        self.mean = on.bars().sma(30)
+        self.pairs = [(s, on.bars(symbol=s).sma(10), on.bars(symbol=s).sma(30)) for s in on.symbols]
 
     def decide(self, now: View) -> Wish:
-        bar = now.bar
-        if float(bar.close) < self.mean.value:
-            return FLAT
-        hour = str(bar.close_ns // (60 * MINUTE_NS))
-        return Target(
-            quantity=Decimal(1), stop=Percent(0.3), take_profit=Percent(0.5), episode=hour
-        )
+        wishes: dict[str, OneWish] = {}
+        for symbol, fast, slow in self.pairs:
+            if fast.value <= slow.value:
+                wishes[symbol] = FLAT
+            elif symbol == LIMITED:
+                wishes[symbol] = _limited(slow.value // 50 * 50)
+            else:
+                wishes[symbol] = LONG
+        return wishes
+
+
+@cache
+def _limited(price: float) -> Target:
+    return Target(quantity=Decimal(1), limit=exact(price))
 
 
 def run() -> list[Row]:
     """Speed of stepping alone, and the memory of the process that did it."""
-    crossing = _run(SmaCross(quantity=Decimal(1)), BARS)
+    crossing = _run(SmaCross(quantity=Decimal(1)), BARS, "BTC/USDT")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    guarded = _run(Guarded(), GUARDED_BARS)
+    guarded = _run(Guarded(), GUARDED_CLOSES, *GUARDED)
+    guarded_bars = len(GUARDED) * GUARDED_CLOSES
     return [
         Row(
             what=f"sma_cross over {BARS:,} bars, {len(crossing.fills):,} fills",
@@ -54,25 +67,26 @@ def run() -> list[Row]:
         ),
         Row(what="the same: peak memory", unit="MB", measured=peak_mb, at_most=500),
         Row(
-            what=f"stop and take-profit over {GUARDED_BARS:,} bars, {len(guarded.fills):,} fills",
+            what=f"stops, take-profits and limits over {guarded_bars:,} bars of {len(GUARDED)} "
+            f"symbols, {len(guarded.fills):,} fills, {guarded.orders:,} orders",
             unit="bars/s",
-            measured=GUARDED_BARS / guarded.run_s,
+            measured=guarded_bars / guarded.run_s,
             at_least=150_000,
         ),
     ]
 
 
-def _run(strategy: Strategy, bars: int) -> Run:
+def _run(strategy: Strategy, bars: int, *symbols: str) -> Run:
     return Backtest(
         strategy,
-        (columns(bars),),
-        instruments=(fine_instrument("BTC/USDT"),),
+        [columns(bars, symbol, seed) for seed, symbol in enumerate(symbols, start=42)],
+        instruments=[fine_instrument(symbol) for symbol in symbols],
         cash=CASH,
         terms=Terms(),
     ).run()
 
 
-def columns(count: int, seed: int = 42) -> BarColumns:
+def columns(count: int, symbol: str = "BTC/USDT", seed: int = 42) -> BarColumns:
     """A seeded walk; each bar opens where the one before closed."""
     rng, level = random.Random(seed), 0.0
     closes: list[float] = []
@@ -82,7 +96,7 @@ def columns(count: int, seed: int = 42) -> BarColumns:
     opens = [30_000.0, *closes[:-1]]
     pairs = list(zip(opens, closes, strict=True))
     return BarColumns(
-        "BTC/USDT",
+        symbol,
         60,
         [at * MINUTE_NS for at in range(count)],
         opens,

@@ -15,32 +15,34 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.app.express import Express, is_plain
 from holdfast.app.outcomes import facts_of
 from holdfast.app.stepped import SteppedAccount
-from holdfast.app.timeline import NEVER, Market, Timeline
+from holdfast.app.timeline import NEVER, CloseAt, Market, Timeline
 from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
-from holdfast.domain.fact import AnyFact, Armed
+from holdfast.domain.fact import AnyFact, Armed, Filled
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar, BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION, ZERO
-from holdfast.domain.order import IdKind, OrderState
+from holdfast.domain.order import IdKind, OrderState, Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.facts import held_position
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
 from holdfast.lab.depth import Depth
+from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState, LiveOrder
-from holdfast.strategy.api import Exit, Facts, HeldPosition, OpenOrder, Setup, Strategy, View
+from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import remembering
 from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
 
-_BOT = "backtest"
+_BOT, _BUY = "backtest", Side.BUY
 _MONEY = decimal.Context(prec=PRECISION)
 
 
@@ -77,37 +79,6 @@ class Run(msgspec.Struct, frozen=True):
         """With the last positions marked at the last closes, in quote units."""
         worth = (self.held[bars.symbol] * exact(bars.close[-1]) for bars in self.markets)
         return self.cash + sum(worth, start=ZERO)
-
-
-class _CloseAt(View):
-    """The view of one close after the other, without an object for each."""
-
-    __slots__ = ("_markets", "_times_ns", "at")
-
-    def __init__(self, markets: Sequence[Market], times_ns: Sequence[int], facts: Facts) -> None:
-        self._markets = markets
-        self._times_ns = times_ns
-        self._facts = facts
-        self._memory = None
-        self.at = 0
-        self.position = HeldPosition(ZERO, ZERO)
-
-    @property
-    def bar(self) -> Bar:
-        own = self._markets[0]
-        return own.bar(own.newest(self.at))
-
-    @property
-    def bars(self) -> Mapping[str, Bar]:
-        return {market.symbol: market.bar(market.newest(self.at)) for market in self._markets}
-
-    @property
-    def stale(self) -> frozenset[str]:
-        return frozenset(one.symbol for one in self._markets if one.index[self.at] < 0)
-
-    @property
-    def time_ns(self) -> int:
-        return self._times_ns[self.at]
 
 
 class Backtest(SteppedAccount):
@@ -159,7 +130,7 @@ class Backtest(SteppedAccount):
         super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
         self._decide = remembering(strategy)
         self._wish: Wish = KEEP
-        self._view = _CloseAt(self.markets, self.timeline.times_ns, self)
+        self._view = CloseAt(self.markets, self.timeline.times_ns, self)
         self._cash = cash
         self.now_ns = own.open_ns[0]
         self._at = 0
@@ -175,6 +146,9 @@ class Backtest(SteppedAccount):
             deployment=_BOT,
             anchor_ns=own.open_ns[0],
         )
+        self._express = Express(self.engine.account, _BOT, self.markets[0])
+        unbound = limits == UNLIMITED and terms.fee_in == "quote" and not self._is_timed
+        self._may_go_short, self._short = unbound and len(bars) == 1, False
 
     # -- bars --------------------------------------------------------------------------------------
 
@@ -200,7 +174,7 @@ class Backtest(SteppedAccount):
             fill_times=[at for at, _ in made],
             cash=holdings[self._quote],
             held={m.symbol: holdings.get(m.symbol.split("/")[0], ZERO) for m in self.markets},
-            orders=account.counters.attempts,
+            orders=account.counters.attempts + self._express.orders,
             rejected=self._rejected,
             refused=account.counters.refusals,
             ambiguous_bars=sum(market.venue.ambiguous_bars for market in self.markets),
@@ -210,6 +184,7 @@ class Backtest(SteppedAccount):
     def _over_closes(self) -> None:
         """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
         view, decide, first = self._view, self._decide, self.timeline.first
+        self._look_ahead()
         rows = [(m, m.venue, m.index, m.bars.low, m.bars.high) for m in self.markets]
         main = [(one.indicator, one.values) for one in self.timeline.series if one.name == "value"]
         others = [one for one in self.timeline.series if one.name != "value"]
@@ -219,17 +194,18 @@ class Backtest(SteppedAccount):
         for at in range(len(self.timeline.times_ns)):
             for market, venue, index, lows, highs in rows:
                 number = index[at]
-                if number < 0:
-                    continue
-                high = highs[number]
-                rises = high >= venue.rise_to or high >= market.take_at
-                if rises or venue.at_market or lows[number] <= venue.fall_to:
+                if number >= 0 and (
+                    venue.at_market
+                    or highs[number] >= venue.rise_to
+                    or highs[number] >= market.take_at
+                    or lows[number] <= venue.fall_to
+                ):
                     touched.append(market)
-                if feeds:
-                    self._feed.take(market.bar(number))
             if touched:
                 self._trade_in(at, touched)
                 touched.clear()
+            if feeds:
+                self._show(at)
             if at < first or not (warm or self._feed.ready):
                 continue
             warm = True
@@ -244,12 +220,36 @@ class Backtest(SteppedAccount):
                 raise self._broken(at, f"{type(error).__name__}: {error}") from error
             if (wish is KEEP or wish == standing) and not self._restless:
                 continue
-            self._close(at, wish)
+            if not (self._short and self._express.takes(wish, at)):
+                self._close(at, wish)
             if wish is not KEEP:
                 standing = wish
 
+    def _show(self, at: int) -> None:
+        """What cannot be computed over columns is fed."""
+        for market in self.markets:
+            if market.index[at] >= 0:
+                self._feed.take(market.bar(market.index[at]))
+
+    def _fill_short(self, at: int) -> bool:
+        """An order that took the short way meets its open; refused, it takes the engine's."""
+        with decimal.localcontext(_MONEY):
+            fill = self._express.fill(self.markets[0].index[at])
+            if fill is not None:
+                self._fills.append(fill)
+                self._fill_times.append(at)
+                self._seq += 1
+                apply(self.engine.account, self._seq, 0, fill.at_ns, Filled(fill=fill, bot=_BOT))
+        if fill is None:
+            self._close(self._express.at, self._express.give_back())
+            return False
+        self._look_at_position()
+        return True
+
     def _trade_in(self, at: int, touched: Sequence[Market]) -> None:
         """What rests or waits meets the bars: at their open, at the stop, at the take-profit."""
+        if self._express.waiting and self._fill_short(at):
+            return
         self._at = at
         bars = [(m, m.bar(m.index[at])) for m in self.markets if m.index[at] >= 0]
         self.now_ns = bars[0][1].open_ns
@@ -316,6 +316,9 @@ class Backtest(SteppedAccount):
         self.now_ns = self.timeline.times_ns[at]
         late = False
         with decimal.localcontext(_MONEY):
+            decided = self._express.decided(self.timeline.times_ns[self._express.at])
+            if decided is not None:
+                self._commit(decided)
             if self.engine.wake_ns:
                 self.step(Ticked(self.now_ns))
             for market in self.markets:
@@ -339,21 +342,26 @@ class Backtest(SteppedAccount):
         self._restless = bool(
             self.engine.wake_ns or self.bot.refusals or self.bot.due or not self._is_settled(state)
         )
+        busy = self._restless or self.engine.account.live
+        self._short = self._may_go_short and not busy and is_plain(state)
 
     def _is_settled(self, state: BotState) -> bool:
         """Whether no bar can make the engine act that does not change the wish."""
-        resting = {order.armed.leg for order in self.engine.account.live.values()}
+        coming: dict[str, Decimal] = {}
+        for order in self.engine.account.live.values():
+            signed = order.outstanding if order.armed.spec.side is _BUY else -order.outstanding
+            coming[order.armed.leg] = coming.get(order.armed.leg, ZERO) + signed
         for leg in state.legs:
             if leg.target is None:
-                if leg.leg not in resting:
+                if leg.leg not in coming:
                     return False
                 continue
             if leg.trail or leg.band:
                 return False
             symbol = leg.symbol
             target = ZERO if state.spent.get(symbol) == leg.episode else leg.target
-            instrument = self._by_symbol[symbol].venue.instrument
-            if instrument.floor_quantity(abs(target - state.held(symbol))):
+            missing = target - state.held(symbol) - coming.get(leg.leg, ZERO)
+            if self._by_symbol[symbol].venue.instrument.floor_quantity(abs(missing)):
                 return False
         return True
 

@@ -8,15 +8,16 @@ closes. Not here: stepping over them (app.backtest), indicators that can only be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from holdfast.domain.market import NS_PER_S, Bar, BarColumns
+from holdfast.domain.money import ZERO
 from holdfast.lab.bar_venue import BarVenue
 from holdfast.market.bar_table import SCHEMA, BarTable
-from holdfast.strategy.api import Setup
+from holdfast.strategy.api import Facts, HeldPosition, Setup, View
 
 NEVER = float("inf")
 Index = Sequence[int]
@@ -55,6 +56,41 @@ class Market:
         if number != self._made_at:
             self._made, self._made_at = self.bars.bar(number), number
         return self._made
+
+
+class CloseAt(View):
+    """What a strategy sees of one close after the other, without an object for each.
+
+    Attributes:
+        at: the number of the close.
+    """
+
+    __slots__ = ("_markets", "_times_ns", "at")
+
+    def __init__(self, markets: Sequence[Market], times_ns: Sequence[int], facts: Facts) -> None:
+        self._markets = markets
+        self._times_ns = times_ns
+        self._facts = facts
+        self._memory = None
+        self.at = 0
+        self.position = HeldPosition(ZERO, ZERO)
+
+    @property
+    def bar(self) -> Bar:
+        own = self._markets[0]
+        return own.bar(own.newest(self.at))
+
+    @property
+    def bars(self) -> Mapping[str, Bar]:
+        return {market.symbol: market.bar(market.newest(self.at)) for market in self._markets}
+
+    @property
+    def stale(self) -> frozenset[str]:
+        return frozenset(one.symbol for one in self._markets if one.index[self.at] < 0)
+
+    @property
+    def time_ns(self) -> int:
+        return self._times_ns[self.at]
 
 
 class Series(NamedTuple):

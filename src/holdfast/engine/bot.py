@@ -58,6 +58,7 @@ class BotRuntime:
         not_before_ns: no order is handed out before this time, because arming failed.
         ask: calls the strategy; a live process wraps it, to say which bot is deciding.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
+        waits_for_cash: a buy is held back until what is being sold has paid for it.
         taking: symbols whose price has reached the take-profit: the position is being left.
     """
 
@@ -101,6 +102,7 @@ class BotRuntime:
         self.not_before_ns = 0
         self.refusals: dict[str, str] = {}
         self.taking: set[str] = set()
+        self.waits_for_cash = False
         self._stale: frozenset[str] = frozenset()
         self._joining_ns = 0  # the close that bars are waited for, 0 when for none
         self._waits_since_ns = 0  # the first close since the last decision

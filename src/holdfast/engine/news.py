@@ -6,7 +6,7 @@ Lives here: what was handed out for arming and what became of it. Not here: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from holdfast.domain.action import Approved
@@ -55,7 +55,7 @@ class News:
         self._bots = bots
         self._marks = marks
         self._wake_at = wake_at
-        self._concerned: set[str] = set()
+        self._concerned: dict[str, set[str]] = {}
         self._meaning: dict[type, Callable[[Any, int], None]] = {
             Armed: self._is_armed,
             Decided: self._is_decided,
@@ -81,21 +81,28 @@ class News:
         apply(account, event.seq, account.epoch, at_ns, fact)
         self._meaning.get(type(fact), self._concern_all)(fact, at_ns)
 
-    def drain(self) -> list[BotRuntime]:
-        """The bots concerned since the last call, in the order of the account's."""
+    def drain(self) -> list[tuple[BotRuntime, Collection[str]]]:
+        """The bots concerned since the last call, in the order of the account's, and where."""
         if not self._concerned:
             return []
-        concerned, self._concerned = self._concerned, set()
-        return [bot for name, bot in self._bots.items() if name in concerned]
+        concerned, self._concerned = self._concerned, {}
+        return [(bot, concerned[name]) for name, bot in self._bots.items() if name in concerned]
+
+    def _concern(self, name: str, *symbols: str) -> None:
+        """A bot may have to act in these symbols, or in all of its own."""
+        bot = self._bots.get(name)
+        if bot is not None:
+            everywhere = bot.waits_for_cash or not symbols
+            self._concerned.setdefault(name, set()).update(bot.symbols if everywhere else symbols)
 
     def _is_filled(self, fact: Filled, _at_ns: int) -> None:
-        self._concerned.add(fact.bot)
+        self._concern(fact.bot, fact.fill.symbol)
         self._concern_refused()
 
     def _has_moved(self, fact: AttemptMoved | OrderMoved | RejectClosed, _at_ns: int) -> None:
         order = self._account.order(fact.cid)
         if order is not None:
-            self._concerned.add(order.armed.bot)
+            self._concern(order.armed.bot, order.armed.spec.symbol)
         self._concern_refused()
 
     def _is_decided(self, fact: Decided, _at_ns: int) -> None:
@@ -103,7 +110,7 @@ class News:
         if bot is not None:
             bot.deciding = False
             if bot.due or bot.missed or self._has_exits(bot):
-                self._concerned.add(fact.bot)
+                self._concern(fact.bot)
 
     def _has_exits(self, bot: BotRuntime) -> bool:
         """Whether a decision may have changed where its bot leaves."""
@@ -122,7 +129,8 @@ class News:
         """It is kept for people and changes nothing that orders are derived from."""
 
     def _concern_all(self, _fact: AnyFact, _at_ns: int) -> None:
-        self._concerned.update(self._bots)
+        for name in self._bots:
+            self._concern(name)
 
     def _is_armed(self, fact: Armed, at_ns: int) -> None:
         bot = self._bots.get(fact.bot)
@@ -133,13 +141,13 @@ class News:
         self.bot_rates[fact.bot].add(at_ns)
         self.account_rate.add(at_ns)
         if bot.due or bot.missed:
-            self._concerned.add(fact.bot)
+            self._concern(fact.bot)
 
     def _concern_refused(self) -> None:
         """What was refused may pass now: a doubt ended, or cash and room became free."""
         for name, bot in self._bots.items():
             if bot.refusals:
-                self._concerned.add(name)
+                self._concern(name)
 
     def take_failed(self, event: ArmFailed) -> BotRuntime | None:
         """Forget what could not be journaled; the bot whose it was."""

@@ -6,7 +6,7 @@ the same actions; nothing outside the engine is touched. Not here: doing any of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder, Note, RiskRefused
@@ -95,8 +95,9 @@ class Engine:
             return []
         price = (quote.bid + quote.ask) / 2
         self.marks.take(quote.symbol, price)
+        where = (quote.symbol,)
         return self._rederive(
-            bot for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)
+            (bot, where) for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)
         )
 
     def _reaches(self, bot: BotRuntime, symbol: str, price: Decimal) -> bool:
@@ -120,19 +121,34 @@ class Engine:
             )
         except StrategyFault as fault:
             return self._stop_failed(bot, str(fault))
-        return self._act(bot, self._decider.decision(bot, *asked), fresh=True)
+        return self._act(bot, self._decider.decision(bot, *asked), bot.symbols, fresh=True)
 
     # -- from decision to actions ----------------------------------------------------------------
 
-    def _act(self, bot: BotRuntime, decided: Decided | None, *, fresh: bool) -> list[Action]:
-        """Derive what is missing, pass it through the gate, and hand it out."""
+    def _act(
+        self,
+        bot: BotRuntime,
+        decided: Decided | None,
+        symbols: Collection[str],
+        *,
+        fresh: bool,
+    ) -> list[Action]:
+        """Derive what is missing, pass it through the gate, and hand it out.
+
+        Args:
+            symbols: where something may be missing.
+        """
         found = Derivation([], [])
+        new = () if decided is None else [leg.symbol for leg in decided.legs if not leg.since]
         for symbol in bot.symbols:
-            found.add(self._derive(bot, symbol, decided, fresh=fresh))
+            if symbol in symbols and (symbol in new or not self._has_all(bot, symbol)):
+                found.add(self._derive(bot, symbol, decided, fresh=fresh))
         if found.retry_ns:
             self._wake_at(found.retry_ns)
-        if len(bot.symbols) > 1:
+        if found.orders and len(bot.symbols) > 1:
+            wanted = len(found.orders)
             found.orders = payable(found.orders, bot.name, self.account, self.pending)
+            bot.waits_for_cash = len(found.orders) < wanted
         return self._gate(bot, decided, found)
 
     def _derive(
@@ -252,42 +268,48 @@ class Engine:
             return []
         bot.not_before_ns = self.now_ns + backoff_ns(bot.failures)
         self._wake_at(bot.not_before_ns)
-        return self._rederive(b for b in self.bots.values() if b.missed or b.refusals)
+        return self._rederive(
+            _everywhere(b for b in self.bots.values() if b.missed or b.refusals)
+        )
 
     def _wake_at(self, at_ns: int) -> None:
         self.wake_ns = min(self.wake_ns or at_ns, at_ns)
 
-    def _rederive(self, bots: Iterable[BotRuntime]) -> list[Action]:
+    def _rederive(self, news: Iterable[tuple[BotRuntime, Collection[str]]]) -> list[Action]:
         """News may leave an order missing or superfluous; bots with orders on their way wait."""
         actions: list[Action] = []
-        for bot in bots:
+        for bot, symbols in news:
             if bot.name not in self.account.bots:
                 continue
+            where = bot.symbols if bot.missed else symbols
             bot.missed = bot.is_busy
             if bot.missed:
                 continue
             if bot.due and self.account.bots[bot.name].running:
                 actions += self._decide(bot)
-            if not bot.is_busy and not self._has_all(bot):
-                actions += self._act(bot, None, fresh=False)
+            if not bot.is_busy:
+                actions += self._act(bot, None, where, fresh=False)
         return actions
 
-    def _has_all(self, bot: BotRuntime) -> bool:
+    def _has_all(self, bot: BotRuntime, symbol: str) -> bool:
         """Whether nothing can be missing: nothing is under way, and it holds what it wants.
 
         Or so nearly that what is missing makes no order, as after a fee that was taken in base.
         Most news is of that kind, and derivation costs more than this look.
         """
-        if self.account.live or self.pending:
-            return False
         state = self.account.bots[bot.name]
-        if state.exits:
+        if symbol in state.exits:
             return False
+        for order in self.account.live.values():
+            if order.armed.spec.symbol == symbol and order.armed.bot == bot.name:
+                return False
         for leg in state.legs:
+            if leg.symbol != symbol:
+                continue
             if leg.target is None:
                 return False
-            missing = abs(leg.target - state.held(leg.symbol))
-            if missing and not self._is_dust(leg.symbol, missing):
+            missing = abs(leg.target - state.held(symbol))
+            if missing and not self._is_dust(symbol, missing):
                 return False
         return True
 
@@ -311,7 +333,7 @@ class Engine:
                 actions += self._decide(bot)
         if self.wake_ns and self.now_ns >= self.wake_ns:
             self.wake_ns = 0
-            actions += self._rederive(self.bots.values())
+            actions += self._rederive(_everywhere(self.bots.values()))
         return actions
 
     def _stop_failed(self, bot: BotRuntime, why: str) -> list[Action]:
@@ -345,7 +367,7 @@ class Engine:
         """
         self._acting = True
         self._news.drain()
-        return [*self._unreadable(), *self._rederive(self.bots.values())]
+        return [*self._unreadable(), *self._rederive(_everywhere(self.bots.values()))]
 
     def _unreadable(self) -> list[Action]:
         """Bots whose strategy cannot read its memory stop now rather than at their next bar."""
@@ -365,3 +387,8 @@ def _has_exits(decided: Decided, symbol: str) -> bool:
 
 def _tighter(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return min((x for x in (one, other) if x is not None), default=None)
+
+
+def _everywhere(bots: Iterable[BotRuntime]) -> Iterator[tuple[BotRuntime, Collection[str]]]:
+    """Bots that may have to act in any of their symbols."""
+    return ((bot, bot.symbols) for bot in bots)

@@ -259,7 +259,7 @@ class Attentive(Backtest):
 
     def _look_ahead(self) -> None:
         super()._look_ahead()
-        self._restless = True
+        self._restless, self._short = True, False
 
 
 class Moody(Strategy):
@@ -292,6 +292,49 @@ def test_passing_over_bars_changes_nothing(seed: int) -> None:
     assert len(quick.fills) > 10
     assert trades(quick) == trades(slow)
     assert (quick.cash, quick.held) == (slow.cash, slow.held)
+
+
+class Restless(Strategy):
+    """Mostly plain targets, some that the cash does not reach for, some that are not plain."""
+
+    seed: int = 0
+
+    def decide(self, now: View) -> Wish:
+        rng = random.Random(f"{self.seed} {now.bar.close}")
+        if rng.random() < 0.4:
+            return KEEP
+        if rng.random() < 0.02:
+            exits = Target(quantity=D(1), stop=Percent(1), episode=rng.choice(["", "a"]))
+            others = [exits, Target(weight=0.4), Target(quantity=D(1), band=D("0.1"))]
+            return rng.choice(others)
+        # What it is told of itself is among what it decides on.
+        last = now.last_exit
+        told = (now.position.quantity, now.position.average_price, now.equity, now.orders, last)
+        noise = random.Random(f"{self.seed} {now.time_ns} {told}")
+        sizes = ["0", "0.0004", "0.5", "1", "1.2345", "2", "3.3", "40"]
+        plain: list[Wish] = [FLAT, *(Target(quantity=D(size)) for size in sizes)]
+        return noise.choice(plain)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("fee_in", ["quote", "base"])
+def test_the_short_way_changes_nothing(seed: int, fee_in: Any) -> None:
+    """Plain targets do without the engine; money, fills and counts are the same as with it."""
+    bars = walk(600, seed=seed)
+    small = msgspec.structs.replace(BTC, market_max_quantity=D(3))
+    options: dict[str, Any] = {
+        "instruments": (small,),
+        "cash": D(62_000 if seed % 2 else 500_000),
+        "terms": Terms(slippage=D("0.05") if seed % 3 == 0 else D(0), fee_in=fee_in),
+    }
+    short = Backtest(Restless(seed=seed), (bars,), **options)
+    done, whole = short.run(), Attentive(Restless(seed=seed), (bars,), **options).run()
+    assert len(done.fills) > 50
+    assert trades(done) == trades(whole)
+    assert (done.cash, done.held) == (whole.cash, whole.held)
+    counts = (done.orders, done.rejected, done.refused, done.ambiguous_bars)
+    assert counts == (whole.orders, whole.rejected, whole.refused, whole.ambiguous_bars)
+    assert (short.engine.account.counters.attempts < done.orders) == (fee_in == "quote")
 
 
 class AllIn(Strategy):
