@@ -42,6 +42,10 @@ class Comparison(msgspec.Struct, frozen=True):
         """Write all of them as one HTML file that opens offline; see `report.write_report`."""
         return write_runs(self.runs, path)
 
+    def __repr__(self) -> str:
+        """One line: the runs' labels."""
+        return f"Comparison({'; '.join(run.label for run in self.runs)})"
+
     def _repr_html_(self) -> str:
         """The table, which is what a notebook shows."""
         return self.table._repr_html_()

@@ -167,6 +167,12 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
         return save_run(self, path)
 
+    def __repr__(self) -> str:
+        """One line: a run has as many numbers as it has bars."""
+        change = f"{self.figures.return_pct:+.2f} %"
+        where = f"{self.name} on {self.symbol} {self.timeframe}"
+        return f"Result({where}, {len(self.bars):,} bars, {change})"
+
     def _repr_html_(self) -> str:
         """The figures as a table, which is what a notebook shows of a result."""
         rows = "".join(

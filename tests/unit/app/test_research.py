@@ -106,3 +106,5 @@ def test_it_is_the_public_name(tmp_path: Path) -> None:
     result = holdfast.backtest(SmaCross(fast=3, slow=9), loaded)
     assert result.stats["bars"] == 600
     assert "<table>" in result._repr_html_()
+    change = result.stats["return_pct"]
+    assert repr(result) == f"Result(sma_cross on BTC/USDT 1h, 600 bars, {change:+.2f} %)"

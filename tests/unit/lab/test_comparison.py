@@ -50,6 +50,7 @@ def test_the_table_has_every_figure_of_every_run_from_files_and_results_alike(
             name: None if value is None else float(value) for name, value in one.stats.items()
         }
     assert "fast=3" in found._repr_html_()
+    assert repr(found) == f"Comparison({'; '.join(labels)})"
 
 
 def test_one_report_has_them_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
