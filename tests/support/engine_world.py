@@ -34,12 +34,20 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar
-from holdfast.domain.order import AttemptState, OrderState, OrderType, Side, client_order_id
+from holdfast.domain.order import (
+    AttemptState,
+    OrderSpec,
+    OrderState,
+    OrderType,
+    Side,
+    TimeInForce,
+    client_order_id,
+)
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.journal.claims import Claim, claims
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, LiveOrder, from_bytes, to_bytes
+from holdfast.ledger.state import AccountState, LiveOrder, from_bytes, once, to_bytes
 from holdfast.strategy import KEEP, Strategy, View, Wish
 from holdfast.strategy.wish import Returned
 
@@ -58,6 +66,7 @@ BTC = Instrument(
     min_quantity=Decimal("0.001"),
     max_quantity=Decimal(1000),
     min_notional=Decimal(5),
+    takes_lists=True,
 )
 
 
@@ -132,8 +141,10 @@ class World:
         cash: Decimal = Decimal(1_000_000),
         instruments: Iterable[Instrument] = (BTC,),
         prices: dict[str, Decimal] | None = None,
+        lists: bool = False,
     ) -> None:
         self.bots = bots or (bot(),)
+        self.lists = lists
         self.limits = limits
         self.now_ns = START_NS
         self.boot = 1
@@ -149,7 +160,7 @@ class World:
         self._claimed: set[Claim] = set()
         self._ids = 0
         self._performing = False
-        self.engine = Engine(AccountState(), self.bots, limits)
+        self.engine = Engine(AccountState(), self.bots, limits, lists=lists)
         self.engine.resume()
         self.commit(Opened(account="main", deployment="d", generation=1, reporting="USDT"))
         for item in instruments:
@@ -283,7 +294,7 @@ class World:
     def arm(self) -> list[Armed]:
         """The oldest arm becomes durable and is sent."""
         action = self.arming.popleft()
-        armed = [self._armed(order) for order in action.orders]
+        armed = [part for order in action.orders for part in self._armed(order)]
         for attempt in armed:
             self._check_arming(attempt)
         self.unanswered.update((attempt.cid, attempt) for attempt in armed)
@@ -314,25 +325,45 @@ class World:
         assert self.arming[0].orders == ()
         self.arm()
 
-    def _armed(self, approved: Approved) -> Armed:
+    def _armed(self, approved: Approved) -> list[Armed]:
+        specs = approved.order.specs
+        if len(specs) == 1:
+            return [self._armed_part(approved, specs[0])]
+        whole = self._cid(approved, 0)
+        return [self._armed_part(approved, spec, i, whole) for i, spec in enumerate(specs, 1)]
+
+    def _cid(self, approved: Approved, part: int) -> str:
+        order = approved.order
+        return client_order_id(
+            tag="0" * 8,
+            account="main",
+            generation=1,
+            intent_id=order.intent_id,
+            n=order.n,
+            part=part,
+        )
+
+    def _armed_part(
+        self, approved: Approved, spec: OrderSpec, part: int = 0, list_cid: str = ""
+    ) -> Armed:
         order = approved.order
         return Armed(
-            cid=client_order_id(
-                tag="0" * 8, account="main", generation=1, intent_id=order.intent_id, n=order.n
-            ),
+            cid=self._cid(approved, part),
             intent_id=order.intent_id,
             n=order.n,
             bot=order.bot,
             leg=order.leg,
             seq=order.seq,
             decision=order.decision,
-            spec=order.spec,
+            spec=spec,
             boot_id=f"boot-{self.boot}",
             timestamp_ms=self.now_ns // 1_000_000,
             window_ms=1000,
             reserve_asset=approved.reserve_asset,
             reserve=approved.reserve,
             reduces=order.reduces,
+            list_cid=list_cid,
+            part=part,
         )
 
     # -- the venue's answers -----------------------------------------------------------------------
@@ -345,8 +376,14 @@ class World:
         book: bool = True,
         **fee: Any,
     ) -> None:
-        """The venue has the order, `executed` of it at once; market orders end with that."""
+        """The venue has the order, `executed` of it at once; market orders end with that.
+
+        Of a list it has all orders or none; the others are told of apart.
+        """
         attempt = self.unanswered.pop(cid, None) or self.account.live[cid].armed
+        if attempt.list_cid:
+            self._ack_part(attempt, book=book)
+            return
         self._ids += 1
         resting = Resting(attempt, str(self._ids), executed)
         rests = attempt.spec.type is not OrderType.MARKET
@@ -361,6 +398,41 @@ class World:
         )
         fills = (self._fill(resting, executed, **fee),) if executed and book else ()
         self.commit(moved, *fills)
+
+    def _ack_part(self, attempt: Armed, *, book: bool) -> None:
+        """Tell what became of one order of a list, of which the venue has all."""
+        parts = [armed for armed in self.armed if armed.list_cid == attempt.list_cid]
+        for part in parts:
+            if part.cid not in self.venue:
+                self._ids += 1
+                self.venue[part.cid] = Resting(part, str(self._ids))
+        resting = self.venue[attempt.cid]
+        moved = AttemptMoved(
+            cid=attempt.cid,
+            state=AttemptState.ACKED,
+            order_id=resting.order_id,
+            order_state=self._state(resting),
+            executed=resting.executed,
+        )
+        fills = (self._fill(resting, resting.executed),) if resting.executed and book else ()
+        self.commit(moved, *fills)
+
+    def mates(self, cid: str) -> list[str]:
+        """The other orders of its list that the venue has."""
+        of = self.venue[cid].armed.list_cid
+        return [c for c, o in self.venue.items() if of and o.armed.list_cid == of and c != cid]
+
+    def execute(self, cid: str, quantity: Decimal) -> None:
+        """An open order executes at the venue, which ends the others of its list; none is told."""
+        resting = self.venue[cid]
+        resting.executed += quantity
+        resting.open = resting.executed < resting.armed.spec.quantity
+        for mate in self.mates(cid):
+            self.venue[mate].open = False
+
+    def untold(self) -> list[str]:
+        """Orders that the fold believes open and the venue has ended."""
+        return [o.armed.cid for o in self.working() if not self.venue[o.armed.cid].open]
 
     def reject(self, cid: str, *, final: bool) -> None:
         """The venue said no; unless final, it may yet turn out otherwise."""
@@ -387,9 +459,8 @@ class World:
 
     def fill(self, cid: str, quantity: Decimal, **fee: Any) -> None:
         """An open order executes, and the report carries the fill."""
+        self.execute(cid, quantity)
         resting = self.venue[cid]
-        resting.executed += quantity
-        resting.open = resting.executed < resting.armed.spec.quantity
         moved = OrderMoved(cid=cid, state=self._state(resting), executed=resting.executed)
         self.commit(moved, self._fill(resting, quantity, **fee))
 
@@ -435,8 +506,16 @@ class World:
     def end(self, cid: str, state: OrderState = OrderState.CANCELLED) -> None:
         """An open order ends at the venue, and the report says so."""
         resting = self.venue[cid]
-        resting.open = False
+        ended = [self.venue[mate] for mate in self.mates(cid) if self.venue[mate].open]
+        for each in (resting, *ended):
+            each.open = False
         self.commit(OrderMoved(cid=cid, state=state, executed=resting.executed))
+        for each in ended:
+            order = self.account.live.get(each.armed.cid)
+            if order is not None and order.is_working:
+                self.commit(
+                    OrderMoved(cid=each.armed.cid, state=state, executed=each.executed)
+                )
 
     def _state(self, resting: Resting) -> OrderState:
         if resting.executed == resting.armed.spec.quantity:
@@ -478,18 +557,21 @@ class World:
     def settle(self, rounds: int = 50) -> None:
         """Answer everything the way a good day does, until nothing is on its way.
 
-        Market orders fill, limit orders rest, cancels succeed.
+        Orders that must not rest fill, limit orders rest, cancels succeed.
         """
         for _ in range(rounds):
-            if not (self.arming or self.cancelling or self.unanswered):
+            if not (self.arming or self.cancelling or self.unanswered or self.untold()):
                 return
             while self.arming:
                 self.arm()
             while self.cancelling:
                 self.cancel()
+            for cid in self.untold():
+                self.report(cid)
             for cid, attempt in list(self.unanswered.items()):
-                is_market = attempt.spec.type is OrderType.MARKET
-                self.ack(cid, attempt.spec.quantity if is_market else Decimal(0))
+                spec = attempt.spec
+                at_once = spec.type is OrderType.MARKET or spec.time_in_force is TimeInForce.IOC
+                self.ack(cid, spec.quantity if at_once else Decimal(0))
         raise AssertionError(f"still busy after {rounds} rounds: {self.arming}, {self.unanswered}")
 
     # -- a new process -----------------------------------------------------------------------------
@@ -508,7 +590,7 @@ class World:
         self.arming.clear()
         self.cancelling.clear()
         self.unanswered.clear()
-        self.engine = Engine(state, bots, self.limits)
+        self.engine = Engine(state, bots, self.limits, lists=self.lists)
         self.bots = bots
         for bar in self.bars:
             assert self.engine.step(BarClosed(bar, live=False)) == []
@@ -560,12 +642,16 @@ class World:
             ], "a buy while a rejection of the same side is provisional"
             halted = self.account.halted or self.account.bots[order.bot].halted
             assert not halted, "a buy while halted"
-        protects = order.leg.endswith("|stop")
+        protects = order.leg.endswith(("|stop", "|exits"))
         assert protects or self.account.bots[order.bot].running, "an order of a stopped bot"
 
     def _check_arming(self, attempt: Armed) -> None:
         spec = attempt.spec
-        before = [fact for fact in self.armed if fact.intent_id == attempt.intent_id]
+        before = [
+            fact
+            for fact in self.armed
+            if (fact.intent_id, fact.part) == (attempt.intent_id, attempt.part)
+        ]
         assert attempt.n == len(before) + 1, "attempts of an intent are numbered from 1, no gaps"
         for earlier in before:
             order = self.account.order(earlier.cid)
@@ -579,7 +665,7 @@ class World:
             open_sells = sum(
                 (
                     o.outstanding
-                    for o in self.account.orders(spec.symbol)
+                    for o in once(self.account.orders(spec.symbol))
                     if o.armed.spec.side is Side.SELL
                 ),
                 Decimal(0),

@@ -25,9 +25,10 @@ from holdfast.domain.order import (
     client_order_id,
     deployment_tag,
 )
+from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
-from holdfast.execution.desk import Desk, Identity
+from holdfast.execution.desk import Desk
 from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
@@ -42,6 +43,8 @@ from holdfast.venues.port import (
     Answer,
     Balance,
     Cancellation,
+    ListPlacement,
+    ListReport,
     OrderReport,
     Placement,
     Purpose,
@@ -67,8 +70,8 @@ class ScriptedVenue:
         open: what `open_orders` lists.
         trades: what `fills` pages through, in order of trade id.
         cancels: what it was sent; `cancelled` are the ids of the orders that they name.
-        placed: ids of the orders it was sent.
-        on_place, on_cancel: what it answers.
+        placed: ids of the orders it was sent, and `lists` the lists.
+        on_place, on_list, on_cancel: what it answers.
         on_trades: raised instead of listing trades.
         rates: what orders must fit into; None is without bounds.
     """
@@ -81,6 +84,8 @@ class ScriptedVenue:
         self.held: dict[str, Balance] = {}
         self.cancels: list[Cancellation] = []
         self.placed: list[str] = []
+        self.lists: list[ListPlacement] = []
+        self.on_list = Verdict(answer=Answer.UNKNOWN, evidence="scripted")
         self.page = 1000
         self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
         self.on_cancel = Verdict(answer=Answer.ABSENT)
@@ -114,6 +119,16 @@ class ScriptedVenue:
         on_first_byte()
         self.placed.append(placement.cid)
         return await self.on_place(placement)
+
+    async def place_list(
+        self, placement: ListPlacement, on_first_byte: Callable[[], None]
+    ) -> Verdict:
+        on_first_byte()
+        self.lists.append(placement)
+        return self.on_list
+
+    async def order_list(self, _list_cid: str, _purpose: Purpose) -> ListReport | None:
+        return None
 
     async def cancel(self, cancellation: Cancellation) -> Verdict:
         self.cancels.append(cancellation)

@@ -36,9 +36,10 @@ from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import ConfigError, RejectedError, RetryableError
+from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
-from holdfast.execution.desk import Desk, Identity
+from holdfast.execution.desk import Desk
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.reconcile import Reconciler
@@ -55,7 +56,8 @@ from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.market import BinanceMarket
 from holdfast.venues.binance.signing import Key
-from holdfast.venues.port import MoneyMoved, OrderReport, StreamDown, StreamUp
+from holdfast.venues.capability import capability_of
+from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamDown, StreamUp
 
 log = get_logger("app.trader")
 
@@ -79,7 +81,8 @@ class Trader:
         self.venue, self.market = _connect(config)
         self.commands = SqliteCommands(config.journal_path)
         self.bots = [make_bot(bot, watch.asking(i)) for i, bot in enumerate(config.bots)]
-        self.engine = Engine(self.account, self.bots, config.account.limits)
+        lists = capability_of(config.account.venue.kind).order_lists
+        self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
         self._stepping = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -306,10 +309,18 @@ class Trader:
                     log.warning("user stream down", action="stream_down", reason=reason)
                 case OrderReport():
                     await self.books.report(event, "stream")
+                case ListReport():
+                    self._look_after(event)
                 case MoneyMoved():
                     await self.reconciler.moved(event)
                 case _:
                     pass  # balances are compared by the reconciler, at quiet moments
+
+    def _look_after(self, told: ListReport) -> None:
+        """A list is over: what the reports of its orders have not told yet is asked for."""
+        orders = (self.account.live.get(cid) for cid in told.cids)
+        if told.is_over and any(order is not None and order.is_working for order in orders):
+            self.sweep.hurry()
 
     async def follow_market(self, timeframe_s: int) -> None:
         """Step the engine with bars and quotes as they happen."""

@@ -21,6 +21,8 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         leg, seq, decision: where it comes from (see `fact.Armed`).
         reduces: it takes exposure off the bot's position.
         price: what one unit is expected to cost or bring at most, for notional and reservation.
+        mate: the second order of a list, which shares the quantity of the first: where one
+            executes, the venue ends the other. Both are armed or neither. None without a list.
     """
 
     bot: str
@@ -32,6 +34,12 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     spec: OrderSpec
     reduces: bool
     price: Decimal
+    mate: OrderSpec | None = None
+
+    @property
+    def specs(self) -> tuple[OrderSpec, ...]:
+        """Of every order that it is made of: one, or the parts of a list in their order."""
+        return (self.spec,) if self.mate is None else (self.spec, self.mate)
 
 
 class Approved(msgspec.Struct, frozen=True, gc=False):

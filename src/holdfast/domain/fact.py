@@ -143,6 +143,9 @@ class Decided(Fact, frozen=True, tag="decided"):
 class Armed(Fact, frozen=True, tag="armed"):
     """One attempt may be sent from now on, once, with exactly this id and deadline.
 
+    The orders of a list are armed together, share one intent, one deadline and one reservation, and
+    leave in one request.
+
     Attributes:
         cid: client order id.
         intent_id, n: the intent and the number of this attempt at it, from 1.
@@ -154,6 +157,8 @@ class Armed(Fact, frozen=True, tag="armed"):
         reserve_asset, reserve: what is set aside of the free balance until it is resolved.
         server_sample_ms, sample_age_ms: where timestamp_ms was taken from.
         reduces: it takes exposure off; limits on exposure do not bind it.
+        list_cid: client id of the order list that it is a part of; empty when it stands alone.
+        part: its place in that list, from 1; 0 when it stands alone.
     """
 
     cid: str
@@ -172,6 +177,8 @@ class Armed(Fact, frozen=True, tag="armed"):
     server_sample_ms: int = 0
     sample_age_ms: int = 0
     reduces: bool = False
+    list_cid: str = ""
+    part: int = 0
 
 
 class CancelArmed(Fact, frozen=True, tag="cancel_armed"):

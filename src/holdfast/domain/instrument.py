@@ -32,6 +32,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         min_quantity, max_quantity: inclusive bounds of one order, in base units.
         min_notional: smallest price x quantity of one order, in quote units.
         market_max_quantity: as `max_quantity` for market orders; 0 when there is no own bound.
+        takes_lists: the venue takes a pair of orders here of which one ends the other (OCO).
     """
 
     symbol: str
@@ -45,6 +46,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     min_notional: Decimal
     market_max_quantity: Decimal = ZERO
     status: TradingStatus = TradingStatus.TRADING
+    takes_lists: bool = False
 
     def to_text(self) -> str:
         """Canonical JSON, as the journal keeps it."""

@@ -196,7 +196,7 @@ def client_order_id(
         generation: of the journal; restoring a backup bumps it, so that ids never repeat.
         intent_id: the intent (for a cancel: the attempt that it cancels).
         n: the attempt's number within the intent, from 1.
-        part: 0 except in order lists.
+        part: 0 of an order that stands alone and of a list itself, from 1 of a list's orders.
     """
     digest = hashlib.blake2b(
         f"{account}\0{generation}\0{intent_id}\0{n}\0{part}".encode(), digest_size=12

@@ -27,8 +27,9 @@ from holdfast.engine.situation import (
     intents,
     must_wait,
     propose,
+    take_back,
 )
-from holdfast.ledger.state import TAKE_PROFIT, LiveOrder
+from holdfast.ledger.state import TAKE_PROFIT, LiveOrder, once
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY: Final = Side.BUY
@@ -134,11 +135,10 @@ def _exits_give_way(at: Situation, exits: list[LiveOrder], side: Side, found: De
     They lock what they would sell, so they are taken back before anything else is sold. What they
     have executed, or may have, comes first: it decides whether the wish is spent.
     """
-    for order in exits:
-        if not order.is_working:
-            return False
-        if side is _SELL and (at.taking or not order.executed):
-            cancel(at, order, found)
+    if any(not order.is_working for order in exits):
+        return False
+    if side is _SELL:
+        take_back(at, [o for o in exits if at.taking or not o.executed], found)
     return side is _BUY
 
 
@@ -210,7 +210,7 @@ def _sellable(
     for order in mine:
         if order.armed.spec.side is _SELL:
             held -= order.outstanding
-    for order in exits:
+    for order in once(exits):
         free += order.reserve
     for asked in (*(p.order for p in at.pending), *found.orders):
         if asked.spec.side is _SELL:

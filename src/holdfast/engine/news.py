@@ -134,9 +134,12 @@ class News:
 
     def _is_armed(self, fact: Armed, at_ns: int) -> None:
         bot = self._bots.get(fact.bot)
-        if self.pending.pop(fact.intent_id, None) is None or bot is None:
+        if bot is None:
             return
-        bot.pending -= 1
+        if fact.part <= 1:  # the others of a list come with it
+            if self.pending.pop(fact.intent_id, None) is None:
+                return
+            bot.pending -= 1
         bot.failures = 0
         self.bot_rates[fact.bot].add(at_ns)
         self.account_rate.add(at_ns)

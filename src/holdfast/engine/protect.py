@@ -1,7 +1,8 @@
-"""The protective stop: it rests at the venue, follows what is held, and is placed last.
+"""The protective orders: they rest at the venue, follow what is held, and are placed last.
 
-What is sold on purpose comes first, because the stop locks what it would sell; a stop in doubt
-counts as present. Not here: where it stands (ledger.exits), other orders (engine.derive).
+A stop, and where the venue has order lists the take-profit with it, of one quantity. What is sold
+on purpose comes first, because they lock what they would sell; in doubt they count as present. Not
+here: where they stand (ledger.exits), other orders (engine.derive).
 """
 
 from __future__ import annotations
@@ -10,71 +11,106 @@ from decimal import Decimal
 
 from holdfast.domain.fact import Leg
 from holdfast.domain.money import ZERO
-from holdfast.domain.order import OrderSpec, OrderType, Side
+from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
 from holdfast.engine.situation import (
     Derivation,
     Situation,
-    cancel,
     intents,
     must_wait,
     propose,
+    take_back,
 )
-from holdfast.ledger.state import STOP, LiveOrder
+from holdfast.ledger.state import EXITS, STOP, Exits, LiveOrder, once
 
 _SELL = Side.SELL
 TRAIL_STEP = Decimal("0.1")
 """A trailing stop moves when it can rise by this part of its distance: a move is two requests."""
+LIST_GAP = Decimal("0.001")
+"""A take-profit nearer to the market than this is watched: the market may reach it before the list
+comes to the venue, which would refuse the stop together with it."""
 
 
 def protect(
     at: Situation, others: list[LiveOrder], exits: list[LiveOrder], found: Derivation
 ) -> None:
-    """Place, move or take back the stop of a position.
+    """Place, move or take back what protects a position.
 
     Args:
         others, exits: the bot's orders in this symbol; those that protect apart.
     """
     symbol, bot = at.instrument.symbol, at.state
-    if at.taking or symbol in bot.spent or _is_selling(at, exits, found):
+    is_left = at.taking or (symbol in bot.spent and bot.running)
+    if is_left or _is_selling(at, exits, found):
         return
     state = bot.exits.get(symbol)
     if state is None or state.stop is None:
-        for order in exits:
-            if order.is_working:
-                cancel(at, order, found)
+        take_back(at, exits, found)
         return
     leg = next((leg for leg in at.standing.legs if leg.symbol == symbol), None)
     price = _trailed(at, leg, state.stop)
     quantity = at.instrument.floor_quantity(_held(at, others, exits))
-    if any(not order.is_working or order.executed for order in exits):
-        return  # in doubt it counts as present; executed, its fills are on their way
+    if any(not o.is_working or (o.executed and o.armed.spec.price is None) for o in exits):
+        return  # in doubt it counts as present; executed at market, its fills are on their way
     if not exits:
-        _place(at, f"{symbol}|{STOP}", price, quantity, found)
+        _place(at, price, state, quantity, found)
     elif not _are_as_wanted(exits, quantity, price):
-        for order in exits:  # new ones when these are proven gone
-            cancel(at, order, found)
+        take_back(at, exits, found)  # new ones when these are proven gone
 
 
-def _place(at: Situation, leg: str, price: Decimal, quantity: Decimal, found: Derivation) -> None:
+def _place(
+    at: Situation, price: Decimal, state: Exits, quantity: Decimal, found: Derivation
+) -> None:
     """Where the market is through the stop already, it would be refused: sell at once."""
+    symbol = at.instrument.symbol
+    target = state.take_profit if _takes_lists(at, state) else None
+    is_through = at.price <= price
+    leg = f"{symbol}|{STOP if is_through or target is None else EXITS}"
     smallest = at.instrument.smallest_order(price)
     progress = at.progress.get(leg)
     if quantity < smallest or must_wait(
         at, progress if progress is not None and progress.empty else None, found
     ):
         return
-    is_through = at.price <= price
-    stops = []
+    placed = []
     for seq, n, part in intents(at, progress, _SELL, quantity, smallest):
-        spec = OrderSpec(
-            symbol=at.instrument.symbol,
-            side=_SELL,
-            type=OrderType.MARKET if is_through else OrderType.STOP_LOSS,
-            quantity=part,
-            stop_price=None if is_through else price,
-        )
-        stops.append(propose(at, leg, seq, n, spec))
-    found.orders[:0] = stops  # before anything else
+        if is_through:
+            first, mate = _sell(symbol, OrderType.MARKET, part), None
+        elif target is None:
+            first, mate = _sell(symbol, OrderType.STOP_LOSS, part, stop_price=price), None
+        else:
+            first = _sell(symbol, OrderType.LIMIT_MAKER, part, price=target)
+            mate = _sell(symbol, OrderType.STOP_LOSS, part, stop_price=price)
+        placed.append(propose(at, leg, seq, n, first, mate=mate))
+    found.orders[:0] = placed  # before anything else
+
+
+def _takes_lists(at: Situation, state: Exits) -> bool:
+    """Whether stop and take-profit may rest as one list.
+
+    After one that the venue refused the stop rests alone, until the next decision: whatever it was
+    that it did not like, it may not keep the position without a stop twice.
+    """
+    target = state.take_profit
+    if not at.lists or not at.instrument.takes_lists or target is None:
+        return False
+    if at.price >= target * (1 - LIST_GAP):
+        return False
+    progress = at.progress.get(f"{at.instrument.symbol}|{EXITS}")
+    last = at.account.order(progress.cid) if progress is not None else None
+    return last is None or last.state is not AttemptState.REJECTED
+
+
+def _sell(
+    symbol: str,
+    kind: OrderType,
+    quantity: Decimal,
+    *,
+    price: Decimal | None = None,
+    stop_price: Decimal | None = None,
+) -> OrderSpec:
+    return OrderSpec(
+        symbol=symbol, side=_SELL, type=kind, quantity=quantity, price=price, stop_price=stop_price
+    )
 
 
 def _is_selling(at: Situation, exits: list[LiveOrder], found: Derivation) -> bool:
@@ -91,7 +127,7 @@ def _held(at: Situation, others: list[LiveOrder], exits: list[LiveOrder]) -> Dec
     """What there is to protect: the position less what other orders may sell."""
     held = at.state.held(at.instrument.symbol)
     free = at.account.free(at.instrument.base)
-    for order in exits:
+    for order in once(exits):
         free += order.reserve
     for order in others:
         if order.armed.spec.side is _SELL:
@@ -111,8 +147,14 @@ def _trailed(at: Situation, leg: Leg | None, stop: Decimal) -> Decimal:
 
 
 def _are_as_wanted(exits: list[LiveOrder], quantity: Decimal, price: Decimal) -> bool:
-    """Whether together they sell what is held, none of them below where the stop belongs."""
-    specs = [order.armed.spec for order in exits]
-    return sum(spec.quantity for spec in specs) == quantity and all(
-        spec.stop_price is not None and spec.stop_price >= price for spec in specs
+    """Whether together they sell what is held, none of them below where the stop belongs.
+
+    A take-profit whose stop is gone protects nothing: it has begun to execute, or will be told of.
+    """
+    stops = [order.armed for order in exits if order.exit == STOP]
+    lists = {armed.list_cid for armed in stops if armed.list_cid}
+    return (
+        sum(armed.spec.quantity for armed in stops) == quantity
+        and all(o.exit == STOP or o.armed.list_cid in lists for o in exits)
+        and all(a.spec.stop_price is not None and a.spec.stop_price >= price for a in stops)
     )

@@ -18,7 +18,7 @@ from holdfast.domain.limits import Limits
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState, Side
 from holdfast.engine.rate import RateMeter
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, once
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY: Final = Side.BUY
@@ -105,8 +105,11 @@ def _fits_filters(order: Proposed, gate: Gate) -> Why | None:
     if price is None:
         return "price", "no price yet", f"a price of {order.spec.symbol}"
     instrument = gate.account.instruments[order.spec.symbol]
-    fault = instrument.fault(order.spec.quantity, order.spec.price, price)
-    return ("filters", fault, "the venue's filters") if fault else None
+    for spec in order.specs:
+        fault = instrument.fault(spec.quantity, spec.price, price)
+        if fault:
+            return "filters", fault, "the venue's filters"
+    return None
 
 
 def _in_price_band(order: Proposed, gate: Gate) -> Why | None:
@@ -134,7 +137,7 @@ def _holding_covers(order: Proposed, gate: Gate) -> Why | None:
     base = spec.symbol.split("/")[0]
     free = gate.account.free(base) - _pending_reserve(gate, base)
     own = gate.account.bots[order.bot].position(spec.symbol).quantity
-    for live in gate.account.live.values():
+    for live in once(gate.account.live.values()):
         other = live.armed.spec
         if live.armed.bot == order.bot and other.symbol == spec.symbol and other.side is _SELL:
             own -= live.outstanding

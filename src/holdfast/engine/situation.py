@@ -5,7 +5,7 @@ Not here: the rules (engine.derive, engine.protect).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -69,6 +69,7 @@ class Situation(msgspec.Struct):
         split_notional: largest notional of one order that reduces; None when unlimited.
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
         taking: the take-profit was reached: the position is being left.
+        lists: the venue takes order lists.
     """
 
     account: AccountState
@@ -84,6 +85,7 @@ class Situation(msgspec.Struct):
     split_notional: Decimal | None = None
     not_before_ns: int = 0
     taking: bool = False
+    lists: bool = False
 
 
 def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:
@@ -93,6 +95,16 @@ def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:
         found.wait_until(again_ns)
     else:
         found.cancels.append(order.armed.cid)
+
+
+def take_back(at: Situation, orders: Iterable[LiveOrder], found: Derivation) -> None:
+    """Cancel what works of `orders`; of a list its first order, with which the venue ends all."""
+    done: set[str] = set()
+    for order in orders:
+        one = order.armed.list_cid or order.armed.cid
+        if order.is_working and one not in done:
+            done.add(one)
+            cancel(at, order, found)
 
 
 def must_wait(at: Situation, progress: LegProgress | None, found: Derivation) -> bool:
@@ -158,8 +170,10 @@ def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
     return largest
 
 
-def propose(at: Situation, leg: str, seq: int, n: int, spec: OrderSpec) -> Proposed:
-    """An order as the risk gate sees it."""
+def propose(
+    at: Situation, leg: str, seq: int, n: int, spec: OrderSpec, *, mate: OrderSpec | None = None
+) -> Proposed:
+    """An order as the risk gate sees it, or a list of two."""
     price = spec.price
     if price is None:
         price = at.price * MARKET_CUSHION if spec.side is _BUY else at.price
@@ -173,6 +187,7 @@ def propose(at: Situation, leg: str, seq: int, n: int, spec: OrderSpec) -> Propo
         spec=spec,
         reduces=spec.side is _SELL,  # version 1 is long only
         price=price,
+        mate=mate,
     )
 
 

@@ -31,16 +31,29 @@ from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
 from holdfast.engine.risk import Gate, check
 from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable
-from holdfast.ledger.state import AccountState, BotState
+from holdfast.ledger.state import TAKE_PROFIT, AccountState, BotState
 
 
 class Engine:
     """One account's engine: the fold of its journal plus what bars and quotes add to it."""
 
-    def __init__(self, account: AccountState, bots: Iterable[BotRuntime], limits: Limits) -> None:
+    def __init__(
+        self,
+        account: AccountState,
+        bots: Iterable[BotRuntime],
+        limits: Limits,
+        *,
+        lists: bool = False,
+    ) -> None:
+        """Fold and hand out nothing yet; see `resume`.
+
+        Args:
+            lists: the venue takes order lists; stop and take-profit then rest as one.
+        """
         self.account = account
         self.bots = {bot.name: bot for bot in bots}
         self.limits = limits
+        self._lists = lists
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
@@ -175,17 +188,29 @@ class Engine:
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
                 taking=self._is_taking(bot, state, symbol, price)
+                and state.running
                 and (decided is None or _has_exits(decided, symbol)),
+                lists=self._lists,
             ),
             entries=not (self.account.halted or state.halted),
         )
 
     def _is_taking(self, bot: BotRuntime, state: BotState, symbol: str, price: Decimal) -> bool:
-        """Whether the take-profit was reached since the position began, even if for a moment."""
+        """Whether the take-profit was reached since the position began, even if for a moment.
+
+        One that rests at the venue, or may, is reached when it executes; the price is not asked.
+        """
         exits = state.exits.get(symbol)
         if exits is None or exits.take_profit is None:
             bot.taking.discard(symbol)
-        elif price >= exits.take_profit:
+            return False
+        resting = [
+            order
+            for order in self.account.orders(symbol, bot.name)
+            if order.exit == TAKE_PROFIT and order.armed.list_cid
+        ]
+        is_reached = not resting and price >= exits.take_profit
+        if is_reached or any(order.executed for order in resting):
             bot.taking.add(symbol)
         return symbol in bot.taking
 

@@ -80,7 +80,7 @@ class Books:
 
     async def report(self, report: OrderReport, source: str) -> bool:
         """Book a report and the fills it carries; safe to repeat. Whether it is about our order."""
-        owner = self._owner(report.cid)
+        owner = self._owner(report.cid, report)
         if owner is None:
             await self._unknown(report, source)
             return False
@@ -152,10 +152,11 @@ class Books:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _owner(self, cid: str) -> LiveOrder | Armed | None:
+    def _owner(self, cid: str, report: OrderReport | None = None) -> LiveOrder | Armed | None:
         """The attempt that the exchange means by `cid`; only armed when it was forgotten since.
 
-        Some answers about a cancelled order name it by the id of its cancel.
+        Some answers about a cancelled order name it by the id of its cancel, and so every order of
+        a list that was cancelled.
         """
         order = self._account.order(cid)
         if order is not None or not cid or not cid.startswith(self._account.deployment):
@@ -164,9 +165,21 @@ class Books:
         if not isinstance(found, CancelArmed):
             return found
         named = self._find(found.target)
-        if isinstance(named, Armed):
-            return self._account.order(named.cid) or named
-        return None
+        if not isinstance(named, Armed):
+            return None
+        if named.list_cid and report is not None:
+            return self._of_list(named, report)
+        return self._account.order(named.cid) or named
+
+    def _of_list(self, named: Armed, report: OrderReport) -> LiveOrder | Armed:
+        """Which order of the list that `named` is of a report is about; each has its own price."""
+        known = (*self._account.live.values(), *self._account.recent.values())
+        parts = [order for order in known if order.armed.list_cid == named.list_cid]
+        for order in parts:
+            if order.order_id and order.order_id == report.order_id:
+                return order
+        alike = (order for order in parts if order.armed.spec.price == report.price)
+        return next(alike, named)
 
     async def _book(self, order: LiveOrder, report: OrderReport, source: str) -> None:
         fresh = tuple(

@@ -1,4 +1,4 @@
-"""The desk: from an approved order to a classified answer, and nothing else sends orders.
+"""The desk: from an approved order, or list, to a classified answer; nothing else sends orders.
 
 Read `carry` from top to bottom: arm (durable), send once, classify with default unknown. Not here:
 settling what is in doubt (resolve).
@@ -16,9 +16,10 @@ import msgspec
 from holdfast.domain.action import Approved, Arm, CancelOrder
 from holdfast.domain.event import ArmFailed
 from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CancelArmed
-from holdfast.domain.order import AttemptState, IdKind, client_order_id
+from holdfast.domain.order import AttemptState
 from holdfast.errors import FencedError, RejectedError, RetryableError
 from holdfast.execution import points
+from holdfast.execution.attempts import Attempts, Identity, Request, send
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.points import Reach, pass_by
@@ -31,7 +32,6 @@ from holdfast.venues.port import (
     Answer,
     Cancellation,
     OrderReport,
-    Placement,
     Purpose,
     Venue,
     Verdict,
@@ -66,15 +66,6 @@ async def ask(venue: Venue, symbol: str, cid: str, order_id: str = "") -> OrderR
     return msgspec.structs.replace(report, cid=cid) if report is not None else None
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """Who arms: what client order ids are made of, and whose word NOT_SENT is."""
-
-    tag: str
-    account: str
-    generation: int
-    boot_id: str
-
-
 class Desk:
     """Sends orders and cancels of one account.
 
@@ -98,7 +89,7 @@ class Desk:
         reach: Reach = pass_by,
     ) -> None:
         self._account = account
-        self._identity = identity
+        self._attempts = Attempts(identity, clock)
         self._venue = venue
         self._recorder = recorder
         self._books = books
@@ -120,7 +111,8 @@ class Desk:
 
     async def _arm(self, action: Arm) -> None:
         orders, why = self._sendable(action)
-        armed = tuple(self._armed(order) for order in orders)
+        requests = [self._attempts.of(order) for order in orders]
+        armed = tuple(attempt for request in requests for attempt in request)
         fixed_ns = self._mono_ns()  # the deadline of every attempt runs from here
         if why:
             self._failed(action, action.orders[len(orders) :], why, stands=True)
@@ -131,10 +123,10 @@ class Desk:
             self._unsent -= len(armed)
             return
         self._reach(points.ARMED)
-        for attempt in armed[1:]:
-            self._start(self._send(attempt, fixed_ns))
-        if armed:  # mostly the only one: it goes in this task, a turn of the loop earlier
-            await self._send(armed[0], fixed_ns)
+        for request in requests[1:]:
+            self._start(self._send(request, fixed_ns))
+        if requests:  # mostly the only one: it goes in this task, a turn of the loop earlier
+            await self._send(requests[0], fixed_ns)
 
     async def _journaled(
         self, action: Arm, orders: tuple[Approved, ...], armed: tuple[Armed, ...]
@@ -154,25 +146,19 @@ class Desk:
             return False
         return True
 
-    async def _send(self, attempt: Armed, fixed_ns: int) -> None:
-        """Send one armed attempt once and record what its answer proves."""
-        self._unsent -= 1  # nothing is awaited before the venue counts it
+    async def _send(self, request: Request, fixed_ns: int) -> None:
+        """Send one armed request once and record what its answer proves."""
+        self._unsent -= len(request)  # nothing is awaited before the venue counts it
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6
         if self._closing:
-            await self._not_sent(attempt, "this node is stopping")
+            await self._not_sent(request, "this node is stopping")
             return
-        if spent_ms > attempt.window_ms / 2:
+        window_ms = request[0].window_ms
+        if spent_ms > window_ms / 2:
             # A store that stalled must not put the whole market in doubt.
-            late = f"{spent_ms:.0f} ms of the window of {attempt.window_ms} ms went by unsent"
-            await self._not_sent(attempt, late)
+            late = f"{spent_ms:.0f} ms of the window of {window_ms} ms went by unsent"
+            await self._not_sent(request, late)
             return
-        placement = Placement(
-            attempt.cid,
-            attempt.spec,
-            attempt.timestamp_ms,
-            attempt.window_ms,
-            Purpose.REDUCE if attempt.reduces else Purpose.ENTER,
-        )
         left = asyncio.Event()
 
         def first_byte() -> None:
@@ -181,32 +167,38 @@ class Desk:
 
         self._reach(points.SENDING)
         try:
-            verdict = await self._venue.place(placement, first_byte)
+            verdict = await send(self._venue, request, first_byte)
         except Exception as error:  # the port promises not to raise; whatever it was, nobody knows
-            log.exception("sending raised", action="send_raised", cid=attempt.cid)
+            log.exception("sending raised", action="send_raised", cid=request[0].cid)
             verdict = Verdict(answer=Answer.UNKNOWN, code=type(error).__name__, evidence=str(error))
         self._reach(points.REPLIED)
-        await self._classify(attempt, verdict, byte_left=left.is_set())
+        await self._classify(request, verdict, byte_left=left.is_set())
         self._reach(points.ACKED)
 
-    async def _classify(self, attempt: Armed, verdict: Verdict, *, byte_left: bool) -> None:
-        """Only a report acknowledges, only the allow-list rejects; all else is in doubt."""
+    async def _classify(self, request: Request, verdict: Verdict, *, byte_left: bool) -> None:
+        """Only a report acknowledges, only the allow-list rejects; all else is in doubt.
+
+        A list is taken whole or not at all, so what is said of it is said of each of its orders.
+        """
         if verdict.answer is Answer.ACKED and verdict.report is not None:
-            await self._books.report(verdict.report, "reply")
+            for report in verdict.reports:
+                await self._books.report(report, "reply")
             return
         state = _STATE_OF.get(verdict.answer, AttemptState.IN_DOUBT)
         if state is AttemptState.NOT_SENT and byte_left:
             state = AttemptState.IN_DOUBT  # the hook fired: the word of the transport is not enough
-        await self._books.move(
-            AttemptMoved(
-                cid=attempt.cid,
-                state=state,
-                final=verdict.final,
-                code=verdict.code,
-                evidence=verdict.evidence,
-                server_ms=self._clock.earliest_ms(),
+        server_ms = self._clock.earliest_ms()
+        for attempt in request:
+            await self._books.move(
+                AttemptMoved(
+                    cid=attempt.cid,
+                    state=state,
+                    final=verdict.final,
+                    code=verdict.code,
+                    evidence=verdict.evidence,
+                    server_ms=server_ms,
+                )
             )
-        )
 
     def _sendable(self, action: Arm) -> tuple[tuple[Approved, ...], str]:
         """The orders that may be armed now, from the first on, and why the others may not."""
@@ -227,43 +219,17 @@ class Desk:
 
         When so many never fit at once they go in parts: the engine hands the rest out again.
         """
-        count = len(action.orders)
-        while count > 1 and self._venue.delay_s(purpose, count) == math.inf:
+        sizes = [len(approved.order.specs) for approved in action.orders]
+        count = len(sizes)
+        while count > 1 and self._venue.delay_s(purpose, sum(sizes[:count])) == math.inf:
             count //= 2
-        wait_s = self._venue.delay_s(purpose, count + self._unsent)
+        wait_s = self._venue.delay_s(purpose, sum(sizes[:count]) + self._unsent)
         if wait_s > 0:
             return (), f"the rate budget is used up for {wait_s:.1f} s"
         if count < len(action.orders):
             why = f"the rate budget never has room for {len(action.orders)} orders at once"
             return action.orders[:count], why
         return action.orders, ""
-
-    def _armed(self, approved: Approved) -> Armed:
-        order, who = approved.order, self._identity
-        return Armed(
-            cid=client_order_id(
-                tag=who.tag,
-                account=who.account,
-                generation=who.generation,
-                intent_id=order.intent_id,
-                n=order.n,
-            ),
-            intent_id=order.intent_id,
-            n=order.n,
-            bot=order.bot,
-            leg=order.leg,
-            seq=order.seq,
-            decision=order.decision,
-            spec=order.spec,
-            boot_id=who.boot_id,
-            timestamp_ms=self._clock.earliest_ms(),
-            window_ms=self._clock.window_ms(),
-            reserve_asset=approved.reserve_asset,
-            reserve=approved.reserve,
-            server_sample_ms=self._clock.sample_ms,
-            sample_age_ms=int(self._clock.age_s * 1000),
-            reduces=order.reduces,
-        )
 
     async def _withdraw(
         self,
@@ -274,15 +240,15 @@ class Desk:
     ) -> None:
         """The commit's outcome came too late to send; what is in the stream becomes NOT_SENT."""
         if error.committed:
-            for attempt in armed:
-                await self._not_sent(attempt, str(error))
+            await self._not_sent(armed, str(error))
         elif error.committed is False:
             self._failed(action, orders, str(error))
 
-    async def _not_sent(self, attempt: Armed, why: str) -> None:
-        await self._books.move(
-            AttemptMoved(cid=attempt.cid, state=AttemptState.NOT_SENT, evidence=why)
-        )
+    async def _not_sent(self, attempts: tuple[Armed, ...], why: str) -> None:
+        for attempt in attempts:
+            await self._books.move(
+                AttemptMoved(cid=attempt.cid, state=AttemptState.NOT_SENT, evidence=why)
+            )
 
     def _failed(
         self, action: Arm, orders: tuple[Approved, ...], why: str, *, stands: bool = False
@@ -319,7 +285,8 @@ class Desk:
         await budget(self._venue, Purpose.CANCEL)
         order = self._account.order(target.cid)
         n = (order.cancels if order else 0) + 1
-        return await self._carry(self._cancel_armed(target, target.cid, n, barrier=barrier), target)
+        armed = self._attempts.cancel(target, target.cid, n, barrier=barrier)
+        return await self._carry(armed, target)
 
     async def cancel_stray(self, stray: Stray) -> Verdict:
         """As `cancel_once`, of the one order that has this exchange id, whatever else has the cid.
@@ -329,7 +296,7 @@ class Desk:
         await budget(self._venue, Purpose.CANCEL)
         stray.cancels += 1
         target, named = stray.armed, f"{stray.armed.cid} {stray.order_id}"
-        armed = self._cancel_armed(target, named, stray.cancels, order_id=stray.order_id)
+        armed = self._attempts.cancel(target, named, stray.cancels, order_id=stray.order_id)
         return await self._carry(armed, target)
 
     async def _carry(self, armed: CancelArmed, target: Armed) -> Verdict:
@@ -349,7 +316,8 @@ class Desk:
         )
         self._reach(points.CANCEL_REPLIED)
         if verdict.answer is Answer.ACKED and verdict.report is not None:
-            await self._books.report(verdict.report, "cancel reply")
+            for report in verdict.reports:
+                await self._books.report(report, "cancel reply")
         elif verdict.answer is Answer.ABSENT and not armed.barrier:
             await self._look(armed)
         return verdict
@@ -362,29 +330,6 @@ class Desk:
             return  # it is asked again, by the sweep or the resolver
         if report is not None:
             await self._books.report(report, "query after cancel")
-
-    def _cancel_armed(
-        self, target: Armed, named: str, n: int, *, barrier: bool = False, order_id: str = ""
-    ) -> CancelArmed:
-        """The n-th cancel of what is `named`."""
-        who = self._identity
-        return CancelArmed(
-            cid=client_order_id(
-                tag=who.tag,
-                account=who.account,
-                generation=who.generation,
-                intent_id=named,
-                n=n,
-                kind=IdKind.CANCEL,
-            ),
-            target=target.cid,
-            symbol=target.spec.symbol,
-            boot_id=who.boot_id,
-            timestamp_ms=self._clock.earliest_ms(),
-            window_ms=self._clock.window_ms(),
-            barrier=barrier,
-            order_id=order_id,
-        )
 
     # -- stopping --------------------------------------------------------------------------------
 

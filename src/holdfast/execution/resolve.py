@@ -29,6 +29,7 @@ log = get_logger("execution.resolve")
 HORIZON_MS = 12_000
 # With this much of the horizon left, a cancel is worth sending even for an order meant to rest.
 LAST_CALL_MS = 4_000
+_RESTING = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER})
 _ROUND_S = (0.1, 0.2, 0.4, 0.8, 1.0)
 
 
@@ -52,7 +53,7 @@ def next_step(order: LiveOrder, earliest_ms: int, *, barrier_done: bool) -> Step
         return Step.CONCLUDE
     if order.state is not AttemptState.IN_DOUBT or barrier_done or earliest_ms <= deadline_ms:
         return Step.ASK
-    rests = order.armed.spec.type in {OrderType.LIMIT, OrderType.LIMIT_MAKER}
+    rests = order.armed.list_cid or order.armed.spec.type in _RESTING
     if rests and earliest_ms < deadline_ms + HORIZON_MS - LAST_CALL_MS:
         return Step.ASK  # the wish may still want it: cancel only when about to declare absence
     return Step.BARRIER

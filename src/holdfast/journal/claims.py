@@ -22,8 +22,17 @@ Claim = tuple[str | int, ...]
 """Its kind, then its key; unique within an account."""
 
 
+def intent_key(fact: Armed) -> str:
+    """Within what an attempt's number is unique: its intent, or a list's further part of it.
+
+    A list's first order claims the intent itself, as an order does that stands alone: an attempt is
+    the one or the other.
+    """
+    return fact.intent_id if fact.part <= 1 else f"{fact.intent_id}/{fact.part}"
+
+
 def _armed(fact: Armed) -> tuple[Claim, ...]:
-    return (("attempt", fact.cid), ("intent", fact.intent_id, fact.n))
+    return (("attempt", fact.cid), ("intent", intent_key(fact), fact.n))
 
 
 def _cancel_armed(fact: CancelArmed) -> tuple[Claim, ...]:

@@ -48,7 +48,7 @@ attempt = Table(
     metadata,
     Column("account", Text, nullable=False),
     Column("cid", Text, nullable=False),
-    Column("intent_id", Text),  # empty for cancels, which may be repeated
+    Column("intent_id", Text),  # of a list's further orders with their part; empty for cancels
     Column("n", Integer),
     Column("seq", BigInteger, nullable=False),
     PrimaryKeyConstraint("account", "cid"),

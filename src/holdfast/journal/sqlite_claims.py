@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from holdfast.domain.fact import Armed, CancelArmed, CashFlow, CommandTaken, Decided, Filled
-from holdfast.journal.claims import Claim, claim_text, claims
+from holdfast.journal.claims import Claim, claim_text, claims, intent_key
 from holdfast.journal.port import Group, Refused
 from holdfast.journal.record import Record
 
@@ -43,7 +43,7 @@ CLAIMING: dict[type, Claiming] = {
     Armed: Claiming(
         "attempt",
         ("cid",),
-        lambda account, seq, fact: (account, seq, fact.cid, fact.intent_id, fact.n),
+        lambda account, seq, fact: (account, seq, fact.cid, intent_key(fact), fact.n),
         rest=("intent_id", "n"),
     ),
     CancelArmed: Claiming(

@@ -193,6 +193,8 @@ def _cancel_armed(state: AccountState, at_ns: int, fact: facts.CancelArmed) -> N
     if order is not None and not fact.order_id:
         order.cancels += 1
         order.cancelled_ns = at_ns
+        for mate in state.mates(order):
+            mate.cancelled_ns = at_ns  # with one order of a list the venue cancels all of it
 
 
 def _attempt_moved(state: AccountState, at_ns: int, fact: facts.AttemptMoved) -> None:
@@ -271,6 +273,8 @@ def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
     if order is not None:
         order.booked += fact.fill.quantity
         order.executed = max(order.executed, order.booked)
+        for mate in state.mates(order):
+            mate.shared += fact.fill.quantity
         _close_if_over(state, order, at_ns)
 
 

@@ -6,7 +6,7 @@ change them (ledger.fold), what to do next (engine).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -25,7 +25,9 @@ WISH_KEY: Final = "wish "
 
 STOP: Final = "stop"
 TAKE_PROFIT: Final = "take_profit"
-"""What the leg of a protective order is called, after its symbol and a bar."""
+EXITS: Final = "exits"
+"""What the leg of a protective order is called, after its symbol and a bar; the last is of a list
+that is both."""
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _ACKED: Final = AttemptState.ACKED
@@ -40,6 +42,7 @@ class LiveOrder(msgspec.Struct):
     Attributes:
         executed: base units the venue reports as filled; never falls.
         booked: base units of the fills in the journal.
+        shared: base units that others of its list have booked of the one quantity that they share.
         closed: a rejection that was provisional has closed.
         cancels: how many cancels were armed for it.
         cancelled_ns: journal time of the last one, 0 without any.
@@ -53,6 +56,7 @@ class LiveOrder(msgspec.Struct):
     order_state: OrderState | None = None
     executed: Decimal = ZERO
     booked: Decimal = ZERO
+    shared: Decimal = ZERO
     closed: bool = False
     cancels: int = 0
     cancelled_ns: int = 0
@@ -79,7 +83,7 @@ class LiveOrder(msgspec.Struct):
     def outstanding(self) -> Decimal:
         """Base units that may still be booked: the worst case that limits count with."""
         if self.is_unresolved or self.is_working:
-            return self.armed.spec.quantity - self.booked
+            return self.armed.spec.quantity - self.booked - self.shared
         return max(ZERO, self.executed - self.booked)
 
     @property
@@ -91,6 +95,8 @@ class LiveOrder(msgspec.Struct):
     def exit(self) -> str:
         """`stop` or `take_profit` when it takes a position off by itself, else nothing."""
         _, _, what = self.armed.leg.rpartition("|")
+        if what == EXITS:
+            return TAKE_PROFIT if self.armed.spec.stop_price is None else STOP
         return what if what in _EXITS else ""
 
     @property
@@ -263,6 +269,13 @@ class AccountState(msgspec.Struct):
                 found.add(other)
         return sorted(found - set(symbols))
 
+    def mates(self, order: LiveOrder) -> list[LiveOrder]:
+        """Live orders of the same list, without this one; none when it stands alone."""
+        of = order.armed.list_cid
+        if not of:
+            return []
+        return [o for o in self.live.values() if o.armed.list_cid == of and o is not order]
+
     def unsettled(self) -> bool:
         """Whether orders ended that no comparison of balances has confirmed yet."""
         return any(
@@ -273,7 +286,7 @@ class AccountState(msgspec.Struct):
     def reserved(self, asset: str) -> Decimal:
         """What of `asset` is set aside for attempts that may still execute."""
         reserved = ZERO
-        for order in self.live.values():
+        for order in once(self.live.values()):
             if order.armed.reserve_asset == asset:
                 reserved += order.reserve
         return reserved
@@ -298,6 +311,22 @@ class AccountState(msgspec.Struct):
                     return None
                 total += amount * mark
         return total
+
+
+def once(orders: Iterable[LiveOrder]) -> Iterator[LiveOrder]:
+    """The orders, and of each list only the one with the least outstanding.
+
+    The parts of a list share one quantity. What remains of it is no more than what remains of any
+    part, whatever is known of the others yet.
+    """
+    least: dict[str, LiveOrder] = {}
+    for order in orders:
+        of = order.armed.list_cid
+        if not of:
+            yield order
+        elif of not in least or order.outstanding < least[of].outstanding:
+            least[of] = order
+    yield from least.values()
 
 
 class _Snapshot(msgspec.Struct):

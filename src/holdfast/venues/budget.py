@@ -71,17 +71,19 @@ _LOST_MS: Final = 75_000
 
 
 class Flight(msgspec.Struct, frozen=True, gc=False):
-    """An order that has left.
+    """An order that has left, or several in one request.
 
     Attributes:
-        number: among all orders that ever left.
-        beside: how many others were under way when it left.
+        number: of the last of them, among all orders that ever left.
+        beside: how many others were under way when they left.
         sent_ms: the exchange's clock then.
+        count: how many they are.
     """
 
     number: int
     beside: int
     sent_ms: int
+    count: int = 1
 
 
 class _Traffic:
@@ -91,20 +93,22 @@ class _Traffic:
         self._sent = 0
         self._open: dict[int, int] = {}  # number: when it left
 
-    def leave(self, server_ms: int) -> Flight:
+    def leave(self, server_ms: int, count: int) -> Flight:
         while self._open:
             oldest = next(iter(self._open))
             if server_ms - self._open[oldest] <= _LOST_MS:
                 break
             del self._open[oldest]
-        self._sent += 1
-        flight = Flight(self._sent, len(self._open), server_ms)
-        self._open[self._sent] = server_ms
+        flight = Flight(self._sent + count, len(self._open), server_ms, count)
+        for _ in range(count):
+            self._sent += 1
+            self._open[self._sent] = server_ms
         return flight
 
     def land(self, flight: Flight) -> int:
         """How many orders its reply may not have counted."""
-        self._open.pop(flight.number, None)
+        for back in range(flight.count):
+            self._open.pop(flight.number - back, None)
         return flight.beside + self._sent - flight.number
 
 
@@ -200,10 +204,7 @@ class RateBudget:
             amount = cost.of(window.limit.kind)
             if amount:
                 window.use(amount, server_ms)
-        flight = None
-        for _ in range(cost.orders):
-            flight = self._traffic.leave(server_ms)
-        return flight
+        return self._traffic.leave(server_ms, cost.orders) if cost.orders else None
 
     def observe(
         self,

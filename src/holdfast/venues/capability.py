@@ -45,6 +45,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
             absence is proven sooner; False until somebody has shown it.
         cancels_by_order_id: a cancel may name the exchange's own id, and so one order of several
             with the same client order id; without it the copy of a request is only alarmed.
+        order_lists: it takes a pair of orders of which one ends the other (OCO), on the symbols
+            that say so.
         is_native: Holdfast has an adapter of its own.
         unverified: what of this row rests on documentation alone.
     """
@@ -55,6 +57,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     token: Token = Token.NONE
     barrier_verified: bool = False
     cancels_by_order_id: bool = False
+    order_lists: bool = False
     is_native: bool = False
     unverified: str = ""
 
@@ -76,6 +79,7 @@ _ROWS: Final = (
         dedup=Dedup.OPEN_ONLY,
         deadline=Deadline.GATEWAY,
         cancels_by_order_id=True,
+        order_lists=True,
         is_native=True,
         unverified="whether a cancel queues behind earlier orders; what a reused id finds",
     ),

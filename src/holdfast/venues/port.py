@@ -1,4 +1,4 @@
-"""The venue port: ten verbs, most of them for reading the truth back.
+"""The venue port: a dozen verbs, most of them for reading the truth back.
 
 Lives here: `Venue`, what it is asked and what it answers. A reply is digested into a `Verdict` by
 the venue's own allow-lists with default *unknown*. Not here: retries, there are none.
@@ -43,8 +43,36 @@ class Placement(msgspec.Struct, frozen=True):
     purpose: Purpose
 
 
+class ListedOrder(msgspec.Struct, frozen=True):
+    """One order of a list."""
+
+    cid: str
+    spec: OrderSpec
+
+
+class ListPlacement(msgspec.Struct, frozen=True):
+    """One signed request for an order list; sent at most once, taken whole or not at all.
+
+    Two orders are a pair on one side and of one quantity, of which one ends the other (OCO): first
+    the one above the market, then the one below. Three are such a pair behind an order that it
+    waits for until that has wholly filled (OTOCO), which comes first.
+
+    Attributes:
+        list_cid: the list's own client id.
+        timestamp_ms, window_ms: signed deadline, exchange time.
+    """
+
+    list_cid: str
+    orders: tuple[ListedOrder, ...]
+    timestamp_ms: int
+    window_ms: int
+    purpose: Purpose
+
+
 class Cancellation(msgspec.Struct, frozen=True):
     """One signed request to cancel the order whose client order id is `target`.
+
+    Of an order list it ends every order.
 
     Attributes:
         order_id: the venue's own id of it, when several orders carry that client order id; both
@@ -98,7 +126,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         final: with REJECTED: no copy of the request can have executed.
-        report: with ACKED.
+        report: with ACKED; of a list placed, of its first order.
+        others: further orders of the same list, which the same reply tells of.
         code: venue code or HTTP status or exception name, as text.
         evidence: what was seen, for people, never a secret.
     """
@@ -108,6 +137,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     final: bool = False
     report: OrderReport | None = None
+    others: tuple[OrderReport, ...] = ()
+
+    @property
+    def reports(self) -> tuple[OrderReport, ...]:
+        """All that the reply tells of, empty when it tells of none."""
+        return () if self.report is None else (self.report, *self.others)
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -116,6 +151,23 @@ class Balance(msgspec.Struct, frozen=True):
     asset: str
     free: Decimal
     locked: Decimal
+
+
+class ListReport(msgspec.Struct, frozen=True):
+    """An order list as the venue tells of it; what became of its orders, their own reports say.
+
+    Attributes:
+        list_cid, list_id: the client's id of it and the venue's.
+        is_over: none of its orders can execute any more; also said of one that was refused.
+        cids: of its orders.
+    """
+
+    symbol: str
+    list_cid: str
+    list_id: str
+    is_over: bool
+    cids: tuple[str, ...]
+    at_ns: int = 0
 
 
 class TimeSample(msgspec.Struct, frozen=True):
@@ -156,7 +208,7 @@ class StreamDown(msgspec.Struct, frozen=True):
     reason: str
 
 
-VenueEvent = OrderReport | BalanceReport | MoneyMoved | StreamUp | StreamDown
+VenueEvent = OrderReport | ListReport | BalanceReport | MoneyMoved | StreamUp | StreamDown
 
 
 class Venue(Protocol):
@@ -194,8 +246,14 @@ class Venue(Protocol):
         """
         ...
 
+    async def place_list(
+        self, placement: ListPlacement, on_first_byte: Callable[[], None]
+    ) -> Verdict:
+        """As `place`, of an order list: the answer is about all of its orders alike."""
+        ...
+
     async def cancel(self, cancellation: Cancellation) -> Verdict:
-        """Send one cancel once. ACKED carries the order's final report."""
+        """Send one cancel once. ACKED carries the order's final report, and its list's."""
         ...
 
     async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:
@@ -209,6 +267,10 @@ class Venue(Protocol):
 
         Of a cancelled order `cid` may be the id of the cancel.
         """
+        ...
+
+    async def order_list(self, list_cid: str, purpose: Purpose) -> ListReport | None:
+        """The newest order list with this client id, or None when it is not visible (yet)."""
         ...
 
     async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:

@@ -72,11 +72,22 @@ def cut(quantity: Decimal, share: Decimal) -> Decimal:
 
 
 class AnyCourse(RuleBasedStateMachine):
-    """Two bots on one symbol of one account."""
+    """Two bots on one symbol of one account.
+
+    Attributes:
+        lists: whether the venue takes order lists.
+        taken: what the venue made of each list, whatever is told of it; all of it or none.
+    """
+
+    lists = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: dict[str, bool] = {}
 
     @initialize()
     def begin(self) -> None:
-        self.world = World(bot("bot"), bot("other", strategy=Counting()))
+        self.world = World(bot("bot"), bot("other", strategy=Counting()), lists=self.lists)
 
     @rule(name=names, wish=wishes, price=st.integers(80, 120), at_once=st.integers(0, 3))
     def a_bar_closes(self, name: str, wish: object, price: int, at_once: int) -> None:
@@ -107,7 +118,9 @@ class AnyCourse(RuleBasedStateMachine):
     @rule(data=st.data(), share=st.sampled_from([ZERO, Decimal("0.5"), Decimal(1)]))
     def it_takes_an_order(self, data: st.DataObject, share: Decimal) -> None:
         cid = data.draw(st.sampled_from(list(self.world.unanswered)))
-        spec = self.world.unanswered[cid].spec
+        spec, of = self.world.unanswered[cid].spec, self.world.unanswered[cid].list_cid
+        if of:
+            self.taken[of] = True
         executed = cut(spec.quantity, share) if share else ZERO
         self.world.ack(cid, executed, book=data.draw(st.booleans()))
 
@@ -115,12 +128,20 @@ class AnyCourse(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["doubt", "provisional", "final", "not sent"]))
     def it_takes_none(self, data: st.DataObject, how: str) -> None:
         cid = data.draw(st.sampled_from(list(self.world.unanswered)))
-        if how == "doubt":
-            self.world.doubt(cid)
-        elif how == "not sent":
-            self.world.not_sent(cid)
-        else:
-            self.world.reject(cid, final=how == "final")
+        of = self.world.unanswered[cid].list_cid
+        if self.taken.get(of):
+            how = "doubt"
+        elif of and how in {"final", "not sent"}:
+            self.taken[of] = False
+        for each, armed in list(self.world.unanswered.items()):
+            if each != cid and not (of and armed.list_cid == of):
+                continue
+            if how == "doubt":
+                self.world.doubt(each)
+            elif how == "not sent":
+                self.world.not_sent(each)
+            else:
+                self.world.reject(each, final=how == "final")
 
     @precondition(lambda self: self.open_at_the_venue())
     @rule(data=st.data(), share=shares, asset=fee_assets, told=st.booleans())
@@ -138,8 +159,7 @@ class AnyCourse(RuleBasedStateMachine):
             fee = Decimal("0.01") if asset == "USDT" else Decimal("0.0001")
             self.world.fill(cid, quantity, fee=fee, fee_asset=asset)
         else:
-            resting.executed += quantity
-            resting.open = resting.executed < resting.armed.spec.quantity
+            self.world.execute(cid, quantity)
             self.world.report(cid)
 
     @precondition(lambda self: self.behind())
@@ -162,9 +182,15 @@ class AnyCourse(RuleBasedStateMachine):
     def a_doubt_is_settled(self, data: st.DataObject, found: bool, share: Decimal) -> None:
         cid = data.draw(st.sampled_from(self.unsettled()))
         order = self.world.account.live[cid]
+        if order.armed.list_cid:
+            found = self.taken.setdefault(order.armed.list_cid, found)
         if found:
             self.world.ack(cid, max(cut(order.armed.spec.quantity, share), order.booked))
-        elif order.in_doubt:
+        else:
+            self.is_absent(cid)
+
+    def is_absent(self, cid: str) -> None:
+        if self.world.account.live[cid].in_doubt:
             self.world.never(cid)
         else:
             self.world.close_reject(cid)
@@ -216,10 +242,11 @@ class AnyCourse(RuleBasedStateMachine):
         """Everything is answered, everybody may trade, time passes: the wishes are reached."""
         world = self.world
         for cid, order in list(world.account.live.items()):
-            if order.in_doubt:
-                world.never(cid)
-            elif order.state is AttemptState.REJECTED:
-                world.close_reject(cid)
+            if order.in_doubt or order.state is AttemptState.REJECTED:
+                if self.taken.get(order.armed.list_cid):
+                    world.ack(cid)
+                else:
+                    self.is_absent(cid)
         world.ask("resume")
         for name in NAMES:
             world.ask("resume", bot=name)
@@ -282,12 +309,40 @@ class AnyCourse(RuleBasedStateMachine):
         if exits is None or exits.stop is None or leg.symbol in state.spent:
             assert not stops
             return
-        if f"{leg.symbol}|stop" in {r.leg for r in world.refusals if r.bot == name}:
+        refused = {r.leg for r in world.refusals if r.bot == name}
+        if refused & {f"{leg.symbol}|stop", f"{leg.symbol}|exits"}:
             return
         held = BTC.floor_quantity(min(world.held(name), world.account.holdings["BTC"]))
         if held >= BTC.smallest_order(exits.stop):
             assert [(spec.quantity, spec.stop_price) for spec in stops] == [(held, exits.stop)]
+            above = [o.armed.spec for o in world.working() if o.armed.bot == name and o.exit]
+            assert {spec.quantity for spec in above} == {held}
+
+
+class AnyCourseWithLists(AnyCourse):
+    """The same, at a venue where stop and take-profit rest as one."""
+
+    lists = True
+
+    @precondition(lambda self: self.unseen())
+    @rule(data=st.data(), share=shares)
+    def an_order_of_a_list_executes_unseen(self, data: st.DataObject, share: Decimal) -> None:
+        cid = data.draw(st.sampled_from(self.unseen()))
+        resting = self.world.venue[cid]
+        left = resting.armed.spec.quantity - resting.executed
+        self.world.execute(cid, min(left, cut(left, share)))
+
+    @precondition(lambda self: self.world.untold())
+    @rule(data=st.data())
+    def the_end_of_an_order_is_told(self, data: st.DataObject) -> None:
+        self.world.report(data.draw(st.sampled_from(self.world.untold())))
+
+    def unseen(self) -> list[str]:
+        """Open orders of lists, whatever the account knows of them."""
+        return [cid for cid, o in self.world.venue.items() if o.open and o.armed.list_cid]
 
 
 TestAnyCourse = AnyCourse.TestCase
 TestAnyCourse.settings = settings(max_examples=150, stateful_step_count=70)
+TestAnyCourseWithLists = AnyCourseWithLists.TestCase
+TestAnyCourseWithLists.settings = settings(max_examples=150, stateful_step_count=70)

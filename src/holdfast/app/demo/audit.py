@@ -21,7 +21,8 @@ from holdfast.domain.order import AttemptState
 from holdfast.ledger.state import AccountState
 
 _NS_PER_MS = 1_000_000
-_PLACE_ORDER = ("POST", "/api/v3/order")
+# What places orders, and the parameter that makes such a request unique.
+_PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
 
 
 class Kind(StrEnum):
@@ -203,9 +204,9 @@ def _sent_twice(requests: Sequence[SignedRequest], api_key: str) -> Iterator[Fin
     for request in requests:
         if request.api_key != api_key or request.copy != 1:
             continue
-        if (request.method, request.path) != _PLACE_ORDER:
+        if request.method != "POST" or request.path not in _PLACING:
             continue
-        cid = request.params.get("newClientOrderId", "")
+        cid = request.params.get(_PLACING[request.path], "")
         if cid in seen:
             yield Finding(Kind.RESENT, cid, "the same order was sent more than once")
         seen.add(cid)

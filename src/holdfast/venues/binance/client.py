@@ -27,19 +27,23 @@ from holdfast.venues.binance.listing import listing
 from holdfast.venues.binance.query import ask
 from holdfast.venues.binance.request import (
     cancellation_query,
+    list_path,
+    list_query,
     listing_path,
     placement_query,
     venue_symbol,
 )
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.binance.stream import UserStream
-from holdfast.venues.binance.verdict import digest_cancel, digest_placement
+from holdfast.venues.binance.verdict import digest_cancel, digest_list, digest_placement
 from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import (
     Answer,
     Balance,
     Cancellation,
+    ListPlacement,
+    ListReport,
     OrderReport,
     Placement,
     Purpose,
@@ -50,8 +54,11 @@ from holdfast.venues.port import (
 
 _log = get_logger(__name__)
 
+_ORDER = "/api/v3/order"
+_LIST = "/api/v3/orderList"
 _ORDER_BYTES = 1_000_000
-_INVISIBLE = frozenset({-2013, -2026})  # no such order (yet); archived without a fill
+# No such order (yet), archived without a fill, no such order list (yet).
+_INVISIBLE = frozenset({-2013, -2026, -2018})
 _NO_SUCH_SYMBOL = frozenset({-1100, -1121})  # not even in the form of one; not listed
 _CLOCK_AGE_S = 30.0
 
@@ -104,7 +111,7 @@ class BinanceVenue:
         query = self._key.signed(placement_query(placement))
         reply = await self._send_once(
             "POST",
-            query,
+            f"{_ORDER}?{query}",
             window_ms=placement.window_ms,
             purpose=placement.purpose,
             cost=gate.ORDER,
@@ -120,12 +127,36 @@ class BinanceVenue:
             names=self._naming(placement.spec.symbol),
         )
 
+    async def place_list(
+        self, placement: ListPlacement, on_first_byte: Callable[[], None]
+    ) -> Verdict:
+        """As `place`, of an order list: the answer is about all of its orders alike."""
+        query = self._key.signed(list_query(placement))
+        reply = await self._send_once(
+            "POST",
+            f"{list_path(placement)}?{query}",
+            window_ms=placement.window_ms,
+            purpose=placement.purpose,
+            cost=Cost(weight=1, orders=len(placement.orders)),
+            on_first_byte=on_first_byte,
+        )
+        if isinstance(reply, Verdict):
+            return reply
+        symbol = placement.orders[0].spec.symbol
+        return digest_list(
+            reply.status,
+            reply.body,
+            cids=tuple(order.cid for order in placement.orders),
+            symbol=symbol,
+            names=self._naming(symbol),
+        )
+
     async def cancel(self, cancellation: Cancellation) -> Verdict:
-        """Send one cancel once. ACKED carries the order's final report."""
+        """Send one cancel once. ACKED carries the order's final report, and its list's."""
         query = self._key.signed(cancellation_query(cancellation))
         reply = await self._send_once(
             "DELETE",
-            query,
+            f"{_ORDER}?{query}",
             window_ms=cancellation.window_ms,
             purpose=Purpose.CANCEL,
             cost=gate.CANCEL,
@@ -143,7 +174,7 @@ class BinanceVenue:
     async def _send_once(
         self,
         method: str,
-        query: str,
+        path_and_query: str,
         *,
         window_ms: int,
         purpose: Purpose,
@@ -162,7 +193,7 @@ class BinanceVenue:
         try:
             reply = await self._orders.ask(
                 method,
-                f"/api/v3/order?{query}",
+                path_and_query,
                 timeout_s=window_s + self._patience.reply_margin_s,
                 connect_timeout_s=window_s,
                 max_bytes=_ORDER_BYTES,
@@ -206,12 +237,23 @@ class BinanceVenue:
     ) -> OrderReport | None:
         params = {"symbol": venue_symbol(symbol), **by}
         try:
-            body = await self._ask_signed("/api/v3/order", params, gate.QUERY_ORDER, purpose)
+            body = await self._ask_signed(_ORDER, params, gate.QUERY_ORDER, purpose)
         except RejectedError as error:
             if int(error.code) in _INVISIBLE:
                 return None
             raise
         return decode.order(body, self._naming(symbol))
+
+    async def order_list(self, list_cid: str, purpose: Purpose) -> ListReport | None:
+        """The newest order list with this client id, or None when it is not visible (yet)."""
+        params = {"origClientOrderId": list_cid}
+        try:
+            body = await self._ask_signed(_LIST, params, gate.QUERY_LIST, purpose)
+        except RejectedError as error:
+            if int(error.code) in _INVISIBLE:
+                return None
+            raise
+        return decode.order_list(body, self._names)
 
     async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:
         """All open orders of a symbol, ours or not."""

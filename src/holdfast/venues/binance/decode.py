@@ -16,7 +16,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.money import parse
 from holdfast.domain.order import OrderState, Side
 from holdfast.errors import RetryableError
-from holdfast.venues.port import Balance, BalanceReport, MoneyMoved, OrderReport
+from holdfast.venues.port import Balance, BalanceReport, ListReport, MoneyMoved, OrderReport
 
 MS: Final = 1_000_000  # nanoseconds
 
@@ -46,6 +46,9 @@ _STATES: Final = {
 }
 
 
+_EXECUTING: Final = "EXECUTING"  # of a list; the others are ALL_DONE and REJECT
+
+
 class _Leg(msgspec.Struct):
     """One entry of `fills` in the reply to a new order."""
 
@@ -72,6 +75,28 @@ class _Order(msgspec.Struct, rename="camel"):
     update_time: int = 0
     fills: list[_Leg] = []
     expiry_reason: str = ""
+
+
+class _ListedOrder(msgspec.Struct, rename="camel"):
+    client_order_id: str
+
+
+class _OrderList(msgspec.Struct, rename="camel"):
+    """An order list, as replies and queries show it; queries without reports."""
+
+    order_list_id: int
+    list_client_order_id: str
+    list_order_status: str
+    symbol: str
+    orders: list[_ListedOrder]
+    transaction_time: int = 0
+    order_reports: list[_Order] = []
+
+
+class _Reports(msgspec.Struct, rename="camel"):
+    """Only whether a reply is about a list."""
+
+    order_reports: list[_Order]
 
 
 class _Trade(msgspec.Struct, rename="camel"):
@@ -130,6 +155,21 @@ class _ExecutionReport(msgspec.Struct):
     C: str = ""
 
 
+class _ListStatusOrder(msgspec.Struct):
+    c: str
+
+
+class _ListStatus(msgspec.Struct):
+    """The user stream's word on one order list."""
+
+    s: str
+    g: int
+    L: str
+    C: str
+    T: int
+    O: list[_ListStatusOrder]  # noqa: E741
+
+
 class _AssetPosition(msgspec.Struct):
     a: str
     f: str
@@ -150,6 +190,9 @@ class _BalanceUpdate(msgspec.Struct):
 _refusal = msgspec.json.Decoder(Refusal)
 _order = msgspec.json.Decoder(_Order)
 _orders = msgspec.json.Decoder(list[_Order])
+_order_list = msgspec.json.Decoder(_OrderList)
+_reports = msgspec.json.Decoder(_Reports)
+_list_status = msgspec.json.Decoder(_ListStatus)
 _trades = msgspec.json.Decoder(list[_Trade])
 _account = msgspec.json.Decoder(_Account)
 _server_time = msgspec.json.Decoder(_ServerTime)
@@ -206,6 +249,28 @@ def orders(body: bytes, names: Mapping[str, str]) -> list[OrderReport]:
     return [_order_report(each, names) for each in read(_orders, body)]
 
 
+def reports(body: bytes, names: Mapping[str, str]) -> list[OrderReport]:
+    """The orders in the reply to a cancel or to a new list: one, or all of a list."""
+    try:
+        found = _reports.decode(body).order_reports
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [order(body, names)]
+    return [_order_report(each, names) for each in found]
+
+
+def order_list(body: bytes, names: Mapping[str, str]) -> ListReport:
+    """The order list in the answer to a query; what became of its orders is not in it."""
+    row = read(_order_list, body)
+    return ListReport(
+        symbol=names.get(row.symbol, row.symbol),
+        list_cid=row.list_client_order_id,
+        list_id=str(row.order_list_id),
+        is_over=row.list_order_status != _EXECUTING,
+        cids=tuple(each.client_order_id for each in row.orders),
+        at_ns=row.transaction_time * MS,
+    )
+
+
 def fills(body: bytes, names: Mapping[str, str]) -> list[Fill]:
     """Executions of myTrades, in trade-id order; they carry no client order id."""
     rows = read(_trades, body)
@@ -249,11 +314,21 @@ def event_name(event: bytes | msgspec.Raw) -> str:
 
 def user_event(
     event: bytes | msgspec.Raw, names: Mapping[str, str]
-) -> OrderReport | BalanceReport | MoneyMoved | None:
+) -> OrderReport | ListReport | BalanceReport | MoneyMoved | None:
     """A user event as a domain value, or None for a kind that says nothing to us."""
     match event_name(event):
         case "executionReport":
             return _execution_report(read(_execution, event), names)
+        case "listStatus":
+            status = read(_list_status, event)
+            return ListReport(
+                symbol=names.get(status.s, status.s),
+                list_cid=status.C,
+                list_id=str(status.g),
+                is_over=status.L != _EXECUTING,
+                cids=tuple(each.c for each in status.O),
+                at_ns=status.T * MS,
+            )
         case "outboundAccountPosition":
             position = read(_position, event)
             return BalanceReport(

@@ -36,6 +36,7 @@ class _Symbol(msgspec.Struct, rename="camel"):
     base_asset_precision: int = 8
     quote_asset_precision: int = 8
     is_spot_trading_allowed: bool = True
+    oco_allowed: bool = False
 
 
 class _RateLimit(msgspec.Struct, rename="camel"):
@@ -107,4 +108,5 @@ def _instrument(row: _Symbol) -> Instrument:
         min_notional=number(notional.min_notional),
         market_max_quantity=number(market_lot.max_qty) or ZERO,
         status=TradingStatus.TRADING if row.status == "TRADING" else TradingStatus.HALTED,
+        takes_lists=row.oco_allowed,
     )

@@ -9,9 +9,10 @@ from collections.abc import Collection
 from urllib.parse import quote
 
 from holdfast.domain.money import plain
-from holdfast.domain.order import OrderType, TimeInForce
-from holdfast.venues.port import Cancellation, Placement
+from holdfast.domain.order import OrderSpec, OrderType, TimeInForce
+from holdfast.venues.port import Cancellation, ListPlacement, Placement
 
+_LISTS = {2: ("oco", ("above", "below")), 3: ("otoco", ("working", "pendingAbove", "pendingBelow"))}
 _LISTING = "/api/v3/exchangeInfo"
 _NEEDS_TIME_IN_FORCE = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT})
 
@@ -49,6 +50,44 @@ def placement_query(placement: Placement) -> str:
         f"&newClientOrderId={_escaped(placement.cid)}&newOrderRespType=FULL"
         f"&recvWindow={placement.window_ms}&timestamp={placement.timestamp_ms}"
     )
+    return "".join(parts)
+
+
+def list_path(placement: ListPlacement) -> str:
+    """Where an order list of so many orders is placed."""
+    return f"/api/v3/orderList/{_LISTS[len(placement.orders)][0]}"
+
+
+def list_query(placement: ListPlacement) -> str:
+    """The unsigned query of a new order list; equal placements give equal bytes."""
+    first, last = placement.orders[0].spec, placement.orders[-1].spec
+    kind, names = _LISTS[len(placement.orders)]
+    parts = [f"symbol={_escaped(venue_symbol(first.symbol))}"]
+    if kind == "oco":
+        parts.append(f"&side={last.side.value}&quantity={plain(last.quantity)}")
+    else:
+        parts += [
+            f"&workingSide={first.side.value}&workingQuantity={plain(first.quantity)}",
+            f"&pendingSide={last.side.value}&pendingQuantity={plain(last.quantity)}",
+        ]
+    for name, order in zip(names, placement.orders, strict=True):
+        parts.append(_listed_query(name, order.cid, order.spec))
+    parts.append(
+        f"&listClientOrderId={_escaped(placement.list_cid)}&newOrderRespType=FULL"
+        f"&recvWindow={placement.window_ms}&timestamp={placement.timestamp_ms}"
+    )
+    return "".join(parts)
+
+
+def _listed_query(name: str, cid: str, spec: OrderSpec) -> str:
+    parts = [f"&{name}Type={spec.type.value}"]
+    if spec.price is not None:
+        parts.append(f"&{name}Price={plain(spec.price)}")
+    if spec.stop_price is not None:
+        parts.append(f"&{name}StopPrice={plain(spec.stop_price)}")
+    if spec.type in _NEEDS_TIME_IN_FORCE:
+        parts.append(f"&{name}TimeInForce={(spec.time_in_force or TimeInForce.GTC).value}")
+    parts.append(f"&{name}ClientOrderId={_escaped(cid)}")
     return "".join(parts)
 
 

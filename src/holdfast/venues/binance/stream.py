@@ -18,7 +18,13 @@ from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.feed import Feed, FeedLostError, Watch, jittered_pause_s
 from holdfast.venues.binance.signing import Key
-from holdfast.venues.port import BalanceReport, MoneyMoved, OrderReport, VenueEvent
+from holdfast.venues.port import (
+    BalanceReport,
+    ListReport,
+    MoneyMoved,
+    OrderReport,
+    VenueEvent,
+)
 
 _log = get_logger(__name__)
 
@@ -26,7 +32,7 @@ _SUBSCRIBE = "userDataStream.subscribe.signature"
 _SUBSCRIBE_ID = "subscribe"
 _WINDOW_MS = 5_000
 
-UserEvent = OrderReport | BalanceReport | MoneyMoved
+UserEvent = OrderReport | ListReport | BalanceReport | MoneyMoved
 
 
 class _Frame(msgspec.Struct):

@@ -46,7 +46,14 @@ REFUSALS: Final[dict[int, bool]] = {
     -1128: True,  # invalid combination of optional parameters
     -1130: True,  # invalid data for a parameter
     -1131: True,  # recvWindow too large
-    -1165: True,  # timeInForce of this order type must be GTC
+    -1158: True,  # this order type is not offered in a list
+    -1165: True,  # a list that buys: its limit belongs below
+    -1166: True,  # a list that sells: its limit belongs above
+    -1168: True,  # a list of two limits
+    -1196: True,  # a list that buys: its stop belongs above
+    -1197: True,  # a list that sells: its stop belongs below
+    -1198: True,  # a list that buys: its take-profit belongs below
+    -1199: True,  # a list that sells: its take-profit belongs above
     -2010: False,  # refused by the engine: balance, book, account
     -2014: True,  # key of a wrong format
     -2015: False,  # key, address or permission: a key can be revoked between two copies
@@ -73,8 +80,20 @@ def digest_placement(
         symbol: the unified symbol that was asked for.
         names: venue symbol to unified symbol.
     """
+    return digest_list(status, body, cids=(cid,), symbol=symbol, names=names)
+
+
+def digest_list(
+    status: int, body: bytes, *, cids: tuple[str, ...], symbol: str, names: Mapping[str, str]
+) -> Verdict:
+    """What the reply to a new order list proves of all of its orders: a list is taken whole.
+
+    Args:
+        cids: of its orders, each of which an acceptance must name.
+        symbol, names: as `digest_placement`.
+    """
     if 200 <= status < 300:
-        return _accepted(status, body, cid, symbol, names)
+        return _accepted(status, body, cids, symbol, names)
     refusal = decode.refusal(body)
     if status not in _SPEAKING or refusal is None:
         return _unknown(status, body, refusal)
@@ -89,9 +108,9 @@ def digest_placement(
 def digest_cancel(
     status: int, body: bytes, *, target: str, symbol: str, names: Mapping[str, str]
 ) -> Verdict:
-    """What the reply to the cancel of the order `target` proves."""
+    """What the reply to the cancel of the order `target` proves, and of the others of its list."""
     if 200 <= status < 300:
-        return _accepted(status, body, target, symbol, names)
+        return _accepted(status, body, (target,), symbol, names)
     refusal = decode.refusal(body)
     if status not in _SPEAKING or refusal is None:
         return _unknown(status, body, refusal)
@@ -104,18 +123,31 @@ def digest_cancel(
     return _rejected(status, refusal, final=REFUSALS[refusal.code])
 
 
-def _accepted(status: int, body: bytes, cid: str, symbol: str, names: Mapping[str, str]) -> Verdict:
+def _accepted(
+    status: int, body: bytes, cids: tuple[str, ...], symbol: str, names: Mapping[str, str]
+) -> Verdict:
+    """ACKED when the reply tells of each of `cids`; with what it tells of others beside them."""
     try:
-        report = decode.order(body, names)
+        reports = decode.reports(body, names)
     except decode.GarbledError as error:
         return Verdict(answer=Answer.UNKNOWN, code=str(status), evidence=str(error))
-    if report.cid != cid or report.symbol != symbol:
+    named = {report.cid: report for report in reports if report.symbol == symbol}
+    if not named.keys() >= set(cids):
+        told = ", ".join(f"{report.symbol} {report.cid!r}" for report in reports) or "no order"
+        asked = ", ".join(repr(cid) for cid in cids)
         return Verdict(
             answer=Answer.UNKNOWN,
             code=str(status),
-            evidence=f"the reply names {report.symbol} {report.cid!r}, asked was {symbol} {cid!r}",
+            evidence=f"the reply names {told}, asked was {symbol} {asked}",
         )
-    return Verdict(answer=Answer.ACKED, code=str(status), evidence=report.state, report=report)
+    first, *others = [named.pop(cid) for cid in cids]
+    return Verdict(
+        answer=Answer.ACKED,
+        code=str(status),
+        evidence=", ".join(report.state for report in (first, *others)),
+        report=first,
+        others=(*others, *named.values()),
+    )
 
 
 def _rejected(status: int, refusal: decode.Refusal, *, final: bool) -> Verdict:

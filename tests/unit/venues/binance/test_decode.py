@@ -152,7 +152,7 @@ def test_balance_events() -> None:
     assert (told.balances[0].locked, told.at_ns) == (Decimal(2), 5_000_000)
     moved = decode.user_event(b'{"e":"balanceUpdate","E":5,"a":"BTC","d":"-1","T":6}', NAMES)
     assert moved == MoneyMoved("BTC", Decimal(-1), 6_000_000)
-    assert decode.user_event(b'{"e":"listStatus","E":5}', NAMES) is None
+    assert decode.user_event(b'{"e":"externalLockUpdate","E":5}', NAMES) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"serverTime":"1"}', b'{"serverTime":1.5}'])
