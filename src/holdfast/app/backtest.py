@@ -339,8 +339,12 @@ class Backtest(SteppedAccount):
             exits = state.exits.get(symbol)
             take = exits.take_profit if exits is not None else None
             market.take_at = float(take) if take is not None else NEVER
+        # Waits for time end in nothing where nothing is missing, cancelled or to be protected.
+        waits = self.engine.wake_ns and (
+            state.exits or any(order.cancelled_ns for order in self.engine.account.live.values())
+        )
         self._restless = bool(
-            self.engine.wake_ns or self.bot.refusals or self.bot.due or not self._is_settled(state)
+            waits or self.bot.refusals or self.bot.due or not self._is_settled(state)
         )
         busy = self._restless or self.engine.account.live
         self._short = self._may_go_short and not busy and is_plain(state)

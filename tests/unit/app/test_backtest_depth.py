@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.app.backtest import Backtest, Run
@@ -186,12 +187,17 @@ def test_passing_over_bars_changes_nothing(seed: int, ms: int, books: bool) -> N
         )  # fmt: skip
     quick, slow = made
     assert len(quick.fills) > 10
-    assert quick.fills == slow.fills
+    # Client order ids count decisions, which the short way makes fewer of.
+    assert _without_ids(quick.fills) == _without_ids(slow.fills)
     assert (quick.cash, held(quick)) == (slow.cash, held(slow))
     flow = sum((f.quantity * (1 if f.side == "BUY" else -1) for f in quick.fills), D(0))
     assert held(quick) == flow >= 0
     times = [fill.at_ns for fill in quick.fills]
     assert times == sorted(times)
+
+
+def _without_ids(fills: Sequence[Fill]) -> list[Fill]:
+    return [msgspec.structs.replace(fill, cid="") for fill in fills]
 
 
 # -- books -----------------------------------------------------------------------------------------
