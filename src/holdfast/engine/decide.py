@@ -156,6 +156,8 @@ class Decider:
     ) -> dict[str, Means]:
         """Of each wish; where weights ask for more than can be paid for, all get the same part."""
         means = {symbol: self._means_of(symbol, state) for symbol in wishes}
+        if not any(isinstance(wish, Target) and wish.weight is not None for wish in wishes.values()):
+            return means
         costs: dict[str, Decimal] = {}
         funds = ZERO
         for symbol, wish in wishes.items():
@@ -166,10 +168,8 @@ class Decider:
                 funds -= change * one.price / MARKET_CUSHION  # what is sold pays for what is bought
             elif isinstance(wish, Target) and wish.weight is not None:
                 costs[symbol] = change * one.price * MARKET_CUSHION
-        if not costs:
-            return means
         funds = max(ZERO, funds + self._free(bot, bot.quote, wishes))
-        cost = sum(costs.values())
+        cost = sum(costs.values(), start=ZERO)
         if cost > funds:
             for symbol, own in costs.items():
                 one = means[symbol]
