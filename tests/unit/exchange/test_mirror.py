@@ -35,7 +35,7 @@ def test_what_was_taken_is_taken_until_the_level_is_told_anew() -> None:
     assert fills(market.order(account, "BUY", "4")) == [("101", "2"), ("102", "2")]
     assert fills(market.order(account, "BUY", "3")) == [("102", "1")], "the rest is gone"
     market.snapshot({"99": "5"}, {"101": "5", "102": "5"})
-    assert fills(market.order(account, "BUY", "1")) == [("101", "1")]
+    assert fills(market.order(account, "BUY", "6")) == [("101", "5"), ("102", "1")]
 
 
 def test_accounts_do_not_take_from_each_other() -> None:
@@ -219,3 +219,27 @@ def test_a_list_is_refused_whole_while_the_book_is_not_known() -> None:
     with pytest.raises(RefusedError, match="Market is closed"):
         market.pair(account, "SELL", "1", "103", "97")
     assert account.orders == {}
+
+
+def test_of_a_pair_one_order_fills_by_a_print_and_the_other_expires() -> None:
+    market = MirroredMarket()
+    market.trade("BUY", "1", "100")
+    account = market.account(btc="5")
+    market.pair(account, "SELL", "2", "101", "97")
+    market.tell(asks={"101": "0"})
+    market.trade("BUY", "3", "101")
+    loss, gain = sorted(account.orders.values(), key=lambda order: order.order_id)
+    assert (gain.status, fills(gain), loss.status) == ("FILLED", [("101", "2")], "EXPIRED")
+    assert money(account, "BTC") == (3, 0)
+
+
+def test_an_entry_that_a_print_fills_brings_its_exits_to_market() -> None:
+    market = MirroredMarket()
+    market.trade("BUY", "1", "100")
+    account = market.account(btc="0")
+    market.pair(account, "SELL", "2", "103", "97", entry=("BUY", "2", "100"))
+    market.trade("SELL", "2", "99")
+    entry, loss, gain = sorted(account.orders.values(), key=lambda order: order.order_id)
+    assert (entry.status, loss.status, gain.status) == ("FILLED", "NEW", "NEW")
+    market.trade("SELL", "1", "97")
+    assert (loss.status, fills(loss), gain.status) == ("FILLED", [("99", "2")], "EXPIRED")

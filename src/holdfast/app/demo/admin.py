@@ -71,7 +71,7 @@ class Admin:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnreachableError(
                 f"seen: no answer from the local exchange to {method} {path} ({error!r}); "
-                "expected: it to run; do: start the demo again, it goes on where it was"
+                "expected: it to run; do: start it again, it goes on where it was"
             ) from error
         if reply.status != 200:
             raise UnreachableError(
