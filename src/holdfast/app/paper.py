@@ -150,8 +150,9 @@ def paper_plan(kept: PaperPlan | None, given: Given) -> PaperPlan:
             position and its journal belong to that.
     """
     plan = _begun(given) if kept is None else _gone_on_with(kept, given)
-    plan.mirror_url = given.mirror_url
-    plan.mirror_stream_url = given.mirror_stream_url
+    # Where the exchange is and how far away may change; what is traded there may not.
+    if given.mirror_url or given.mirror_stream_url:
+        plan.mirror_url, plan.mirror_stream_url = given.mirror_url, given.mirror_stream_url
     if given.latency_ms is not None:
         plan.latency_ms = given.latency_ms
     create(plan.strategy, plan.params)

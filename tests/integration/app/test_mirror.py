@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from holdfast.app.mirror import open_mirror
+from holdfast.app.mirror import Mirror, open_mirror
 from holdfast.errors import UnreachableError
 from holdfast.exchange import live
 from holdfast.exchange.server import Running, serve
@@ -29,6 +29,11 @@ class Mirrored:
         self.source = source
         self.running = running
         self.client = client
+
+    @property
+    def stream_url(self) -> str:
+        """The local combined streams."""
+        return f"{self.running.url.replace('http', 'ws', 1)}/stream"
 
     async def caught_up(self, symbol: str = "BTCUSDT") -> None:
         """Return when the local book is at the last change that was sent."""
@@ -140,6 +145,32 @@ async def test_two_markets_are_followed_side_by_side() -> None:
             book = world.running.desk.exchange.listing(name).book
             shown = {level.price: level.quantity for level in _levels(book.bids)}
             assert shown == world.source.ladder(name).bids
+
+
+@on_loop
+async def test_a_mirror_can_be_mirrored() -> None:
+    """So whoever follows the documented rules gets the book from it as well."""
+    async with mirrored() as world:
+        await world.step_to_depth(200)
+        local = Endpoints(rest_url=world.running.url, stream_url=world.stream_url)
+        async with open_mirror(local, ["BTC/USDT"]) as second:
+            book = second.depths["BTC/USDT"]
+            following = asyncio.create_task(_follow(second))
+            deadline_s = time.monotonic() + PATIENCE_S
+            while not book.is_known:
+                assert time.monotonic() < deadline_s, "no book"
+                await world.step_to_depth(5)  # it asks for a snapshot once something has changed
+                await asyncio.sleep(0.05)
+            await world.step_to_depth(500)
+            last_id = world.source.ladder("BTCUSDT").last_id
+            await until(lambda: book.is_known and book.last_id == last_id, "the last change")
+            assert {"bids": list(book.bids()), "asks": list(book.asks())} == world.ladder()
+            following.cancel()
+
+
+async def _follow(mirror: Mirror) -> None:
+    async for _ in mirror.events():
+        pass
 
 
 @on_loop

@@ -53,6 +53,15 @@ def test_a_latency_stays_until_another_is_said(tmp_path: Path) -> None:
             assert "--latency-ms" not in home.plan.exchange_words()
 
 
+def test_where_the_exchange_is_is_kept_until_it_is_said_anew(tmp_path: Path) -> None:
+    begin(tmp_path, mirror_url="http://127.0.0.1:1")
+    with opened(tmp_path) as home:
+        assert "http://127.0.0.1:1" in home.plan.exchange_words()
+        home.save()
+    with opened(tmp_path, mirror_url="http://127.0.0.1:2") as home:
+        assert "http://127.0.0.1:2" in home.plan.exchange_words()
+
+
 def test_the_node_is_told_of_the_bot(tmp_path: Path) -> None:
     begin(tmp_path, params={"fast": "3", "slow": "9"}, timeframe="5m")
     with opened(tmp_path) as home:
