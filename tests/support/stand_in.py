@@ -176,7 +176,7 @@ class StandIn:
         """Send all that is left when it is due, at the pace at which it was recorded."""
         begin = self.messages[self.sent].at_ms
         began_s = time.monotonic()
-        self.shift_ms = (self.now_ms // 1000 - begin // 1000) * 1000 - 1000
+        self.shift_ms = (self.now_ms // 1000 - begin // 1000) * 1000
         while self.sent < len(self.messages):
             due_s = began_s + (self.messages[self.sent].at_ms - begin) / 1000
             await asyncio.sleep(max(0.0, due_s - time.monotonic()))

@@ -83,6 +83,16 @@ class Depth(Protocol):
         """When that change was told, by that exchange's clock, UTC nanoseconds; 0 at first."""
         ...
 
+    @property
+    def bid_edge(self) -> Decimal | None:
+        """Lower bids are known only once they change; None when nothing is known to be bid."""
+        ...
+
+    @property
+    def ask_edge(self) -> Decimal | None:
+        """Higher asks are known only once they change; None when nothing is known to be asked."""
+        ...
+
     def bids(self) -> Iterator[tuple[Decimal, Decimal]]:
         """Price and quantity, the highest first."""
         ...

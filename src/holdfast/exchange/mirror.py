@@ -30,6 +30,7 @@ from holdfast.exchange.waiting_line import WaitingLine
 _BUY: Final = Side.BUY
 
 # Who offers what is shown there, nobody knows here.
+_UNTOLD: Final = Decimal("Infinity")
 _NOBODY: Final[OrderedDict[int, Order]] = OrderedDict()
 
 ASSUMPTION = (
@@ -68,14 +69,22 @@ class MirroredHalf:
         """What is shown at a price."""
         return self._depth.bid_at(price) if self.side is _BUY else self._depth.ask_at(price)
 
+    def ahead_at(self, price: Decimal) -> Decimal:
+        """What a newcomer has ahead at a price; infinite where nobody was told of it yet."""
+        quantity, is_buy = self.quantity_at(price), self.side is _BUY
+        edge = self._depth.bid_edge if is_buy else self._depth.ask_edge
+        if not quantity and edge is not None and (price < edge if is_buy else price > edge):
+            return _UNTOLD
+        return quantity
+
     def at(self, price: Decimal) -> Level | None:
         """The level at `price`, or None."""
         quantity = self.quantity_at(price)
         return Level(price, quantity, _NOBODY) if quantity else None
 
     def add(self, order: Order, price: Decimal) -> None:
-        """Let `order` wait behind all that is shown at `price`."""
-        self.line.join(order, price, self.quantity_at(price), self._depth.at_ns)
+        """Let `order` wait behind all that is, or may be, at `price`."""
+        self.line.join(order, price, self.ahead_at(price), self._depth.at_ns)
 
     def remove(self, order: Order, _price: Decimal) -> None:
         """Take a resting order out; KeyError when it does not rest here."""
@@ -148,8 +157,10 @@ class MirroredBook:
             (self.asks, change.asks, self._touched[1]),
         ):
             touched.update(prices)
-            told: Iterable[Decimal] = half.line.prices() if change.is_whole else prices
-            half.line.shrink((price, half.quantity_at(price)) for price in told)
+            if change.is_whole:
+                half.line.shrink((price, half.ahead_at(price)) for price in half.line.prices())
+            else:
+                half.line.shrink((price, half.quantity_at(price)) for price in prices)
         for (_number, side), taken in self._taken.items():
             if change.is_whole:
                 taken.clear()

@@ -24,7 +24,7 @@ class Place(msgspec.Struct):
 
     Attributes:
         rank: price, signed so that the best is the least, and order of arrival.
-        ahead: base units that must trade at its price before it does.
+        ahead: base units that must trade at its price before it does; infinite when unknown.
         since_ns: of the book that it joined; earlier prints happened before it was there.
     """
 

@@ -102,6 +102,16 @@ class OrderBook:
         """All asks, the lowest first."""
         return self._asks.levels()
 
+    @property
+    def bid_edge(self) -> Decimal | None:
+        """The lowest bid that the snapshot told: lower ones are known only once they change."""
+        return self._bids.edge
+
+    @property
+    def ask_edge(self) -> Decimal | None:
+        """The highest ask that the snapshot told: higher ones are known only once they change."""
+        return self._asks.edge
+
     def bid_at(self, price: Decimal) -> Decimal:
         """What is bid at a price, 0 for nothing."""
         return self._bids.at(price)
@@ -152,8 +162,8 @@ class OrderBook:
             )
         self._forget()
         self._last_id = snapshot.last_id
-        self._bids.change(snapshot.bids)
-        self._asks.change(snapshot.asks)
+        self._bids.begin(snapshot.bids)
+        self._asks.begin(snapshot.asks)
         for number, diff in enumerate(waiting):
             try:
                 self.apply(diff)
@@ -200,6 +210,12 @@ class _Side:
         self._sign = sign
         self._keys: list[Decimal] = []
         self._quantities: dict[Decimal, Decimal] = {}
+        self.edge: Decimal | None = None
+
+    def begin(self, levels: Iterable[Level]) -> None:
+        """Take a snapshot into an empty side."""
+        self.change(levels)
+        self.edge = self._sign * self._keys[-1] if self._keys else None
 
     def change(self, levels: Iterable[Level]) -> None:
         for price, quantity in levels:

@@ -99,6 +99,21 @@ def test_a_smaller_level_can_have_no_more_ahead() -> None:
     assert order.executed == Decimal("0.6")
 
 
+def test_beyond_what_a_snapshot_told_everything_may_be_ahead_until_the_level_is_told() -> None:
+    market = MirroredMarket()
+    order = market.order(market.account(), "BUY", "1", "95", tif="GTC")
+    market.trade("SELL", "50", "95")
+    assert order.executed == 0, "who knows how many wait there"
+    market.snapshot({"97": "5"}, {"101": "5"})
+    market.trade("SELL", "50", "95")
+    assert order.executed == 0
+    market.tell(bids={"95": "3"})
+    market.trade("SELL", "3.4", "95")
+    assert order.executed == Decimal("0.4")
+    market.trade("SELL", "1", "94")
+    assert order.status == "FILLED"
+
+
 def test_one_print_fills_the_better_order_first_and_each_unit_once() -> None:
     market = MirroredMarket()
     account = market.account()
