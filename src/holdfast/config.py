@@ -153,6 +153,58 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         _check_allowed(self.symbols, self.limits, "limits.symbols")
 
 
+class SignalSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An external series that strategies may look at, from exactly one of file, url and secret.
+
+    Attributes:
+        file: JSON lines or CSV that somebody appends to.
+        url: asked every `every_s`.
+        pointer: where the value stands in what the url answers; without it the answer is an entry.
+        token: sent to the url as a bearer.
+        secret: of a webhook; whoever calls must prove that he has it.
+        every_s: how often the source is looked at; 1 s of a file and 60 s of a url unless told.
+        most_per_minute: more are refused, or wait in their file.
+    """
+
+    name: Name
+    file: str = ""
+    url: str = ""
+    pointer: Annotated[str, msgspec.Meta(pattern=r"^(/.*)?$")] = ""
+    token: SecretReference | None = None
+    secret: SecretReference | None = None
+    every_s: Annotated[float, msgspec.Meta(ge=0.1, le=86_400)] | None = None
+    most_per_minute: Annotated[int, msgspec.Meta(ge=1, le=600)] = 60
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("file", "url", "secret") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(
+                f"signal {self.name!r} has {' and '.join(given) or 'no source'}, expected exactly "
+                "one of file, url and secret"
+            )
+        if self.url:
+            _check_url("url", self.url, "https", "http")
+        elif self.pointer or self.token:
+            raise ValueError("`pointer` and `token` are of a url, expected none of them without it")
+
+    @property
+    def interval_s(self) -> float:
+        """How often the source is looked at."""
+        return self.every_s or (60.0 if self.url else 1.0)
+
+
+class Webhooks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where sources of signals call.
+
+    Attributes:
+        host: this machine unless told otherwise; beyond it, put a proxy that encrypts before it.
+        port: 0 leaves it to the system, and the log tells.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8790
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a node is told. Reading it twice gives the same object.
 
@@ -168,12 +220,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     log_level: str = "info"
     account: Account = msgspec.field(default_factory=Account)
     bots: tuple[Bot, ...] = ()
+    signals: tuple[SignalSource, ...] = ()
+    webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
 
     def __post_init__(self) -> None:
         sqlite_path(self.database_url)
         if self.log_level not in _LOG_LEVELS.values():
             raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
         _check_unique("bot names", [bot.name for bot in self.bots])
+        _check_unique("signal names", [signal.name for signal in self.signals])
         for bot in self.bots:
             _check_allowed(bot.symbols, self.account.limits, f"account.limits.symbols ({bot.name})")
 
@@ -331,7 +386,7 @@ def _shown(document: object, where: str) -> str:
             value = value[int(step)]
         elif isinstance(value, dict):
             value = value.get(step)
-    if steps and steps[-1] in {"api_key", "api_secret"}:
+    if steps and steps[-1] in {"api_key", "api_secret", "secret", "token"}:
         return "*** (a value that is no reference: treat it as leaked if this file was shared)"
     return str(value) if isinstance(value, Decimal) else repr(value)
 

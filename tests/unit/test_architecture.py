@@ -52,11 +52,12 @@ ROOMS: dict[str, Room] = {
     "venues": _EDGE,
     "exchange": _EDGE,
     "market": _EDGE,
+    "signals": _EDGE,
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
-        "journal", "execution", "venues", "exchange", "market", "lab", ports=True,
+        "journal", "execution", "venues", "exchange", "market", "signals", "lab", ports=True,
     ),
     "cli": _rooms("app", "domain", "errors", "config", "telemetry", ports=True),
     "__main__": _rooms("cli"),

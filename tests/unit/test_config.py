@@ -129,6 +129,13 @@ def test_the_environment_wins_over_the_file(written: Path) -> None:
             '[account.limits]\nsymbols = ["ETH/USDT"]\n' + bot(),
             ["'BTC/USDT' is outside account.limits.symbols (a)"],
         ),
+        ("[[signals]]\nname='a'", ["signal 'a' has no source", "exactly one of file, url and"]),
+        ("[[signals]]\nname='a'\nfile='x'\nsecret='env:A'", ["signal 'a' has file and secret"]),
+        ("[[signals]]\nname='a'\nsecret='hunter2'", ["signals[0].secret is ***"]),
+        ("[[signals]]\nname='a'\nurl='http://example.com'", ["unencrypted"]),
+        ("[[signals]]\nname='a'\nfile='x'\npointer='/a'", ["`pointer` and `token` are of a url"]),
+        ("[[signals]]\nname='a'\nfile='x'\n" * 2, ["signal names has 'a' more than once"]),
+        ("[webhooks]\nport = 70000", ["webhooks.port is 70000"]),
         ("a = \nb = 1", ["holdfast.toml", "line 1", "valid TOML"]),
     ],
 )

@@ -18,6 +18,7 @@ from holdfast.strategy.load import SHIPPED
 from tests.support.recordings import recording
 
 REPOSITORY = Path(__file__).parents[2]
+NAMES = ("dip", "ladder", "pair", "cautious")
 PAGES = REPOSITORY / "docs" / "strategies"
 
 
@@ -55,10 +56,10 @@ def test_a_first_strategy_goes_as_it_is_written(
                 assert main(shlex.split(command.removeprefix("$ holdfast "))) == 0
                 assert capsys.readouterr().out == shown, command
     finally:
-        for name in ("dip", "ladder", "pair"):
+        for name in NAMES:
             sys.modules.pop(name, None)
-    files = [f"python file={name}.py" for name in ("dip", "ladder", "pair")]
-    assert sorted(kinds) == sorted(["console", "console", *files, *["python"] * 4])
+    files = [f"python file={name}.py" for name in NAMES]
+    assert sorted(kinds) == sorted(["console", "console", *files, *["python"] * 6])
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -38,6 +38,7 @@ from holdfast.ledger.state import AccountState, BotState, LiveOrder
 from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import remembering
+from holdfast.strategy.signals import Known, hearing
 from holdfast.strategy.wish import KEEP, Wish
 
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
@@ -90,6 +91,10 @@ class Backtest(SteppedAccount):
         cash: quote units to begin with, > 0.
         limits: of the bot; none by default, as in research.
         depth: recorded books by symbol, for orders that take; without, they fill by bars.
+        signals: of each external series that the strategy declares, oldest first.
+
+    Raises:
+        ConfigError: a series that it declares is not there.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Backtest(SteppedAccount):
         terms: Terms,
         limits: Limits = UNLIMITED,
         depth: Mapping[str, Depth] | None = None,
+        signals: Mapping[str, Sequence[Known]] | None = None,
     ) -> None:
         own = bars[0]
         self._quote = instruments[0].quote
@@ -128,7 +134,8 @@ class Backtest(SteppedAccount):
         self._feed = Feed(self.timeline.lay_out(self.bot.setup))
         self.bot.feed = Feed(Setup(self.bot.symbols, own.bar_s))
         super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
-        self._decide = remembering(strategy)
+        declared, self.bot.setup.signals = self.bot.setup.signals, {}
+        self._decide = hearing(remembering(strategy), declared, signals or {})
         self._wish: Wish = KEEP
         self._view = CloseAt(self.markets, self.timeline.times_ns, self)
         self._cash = cash

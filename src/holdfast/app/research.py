@@ -40,9 +40,11 @@ from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Provenance, Result
 from holdfast.market.bar_table import BarTable
 from holdfast.market.stamp import iso
+from holdfast.signals.file import read_series
 from holdfast.strategy.api import Strategy
 from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.parameters import as_json
+from holdfast.strategy.signals import Known
 
 __all__ = ["Result", "backtest", "compare", "create", "fine_instrument"]
 
@@ -63,6 +65,7 @@ def backtest(
     conservative: bool = False,
     instrument: Instrument | Sequence[Instrument] | None = None,
     limits: Limits = UNLIMITED,
+    signals: Mapping[str, Path | str] | None = None,
 ) -> Result:
     """Run a strategy over recorded bars with the engine that trades live.
 
@@ -82,6 +85,8 @@ def backtest(
         instrument: the exchange's grid, of each symbol; without it quantities and prices of eight
             decimals.
         limits: of the risk gate; none by default.
+        signals: a file of each external series that the strategy declares, by name: JSON lines or
+            CSV of `known_at` and `value`.
 
     Raises:
         ConfigError: no bars, bars that do not go together, a number that cannot be meant, or no
@@ -102,11 +107,25 @@ def backtest(
     # A strategy is set up once; a copy leaves the author's free for the next run.
     fresh = msgspec.structs.replace(strategy)
     columns = [table.columns() for table in tables]
+    files = {name: Path(path) for name, path in (signals or {}).items()}
+    heard = {name: series(path) for name, path in files.items()}
     run = Backtest(
-        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits, depth=books
-    )
-    found = _result(strategy, tables, run.run(), timeline=run.timeline, grids=grids)
+        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits, depth=books,
+        signals=heard,
+    )  # fmt: skip
+    digests = [table.sha256 for table in tables]
+    digests += [sha256(path.read_bytes()).hexdigest() for path in files.values()]
+    found = _result(strategy, digests, run.run(), timeline=run.timeline, grids=grids)
     return _with_costs(found, terms, books)
+
+
+def series(path: Path) -> list[Known]:
+    """An external series from a file, as a backtest hears it.
+
+    Raises:
+        ConfigError: see `read_series`.
+    """
+    return [Known(entry.known_at_ns or 0, entry.value) for entry in read_series(path)]
 
 
 def _with_costs(found: Result, terms: Terms, books: Mapping[str, Depth]) -> Result:
@@ -176,7 +195,7 @@ def fine_instrument(symbol: str) -> Instrument:
 
 def _result(
     strategy: Strategy,
-    tables: Sequence[BarTable],
+    digests: Sequence[str],
     done: Run,
     *,
     timeline: Timeline,
@@ -206,7 +225,7 @@ def _result(
         executions=done.fills,
         figures=found,
         provenance=Provenance(
-            data_sha256=_joint_sha256(tables),
+            data_sha256=_joint_sha256(digests),
             strategy_sha256=_source_sha256(strategy),
             params=as_json(strategy),
             version=__version__,
@@ -220,11 +239,9 @@ def _result(
     )
 
 
-def _joint_sha256(tables: Sequence[BarTable]) -> str:
+def _joint_sha256(digests: Sequence[str]) -> str:
     """Of the one file, or of the digests of several in their order."""
-    if len(tables) == 1:
-        return tables[0].sha256
-    return sha256(" ".join(table.sha256 for table in tables).encode()).hexdigest()
+    return digests[0] if len(digests) == 1 else sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _curve(done: Run, markets: Sequence[BarColumns]) -> tuple[list[float], list[float]]:

@@ -15,6 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.app.opening import Stream, open_stream
+from holdfast.app.signals import Signals
 from holdfast.app.upkeep import Upkeep
 from holdfast.app.watch import Watch
 from holdfast.config import Bot, Config, resolve
@@ -130,6 +131,7 @@ class Trader:
             rate=lambda asset: self.engine.prices.get(f"{asset}/{self.account.reporting}"),
             equity=self.engine.marks.equity,
         )
+        self.signals = Signals(config, self.account, self.recorder.record, self.clock.earliest_ms)
         self.upkeep = Upkeep(
             stream=stream,
             clock=self.clock,
@@ -209,6 +211,8 @@ class Trader:
             RetryableError: the exchange does not answer; the process begins again.
             ConfigError: it refuses this key or symbol.
         """
+        for bot in self.bots:
+            self.signals.require(bot.name, bot.setup.signals)
         self.clock.take(await self.venue.time())
         self._require_listed(await self.learn_instruments())
         for bot in self.bots:
@@ -350,6 +354,7 @@ class Trader:
             self.resolver.run(),
             self.sweep.run(),
             *(self.follow_market(t) for t in sorted({bot.timeframe_s for bot in self.bots})),
+            *self.signals.parts(),
             *self.upkeep.parts(),
         ]
         async with asyncio.TaskGroup() as group:

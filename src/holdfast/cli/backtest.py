@@ -73,6 +73,7 @@ def backtest(
     conservative: Annotated[
         bool, typer.Option("--conservative", help="Slippage 5 bp, limits 2 bp, 250 ms in books.")
     ] = False,
+    signal: Annotated[list[str] | None, typer.Option(help="NAME=FILE; repeat it for more.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
     save: Annotated[Path | None, typer.Option(help="Keep the run for `holdfast compare`.")] = None,
@@ -99,6 +100,7 @@ def backtest(
         cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, latency_ms=latency_ms,
         fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
         depth=depth, depth_fallback=depth_fallback, conservative=conservative,
+        signals=parameters(signal or [], "--signal", "news=news.jsonl"),
     )  # fmt: skip
     written = _write(result, report, fills, save)
     if json:
@@ -130,7 +132,9 @@ def _require_one(symbol: str | None, data: list[Path]) -> None:
         )
 
 
-def parameters(given: list[str]) -> dict[str, str]:
+def parameters(
+    given: list[str], option: str = "--param", example: str = "fast=7"
+) -> dict[str, str]:
     """`name=value` texts as a mapping.
 
     Raises:
@@ -140,9 +144,9 @@ def parameters(given: list[str]) -> dict[str, str]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise ConfigError(f"seen: --param {text!r}; expected: name=value, such as fast=7")
+            raise ConfigError(f"seen: {option} {text!r}; expected: name=value, such as {example}")
         if name in found:
-            raise ConfigError(f"seen: --param {name} twice; expected: one value")
+            raise ConfigError(f"seen: {option} {name} twice; expected: one value")
         found[name] = value
     return found
 

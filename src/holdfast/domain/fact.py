@@ -399,6 +399,24 @@ class CommandTaken(Fact, frozen=True, tag="command"):
     arguments: str = ""
 
 
+class SignalReceived(Fact, frozen=True, tag="signal"):
+    """A value of an external series became known here; no decision of an earlier close sees it.
+
+    Attributes:
+        signal: its name in the configuration.
+        value: JSON, as it was received.
+        known_at_ns: when its source says that it was known.
+        received_ns: exchange time at which it was taken, never before that of the one before.
+        signal_id: unique at its source; empty without.
+    """
+
+    signal: str
+    value: str
+    known_at_ns: int
+    received_ns: int
+    signal_id: str = ""
+
+
 AnyFact = (
     Opened
     | TookOver
@@ -422,4 +440,5 @@ AnyFact = (
     | Reconciled
     | InstrumentChanged
     | CommandTaken
+    | SignalReceived
 )

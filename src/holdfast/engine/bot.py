@@ -7,16 +7,17 @@ journal knows of a bot (ledger.state), what a wish comes to (engine.resolve).
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from holdfast.domain.fact import Decided
+from holdfast.domain.fact import Decided, SignalReceived
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import Recalled, memories_of
+from holdfast.strategy.signals import Known
 from holdfast.strategy.wish import OneWish, Returned, by_symbol
 
 JOIN_TIMEOUT_S: Final = 5.0
@@ -211,6 +212,16 @@ class BotRuntime:
                 self._memories.read(text)
             except Exception as error:  # its own `migrate` may raise anything
                 raise StrategyFault(_said(error)) from error
+
+    def hear(self, signals: Mapping[str, Sequence[SignalReceived]]) -> None:
+        """Show the strategy what was received by the close that it decides on, and nothing later.
+
+        So a decision that comes late sees what one in time would have seen.
+        """
+        for name, signal in self.setup.signals.items():
+            heard = signals.get(name, ())
+            last = next((s for s in reversed(heard) if s.received_ns <= self.decides_ns), None)
+            signal.hear(Known(last.known_at_ns, last.value) if last is not None else None)
 
     def decide(self, held: HeldPosition, facts: Facts, memory: str | None = None) -> Asked:
         """Ask the strategy for its wishes.

@@ -156,7 +156,7 @@ class Decider:
     ) -> dict[str, Means]:
         """Of each wish; where weights ask for more than can be paid for, all get the same part."""
         means = {symbol: self._means_of(symbol, state) for symbol in wishes}
-        if not any(isinstance(wish, Target) and wish.weight is not None for wish in wishes.values()):
+        if not any(isinstance(w, Target) and w.weight is not None for w in wishes.values()):
             return means
         costs: dict[str, Decimal] = {}
         funds = ZERO

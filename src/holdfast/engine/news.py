@@ -24,6 +24,7 @@ from holdfast.domain.fact import (
     OrderMoved,
     Refusal,
     RejectClosed,
+    SignalReceived,
 )
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.marks import Marks
@@ -68,6 +69,7 @@ class News:
             Refusal: self._concern_nobody,
             Marked: self._concern_nobody,
             CommandTaken: self._concern_nobody,
+            SignalReceived: self._concern_nobody,
         }  # every other fact may concern every bot
         self._remember_rates()
 

@@ -129,6 +129,7 @@ class Engine:
         if bot.due:
             return []
         try:
+            bot.hear(self.account.signals)
             asked = bot.decide(
                 held_position(state, bot.symbol), self.facts[bot.name], state.memory
             )

@@ -35,6 +35,7 @@ _ACKED: Final = AttemptState.ACKED
 _BUY: Final = Side.BUY
 
 KEYS_REMEMBERED: Final = 64  # keys that wishes brought along; the journal refuses older ones
+SIGNALS_REMEMBERED: Final = 64  # of each series: a decision may come later than they did
 REMEMBERED: Final = 512  # closed attempts kept in the fold, for reports that arrive late
 
 
@@ -339,6 +340,11 @@ def _command(state: AccountState, _at: int, _fact: facts.CommandTaken) -> None:
     state.commands += 1
 
 
+def _signal(state: AccountState, _at: int, fact: facts.SignalReceived) -> None:
+    heard = state.signals.get(fact.signal, ())
+    state.signals[fact.signal] = (*heard[1 - SIGNALS_REMEMBERED :], fact)
+
+
 def _noted(_state: AccountState, _at: int, _fact: AnyFact) -> None:
     """Kept for people and audits; changes no state."""
 
@@ -366,4 +372,5 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,
+    facts.SignalReceived: _signal,
 }

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.fact import Armed, Leg
+from holdfast.domain.fact import Armed, Leg, SignalReceived
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
@@ -224,6 +224,7 @@ class AccountState(msgspec.Struct):
         halted: reason of the account's halt, empty when trading.
         lost_too_much: a drawdown is a cause of that halt, perhaps beside others.
         last_trade: the newest booked trade id by symbol.
+        signals: the last values of each external series, oldest first.
     """
 
     account: str = ""
@@ -243,6 +244,7 @@ class AccountState(msgspec.Struct):
     instruments: dict[str, Instrument] = {}
     counters: Counters = msgspec.field(default_factory=Counters)
     commands: int = 0
+    signals: dict[str, tuple[SignalReceived, ...]] = {}
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

@@ -28,6 +28,7 @@ from holdfast.strategy.indicators import (
     Vwap,
 )
 from holdfast.strategy.memory import Recalled
+from holdfast.strategy.signals import Signal
 from holdfast.strategy.wish import Returned
 
 IndicatorT = TypeVar("IndicatorT", bound=Indicator)
@@ -261,12 +262,14 @@ class Setup:
         symbols: what its bot trades, its own first.
         bar_s: seconds of the bars that it decides on.
         series: the indicators declared, by symbol and seconds of a bar.
+        signals: the external series declared, by name.
     """
 
     def __init__(self, symbols: Sequence[str] = ("BTC/USDT",), bar_s: int = 60) -> None:
         self.symbols = tuple(symbols)
         self.bar_s = bar_s
         self.series: dict[tuple[str, int], list[Indicator]] = {}
+        self.signals: dict[str, Signal] = {}
 
     def bars(self, timeframe: str | None = None, symbol: str | None = None) -> BarSeries:
         """Bars of a symbol.
@@ -293,6 +296,10 @@ class Setup:
                 f"{', '.join(self.symbols)}; do: add it to them"
             )
         return BarSeries(self.series.setdefault((symbol or self.symbols[0], bar_s), []))
+
+    def signal(self, name: str) -> Signal:
+        """An external series, `[[signals]]` of the configuration; a file in a backtest."""
+        return self.signals.setdefault(name, Signal(name))
 
 
 class Strategy(msgspec.Struct, kw_only=True, dict=True):

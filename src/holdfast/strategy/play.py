@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +21,7 @@ from holdfast.domain.market import NS_PER_S, Bar, exact
 from holdfast.strategy.api import Setup, Strategy, View
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import Recalled, memories_of
+from holdfast.strategy.signals import Known
 from holdfast.strategy.simple_account import SimpleAccount, Told
 from holdfast.strategy.wish import Wish, by_symbol
 
@@ -65,6 +67,7 @@ def play(
     closes: Iterable[Price] | Mapping[str, Iterable[Price]] | None = None,
     bars: Iterable[Bar] | None = None,
     cash: Decimal = Decimal(10_000),
+    signals: Mapping[str, Mapping[int, object]] | None = None,
 ) -> Played:
     """Ask a strategy at every close, and let its wishes come true.
 
@@ -77,10 +80,12 @@ def play(
         bars: of one length, oldest first; the symbol of the first one is the strategy's own. Where
             others close and a symbol has no bar, it is stale.
         cash: quote units to begin with.
+        signals: what is heard of each, by the number of the close at which it is first known.
 
     Raises:
         ValueError: neither or both of closes and bars, bars of several lengths, or what `decide`
             returned is no wish.
+        KeyError: a signal that the strategy does not declare.
         Exception: whatever the strategy raises.
     """
     if (closes is None) == (bars is None):
@@ -91,7 +96,8 @@ def play(
     else:
         given = tuple(bars) if bars is not None else bars_of(closes or ())
     market = Closes(given)
-    return play_actor(Actor(renewed(strategy), market.symbols, market.bar_s), market, cash)
+    actor = Actor(renewed(strategy), market.symbols, market.bar_s)
+    return play_actor(actor, market, cash, signals or {})
 
 
 class Close(NamedTuple):
@@ -249,7 +255,12 @@ class Actor:
         return (found if isinstance(wish, Mapping) else wish), memory
 
 
-def play_actor(actor: Actor, market: Closes, cash: Decimal = Decimal(10_000)) -> Played:
+def play_actor(
+    actor: Actor,
+    market: Closes,
+    cash: Decimal = Decimal(10_000),
+    signals: Mapping[str, Mapping[int, object]] = MappingProxyType({}),
+) -> Played:
     """As `play`, with a strategy that is set up already."""
     account = SimpleAccount(market.symbols, cash)
     wishes: list[Wish] = []
@@ -257,6 +268,10 @@ def play_actor(actor: Actor, market: Closes, cash: Decimal = Decimal(10_000)) ->
     memory: str | None = None
     for at, close in enumerate(market.closes):
         account.trade(close.bars, at)
+        for name, heard in signals.items():
+            if at in heard:
+                text = msgspec.json.encode(heard[at]).decode()
+                actor.on.signals[name].hear(Known(close.time_ns, text))
         if not actor.feed(close):
             continue
         told.append(account.told(at, memory))

@@ -15,7 +15,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns, exact
 from holdfast.domain.order import Side
-from holdfast.errors import RejectedError
+from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.bar_venue import Terms
 from holdfast.strategy import (
     FLAT,
@@ -32,6 +32,7 @@ from holdfast.strategy import (
 )
 from holdfast.strategy.shipped.grid import Grid
 from holdfast.strategy.shipped.sma_cross import SmaCross
+from holdfast.strategy.signals import Known
 
 D = Decimal
 MINUTE_NS = 60_000_000_000
@@ -372,3 +373,32 @@ def test_a_memory_that_cannot_be_kept_ends_the_backtest() -> None:
 
     with pytest.raises(RejectedError, match=r"decide returned a dict beside its wish.* in bar 0"):
         run(Wrong(), walk(10))
+
+
+class Told(Strategy):
+    """Holds what the series says."""
+
+    def setup(self, on: Setup) -> None:
+        self.size = on.signal("size")
+
+    def decide(self, now: View) -> Wish:
+        return Target(quantity=D(str(self.size.value))) if self.size.ready else KEEP
+
+
+def test_a_series_is_heard_at_the_first_close_after_it_was_known() -> None:
+    closes_ns = [(at + 1) * MINUTE_NS for at in range(8)]
+    series = [
+        Known(closes_ns[1], "0.1"),
+        Known(closes_ns[3] + 1, "0.3"),
+        Known(closes_ns[4], "0.2"),
+        Known(closes_ns[5] + 1, "0"),
+    ]
+    found = run(Told(), walk(8), signals={"size": series})
+    fills = zip(found.fill_times, found.fills, strict=True)
+    changes = [(at, str(fill.side), fill.quantity) for at, fill in fills]
+    assert changes == [(2, "BUY", D("0.1")), (5, "BUY", D("0.1")), (7, "SELL", D("0.2"))]
+
+
+def test_a_series_that_is_not_given_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match="NAME=FILE"):
+        run(Told(), walk(8))

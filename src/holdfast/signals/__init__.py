@@ -1,0 +1,1 @@
+"""External series on their way in: files, addresses that are asked, and who calls by himself."""
