@@ -1,6 +1,6 @@
 """Backtest results without a backtest: an invented market, and a strategy of two averages on it.
 
-Not here: the driver that makes real ones (app.backtest).
+Also a real one, of several symbols. Not here: the driver that makes it (app.backtest).
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ import random
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import polars as pl
+
+from holdfast import backtest
 from holdfast.domain.fill import Fill
 from holdfast.domain.market import NS_PER_S, BarColumns
 from holdfast.domain.order import Side
 from holdfast.lab.figures import figures
 from holdfast.lab.result import Provenance, Result
+from holdfast.market.bar_table import SCHEMA, BarTable
+from holdfast.strategy.shipped.rebalance import Rebalance
 
 START_S = 1_609_459_200  # 2021-01-01 00:00 UTC
 CASH = Decimal(10_000)
@@ -81,6 +86,20 @@ def result(
             "Fills": "market orders at the next bar's open",
         },
     )
+
+
+def portfolio(
+    bars: int, *, weights: str = "", fee_asset: Literal["quote", "base"] = "quote"
+) -> Result:
+    """A real backtest: parts of two invented markets, one of which has a hole."""
+    tables = []
+    for number, symbol in enumerate(("BTC/USDT", "ETH/USDT")):
+        made = market(bars, seed=number + 1)
+        frame = pl.DataFrame({name: getattr(made, name) for name in SCHEMA.names()}, schema=SCHEMA)
+        if number:
+            frame = frame.filter(~pl.int_range(pl.len()).is_between(bars // 2, bars // 2 + 5))
+        tables.append(BarTable(frame, symbol=symbol, bar_s=made.bar_s))
+    return backtest(Rebalance(weights=weights, band=0.01), tables, fee_asset=fee_asset)
 
 
 def _trade(

@@ -5,6 +5,7 @@ import { useTheme, type Choice, type Palette } from "../charts/theme";
 import { Comparison } from "./Comparison";
 import { RunCharts } from "./RunCharts";
 import { FigureTiles, Meanings } from "./FigureTiles";
+import type { Focus } from "./MarketCharts";
 import { Months } from "./Months";
 import { Origin } from "./Origin";
 import { Trades } from "./Trades";
@@ -50,13 +51,13 @@ function RunDetails({
   palette: Palette;
   alone: boolean;
 }): ReactNode {
-  const [focus, setFocus] = useState<{ from: number; to: number } | null>(null);
+  const [focus, setFocus] = useState<Focus | null>(null);
   return (
     <section aria-label={alone ? undefined : run.label}>
       <FigureTiles run={run} />
       <RunCharts run={run} palette={palette} focus={focus} />
       <Months months={run.months} />
-      <Trades run={run} show={(from, to) => setFocus({ from, to })} />
+      <Trades run={run} show={setFocus} />
       <Origin run={run} />
       <Meanings />
     </section>

@@ -9,7 +9,7 @@ import type { Run } from "./document";
 import { FigureValue } from "./FigureTiles";
 import { FIGURES, labelOf, valueOf, type Figure } from "./figures";
 import { change, percent } from "./format";
-import { Key, Legend, Toggle } from "./RunCharts";
+import { Key, Legend, Toggle } from "./ChartParts";
 
 interface Props {
   runs: Run[];

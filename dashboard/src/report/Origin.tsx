@@ -7,7 +7,7 @@ import { number } from "./format";
 export function Origin({ run }: { run: Run }): ReactNode {
   const { data_sha256, strategy_sha256, params, version, seed } = run.provenance;
   const rows: [string, string][] = [
-    ["Cash at the start", `${number(Number(run.cash))} ${run.symbol.split("/")[1] ?? ""}`],
+    ["Cash at the start", `${number(Number(run.cash))} ${run.quote}`],
     ...Object.entries(run.assumptions),
     [
       "Parameters",

@@ -1,36 +1,33 @@
-// The four charts of one run over the same points: equity, drawdown, price with fills, exposure.
+// The charts of one run over the same points: equity, drawdown, prices with fills, exposure.
 
 import {
   AreaSeries,
   BaselineSeries,
-  CandlestickSeries,
   LineSeries,
-  LineType,
   PriceScaleMode,
-  createSeriesMarkers,
   type IChartApi,
   type ISeriesApi,
   type UTCTimestamp,
 } from "lightweight-charts";
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
-import { cluster, pointOf } from "../charts/markers";
+import { pointOf } from "../charts/markers";
 import { ChartGroup } from "../charts/sync";
 import type { Palette } from "../charts/theme";
 import { TimeChart, type Drawing } from "../charts/TimeChart";
+import { Key, Legend, QUIET, Toggle, line } from "./ChartParts";
 import type { Grid, Run } from "./document";
-import { change, count, moment, number, percent, price } from "./format";
+import { change, count, number, percent, price } from "./format";
+import { ExposureChart, PriceCharts, type Focus } from "./MarketCharts";
 
 interface Props {
   run: Run;
   palette: Palette;
-  /** Seconds: a trade that a reader wants to see. */
-  focus: { from: number; to: number } | null;
+  focus: Focus | null;
 }
 
 export function RunCharts({ run, palette, focus }: Props): ReactNode {
   const group = useMemo(() => new ChartGroup(run.grid.times.length), [run]);
   const point = usePoint(group, run.grid.times.length);
-  const priceBox = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
     if (focus === null) return;
@@ -38,7 +35,6 @@ export function RunCharts({ run, palette, focus }: Props): ReactNode {
     const to = pointOf(run.grid.times, focus.to);
     const margin = Math.max(15, to - from);
     group.show(from - margin, to + margin);
-    priceBox.current?.scrollIntoView({ behavior: "smooth", block: "center" });
   }, [focus, group, run]);
 
   const shared = { run, palette, group, point };
@@ -46,9 +42,7 @@ export function RunCharts({ run, palette, focus }: Props): ReactNode {
     <div className="charts">
       <EquityChart {...shared} />
       <DrawdownChart {...shared} />
-      <div ref={priceBox}>
-        <PriceChart {...shared} />
-      </div>
+      <PriceCharts {...shared} focus={focus} />
       <ExposureChart {...shared} />
       <Resolution grid={run.grid} timeframe={run.timeframe} />
     </div>
@@ -168,136 +162,6 @@ function DrawdownChart({ run, palette, group, point }: ChartProps): ReactNode {
   );
 }
 
-function PriceChart({ run, palette, group, point }: ChartProps): ReactNode {
-  const { grid, fills } = run;
-  const colours = useRef(palette);
-  colours.current = palette;
-  const redraw = useRef<() => void>(() => undefined);
-  const marked = useMemo(
-    () =>
-      fills
-        .filter((fill) => fill.symbol === run.symbol)
-        .map((fill) => ({ point: pointOf(grid.times, fill.at), buy: fill.buy })),
-    [fills, grid, run.symbol],
-  );
-
-  const draw = (chart: IChartApi): Drawing => {
-    const candles = chart.addSeries(CandlestickSeries, { ...QUIET, borderVisible: false });
-    candles.setData(
-      grid.times.map((time, at) => ({
-        time,
-        open: grid.open[at] ?? NaN,
-        high: grid.high[at] ?? NaN,
-        low: grid.low[at] ?? NaN,
-        close: grid.close[at] ?? NaN,
-      })),
-    );
-    const markers = createSeriesMarkers(candles, []);
-    let visible = { from: 0, to: grid.times.length };
-    let asked = 0;
-    redraw.current = () => {
-      cancelAnimationFrame(asked);
-      asked = requestAnimationFrame(() => {
-        markers.setMarkers(
-          cluster(
-            marked,
-            grid.times,
-            visible.from,
-            visible.to,
-            chart.timeScale().width(),
-            colours.current,
-          ),
-        );
-      });
-    };
-    const unlisten = group.listen((range) => {
-      visible = range;
-      redraw.current();
-    });
-    return {
-      main: candles,
-      recolour: ({ up, down }) => {
-        candles.applyOptions({
-          upColor: up,
-          downColor: down,
-          wickUpColor: up,
-          wickDownColor: down,
-        });
-        redraw.current();
-      },
-      leave: () => {
-        cancelAnimationFrame(asked);
-        unlisten();
-      },
-    };
-  };
-
-  return (
-    <TimeChart
-      title={`${run.symbol} and fills`}
-      summary={`From ${price(grid.close[0] ?? NaN)} to ${price(grid.close.at(-1) ?? NaN)} with ${count(run.fillsTotal)} fills, which the table of trades lists.`}
-      height={360}
-      group={group}
-      palette={palette}
-      data={grid}
-      draw={draw}
-      format={price}
-      legend={
-        <Legend at={grid.times[point]}>
-          <Key label="O" value={price(grid.open[point] ?? NaN)} />
-          <Key label="H" value={price(grid.high[point] ?? NaN)} />
-          <Key label="L" value={price(grid.low[point] ?? NaN)} />
-          <Key label="C" value={price(grid.close[point] ?? NaN)} />
-          <span className="key gain">▲ buys</span>
-          <span className="key loss">▼ sells</span>
-        </Legend>
-      }
-    />
-  );
-}
-
-function ExposureChart({ run, palette, group, point }: ChartProps): ReactNode {
-  const { grid } = run;
-  const draw = (chart: IChartApi): Drawing => {
-    const series = chart.addSeries(AreaSeries, {
-      ...QUIET,
-      lineWidth: 1,
-      lineType: LineType.WithSteps,
-    });
-    series.setData(line(grid, grid.exposure_pct));
-    return {
-      main: series,
-      recolour: (colours) =>
-        series.applyOptions({
-          lineColor: colours.accent,
-          topColor: colours.accentSoft,
-          bottomColor: colours.accentSoft,
-        }),
-    };
-  };
-  return (
-    <TimeChart
-      title="Exposure"
-      summary={`A position was held at ${percent(Number(run.stats.exposure_pct), 1)} of all closes.`}
-      height={150}
-      group={group}
-      palette={palette}
-      data={grid}
-      draw={draw}
-      format={(value) => percent(value, 1)}
-      legend={
-        <Legend at={grid.times[point]}>
-          <Key
-            colour="var(--accent)"
-            label="Position, of equity"
-            value={percent(grid.exposure_pct[point], 1)}
-          />
-        </Legend>
-      }
-    />
-  );
-}
-
 function Resolution({ grid, timeframe }: { grid: Grid; timeframe: string }): ReactNode {
   if (grid.bars_per_point === 1) return null;
   return (
@@ -309,68 +173,10 @@ function Resolution({ grid, timeframe }: { grid: Grid; timeframe: string }): Rea
   );
 }
 
-const QUIET = {
-  lastValueVisible: false,
-  priceLineVisible: false,
-  crosshairMarkerRadius: 3,
-} as const;
-
-function line(grid: Grid, values: number[]): { time: UTCTimestamp; value: number }[] {
-  return grid.times.map((time, at) => ({ time, value: values[at] ?? NaN }));
-}
-
 function usePoint(group: ChartGroup, points: number): number {
   const [point, setPoint] = useState<number | null>(null);
   useEffect(() => group.listenToPoint(setPoint), [group]);
   return Math.min(Math.max(point ?? points - 1, 0), points - 1);
-}
-
-export function Legend({
-  at,
-  children,
-}: {
-  at: number | undefined;
-  children: ReactNode;
-}): ReactNode {
-  return (
-    <figcaption className="legend">
-      <time>{moment(at ?? 0)}</time>
-      {children}
-    </figcaption>
-  );
-}
-
-export function Key({
-  colour,
-  label,
-  value,
-}: {
-  colour?: string;
-  label: string;
-  value: string;
-}): ReactNode {
-  return (
-    <span className="key">
-      {colour !== undefined && <i className="swatch" style={{ background: colour }} />}
-      {label} <b>{value}</b>
-    </span>
-  );
-}
-
-export function Toggle({
-  on,
-  set,
-  label,
-}: {
-  on: boolean;
-  set: (on: boolean) => void;
-  label: string;
-}): ReactNode {
-  return (
-    <button type="button" aria-pressed={on} onClick={() => set(!on)}>
-      {label}
-    </button>
-  );
 }
 
 const SPANS = [

@@ -3,14 +3,14 @@
 import { useState, type ReactNode } from "react";
 import type { Fill, Run, Trip } from "./document";
 import { change, count, moment, number, price, span } from "./format";
+import type { Focus } from "./MarketCharts";
 import { PagedTable, type Column } from "./PagedTable";
 
-type Show = (from: number, to: number) => void;
+type Show = (focus: Focus) => void;
 
 export function Trades({ run, show }: { run: Run; show: Show }): ReactNode {
   const [kind, setKind] = useState<"trips" | "fills">(run.trips.length > 0 ? "trips" : "fills");
-  const quote = run.symbol.split("/")[1] ?? "";
-  const several = new Set(run.fills.map((fill) => fill.symbol)).size > 1;
+  const several = run.markets.length > 1;
   const tail = run.fillsTotal > run.fills.length;
   return (
     <section className="card" aria-labelledby="trades">
@@ -35,7 +35,7 @@ export function Trades({ run, show }: { run: Run; show: Show }): ReactNode {
           key="trips"
           name="Round trips"
           rows={run.trips}
-          columns={tripColumns(show, quote, several)}
+          columns={tripColumns(show, run.quote, several)}
         />
       ) : (
         <PagedTable
@@ -54,7 +54,7 @@ function tripColumns(show: Show, quote: string, several: boolean): Column<Trip>[
     {
       label: "Opened",
       sort: (trip) => trip.opened,
-      cell: (trip) => <Link text={moment(trip.opened)} go={() => show(trip.opened, trip.closed)} />,
+      cell: (trip) => <Link text={moment(trip.opened)} go={() => show(spanOf(trip))} />,
     },
     ...(several ? [symbolColumn<Trip>()] : []),
     {
@@ -85,7 +85,7 @@ function fillColumns(show: Show, several: boolean): Column<Fill>[] {
     {
       label: "Time",
       sort: (fill) => fill.at,
-      cell: (fill) => <Link text={moment(fill.at)} go={() => show(fill.at, fill.at)} />,
+      cell: (fill) => <Link text={moment(fill.at)} go={() => show({ from: fill.at, to: fill.at, symbol: fill.symbol })} />,
     },
     ...(several ? [symbolColumn<Fill>()] : []),
     {
@@ -107,6 +107,10 @@ function fillColumns(show: Show, several: boolean): Column<Fill>[] {
       cell: (fill) => `${fill.fee} ${fill.feeAsset}`,
     },
   ];
+}
+
+function spanOf({ opened, closed, symbol }: Trip): Focus {
+  return { from: opened, to: closed, symbol };
 }
 
 function symbolColumn<Row extends { symbol: string }>(): Column<Row> {

@@ -3,22 +3,27 @@
 
 import type { UTCTimestamp } from "lightweight-charts";
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 export type Stats = Record<string, number | string | null>;
 
 export interface Grid {
   bars_per_point: number;
+  equity: number[];
+  hold: number[];
+  drawdown_pct: number[];
+  /** Closes, seconds UTC, ascending. */
+  times: UTCTimestamp[];
+}
+
+/** One symbol's candles and the position in it, at the points of the grid. */
+export interface Market {
+  symbol: string;
   open: number[];
   high: number[];
   low: number[];
   close: number[];
-  equity: number[];
-  hold: number[];
-  drawdown_pct: number[];
   exposure_pct: number[];
-  /** Closes, seconds UTC, ascending. */
-  times: UTCTimestamp[];
 }
 
 export interface Month {
@@ -59,13 +64,17 @@ export interface Provenance {
 export interface Run {
   label: string;
   name: string;
+  /** What was traded; several symbols with commas between them. */
   symbol: string;
+  /** What all of them are paid in. */
+  quote: string;
   timeframe: string;
   cash: string;
   stats: Stats;
   provenance: Provenance;
   assumptions: Record<string, string>;
   grid: Grid;
+  markets: Market[];
   months: Month[];
   fills: Fill[];
   fillsTotal: number;
@@ -98,7 +107,8 @@ interface StoredTrips {
   return_pct: number[];
 }
 
-interface StoredRun extends Omit<Run, "grid" | "fills" | "trips" | "fillsTotal" | "tripsTotal"> {
+interface StoredRun
+  extends Omit<Run, "quote" | "grid" | "fills" | "trips" | "fillsTotal" | "tripsTotal"> {
   grid: Omit<Grid, "times"> & Steps;
   fills: StoredFills;
   trips: StoredTrips;
@@ -122,6 +132,7 @@ function unfold(stored: StoredRun): Run {
   const listed = unfoldFills(fills);
   return {
     ...rest,
+    quote: rest.markets[0]?.symbol.split("/")[1] ?? "",
     grid: { ...grid, times: times(grid, grid.equity.length) },
     fills: listed,
     fillsTotal: fills.total,

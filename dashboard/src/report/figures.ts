@@ -39,7 +39,7 @@ export const FIGURES: Figure[] = [
     better: 0,
     signed: true,
     headline: true,
-    meaning: "What the price did from the first close to the last, without fees.",
+    meaning: "What the price did from the first close to the last, without fees; of several symbols equal parts.",
   },
   {
     key: "max_drawdown_pct",
@@ -170,6 +170,5 @@ export function valueOf(run: Run, figure: Figure): number | null {
 
 /** The label, with the unit where the value is money. */
 export function labelOf(figure: Figure, run: Run): string {
-  const quote = run.symbol.split("/")[1] ?? "";
-  return figure.money && quote !== "" ? `${figure.label}, ${quote}` : figure.label;
+  return figure.money && run.quote !== "" ? `${figure.label}, ${run.quote}` : figure.label;
 }

@@ -16,11 +16,18 @@ import polars as pl
 
 from holdfast.errors import ConfigError
 from holdfast.lab.payload import Run, labelled, runs_of
-from holdfast.lab.report import Document, write_runs
+from holdfast.lab.report import FORMAT, Document, write_runs
 from holdfast.lab.result import Result
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _decoder = msgspec.json.Decoder(Document)
+
+
+class _Head(msgspec.Struct):
+    """What every format of a saved run begins with."""
+
+    format: int
+
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -74,7 +81,7 @@ def save_run(result: Result, path: str | Path) -> Path:
     target = Path(path)
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        fresh.write_bytes(_encoder.encode(Document(1, runs_of([result]))))
+        fresh.write_bytes(_encoder.encode(Document(FORMAT, runs_of([result]))))
         fresh.replace(target)
     except OSError as error:
         fresh.unlink(missing_ok=True)
@@ -92,13 +99,17 @@ def read_run(path: Path) -> Run:
         ConfigError: it cannot be read, or is none.
     """
     try:
-        document = _decoder.decode(path.read_bytes())
+        text = path.read_bytes()
+        seen = msgspec.json.decode(text, type=_Head).format
+        if seen != FORMAT:
+            raise _no_run(path, f"format {seen} of another version, this one reads {FORMAT}")
+        document = _decoder.decode(text)
     except OSError as error:
         raise ConfigError(f"seen: {path}: {error.strerror}; expected: a saved run") from error
     except msgspec.MsgspecError as error:
         raise _no_run(path, str(error)) from error
-    if document.format != 1 or len(document.runs) != 1:
-        raise _no_run(path, f"format {document.format}, {len(document.runs)} runs")
+    if len(document.runs) != 1:
+        raise _no_run(path, f"{len(document.runs)} runs")
     return document.runs[0]
 
 

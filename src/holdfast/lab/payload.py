@@ -1,6 +1,6 @@
 """Results as the report page reads them: few enough points to draw, every figure whole.
 
-Lives here: reducing bars to candles of several, months, and the document's shape, which
+Lives here: reducing bars to points of several, months, and the document's shape, which
 `dashboard/src/report/document.ts` repeats. Not here: the page (dashboard/), writing it (report).
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from holdfast.domain.market import NS_PER_S
+from holdfast.domain.fill import Fill
+from holdfast.domain.market import NS_PER_S, BarColumns
 from holdfast.domain.money import plain
 from holdfast.lab.figures import even_prices, peaks
 from holdfast.lab.result import Provenance, Result
@@ -29,25 +30,34 @@ CHART_DIGITS = 7
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True):
-    """Candles of `bars_per_point` bars, and what happened at or in each.
+    """Points of `bars_per_point` bars, and what the account came to at or in each.
 
     Attributes:
         first_s: the first point's close, seconds UTC; `steps_s` leads from each point to the next.
-        equity, hold: at the close of the point: the strategy, and its cash held in the symbol.
+        equity, hold: at the close of the point: the strategy, and its cash held in the symbols.
         drawdown_pct: the worst within the point, zero or negative.
-        exposure_pct: the mean within the point.
     """
 
     bars_per_point: int
     first_s: int
     steps_s: list[int]
+    equity: list[float]
+    hold: list[float]
+    drawdown_pct: list[float]
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol's candles, one for each point of the grid.
+
+    Attributes:
+        exposure_pct: the position's value as a share of equity, the mean within the point.
+    """
+
+    symbol: str
     open: list[float]
     high: list[float]
     low: list[float]
     close: list[float]
-    equity: list[float]
-    hold: list[float]
-    drawdown_pct: list[float]
     exposure_pct: list[float]
 
 
@@ -102,34 +112,27 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     assumptions: Mapping[str, str]
     terms: Mapping[str, str]
     grid: Grid
+    markets: list[Market]
     months: list[Month]
     fills: Fills
     trips: Trips
 
 
 def runs_of(results: Sequence[Result]) -> list[Run]:
-    """The page's runs; several share the points that one would have."""
-    points = max(GRID_POINTS // len(results), FEWEST_POINTS)
+    """The page's runs; several share the points that one would have, and so do several symbols."""
+    charts = sum(len(result.markets) for result in results)
+    points = max(GRID_POINTS // max(charts, 1), FEWEST_POINTS)
     listed = max(LISTED_FILLS // len(results), FEWEST_POINTS)
     return labelled([_run(result, points, listed) for result in results])
 
 
 def _run(result: Result, points: int, listed: int) -> Run:
+    each = -(-len(result.bars) // points)
     frame = pl.DataFrame(
         {
             "time": pl.Series(result.close_ns, dtype=pl.Int64),
-            **{
-                name: pl.Series(values, dtype=pl.Float64)
-                for name, values in (
-                    ("open", result.bars.open),
-                    ("high", result.bars.high),
-                    ("low", result.bars.low),
-                    ("close", result.bars.close),
-                    ("equity", result.equity_at_close),
-                    ("exposure", result.exposure),
-                    ("hold", even_prices(result.markets)),
-                )
-            },
+            "equity": pl.Series(result.equity_at_close, dtype=pl.Float64),
+            "hold": pl.Series(even_prices(result.markets), dtype=pl.Float64),
         }
     )
     return Run(
@@ -142,39 +145,90 @@ def _run(result: Result, points: int, listed: int) -> Run:
         provenance=result.provenance,
         assumptions=result.assumptions,
         terms=result.terms,
-        grid=grid(frame, float(result.cash), points),
+        grid=grid(frame, float(result.cash), each),
+        markets=[
+            _market(bars, share, each)
+            for bars, share in zip(result.markets, _shares(result, frame), strict=True)
+        ],
         months=months(frame, float(result.cash)),
         fills=_fills(result, listed),
         trips=_trips(result, listed),
     )
 
 
-def grid(frame: pl.DataFrame, cash: float, points: int) -> Grid:
-    """At most `points` candles of equally many bars; extremes survive, the last may be shorter."""
-    each = -(-len(frame) // points)
+def grid(frame: pl.DataFrame, cash: float, each: int) -> Grid:
+    """One point for `each` bars, the last may have fewer; the worst drawdown survives."""
     equity = frame["equity"]
-    reduced = (
-        frame.with_columns(
-            drawdown_pct=(equity / peaks(equity, cash) - 1) * 100,
-            point=pl.int_range(pl.len()) // each,
+    reduced = _points(
+        frame.with_columns(drawdown_pct=(equity / peaks(equity, cash) - 1) * 100),
+        each,
+        pl.col("time").last() // NS_PER_S,
+        pl.col("equity").last(),
+        (pl.col("hold").last() * (cash / frame["hold"][0])).alias("hold"),
+        pl.col("drawdown_pct").min(),
+    )
+    first_s, steps_s = _steps(reduced["time"])
+    columns = reduced.drop("time").to_dict(as_series=False)
+    return Grid(bars_per_point=each, first_s=first_s, steps_s=steps_s, **columns)
+
+
+def _market(bars: BarColumns, share: pl.Series, each: int) -> Market:
+    """Candles of `each` bars; extremes survive."""
+    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close")}
+    frame = pl.DataFrame(
+        {name: pl.Series(values, dtype=pl.Float64) for name, values in columns.items()}
+    )
+    reduced = _points(
+        frame.with_columns(exposure_pct=share * 100),
+        each,
+        pl.col("open").first(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("close").last(),
+        pl.col("exposure_pct").mean(),
+    )
+    return Market(symbol=bars.symbol, **reduced.to_dict(as_series=False))
+
+
+def _shares(result: Result, frame: pl.DataFrame) -> list[pl.Series]:
+    """What each symbol's position was worth at each close, as a share of equity."""
+    if len(result.markets) == 1:
+        return [pl.Series(result.exposure, dtype=pl.Float64)]
+    closes, equity = frame["time"], frame["equity"]
+    found = []
+    for bars in result.markets:
+        fills = [fill for fill in result.executions if fill.symbol == bars.symbol]
+        # What fills at a close is held from the next one on.
+        moments = pl.Series([fill.at_ns for fill in fills], dtype=pl.Int64)
+        since = closes.search_sorted(moments, side="right").cast(pl.Int64)
+        changes = pl.DataFrame(
+            {"at": since, "change": pl.Series([_change(fill) for fill in fills], dtype=pl.Float64)}
         )
+        held = (
+            pl.DataFrame({"at": pl.int_range(len(closes), eager=True)})
+            .join(changes.group_by("at").sum(), on="at", how="left", maintain_order="left")
+            .get_column("change").fill_null(0).cum_sum()
+        )  # fmt: skip
+        worth = held * pl.Series(bars.close, dtype=pl.Float64)
+        found.append((worth / equity).replace([float("inf"), float("nan")], 0.0))
+    return found
+
+
+def _change(fill: Fill) -> float:
+    """Base units that a fill brings; negative when it takes them away."""
+    bought = fill.quantity if fill.side == "BUY" else -fill.quantity
+    return float(bought - fill.fee if fill.symbol.startswith(f"{fill.fee_asset}/") else bought)
+
+
+def _points(frame: pl.DataFrame, each: int, *columns: pl.Expr) -> pl.DataFrame:
+    """One row for `each` rows, with as many digits as a chart shows."""
+    return (
+        frame.with_columns(point=pl.int_range(pl.len()) // each)
         .group_by("point", maintain_order=True)
-        .agg(
-            pl.col("time").last() // NS_PER_S,
-            pl.col("open").first(),
-            pl.col("high").max(),
-            pl.col("low").min(),
-            pl.col("close").last(),
-            pl.col("equity").last(),
-            (pl.col("hold").last() * (cash / frame["hold"][0])).alias("hold"),
-            pl.col("drawdown_pct").min(),
-            (pl.col("exposure").mean() * 100).alias("exposure_pct"),
-        )
+        .agg(*columns)
+        .drop("point")
         .with_columns(pl.selectors.float().round_sig_figs(CHART_DIGITS))
     )
-    columns = reduced.drop("point", "time").to_dict(as_series=False)
-    first_s, steps_s = _steps(reduced["time"])
-    return Grid(bars_per_point=each, first_s=first_s, steps_s=steps_s, **columns)
 
 
 def months(frame: pl.DataFrame, cash: float) -> list[Month]:

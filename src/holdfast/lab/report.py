@@ -18,6 +18,8 @@ from holdfast.lab.payload import Run, runs_of
 from holdfast.lab.result import Result
 
 TEMPLATE = Path(__file__).with_name("report.html")
+# Of the document; the page reads this one (`FORMAT` in dashboard/src/report/document.ts).
+FORMAT = 2
 # As many colours as can be told apart, by people who see fewer of them too.
 MOST_RUNS = 8
 
@@ -83,7 +85,7 @@ def _page(runs: Sequence[Run]) -> str:
     page = _template()
     head, _, rest = page.partition(_TITLE)
     between, _, tail = rest.partition(_RUNS)
-    return "".join((head, escape(title), between, script_safe(Document(1, list(runs))), tail))
+    return "".join((head, escape(title), between, script_safe(Document(FORMAT, list(runs))), tail))
 
 
 def script_safe(document: Document) -> str:

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from holdfast.lab.report import TEMPLATE, write_report
 from holdfast.lab.result import Result
-from tests.support.lab_results import market, result
+from tests.support.lab_results import market, portfolio, result
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -221,8 +221,12 @@ def test_colours_follow_the_system_and_can_be_read(opened: Open, run: Result, sc
     assert chart.screenshot() != before
 
 
-def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, run: Result) -> None:
-    page = opened(run, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_phone_shows_it_without_scrolling_sideways(
+    opened: Open, run: Result, *, several: bool
+) -> None:
+    shown = portfolio(300, weights="BTC/USDT=0.5,ETH/USDT=0.5") if several else run
+    page = opened(shown, viewport=PHONE, has_touch=True, is_mobile=True, device_scale_factor=2)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     for chart in page.locator(".canvas").all():
         box = chart.bounding_box()
@@ -337,3 +341,29 @@ def test_one_bar_without_a_trade_is_shown_too(opened: Open) -> None:
     page = opened(result(market(1)))
     assert page.locator("data[data-figure=sharpe]").inner_text() == "–"
     assert page.get_by_text("None.").is_visible()
+
+
+def test_several_symbols_are_shown_each_with_its_own_fills(opened: Open) -> None:
+    run = portfolio(3_000)
+    page = opened(run)
+    drawn(page)
+    titles = page.locator(".chart h2")
+    prices = ["BTC/USDT and fills", "ETH/USDT and fills"]
+    assert titles.all_inner_texts() == ["Equity", "Drawdown", *prices, "Exposure"]
+    assert page.locator("dt", has_text=re.compile("^Final equity, USDT$")).count() == 1
+    assert page.locator("dd", has_text=re.compile("^10,000.00 USDT$")).count() == 1
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        made = sum(fill.symbol == symbol for fill in run.executions)
+        about = page.get_by_label(f"{symbol} and fills.")
+        assert f"with {made} fills" in str(about.get_attribute("aria-label"))
+        assert max(one.evaluate(PAINTED) for one in about.locator("canvas").all()) > 5
+    page.get_by_role("button", name="ETH/USDT", exact=True).click()
+    assert titles.all_inner_texts()[2:] == ["ETH/USDT and fills", "Exposure"]
+    table = page.locator("section[aria-labelledby=trades]")
+    table.get_by_role("button", name="Fills").click()
+    table.locator("tr", has_text="BTC/USDT").locator("button.link").first.click()
+    page.get_by_label("BTC/USDT and fills.").wait_for()
+    assert titles.all_inner_texts()[2:] == ["BTC/USDT and fills", "Exposure"]
+    page.get_by_role("button", name="All prices").click()
+    assert titles.all_inner_texts()[2:] == [*prices, "Exposure"]
+    assert page.evaluate(NAMELESS) == []

@@ -75,6 +75,9 @@ def test_what_is_no_saved_run_is_named(tmp_path: Path) -> None:
         bad.write_text(text)
         with pytest.raises(ConfigError, match=r"bad\.json.*--save RUN\.json"):
             compare([good, bad])
+    bad.write_text(good.read_text().replace('"format":2', '"format":1'))
+    with pytest.raises(ConfigError, match=r"seen: .*format 1 of another version"):
+        compare([good, bad])
     with pytest.raises(ConfigError, match="9 runs for one report"):
         compare([good] * 9).report(tmp_path / "nine.html")
     with pytest.raises(ConfigError, match="cannot be written"):

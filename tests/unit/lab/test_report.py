@@ -9,7 +9,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ import pytest
 from holdfast.errors import ConfigError
 from holdfast.lab import report
 from holdfast.lab.result import Result
-from tests.support.lab_results import CASH, market, result
+from tests.support.lab_results import CASH, market, portfolio, result
 
 # As the real page leaves its places open, without what npm would have to build.
 PAGE = (
@@ -70,7 +70,7 @@ def small(**changes: Any) -> Result:
 def test_the_document_has_every_figure_as_it_is(tmp_path: Path) -> None:
     run = small()
     _, document = parsed(run.report(tmp_path / "x.html"))
-    assert document["format"] == 1
+    assert document["format"] == 2
     shown = document["runs"][0]["stats"]
     assert shown == {
         name: str(value) if name in {"final_equity", "fees"} else value
@@ -125,17 +125,41 @@ def test_many_bars_become_fewer_points_that_keep_the_extremes(
     monkeypatch.setattr("holdfast.lab.payload.FEWEST_POINTS", 100)
     run = result(market(2_999))
     _, document = parsed(run.report(tmp_path / "x.html"))
-    grid = document["runs"][0]["grid"]
+    grid, (candles,) = document["runs"][0]["grid"], document["runs"][0]["markets"]
     assert grid["bars_per_point"] == 30
-    assert len(grid["close"]) == len(grid["steps_s"]) + 1 == 100
+    assert len(candles["close"]) == len(grid["steps_s"]) + 1 == 100
     digits = 1e-6  # what a chart keeps
-    assert max(grid["high"]) == pytest.approx(max(run.bars.high), rel=digits)
-    assert min(grid["low"]) == pytest.approx(min(run.bars.low), rel=digits)
+    assert max(candles["high"]) == pytest.approx(max(run.bars.high), rel=digits)
+    assert min(candles["low"]) == pytest.approx(min(run.bars.low), rel=digits)
     worst = run.figures.max_drawdown_pct
     assert -min(grid["drawdown_pct"]) == pytest.approx(worst, rel=digits)
     assert grid["equity"][-1] == pytest.approx(run.equity_at_close[-1], rel=digits)
     last = grid["first_s"] + sum(grid["steps_s"])
     assert last == run.close_ns[-1] // 10**9
+
+
+@pytest.mark.parametrize("fee_asset", ["quote", "base"])
+def test_each_symbol_has_its_own_candles_and_its_own_share(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fee_asset: Literal["quote", "base"]
+) -> None:
+    run = portfolio(600, fee_asset=fee_asset)
+    _, document = parsed(run.report(tmp_path / "x.html"))
+    stored = document["runs"][0]
+    assert [one["symbol"] for one in stored["markets"]] == ["BTC/USDT", "ETH/USDT"]
+    for bars, one in zip(run.markets, stored["markets"], strict=True):
+        assert one["close"] == pytest.approx(bars.close, rel=1e-6)
+    parts = [one["exposure_pct"] for one in stored["markets"]]
+    assert all(max(part) > 10 for part in parts)
+    together = [sum(each) for each in zip(*parts, strict=True)]
+    assert together == pytest.approx([share * 100 for share in run.exposure], abs=1e-4)
+    assert set(stored["fills"]["symbol"]) == {"BTC/USDT", "ETH/USDT"}
+    # Two charts of candles share the points of one, so that the file stays small.
+    monkeypatch.setattr("holdfast.lab.payload.GRID_POINTS", 200)
+    monkeypatch.setattr("holdfast.lab.payload.FEWEST_POINTS", 1)
+    _, document = parsed(run.report(tmp_path / "y.html"))
+    grid, markets = document["runs"][0]["grid"], document["runs"][0]["markets"]
+    lengths = [len(grid["equity"]), *(len(one["high"]) for one in markets)]
+    assert lengths == [100, 100, 100]
 
 
 def test_more_fills_than_fit_are_counted_and_the_newest_listed(
