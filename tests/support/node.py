@@ -77,12 +77,18 @@ DOUBTS_S = 40.0
 
 
 class BotLine(msgspec.Struct, frozen=True):
-    """A bot as it stands in the configuration; the strategy is a class of the file."""
+    """A bot as it stands in the configuration; the strategy is a class of the file.
+
+    Attributes:
+        symbol: one, or several with commas between them.
+        join_timeout_s: less than a bar, for bars of a second.
+    """
 
     name: str
     symbol: str
     strategy: str = "Flip"
     params: dict[str, str] = {}
+    join_timeout_s: float = 0.6
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -153,6 +159,10 @@ class Node:
                 sys.executable, "-m", "holdfast", "node", "--config", str(self.config),
                 stdout=log, stderr=log, env=known, preexec_fn=before,
             )  # fmt: skip
+
+    def configure(self, running: Running, bots: Sequence[BotLine]) -> None:
+        """Give it other bots from its next start on."""
+        self.config.write_text(_config(self.folder, running, bots, ""))
 
     async def stop(self) -> int:
         """SIGTERM, and its exit code."""
@@ -407,7 +417,8 @@ def _config(folder: Path, running: Running, bots: Sequence[BotLine], settings: s
             "[[bots]]",
             f'name = "{bot.name}"',
             f'strategy = "{strategy}"',
-            f'symbols = ["{bot.symbol}"]',
+            f"symbols = {bot.symbol.split(',')}",
+            f"join_timeout_s = {bot.join_timeout_s}",
             'timeframe = "1s"',
             "[bots.params]",
             *(f'{name} = "{value}"' for name, value in bot.params.items()),

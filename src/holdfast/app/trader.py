@@ -14,13 +14,14 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.app.history import History
 from holdfast.app.opening import Stream, open_stream
 from holdfast.app.signals import Signals
 from holdfast.app.upkeep import Upkeep
 from holdfast.app.watch import Watch
 from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action, Arm, CancelOrder
-from holdfast.domain.event import ArmFailed, BarClosed, Committed, Event, QuoteSeen
+from holdfast.domain.event import ArmFailed, Committed, Event, QuoteSeen
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -31,12 +32,12 @@ from holdfast.domain.fact import (
     OrderMoved,
 )
 from holdfast.domain.instrument import TradingStatus
-from holdfast.domain.market import NS_PER_S, Bar, Quote
+from holdfast.domain.market import Bar, Quote
 from holdfast.domain.order import AttemptState
 from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
-from holdfast.errors import ConfigError, RejectedError, RetryableError
+from holdfast.errors import ConfigError, RejectedError
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
@@ -62,7 +63,6 @@ from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamDown
 
 log = get_logger("app.trader")
 
-LONGEST_HISTORY_BARS = 5000
 STOP_TIMEOUT_S = 2.0
 
 
@@ -82,6 +82,7 @@ class Trader:
         self.venue, self.market = _connect(config)
         self.commands = SqliteCommands(config.journal_path)
         self.bots = [make_bot(bot, watch.asking(i)) for i, bot in enumerate(config.bots)]
+        self._texts = _texts(self.bots, config.bots)
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
@@ -132,6 +133,7 @@ class Trader:
             equity=self.engine.marks.equity,
         )
         self.signals = Signals(config, self.account, self.recorder.record, self.clock.earliest_ms)
+        self.history = self._made_history()
         self.upkeep = Upkeep(
             stream=stream,
             clock=self.clock,
@@ -216,7 +218,7 @@ class Trader:
         self.clock.take(await self.venue.time())
         self._require_listed(await self.learn_instruments())
         for bot in self.bots:
-            await self.catch_up(bot)
+            await self.history.catch_up(bot)
         for name, why in quarantine.items():
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
@@ -227,9 +229,9 @@ class Trader:
                 f"seen: the exchange refuses this key ({error}); expected: a key that may read "
                 "and trade spot; do: check api_key and api_secret"
             ) from error
-        for bot, written in zip(self.bots, self.config.bots, strict=True):
+        for bot in self.bots:
             self._require_flat_elsewhere(bot)
-            started = self.engine.start_bot(bot, config_text(bot, written))
+            started = self.engine.start_bot(bot, self._texts[bot.name])
             if started is not None:
                 await self.recorder.record(started)
         self._stepping = True
@@ -275,28 +277,19 @@ class Trader:
                 "another name"
             )
 
-    async def catch_up(self, bot: BotRuntime) -> None:
-        """Feed the bars that the bot has not seen; only the newest may be decided on."""
-        step_ns = bot.timeframe_s * NS_PER_S
-        now_ns = self.clock.earliest_ms() * 1_000_000
-        bars: list[Bar] = []
-        for symbol in bot.symbols:
-            since_ns = self._seen_until_ns(bot, symbol, now_ns)
-            bars += await self.market.bars(symbol, bot.timeframe_s, since_ns)
-        for bar in sorted(bars, key=lambda bar: bar.close_ns):
-            fresh = now_ns - bar.close_ns < step_ns
-            self.take(BarClosed(bar, live=self._stepping and fresh))
+    def _made_history(self) -> History:
+        return History(
+            self.market,
+            anchor_ns=self._anchor_ns,
+            now_ns=lambda: self.clock.earliest_ms() * 1_000_000,
+            is_live=lambda: self._stepping,
+            take=self.take,
+        )
 
-    def _seen_until_ns(self, bot: BotRuntime, symbol: str, now_ns: int) -> int:
-        """Where the bars begin that the bot has not seen: at first those that warm it up."""
-        last = bot.bars.get(symbol)
-        if last is not None:
-            return last.close_ns
-        step_ns = bot.timeframe_s * NS_PER_S
-        warm_ns = (bot.warmup_bars + 1) * step_ns
+    def _anchor_ns(self, bot: BotRuntime) -> int:
+        """Where the bars of a bot begin: as journaled, unless it is to be another bot from now."""
         known = self.account.bots.get(bot.name)
-        anchor_ns = known.anchor_ns if known is not None and known.anchor_ns else now_ns - warm_ns
-        return max(anchor_ns, now_ns - max(warm_ns, LONGEST_HISTORY_BARS * step_ns))
+        return known.anchor_ns if known is not None and known.config == self._texts[bot.name] else 0
 
     # -- while it runs -----------------------------------------------------------------------------
 
@@ -332,20 +325,13 @@ class Trader:
         async for event in self.market.stream(_symbols(bots), timeframe_s):
             match event:
                 case Bar():
-                    self.take(BarClosed(event))
+                    self.history.heard(event, bots)
                 case StreamUp():
-                    await self._fill_gap(bots)
+                    self.history.may_miss(bots)
                 case StreamDown(reason=reason):
                     log.warning("market stream down", action="market_down", reason=reason)
                 case Quote():
                     self.take(QuoteSeen(event))
-
-    async def _fill_gap(self, bots: list[BotRuntime]) -> None:
-        for bot in bots:
-            try:
-                await self.catch_up(bot)
-            except (RetryableError, RejectedError) as error:
-                log.warning("bars missing", action="gap", bot=bot.name, why=str(error))
 
     async def run(self) -> None:
         """Trade until something ends it; the first part that breaks ends all."""
@@ -353,6 +339,7 @@ class Trader:
             self.follow_account(),
             self.resolver.run(),
             self.sweep.run(),
+            self.history.run(),
             *(self.follow_market(t) for t in sorted({bot.timeframe_s for bot in self.bots})),
             *self.signals.parts(),
             *self.upkeep.parts(),
@@ -419,6 +406,10 @@ def make_bot(config: Bot, ask: Callable[[Strategy, View], Returned] | None = Non
         limits=config.limits,
         ask=ask,
     )
+
+
+def _texts(bots: Iterable[BotRuntime], written: Iterable[Bot]) -> dict[str, str]:
+    return {bot.name: config_text(bot, each) for bot, each in zip(bots, written, strict=True)}
 
 
 def config_text(bot: BotRuntime, written: Bot) -> str:

@@ -141,6 +141,11 @@ class BotRuntime:
         length_ns = bar.close_ns - bar.open_ns
         return bar.symbol in self.symbols and length_ns == self.timeframe_s * NS_PER_S
 
+    def misses_bars_before(self, bar: Bar) -> bool:
+        """Whether one of its bars comes before others that should have come first."""
+        last = self.bars.get(bar.symbol)
+        return self.wants(bar) and last is not None and bar.open_ns > last.close_ns
+
     def take(self, bar: Bar) -> bool:
         """Take a bar in, unless it is not newer than the last; whether to decide now.
 

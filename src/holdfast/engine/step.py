@@ -377,8 +377,8 @@ class Engine:
         if state is not None and state.config == config:
             return None
         anchor_ns = state.anchor_ns if state is not None else 0
-        if not anchor_ns and bot.first_bar is not None:
-            anchor_ns = bot.first_bar.open_ns
+        if bot.first_bar is not None:
+            anchor_ns = bot.first_bar.open_ns  # other parameters may need more to warm up
         return BotStarted(
             bot=bot.name,
             config_version=(state.config_version if state is not None else 0) + 1,

@@ -101,8 +101,9 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         method: `POST`, `GET`, `DELETE`, or `STREAM` for events.
-        path: of the route, or an event's type such as `executionReport`; `*` stands for anything.
-            Calls of the WebSocket API go by the path of their REST twin.
+        path: of the route, or an event's type such as `executionReport`, or with an `@` a market
+            stream such as `ethusdt@kline_1m`; `*` stands for anything. Calls of the WebSocket API
+            go by the path of their REST twin.
         door: `rest`, `ws`; for events `user` or `market`.
         key: an API key.
     """
@@ -112,11 +113,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     door: str | None = None
     key: str | None = None
 
-    def takes(self, method: str, path: str, door: str, key: str) -> bool:
+    def takes(self, method: str, path: str, door: str, key: str, stream: str = "") -> bool:
         """Whether it is for such a one."""
+        name = stream if self.path is not None and "@" in self.path else path
         return (
             (self.method is None or self.method.upper() == method)
-            and (self.path is None or fnmatchcase(path, self.path))
+            and (self.path is None or fnmatchcase(name, self.path))
             and (self.door is None or self.door == door)
             and (self.key is None or self.key == key)
         )
@@ -181,11 +183,18 @@ class FaultBook:
         self.faults.clear()
 
     def draw(
-        self, kind: FaultKind, method: str = "", path: str = "", door: str = "", key: str = ""
+        self,
+        kind: FaultKind,
+        method: str = "",
+        path: str = "",
+        door: str = "",
+        key: str = "",
+        *,
+        stream: str = "",
     ) -> Fault | None:
         """The first fault of `kind` that strikes here and now, counted; None when none does."""
         for fault in self.faults:
-            if fault.kind is kind and fault.match.takes(method, path, door, key):
+            if fault.kind is kind and fault.match.takes(method, path, door, key, stream):
                 if self._is_spent(fault):
                     continue
                 if fault.probability < 1 and self._random.random() >= fault.probability:

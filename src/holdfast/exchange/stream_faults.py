@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from holdfast.exchange.faults import FaultBook, FaultKind
+from holdfast.exchange.faults import Fault, FaultBook, FaultKind
 
 METHOD = "STREAM"
 DEFAULT_LATE_MS = 200.0
@@ -39,19 +39,29 @@ class Fate(msgspec.Struct, frozen=True):
 _UNHARMED = Fate()
 
 
-def fate_of(faults: FaultBook, door: StreamDoor, event: str, key: str = "") -> Fate:
-    """The fate of an event of type `event`, drawn from the faults in force."""
+def fate_of(
+    faults: FaultBook, door: StreamDoor, event: str, key: str = "", stream: str = ""
+) -> Fate:
+    """The fate of an event, drawn from the faults in force.
+
+    Args:
+        event: its type.
+        stream: of market events the stream that it is of.
+    """
     if not faults.faults:
         return _UNHARMED
 
+    def drawn(kind: FaultKind) -> Fault | None:
+        return faults.draw(kind, METHOD, event, door.value, key, stream=stream)
+
     def strikes(kind: FaultKind) -> bool:
-        return faults.draw(kind, METHOD, event, door.value, key) is not None
+        return drawn(kind) is not None
 
     if strikes(FaultKind.STREAM_DISCONNECT):
         return Fate(copies=0, is_cut=True)
     if strikes(FaultKind.STREAM_SILENCE) or strikes(FaultKind.STREAM_DROP):
         return Fate(copies=0)
-    late = faults.draw(FaultKind.STREAM_REORDER, METHOD, event, door.value, key)
+    late = drawn(FaultKind.STREAM_REORDER)
     return Fate(
         copies=2 if strikes(FaultKind.STREAM_DUPLICATE) else 1,
         late_ms=0.0 if late is None else faults.ms(late, default=DEFAULT_LATE_MS),

@@ -161,7 +161,8 @@ class MarketStreams:
                 self._send(session, stream, body)
 
     def _send(self, session: _Session, stream: str, body: Json) -> None:
-        fate = fate_of(self._gateway.faults, StreamDoor.MARKET, str(body.get("e", "depth")))
+        event = str(body.get("e", "depth"))
+        fate = fate_of(self._gateway.faults, StreamDoor.MARKET, event, stream=stream)
         if fate.is_cut:
             session.socket.cut()
         for _copy in range(fate.copies):
