@@ -17,7 +17,7 @@ from holdfast.errors import ConfigError, UnreachableError
 from holdfast.journal.commands import SqliteCommands
 from holdfast.journal.sqlite_read import read_stream
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, BotState
 
 POLL_S = 0.05
 
@@ -48,6 +48,14 @@ def account_state(path: Path, account: str) -> AccountState:
             "traded; do: name it with --account, or start `holdfast node`"
         )
     return state
+
+
+def symbols_of(bot: BotState) -> tuple[str, ...]:
+    """What a bot trades, its own symbol first, and where it holds something besides."""
+    config: dict[str, Any] = msgspec.json.decode(bot.config) if bot.config else {}
+    traded = config.get("symbols") or [config[name] for name in ("symbol",) if name in config]
+    held = [symbol for symbol, position in bot.positions.items() if position.quantity]
+    return tuple(dict.fromkeys((*traded, *held)))
 
 
 def story(path: Path, account: str, cid: str) -> list[Entry]:

@@ -28,7 +28,7 @@ def bot() -> None:
 @app.command("list")
 def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = False) -> None:
     """Show each bot's state, decisions and positions. Example: holdfast bot list --json"""
-    from holdfast.app.operator import account_state  # noqa: PLC0415
+    from holdfast.app.operator import account_state, symbols_of  # noqa: PLC0415
 
     state = account_state(database_path(database), account_name(account))
     rows = [
@@ -37,6 +37,7 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
             "state": _state(found.running, found.failed, found.halted or state.halted),
             "reason": found.failed or found.halted or state.halted,
             "decisions": found.number,
+            "symbols": symbols_of(found),
             "positions": {
                 symbol: position.quantity
                 for symbol, position in found.positions.items()
@@ -49,9 +50,10 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
         emit({"bots": rows})
         return
     for row in rows:
+        name = f"{row['bot']} on {', '.join(row['symbols'])}" if row["symbols"] else row["bot"]  # type: ignore[arg-type]
         held = ", ".join(f"{q.normalize():f} {s}" for s, q in row["positions"].items()) or "flat"  # type: ignore[attr-defined]
         told = f" ({row['reason']})" if row["reason"] else ""
-        typer.echo(f"{row['bot']}: {row['state']}{told}, {held}, {row['decisions']} decisions")
+        typer.echo(f"{name}: {row['state']}{told}, {held}, {row['decisions']} decisions")
 
 
 @app.command()

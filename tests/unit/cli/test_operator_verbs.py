@@ -34,7 +34,12 @@ def path(tmp_path: Path) -> Path:
         Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
         flow(),
         BotStarted(bot="sma", config_version=1, config="{}", anchor_ns=0),
-        BotStarted(bot="idle", config_version=1, config="{}", anchor_ns=0),
+        BotStarted(
+            bot="idle",
+            config_version=1,
+            config='{"symbols":["ETH/USDT","SOL/USDT"]}',
+            anchor_ns=0,
+        ),
         BotStopped(bot="idle", reason="ZeroDivisionError: division by zero", failed=True),
         decided(1),
         armed(1),
@@ -94,7 +99,9 @@ def test_bots_show_their_state_position_and_the_reason_of_a_failure(
         "ZeroDivisionError: division by zero",
     )
     _, out = run(capsys, path, "bot", "list")
-    assert "idle: failed (ZeroDivisionError: division by zero), flat, 0 decisions" in out
+    failed = "failed (ZeroDivisionError: division by zero), flat, 0 decisions"
+    assert f"idle on ETH/USDT, SOL/USDT: {failed}" in out
+    assert rows["idle"]["symbols"] == ["ETH/USDT", "SOL/USDT"]
 
 
 def test_orders_list_what_may_still_matter_and_all_of_them_on_request(

@@ -6,7 +6,7 @@ Lives here: drawing it up from the replica, the prices and the last check. Not h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import Enum
 from itertools import islice
@@ -17,6 +17,7 @@ import msgspec
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.replica import Failover, Replica
 from holdfast.app.demo.told import Attempt, Phase
+from holdfast.app.operator import symbols_of
 from holdfast.domain.money import ZERO
 from holdfast.ledger.state import AccountState, BotState
 
@@ -33,7 +34,8 @@ class Mood(Enum):
 
 
 class BotLine(msgspec.Struct, frozen=True):
-    """One bot; `pnl` in quote units, None without a price."""
+    """One symbol of a bot, which only its first line names; `pnl` in quote units, None without a
+    price."""
 
     name: str
     strategy: str
@@ -143,7 +145,11 @@ def draw(replica: Replica, at: Moment) -> Picture:
         series=at.series,
         day_pnl=-state.units.day_loss(equity) if equity is not None else ZERO,
         exposure=exposure,
-        bots=[_bot_line(name, bot, state, at.marks) for name, bot in state.bots.items()],
+        bots=[
+            line
+            for name, bot in state.bots.items()
+            for line in _bot_lines(name, bot, state, at.marks)
+        ],
         phases={phase: replica.told.phases[phase] for phase in Phase},
         latest=[
             _order_line(one) for one in islice(reversed(replica.told.attempts.values()), LATEST)
@@ -185,29 +191,31 @@ def say(replica: Replica, at: Moment) -> tuple[str, Mood]:
     return f"Trading normally. Prices {at.price_age_s:.1f} s old. Nothing in doubt.", Mood.GOOD
 
 
-def _bot_line(
+def _bot_lines(
     name: str, bot: BotState, state: AccountState, marks: dict[str, Decimal]
-) -> BotLine:
+) -> Iterator[BotLine]:
     config: dict[str, Any] = msgspec.json.decode(bot.config) if bot.config else {}
-    symbol = str(config.get("symbol", ""))
-    position = bot.positions.get(symbol)
-    mark = marks.get(symbol.partition("/")[0])
-    pnl: Decimal | None = ZERO
-    if position is not None:
-        pnl = position.pnl(mark) if mark is not None else None
     condition = "trading" if bot.running else "stopped"
     if bot.failed:
         condition = f"failed: {bot.failed}"
     elif bot.halted or state.halted:
         condition = "halted"
-    return BotLine(
-        name=name,
-        strategy=str(config.get("strategy", "")),
-        symbol=symbol,
-        position=position.quantity if position is not None else ZERO,
-        pnl=pnl,
-        state=condition,
-    )
+    told = (name, str(config.get("strategy", "")), condition)
+    for symbol in symbols_of(bot) or ("",):
+        position = bot.positions.get(symbol)
+        mark = marks.get(symbol.partition("/")[0])
+        pnl: Decimal | None = ZERO
+        if position is not None:
+            pnl = position.pnl(mark) if mark is not None else None
+        yield BotLine(
+            name=told[0],
+            strategy=told[1],
+            symbol=symbol,
+            position=position.quantity if position is not None else ZERO,
+            pnl=pnl,
+            state=told[2],
+        )
+        told = ("", "", "")
 
 
 def _order_line(attempt: Attempt) -> OrderLine:

@@ -15,7 +15,7 @@ from rich.console import Console
 from holdfast.app.demo.picture import Moment, Mood, draw, say
 from holdfast.app.demo.replica import Failover, Replica
 from holdfast.app.demo.screen import Screen, sparkline
-from holdfast.domain.fact import AnyFact, Halted, HaltLevel
+from holdfast.domain.fact import AnyFact, BotStarted, Halted, HaltLevel
 from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.ledger.fold import apply
 from tests.support import demo_world as world
@@ -122,6 +122,16 @@ def test_the_screen_fills_its_size_and_no_more(width: int, height: int) -> None:
     assert len(lines) == height
     assert max(map(len, lines)) <= width
     assert "q  quit" in lines[-1]
+
+
+def test_each_symbol_of_a_bot_has_its_line() -> None:
+    config = '{"strategy":"rebalance","symbols":["ETH/USDT","BTC/USDT"]}'
+    started = BotStarted(bot="trend", config_version=2, config=config, anchor_ns=0)
+    lines = shown(replica(started), moment())
+    at = next(n for n, line in enumerate(lines) if line.startswith(" trend   rebalance"))
+    assert lines[at].split() == ["trend", "rebalance", "ETH/USDT", "0", "+0.00", "trading"]
+    assert lines[at + 1].split() == ["BTC/USDT", "0.1997", "+0.08"]
+    assert len(lines) == 24
 
 
 def test_a_small_screen_still_shows_the_sentence_and_the_title() -> None:
