@@ -82,7 +82,6 @@ class Trader:
         self.venue, self.market = _connect(config)
         self.commands = SqliteCommands(config.journal_path)
         self.bots = [make_bot(bot, watch.asking(i)) for i, bot in enumerate(config.bots)]
-        self._texts = _texts(self.bots, config.bots)
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
@@ -231,7 +230,7 @@ class Trader:
             ) from error
         for bot in self.bots:
             self._require_flat_elsewhere(bot)
-            started = self.engine.start_bot(bot, self._texts[bot.name])
+            started = self.engine.start_bot(bot, self._text(bot))
             if started is not None:
                 await self.recorder.record(started)
         self._stepping = True
@@ -277,6 +276,9 @@ class Trader:
                 "another name"
             )
 
+    def _text(self, bot: BotRuntime) -> str:
+        return config_text(bot, next(one for one in self.config.bots if one.name == bot.name))
+
     def _made_history(self) -> History:
         return History(
             self.market,
@@ -289,7 +291,7 @@ class Trader:
     def _anchor_ns(self, bot: BotRuntime) -> int:
         """Where the bars of a bot begin: as journaled, unless it is to be another bot from now."""
         known = self.account.bots.get(bot.name)
-        return known.anchor_ns if known is not None and known.config == self._texts[bot.name] else 0
+        return known.anchor_ns if known is not None and known.config == self._text(bot) else 0
 
     # -- while it runs -----------------------------------------------------------------------------
 
@@ -406,10 +408,6 @@ def make_bot(config: Bot, ask: Callable[[Strategy, View], Returned] | None = Non
         limits=config.limits,
         ask=ask,
     )
-
-
-def _texts(bots: Iterable[BotRuntime], written: Iterable[Bot]) -> dict[str, str]:
-    return {bot.name: config_text(bot, each) for bot, each in zip(bots, written, strict=True)}
 
 
 def config_text(bot: BotRuntime, written: Bot) -> str:
