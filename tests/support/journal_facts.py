@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.domain.fact import (
     Armed,
     AttemptMoved,
@@ -53,6 +55,19 @@ def armed(number: int, n: int = 1, *, cid: str = "") -> Armed:
         reserve_asset="USDT",
         reserve=Decimal("500.0001"),
     )
+
+
+def listed(number: int, n: int = 1) -> tuple[Armed, Armed]:
+    """The two orders of a list, armed together; the first as `armed` makes them."""
+    above = armed(number, n)
+
+    def part(place: int) -> Armed:
+        cid = client_order_id(
+            tag=TAG, account="main", generation=1, intent_id=above.intent_id, n=n, part=place
+        )
+        return msgspec.structs.replace(above, cid=cid, list_cid=above.cid, part=place)
+
+    return part(1), part(2)
 
 
 def acked(number: int) -> AttemptMoved:

@@ -26,6 +26,7 @@ from holdfast.domain.fact import (
     RejectClosed,
     SignalReceived,
 )
+from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.marks import Marks
 from holdfast.engine.rate import NS_PER_MINUTE, RateMeter
@@ -145,8 +146,14 @@ class News:
         bot.failures = 0
         self.bot_rates[fact.bot].add(at_ns)
         self.account_rate.add(at_ns)
-        if bot.due or bot.missed:
+        if bot.due or bot.missed or self._leaves_a_rest(fact):
             self._concern(fact.bot)
+
+    def _leaves_a_rest(self, fact: Armed) -> bool:
+        """Whether a sale on its way may leave something that is to be protected from now on."""
+        order = self._account.live.get(fact.cid)
+        is_sale = order is not None and not order.exit and fact.spec.side is Side.SELL
+        return is_sale and fact.spec.symbol in self._account.bots[fact.bot].exits
 
     def _concern_refused(self) -> None:
         """What was refused may pass now: a doubt ended, or cash and room became free."""

@@ -367,3 +367,17 @@ def test_what_a_stop_left_of_a_stopped_bots_position_has_a_stop_again() -> None:
     world.settle()
     assert spec_of(world) == (OrderType.STOP_LOSS, D("0.6"), D(98))
     world.check()
+
+
+def test_what_stays_is_protected_as_soon_as_the_sale_of_the_rest_is_armed() -> None:
+    """Not only when it has filled: the sale may be in doubt for long."""
+    world = holding(Target(quantity=D(3), stop=Percent(2)))
+    world.wish(Target(quantity=ONE, stop=Percent(2)))
+    world.bar()
+    world.arm()
+    world.cancel()
+    (sale,) = world.arm()
+    assert (sale.spec.type, sale.spec.quantity) == (OrderType.MARKET, D(2))
+    (order,) = world.arming[0].orders
+    assert (order.order.spec.type, order.order.spec.quantity) == (OrderType.STOP_LOSS, ONE)
+    world.check()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.domain.fact import AnyFact, CancelArmed
@@ -17,7 +18,16 @@ from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Refused, Snapshot, Store
 from holdfast.journal.record import FORMAT, GENESIS, encode, link
 from holdfast.journal.sqlite import SqliteStore
-from tests.support.journal_facts import acked, armed, decided, filled, flow, moved, taken
+from tests.support.journal_facts import (
+    acked,
+    armed,
+    decided,
+    filled,
+    flow,
+    listed,
+    moved,
+    taken,
+)
 
 MAIN = "main"
 
@@ -146,6 +156,7 @@ CANCEL = CancelArmed(
 )
 SAME_CID = armed(9, cid=armed(1).cid)
 SAME_INTENT = armed(1, cid="another")
+SAME_PART = msgspec.structs.replace(listed(1)[1], cid="another")
 
 
 @pytest.mark.parametrize(
@@ -153,6 +164,9 @@ SAME_INTENT = armed(1, cid="another")
     [
         (armed(1), SAME_CID, f"attempt {armed(1).cid}"),
         (armed(1), SAME_INTENT, f"intent {armed(1).intent_id} 1"),
+        (armed(1), listed(1)[0], f"intent {armed(1).intent_id} 1"),
+        (listed(1)[0], armed(1), f"intent {armed(1).intent_id} 1"),
+        (listed(1)[1], SAME_PART, f"intent {armed(1).intent_id}/2 1"),
         (CANCEL, CANCEL, "attempt c0"),
         (CANCEL, armed(1, cid="c0"), "attempt c0"),
         (decided(1, key="slot 7"), decided(2, key="slot 7"), "decision sma slot 7"),
@@ -194,6 +208,18 @@ def test_what_exists_is_refused_with_its_whole_group(
 
     for kind in ("memory", "sqlite", "sqlite inline"):
         asyncio.run(run(kind))
+
+
+@scenario
+async def test_the_orders_of_a_list_are_one_group_each_with_a_place_of_its_own(
+    store: Store,
+) -> None:
+    head = await store.acquire(MAIN, "a")
+    head, _ = await store.commit(head, [group(*listed(1)), group(*listed(1, n=2))], 1)
+    assert stored(store) == [*listed(1), *listed(1, n=2)]
+    above, below = listed(1)
+    assert [store.attempt(MAIN, each.cid) for each in (above, below)] == [above, below]
+    assert store.attempt(MAIN, above.list_cid) is None, "it is no order"
 
 
 @scenario
