@@ -53,3 +53,28 @@ def test_a_bot_trades_on_a_recording_and_the_ledgers_agree(
     fills, found = asyncio.run(trade())
     assert fills >= ORDERS
     assert found.faults == []
+
+
+def test_a_restarted_node_goes_on_with_the_indicators_that_it_had(tmp_path: Path) -> None:
+    choice = LocalExchange(symbols=("BTC/USDT",))
+    bot = BotLine("trend", "BTC/USDT", "macd_trend", {"fast": "2", "slow": "3", "signal": "2"})
+
+    async def trade() -> list[dict[str, object]]:
+        async with serve(market(choice, 0.0), port=0) as running:
+            account = open_account(running, {"USDT": "100000"})
+            node = Node(tmp_path, running, (account.api_key, account.secret), (bot,))
+            await node.start()
+            try:
+                await until_node(node, lambda: node.state().counters.fills >= 1, "a fill")
+                assert node.logged("go_on") == []
+                assert await node.stop() == 0, node.said()
+                await node.start()
+                fills = node.state().counters.fills
+                await until_node(node, lambda: node.state().counters.fills > fills, "another")
+                assert await node.stop() == 0, node.said()
+            finally:
+                await node.end()
+            return node.logged("go_on")
+
+    (told,) = asyncio.run(trade())
+    assert told["bot"] == "trend"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -23,7 +24,7 @@ from holdfast.journal.port import Head, Snapshot
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, from_bytes, to_bytes
+from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.opening")
@@ -37,6 +38,8 @@ class Stream(msgspec.Struct):
 
     Attributes:
         saved_seq: where the newest snapshot stands; the next start folds what comes after it.
+        found: what bots had derived from bars by the newest snapshot, by name.
+        derived: tells what they have derived now, to be kept with the next one.
     """
 
     store: SqliteStore
@@ -46,14 +49,17 @@ class Stream(msgspec.Struct):
     account: AccountState
     boot_id: str
     saved_seq: int
+    found: dict[str, msgspec.Raw]
+    derived: Callable[[], Mapping[str, msgspec.Raw]] = dict
 
     async def save(self) -> None:
         """Keep the fold, so that the next start follows open orders and not history."""
         head = self.writer.head
         if head.seq != self.account.seq:
             return  # records are on their way to the fold; the next snapshot is soon
+        body = to_bytes(self.account, self.derived())
         await self.store.save_snapshot(
-            Snapshot(self.account.account, head.seq, head.hash, to_bytes(self.account))
+            Snapshot(self.account.account, head.seq, head.hash, body)
         )
         self.saved_seq = head.seq
 
@@ -80,7 +86,7 @@ async def open_stream(path: Path, *, account: str, deployment: str, reporting: s
         store = SqliteStore(path)
         high_water = HighWater.beside(path, account)
         await high_water.check(store)
-        state, saved_seq = await _folded(store, account)
+        state, saved_seq, found = await _folded(store, account)
         node = f"{os.uname().nodename}:{os.getpid()}"
         head = await store.acquire(account, node)
         _require_end(state, head)
@@ -88,7 +94,8 @@ async def open_stream(path: Path, *, account: str, deployment: str, reporting: s
         owner.release()
         raise
     boot_id = f"{os.getpid()}-{time.time_ns():x}"
-    stream = Stream(store, owner, high_water, JournalWriter(store, head), state, boot_id, saved_seq)
+    writer = JournalWriter(store, head)
+    stream = Stream(store, owner, high_water, writer, state, boot_id, saved_seq, found)
     await _begin(stream, node, deployment, reporting)
     high_water.write(stream.writer.head)
     log.info("journal open", action="opened", seq=state.seq, epoch=head.epoch, boot_id=boot_id)
@@ -106,14 +113,19 @@ async def _own(path: Path, account: str) -> OwnerLock:
             await asyncio.sleep(0.05)
 
 
-async def _folded(store: SqliteStore, account: str) -> tuple[AccountState, int]:
-    """The fold up to the end of the stream, and where the snapshot that it began from stands."""
+async def _folded(
+    store: SqliteStore, account: str
+) -> tuple[AccountState, int, dict[str, msgspec.Raw]]:
+    """The fold up to the end of the stream, where the snapshot that it began from stands, and what
+    bots had derived by then.
+    """
     snapshot = await store.load_snapshot(account)
     state = (from_bytes(snapshot.body) if snapshot is not None else None) or AccountState()
+    found = derived_in(snapshot.body) if snapshot is not None else {}
     saved_seq = state.seq
     for record in store.read(account, after_seq=saved_seq):
         apply(state, record.seq, record.epoch, record.at_ns, record.fact)
-    return state, saved_seq
+    return state, saved_seq, found
 
 
 def _require_end(state: AccountState, head: Head) -> None:

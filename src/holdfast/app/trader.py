@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
 
+from holdfast.app.bots import all_derived, config_text, make_bot, symbols_of, take_up
 from holdfast.app.history import History
 from holdfast.app.opening import Stream, open_stream
 from holdfast.app.signals import Signals
@@ -34,7 +35,6 @@ from holdfast.domain.fact import (
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import Bar, Quote
 from holdfast.domain.order import AttemptState
-from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import ConfigError, RejectedError
@@ -49,10 +49,6 @@ from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
 from holdfast.journal.commands import SqliteCommands
-from holdfast.strategy.api import Strategy, View
-from holdfast.strategy.load import create
-from holdfast.strategy.parameters import as_json
-from holdfast.strategy.wish import Returned
 from holdfast.telemetry.log import get_logger, hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -126,7 +122,7 @@ class Trader:
             sweep=self.sweep,
             recorder=self.recorder,
             clock=self.clock,
-            symbols=_symbols(self.bots),
+            symbols=symbols_of(self.bots),
             policy=policy,
             rate=lambda asset: self.engine.prices.get(f"{asset}/{self.account.reporting}"),
             equity=self.engine.marks.equity,
@@ -217,7 +213,11 @@ class Trader:
         self.clock.take(await self.venue.time())
         self._require_listed(await self.learn_instruments())
         for bot in self.bots:
+            self._take_up(bot)
             await self.history.catch_up(bot)
+        self.stream.derived = lambda: all_derived(
+            (bot, self._written(bot)) for bot in self.bots
+        )
         for name, why in quarantine.items():
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
@@ -242,7 +242,7 @@ class Trader:
         That is every symbol of the exchange when one of the bots' is not among them. One that is
         listed no more counts as halted: its books are kept, nothing is sent.
         """
-        wanted = _symbols(self.bots)
+        wanted = symbols_of(self.bots)
         listed = {i.symbol: i for i in await self.venue.instruments(wanted)}
         for symbol in wanted:
             known = self.account.instruments.get(symbol)
@@ -276,8 +276,18 @@ class Trader:
                 "another name"
             )
 
+    def _written(self, bot: BotRuntime) -> Bot:
+        return next(one for one in self.config.bots if one.name == bot.name)
+
     def _text(self, bot: BotRuntime) -> str:
-        return config_text(bot, next(one for one in self.config.bots if one.name == bot.name))
+        return config_text(bot, self._written(bot))
+
+    def _take_up(self, bot: BotRuntime) -> None:
+        """Indicators go on where the last process left them, bit for bit."""
+        now_ns = self.clock.earliest_ms() * 1_000_000
+        if take_up(bot, self._written(bot), self.stream.found.get(bot.name), now_ns):
+            for bar in bot.bars.values():
+                self.engine.marks.take(bar.symbol, bar.close)
 
     def _made_history(self) -> History:
         return History(
@@ -324,7 +334,7 @@ class Trader:
     async def follow_market(self, timeframe_s: int) -> None:
         """Step the engine with bars and quotes as they happen."""
         bots = [bot for bot in self.bots if bot.timeframe_s == timeframe_s]
-        async for event in self.market.stream(_symbols(bots), timeframe_s):
+        async for event in self.market.stream(symbols_of(bots), timeframe_s):
             match event:
                 case Bar():
                     self.history.heard(event, bots)
@@ -386,44 +396,6 @@ async def trading(
         yield trader
     finally:
         await asyncio.shield(trader.stop())
-
-
-def _symbols(bots: Iterable[BotRuntime]) -> tuple[str, ...]:
-    """All that they trade, each once."""
-    return tuple(dict.fromkeys(symbol for bot in bots for symbol in bot.symbols))
-
-
-def make_bot(config: Bot, ask: Callable[[Strategy, View], Returned] | None = None) -> BotRuntime:
-    """A bot from its configuration.
-
-    Raises:
-        ConfigError: the strategy or its parameters are unusable.
-    """
-    return BotRuntime(
-        config.name,
-        create(config.strategy, config.params),
-        symbols=config.symbols,
-        join_timeout_s=config.join_timeout_s,
-        timeframe_s=timeframe_s(config.timeframe),
-        limits=config.limits,
-        ask=ask,
-    )
-
-
-def config_text(bot: BotRuntime, written: Bot) -> str:
-    """A bot's configuration as canonical JSON: what its decisions name the version of."""
-    return _canonical.encode(
-        {
-            "strategy": written.strategy,
-            **({"symbol": bot.symbol} if len(bot.symbols) == 1 else {"symbols": bot.symbols}),
-            "timeframe_s": bot.timeframe_s,
-            "params": as_json(bot.strategy),
-            "limits": written.limits,
-        }
-    ).decode()
-
-
-_canonical = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 
 def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:

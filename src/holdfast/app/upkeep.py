@@ -35,6 +35,8 @@ INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not ma
 COMMANDS_S = 0.1
 SNAPSHOT_EVERY = 5000
 SNAPSHOT_S = 1.0
+SNAPSHOT_AT_MOST_S = 600.0
+"""A bot that trades seldom writes few records, but its indicators move with every bar."""
 
 
 class Upkeep:
@@ -145,12 +147,15 @@ class Upkeep:
 
     async def _keep(self) -> None:
         """Snapshots and the high-water mark follow the stream."""
-        stream = self._stream
+        stream, loop = self._stream, asyncio.get_running_loop()
+        saved_s = loop.time()
         while True:
             await asyncio.sleep(SNAPSHOT_S)
             try:
                 await asyncio.to_thread(stream.high_water.write, stream.writer.head)
-                if stream.account.seq - stream.saved_seq >= SNAPSHOT_EVERY:
+                grown = stream.account.seq - stream.saved_seq >= SNAPSHOT_EVERY
+                if grown or loop.time() - saved_s >= SNAPSHOT_AT_MOST_S:
                     await stream.save()
+                    saved_s = loop.time()
             except RetryableError as error:
                 log.warning("not kept", action="keep_wait", why=str(error))

@@ -130,6 +130,11 @@ class BotRuntime:
         return self.feed.warmup_bars
 
     @property
+    def is_broken(self) -> bool:
+        """Whether an indicator has raised."""
+        return bool(self._broken)
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything handed out is not in the journal yet."""
         return self.pending > 0 or self.deciding

@@ -6,7 +6,7 @@ change them (ledger.fold), what to do next (engine).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -331,24 +331,36 @@ def once(orders: Iterable[LiveOrder]) -> Iterator[LiveOrder]:
     yield from least.values()
 
 
-class _Snapshot(msgspec.Struct):
+class _Snapshot(msgspec.Struct, omit_defaults=True):
     v: int
     state: AccountState
+    derived: dict[str, msgspec.Raw] = {}
 
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 _decoder: Final = msgspec.json.Decoder(_Snapshot)
 
 
-def to_bytes(state: AccountState) -> bytes:
-    """A snapshot's body: a format version and the fold."""
-    return _encoder.encode(_Snapshot(SNAPSHOT_FORMAT, state))
+def to_bytes(state: AccountState, derived: Mapping[str, msgspec.Raw] | None = None) -> bytes:
+    """A snapshot's body: a format version, the fold, and what bots have derived from bars."""
+    return _encoder.encode(_Snapshot(SNAPSHOT_FORMAT, state, dict(derived or {})))
 
 
 def from_bytes(body: bytes) -> AccountState | None:
     """The fold in a snapshot's body; None when another version wrote it (replay instead)."""
+    snapshot = _read(body)
+    return snapshot.state if snapshot is not None else None
+
+
+def derived_in(body: bytes) -> dict[str, msgspec.Raw]:
+    """What bots had derived from bars by then, by name; nothing when it was not kept."""
+    snapshot = _read(body)
+    return snapshot.derived if snapshot is not None else {}
+
+
+def _read(body: bytes) -> _Snapshot | None:
     try:
         snapshot = _decoder.decode(body)
     except msgspec.DecodeError:
         return None
-    return snapshot.state if snapshot.v == SNAPSHOT_FORMAT else None
+    return snapshot if snapshot.v == SNAPSHOT_FORMAT else None
