@@ -113,6 +113,22 @@ def test_rsi_reversion_waits_for_the_mean_after_its_target() -> None:
     assert [close(world, price) for price in (96, 92, 88)] == [ZERO] * 3
 
 
+def test_rsi_reversion_with_a_trend_buys_only_above_the_mean_of_longer_bars() -> None:
+    dip_in_a_rise = [*range(60, 120, 2), 116, 113, 110, 107]
+    fall = [*range(200, 132, -2)]
+    for closes, rises in ((dip_in_a_rise, True), (fall, False)):
+        _, any_dip = traded(made("rsi_reversion"), closes)
+        assert any(any_dip)
+        _, held = traded(made("rsi_reversion", trend="5m", trend_period=5), closes)
+        assert any(held) is rises, closes
+
+
+@pytest.mark.parametrize("wrong", [{"trend_period": 1}, {"trend_period": 501}])
+def test_rsi_reversion_refuses_a_trend_of_too_few_or_too_many_bars(wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="expected: 2 to 500"):
+        made("rsi_reversion", **wrong)
+
+
 def test_donchian_breakout_buys_a_new_high_and_the_stop_follows() -> None:
     world, held = traded(made("donchian_breakout"), [100, 102, 101, 103, 102, 101, 102, 104])
     assert held[-2] == 0
