@@ -172,7 +172,8 @@ class Backtest(SteppedAccount):
         account = self.engine.account
         holdings = account.holdings
         # What arrives within a bar arrives in each symbol by itself.
-        made = sorted(zip(self._fill_times, self._fills, strict=True), key=_when)
+        made = list(zip(self._fill_times, self._fills, strict=True))
+        made.sort(key=lambda one: (one[0], one[1].at_ns))
         return Run(
             markets=[market.bars for market in self.markets],
             times_ns=self.timeline.times_ns,
@@ -263,17 +264,7 @@ class Backtest(SteppedAccount):
         if self._is_timed:
             touched = self.markets  # what follows in one may arrive in another
         with decimal.localcontext(_MONEY):
-            for _, bar in bars:
-                self.engine.marks.take(bar.symbol, bar.open)
-            for market, bar in bars:
-                if market in touched:
-                    self._book(market.venue.open(bar.open, bar.open_ns, bar.close_ns))
-            if self._is_timed:
-                self._meanwhile(bars)
-            for market, bar in bars:
-                if market.venue.at_market and len(bars) > 1:
-                    # What was sold at the open pays for what is bought there, in another symbol.
-                    self._book(market.venue.now(bar.open, bar.open_ns))
+            self._open(bars, touched)
             if self.engine.account.bots[_BOT].exits:
                 self._look_ahead()  # what filled at the open may leave within this very bar
             for market, bar in bars:
@@ -283,6 +274,22 @@ class Backtest(SteppedAccount):
                 self._arrive(bars)
         self._look_at_position()
         self._look_ahead()
+
+    def _open(self, bars: Sequence[tuple[Market, Bar]], touched: Sequence[Market]) -> None:
+        """The bars open, and what arrives in them at a known moment meets its book."""
+        for _, bar in bars:
+            self.engine.marks.take(bar.symbol, bar.open)
+        for market, bar in bars:
+            if market in touched:
+                self._book(market.venue.open(bar.open, bar.open_ns, bar.close_ns))
+        if self._is_timed:
+            self._meanwhile(bars)
+        for market, bar in bars:
+            if market.venue.at_market and len(bars) > 1:
+                # What was sold at the open pays for what is bought there, in another symbol.
+                self._book(market.venue.now(bar.open, bar.open_ns))
+        for market, _ in bars:
+            market.venue.lose_clock()
 
     def _meanwhile(self, bars: Sequence[tuple[Market, Bar]]) -> None:
         """What arrives inside the bars and need not wait for their close, until nothing does."""
@@ -441,8 +448,3 @@ class Backtest(SteppedAccount):
 
     def _look_at_position(self) -> None:
         self._view.position = held_position(self.engine.account.bots[_BOT], self.bot.symbol)
-
-
-def _when(made: tuple[int, Fill]) -> tuple[int, int]:
-    at, fill = made
-    return at, fill.at_ns

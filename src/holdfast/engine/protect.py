@@ -20,7 +20,7 @@ from holdfast.engine.situation import (
     propose,
     take_back,
 )
-from holdfast.ledger.state import EXITS, STOP, Exits, LiveOrder, once
+from holdfast.ledger.state import EXITS, STOP, Exits, LegProgress, LiveOrder, once
 
 _SELL = Side.SELL
 TRAIL_STEP = Decimal("0.1")
@@ -67,9 +67,7 @@ def _place(
     leg = f"{symbol}|{STOP if is_through or target is None else EXITS}"
     smallest = at.instrument.smallest_order(price)
     progress = at.progress.get(leg)
-    if quantity < smallest or must_wait(
-        at, progress if progress is not None and progress.empty else None, found
-    ):
+    if quantity < smallest or must_wait(at, progress if _failed(at, progress) else None, found):
         return
     placed = []
     for seq, n, part in intents(at, progress, _SELL, quantity, smallest):
@@ -82,6 +80,14 @@ def _place(
             mate = _sell(symbol, OrderType.STOP_LOSS, part, stop_price=price)
         placed.append(propose(at, leg, seq, n, first, mate=mate))
     found.orders[:0] = placed  # before anything else
+
+
+def _failed(at: Situation, progress: LegProgress | None) -> bool:
+    """Whether the last attempt came to nothing by itself: a stop that was taken back did not."""
+    if progress is None:
+        return False
+    last = at.account.order(progress.cid)
+    return progress.empty or (last is not None and last.armed.spec.type is OrderType.MARKET)
 
 
 def _takes_lists(at: Situation, state: Exits) -> bool:

@@ -107,8 +107,8 @@ class _Sent(msgspec.Struct):
 class BarVenue:
     """One market of one account.
 
-    Each bar is told as `open`, `meanwhile`, `inside` and `close`; the second and the last do
-    nothing unless a latency or books say when an order arrives.
+    Each bar is told as `open`, `meanwhile`, `lose_clock`, `inside` and `close`; all but the first
+    and `inside` do nothing unless a latency or books say when an order arrives.
 
     Args:
         free: what can be spent, by asset; the markets of one account share it.
@@ -262,10 +262,13 @@ class BarVenue:
                 sent.by_bars = True
             at += 1
 
-    def inside(self, low: Decimal, high: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """Between open and close: stops first, then the limits that the bar traded through."""
+    def lose_clock(self) -> None:
+        """From here to the close nobody knows when in the bar things happen, in any market."""
         if self.is_timed:
             self._last_ns = self._close_ns - 1
+
+    def inside(self, low: Decimal, high: Decimal, at_ns: int) -> Iterator[Outcome]:
+        """Between open and close: stops first, then the limits that the bar traded through."""
         margin = self.terms.margin
         stops = [o for o in self._resting.values() if reached(o.spec, low, high)]
         limits = [o for o in self._resting.values() if through(o.spec, low, high, margin)]

@@ -308,6 +308,31 @@ def test_two_symbols_walk_their_own_books_and_share_their_money(latency_ms: int)
     assert found.stats["final_equity"] == worth
 
 
+def test_what_a_stop_inside_a_bar_frees_is_spent_at_its_end_and_not_before_it() -> None:
+    flat = [(100.0, 100.0, 100.0, 100.0)]
+    btc = bars(*flat, *flat, (100, 100, 97, 97), *flat, *flat)
+    eth = msgspec.structs.replace(bars(*flat * 5), symbol="ETH/USDT")
+    other = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
+    whole = Snapshot(1, ((D(99), D(9)),), ((D(100), D(9)),))
+
+    def books(symbol: str) -> Depth:
+        times = enumerate(range(900, 5_000, 100), 2)
+        changes = [Diff(at_ms * MS, number, number, (), ()) for number, at_ms in times]
+        return Depth(BookReplay(symbol, [whole, *changes]))
+
+    wish = {"BTC/USDT": Target(quantity=D(1), stop=Percent(2)), "ETH/USDT": BUY}
+    found = Backtest(
+        Wishes(wishes=[wish]), [btc, eth], instruments=[BTC, other], cash=D(150), terms=late(100),
+        depth={symbol: books(symbol) for symbol in wish},
+    ).run()  # fmt: skip
+    made = [(fill.symbol, *one) for fill, one in zip(found.fills, told(found.fills), strict=True)]
+    assert made == [
+        ("BTC/USDT", "BUY", "1", "100", 1100),
+        ("BTC/USDT", "SELL", "1", "98", 2000),  # no book saw it: the bar says that it was there
+        ("ETH/USDT", "BUY", "1", "100", 2999),
+    ]
+
+
 def halved(line: bytes) -> bytes:
     """A change of the book that brings half as much at each level; any other line as it is."""
     if b"depthUpdate" not in line:

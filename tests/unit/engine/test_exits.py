@@ -202,6 +202,25 @@ def test_where_the_market_is_through_the_stop_already_it_sells_at_once() -> None
     world.check()
 
 
+def test_a_sale_through_the_stop_that_finds_no_buyer_waits_longer_each_time() -> None:
+    world = World()
+    world.wish(SAFE)
+    world.bar()
+    (entry,) = world.arm()
+    world.ack(entry.cid, ONE)
+    world.arming.clear()
+    world.prices["BTC/USDT"] = D(90)
+    world.restart()
+    for pause_s in (0.25, 0.5, 1.0):
+        (sale,) = world.arm()
+        assert sale.spec.type is OrderType.MARKET
+        world.ack(sale.cid)
+        assert world.seconds_until_arming(step_s=0.25) == pause_s
+    world.settle()
+    assert world.held() == 0
+    world.check()
+
+
 @pytest.mark.parametrize("by_quote", [True, False])
 def test_a_take_profit_is_watched_and_leaves_although_the_price_falls_back(by_quote: bool) -> None:
     world = holding()

@@ -180,12 +180,9 @@ OPENS, CLOSES = 1_000, 2_000  # a bar, in nanoseconds; what is sent at 1000 is t
 
 
 def whole_bar(at: BarVenue, opened: str, low: str, high: str, closed: str) -> list[Outcome]:
-    return [
-        *at.open(D(opened), OPENS, CLOSES),
-        *at.meanwhile(D(opened)),
-        *at.inside(D(low), D(high), OPENS),
-        *at.close(D(closed), CLOSES),
-    ]
+    early = [*at.open(D(opened), OPENS, CLOSES), *at.meanwhile(D(opened))]
+    at.lose_clock()
+    return [*early, *at.inside(D(low), D(high), OPENS), *at.close(D(closed), CLOSES)]
 
 
 def told(outcomes: list[Outcome]) -> list[tuple[str, str, str, int]]:
@@ -251,6 +248,7 @@ def test_a_late_cancel_leaves_the_order_there_until_the_bar_it_arrives_in_is_ove
 def test_what_answers_something_inside_a_bar_is_there_at_its_end() -> None:
     at = venue(LATE, BTC=1)
     assert list(at.open(D(100), OPENS, CLOSES)) == []
+    at.lose_clock()
     list(at.inside(D(99), D(101), OPENS))
     at.submit("a", order(Side.SELL, OrderType.MARKET), D(100), OPENS)
     assert list(at.now(D(101), OPENS)) == []  # it is not there yet
