@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -13,16 +12,14 @@ import pytest
 from holdfast.app.backtest import Backtest, Run
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import BarColumns, exact
+from holdfast.domain.market import BarColumns
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.bar_venue import Terms
 from holdfast.strategy import (
     FLAT,
     KEEP,
-    Level,
     Percent,
-    Quotes,
     Setup,
     Sma,
     Strategy,
@@ -33,9 +30,17 @@ from holdfast.strategy import (
 from holdfast.strategy.shipped.grid import Grid
 from holdfast.strategy.shipped.sma_cross import SmaCross
 from holdfast.strategy.signals import Known
+from tests.support.backtests import (
+    MINUTE_NS,
+    Attentive,
+    Moody,
+    OnlyUpdates,
+    bars_of,
+    trades,
+    walk,
+)
 
 D = Decimal
-MINUTE_NS = 60_000_000_000
 BTC = Instrument(
     symbol="BTC/USDT",
     venue_symbol="BTCUSDT",
@@ -47,29 +52,6 @@ BTC = Instrument(
     max_quantity=D(1000),
     min_notional=D(5),
 )
-
-
-def bars_of(closes: Sequence[float], spread: float = 1.0) -> BarColumns:
-    """Each bar opens where the last one closed."""
-    opens = [closes[0], *closes[:-1]]
-    return BarColumns(
-        "BTC/USDT",
-        60,
-        [i * MINUTE_NS for i in range(len(closes))],
-        opens,
-        [max(pair) + spread for pair in zip(opens, closes, strict=True)],
-        [min(pair) - spread for pair in zip(opens, closes, strict=True)],
-        list(closes),
-        [1.0] * len(closes),
-    )
-
-
-def walk(count: int, seed: int = 1) -> BarColumns:
-    rng, price, closes = random.Random(seed), 30_000.0, []
-    for _ in range(count):
-        price = round(price * (1 + rng.gauss(0, 0.002)), 2)
-        closes.append(price)
-    return bars_of(closes)
 
 
 def run(strategy: Strategy, bars: BarColumns, **options: Any) -> Run:
@@ -108,25 +90,8 @@ class Fed(SmaCross):
     """The same, with indicators that must be fed bar by bar."""
 
     def setup(self, on: Setup) -> None:
-        self.fast_ma = on.bars().add(_OnlyUpdates(Sma(self.fast)))  # type: ignore[assignment]
-        self.slow_ma = on.bars().add(_OnlyUpdates(Sma(self.slow)))  # type: ignore[assignment]
-
-
-class _OnlyUpdates:
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self.warmup = inner.warmup
-
-    @property
-    def value(self) -> float:
-        return float(self._inner.value)
-
-    @property
-    def ready(self) -> bool:
-        return bool(self._inner.ready)
-
-    def update(self, bar: Any) -> None:
-        self._inner.update(bar)
+        self.fast_ma = on.bars().add(OnlyUpdates(Sma(self.fast)))  # type: ignore[assignment]
+        self.slow_ma = on.bars().add(OnlyUpdates(Sma(self.slow)))  # type: ignore[assignment]
 
 
 def test_an_author_s_own_indicator_is_fed_bar_by_bar_with_the_same_result() -> None:
@@ -193,11 +158,6 @@ def candles(*rows: tuple[float, float, float, float]) -> BarColumns:
     return BarColumns("BTC/USDT", 60, times, opens, highs, lows, closes, [1.0] * len(rows))
 
 
-def trades(found: Run) -> list[tuple[int, str, str]]:
-    made = zip(found.fill_times, found.fills, strict=True)
-    return [(at, fill.side.value, str(fill.price)) for at, fill in made]
-
-
 FIRST = (100.0, 100.0, 100.0, 100.0)  # the wish is made at its close, bought at the next open
 EXITS = Target(quantity=D(1), stop=Percent(2), take_profit=Percent(4))
 FREE = Terms(fee_rate=D(0))
@@ -253,35 +213,6 @@ def test_a_cool_down_counts_bars_since_the_exit() -> None:
     closes = [100.0, 100.0, 90.0, *[90.0] * 8]
     found = run(Cautious(), bars_of(closes, spread=0.5), terms=FREE)
     assert [(at, side) for at, side, _ in trades(found)] == [(1, "BUY"), (2, "SELL"), (8, "BUY")]
-
-
-class Attentive(Backtest):
-    """Passes over no bar: the engine takes each one in."""
-
-    def _look_ahead(self) -> None:
-        super()._look_ahead()
-        self._restless, self._short = True, False
-
-
-class Moody(Strategy):
-    """Wishes by the noise of the close: every kind of target, often unchanged."""
-
-    seed: int = 0
-
-    def decide(self, now: View) -> Wish:
-        rng = random.Random(f"{self.seed} {now.bar.close}")
-        if rng.random() < 0.7:
-            return KEEP
-        stop = rng.choice([None, Percent(1), Percent(3)])
-        wishes: list[Wish] = [
-            FLAT,
-            Target(quantity=D(rng.randrange(3)), stop=stop, take_profit=Percent(1)),
-            Target(weight=rng.choice([0.2, 0.6]), stop=stop, trail=stop is not None),
-            Target(quantity=D(1), limit=exact(round(float(now.bar.close) * 0.999, 2))),
-            Target(amount=D(5000), cap=Percent(0.05), episode=str(rng.randrange(3))),
-            Quotes(bids=[Level(now.bar.close * D("0.998"), D("0.5"))]),
-        ]
-        return rng.choice(wishes)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -19,7 +19,7 @@ from holdfast.app.data import BarTable, load
 from holdfast.app.research import backtest
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.market import BarColumns, exact
+from holdfast.domain.market import BarColumns
 from holdfast.domain.money import plain
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import Terms
@@ -30,6 +30,7 @@ from holdfast.market.orderbook import Diff, Level, Snapshot
 from holdfast.strategy import FLAT, KEEP, Percent, Quotes, Strategy, Target, View, Wish
 from holdfast.strategy import Level as QuoteLevel
 from holdfast.strategy.shipped.sma_cross import SmaCross
+from tests.support.backtests import Attentive, Moody
 from tests.support.books import MS, BookByHand
 from tests.support.recordings import recording
 
@@ -115,35 +116,6 @@ def test_a_stop_follows_its_entry_and_hurts_in_the_bar_it_arrives_in() -> None:
     over = bars((100, 100, 100, 100), (100, 101, 99, 100), (100, 100, 97, 99), (99, 99, 99, 99))
     found = run(Wishes(wishes=[Target(quantity=D(1), stop=Percent(2))]), over, terms=late(100))
     assert told(found.fills) == [("BUY", "1", "100", 2000), ("SELL", "1", "98", 2100)]
-
-
-class Moody(Strategy):
-    """Wishes by the noise of the close: targets with exits, limits, caps and quotes."""
-
-    seed: int = 0
-
-    def decide(self, now: View) -> Wish:
-        rng = random.Random(f"{self.seed} {now.bar.close}")
-        if rng.random() < 0.7:
-            return KEEP
-        stop = rng.choice([None, Percent(1), Percent(3)])
-        wishes: list[Wish] = [
-            FLAT,
-            Target(quantity=D(rng.randrange(3)), stop=stop, take_profit=Percent(1)),
-            Target(weight=rng.choice([0.2, 0.6]), stop=stop, trail=stop is not None),
-            Target(quantity=D(1), limit=exact(round(float(now.bar.close) * 0.999, 2))),
-            Target(amount=D(5000), cap=Percent(0.05), episode=str(rng.randrange(3))),
-            Quotes(bids=[QuoteLevel(now.bar.close * D("0.998"), D("0.5"))]),
-        ]
-        return rng.choice(wishes)
-
-
-class Attentive(Backtest):
-    """Passes over no bar: the engine takes each one in."""
-
-    def _look_ahead(self) -> None:
-        super()._look_ahead()
-        self._restless = True
 
 
 def walk_of(count: int, seed: int) -> BarColumns:

@@ -13,24 +13,21 @@ import pytest
 
 from holdfast import backtest
 from holdfast.app.backtest import Backtest, Run
-from holdfast.domain.market import BarColumns, exact
+from holdfast.domain.market import BarColumns
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import Terms
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.strategy import (
     FLAT,
     KEEP,
-    Level,
-    Percent,
-    Quotes,
     Setup,
     Strategy,
     Target,
     View,
     Wish,
 )
+from tests.support.backtests import MINUTE_NS, Attentive, Moody, OnlyUpdates, trades, walk
 from tests.support.engine_world import BTC
-from tests.unit.app.test_backtest import MINUTE_NS, Attentive, trades, walk
 
 D = Decimal
 FREE = Terms(fee_rate=D(0))
@@ -160,19 +157,7 @@ class FedTrend(Trend):
     def setup(self, on: Setup) -> None:
         super().setup(on)
         for key, indicators in on.series.items():
-            on.series[key] = [_OnlyUpdates(one) for one in indicators]
-
-
-class _OnlyUpdates:
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self.warmup = inner.warmup
-        self.value = 0.0
-        self.update = inner.update
-
-    @property
-    def ready(self) -> bool:
-        return bool(self._inner.ready)
+            on.series[key] = [OnlyUpdates(one) for one in indicators]
 
 
 def holed(symbol: str, seed: int, count: int = 300) -> BarColumns:
@@ -190,33 +175,6 @@ def test_columns_of_longer_bars_say_what_bars_fed_one_by_one_say(seed: int) -> N
     assert len(known.seen) > 200
     assert known.seen == fed.seen
     assert made(one) == made(other) != []
-
-
-class Moody(Strategy):
-    """Wishes by the noise of the closes: every kind of wish in every symbol."""
-
-    seed: int = 0
-
-    def decide(self, now: View) -> Wish:
-        rng = random.Random(f"{self.seed} {[bar.close for bar in now.bars.values()]}")
-        if rng.random() < 0.7:
-            return KEEP
-        return {symbol: self.one(rng, bar.close) for symbol, bar in now.bars.items()}
-
-    def one(self, rng: random.Random, close: Decimal) -> Any:
-        stop = rng.choice([None, Percent(1), Percent(3)])
-        return rng.choice(
-            [
-                KEEP,
-                FLAT,
-                Target(quantity=D(rng.randrange(3)), stop=stop, take_profit=Percent(1)),
-                Target(weight=rng.choice([0.2, 0.6]), stop=stop, trail=stop is not None),
-                Target(weight=0.4, band=rng.choice([0, 0.02])),
-                Target(quantity=D(1), limit=exact(round(float(close) * 0.999, 2))),
-                Target(amount=D(5000), cap=Percent(0.05), episode=str(rng.randrange(3))),
-                Quotes(bids=[Level(close * D("0.998"), D("0.5"))]),
-            ]
-        )
 
 
 @pytest.mark.parametrize("seed", range(8))
