@@ -266,8 +266,9 @@ class AccountState(msgspec.Struct):
         held = {} if known is None else known.positions
         found = {o.armed.spec.symbol for o in self.live.values() if o.armed.bot == bot}
         for other, position in held.items():
-            instrument = self.instruments.get(other)
-            if position.quantity > (instrument.min_quantity if instrument else ZERO):
+            instrument, price = self.instruments.get(other), position.average_price
+            least = instrument.smallest_order(price) if instrument and price else ZERO
+            if position.quantity > ZERO and position.quantity >= least:
                 found.add(other)
         return sorted(found - set(symbols))
 

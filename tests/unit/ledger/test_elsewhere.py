@@ -38,5 +38,14 @@ def test_dust_that_nobody_can_sell_does_not() -> None:
     assert state(dust, BOUGHT).elsewhere("sma", ("ETH/USDT",)) == []
 
 
+def test_nor_does_what_is_worth_less_than_the_smallest_order() -> None:
+    """Else a bot with a rest that no exchange takes could never be given another symbol."""
+    worth = BOUGHT.fill.quantity * BOUGHT.fill.price
+    for least, expected in ((worth + 1, []), (worth / 2, ["BTC/USDT"])):
+        coarse = msgspec.structs.replace(BTC_USDT, min_notional=least)
+        listed = InstrumentChanged(instrument=coarse.to_text())
+        assert state(listed, BOUGHT).elsewhere("sma", ("ETH/USDT",)) == expected
+
+
 def test_a_bot_that_is_new_has_nothing_anywhere() -> None:
     assert state().elsewhere("sma", ("BTC/USDT",)) == []
