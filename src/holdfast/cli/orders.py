@@ -48,6 +48,8 @@ def list_orders(
             "type": order.armed.spec.type,
             "quantity": order.armed.spec.quantity,
             "price": order.armed.spec.price,
+            "stop_price": order.armed.spec.stop_price,
+            "list": order.armed.list_cid or None,
             "attempt": order.state,
             "order": order.order_state,
             "executed": order.executed,
@@ -58,14 +60,21 @@ def list_orders(
         emit({"orders": rows, "unresolved": sum(o.is_unresolved for o in found)})
         return
     for row in rows:
-        at = "at market" if row["price"] is None else f"at {row['price'].normalize():f}"
         known = f"{row['attempt']} {row['order'] or ''}".strip()
+        of = f", of list {row['list']}" if row["list"] else ""
         typer.echo(
             f"{row['cid']}  {row['bot']:<12} {row['side']:<4} {row['quantity'].normalize():f} "
-            f"{row['symbol']} {at}: {known}, executed {row['executed'].normalize():f}"
+            f"{row['symbol']} {_at(row)}: {known}, executed {row['executed'].normalize():f}{of}"
         )
     if not rows:
         typer.echo("nothing open, nothing in doubt")
+
+
+def _at(row: dict[str, Any]) -> str:
+    """Where an order executes, in words."""
+    at = "at market" if row["price"] is None else f"at {row['price'].normalize():f}"
+    stop = row["stop_price"]
+    return at if stop is None else f"{at} from {stop.normalize():f} on"
 
 
 @app.command()

@@ -19,7 +19,7 @@ from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.strategy.load import SHIPPED
-from tests.support.journal_facts import TAG, acked, armed, decided, filled, flow, taken
+from tests.support.journal_facts import TAG, acked, armed, decided, filled, flow, listed, taken
 from tests.support.waiting import PATIENCE_S
 
 
@@ -113,6 +113,24 @@ def test_orders_list_what_may_still_matter_and_all_of_them_on_request(
     both = asked(capsys, path, "orders", "list", "--all")["orders"]
     assert [row["attempt"] for row in both] == ["ACKED", "ARMED"]
     assert [row["executed"] for row in both] == ["0.01", "0"]
+
+
+def test_the_orders_of_a_list_are_shown_with_it_and_with_where_each_executes(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    above, below = listed(7)
+    stop = msgspec.structs.replace(below.spec, price=None, stop_price=Decimal("49000.5"))
+    file = SqliteFile(path)
+    group = Group((above, msgspec.structs.replace(below, spec=stop)))
+    file.commit(file.acquire("main", "b"), [group], 1)
+    file.close()
+    rows = asked(capsys, path, "orders", "list")["orders"][-2:]
+    assert [(row["list"], row["stop_price"]) for row in rows] == [
+        (above.list_cid, None), (above.list_cid, "49000.5"),
+    ]  # fmt: skip
+    code, out = run(capsys, path, "orders", "list")
+    assert code == 0
+    assert f"at market from 49000.5 on: ARMED, executed 0, of list {above.list_cid}" in out
 
 
 def test_the_story_of_an_order_is_found_by_the_beginning_of_its_id(
