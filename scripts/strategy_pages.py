@@ -152,7 +152,7 @@ def _parameter(name: str, schema: dict[str, Any]) -> str:
 
 def _row(result: Result, given: dict[str, str]) -> str:
     stats = result.stats
-    worst = _drawdown_pct(even_prices(result.markets))
+    worst = _drawdown_pct(even_prices([bars.close for bars in result.markets]))
     cells = [
         f"{result.symbol} {result.timeframe}",
         f"{_day(result.close_ns[0])}, {_day(result.close_ns[-1])}",
@@ -171,7 +171,7 @@ def _row(result: Result, given: dict[str, str]) -> str:
 
 def svg(result: Result, name: str) -> str:
     """Equity of the strategy and of buying and holding, both 100 at the first close."""
-    closes, equity = even_prices(result.markets), result.equity_at_close
+    closes, equity = even_prices([bars.close for bars in result.markets]), result.equity_at_close
     step = max(1, len(closes) // _POINTS)
     at = [*range(0, len(closes) - 1, step), len(closes) - 1]
     lines = {

@@ -94,7 +94,7 @@ def backtest(
         RejectedError: the strategy broke; it says in which bar.
     """
     tables = [data] if isinstance(data, BarTable) else list(data)
-    _require_alike(tables)
+    require_alike(tables)
     terms = terms_of(
         fee_bps, fee_asset, slippage_bps, latency_ms,
         conservative=conservative, has_books=depth is not None,
@@ -153,9 +153,12 @@ def _grids(
     return grids
 
 
-def _require_alike(tables: Sequence[BarTable]) -> None:
-    if not tables or not all(len(table) for table in tables):
-        raise ConfigError("seen: no bars; expected: at least one; do: widen the time span")
+def require_alike(tables: Sequence[BarTable]) -> None:
+    """Refuse bars that are no market: none, of two lengths, of a symbol twice, never together."""
+    empty = [table.symbol for table in tables if not len(table)]
+    if empty or not tables:
+        what = f"no bars of {', '.join(empty)}" if empty else "no bars"
+        raise ConfigError(f"seen: {what}; expected: at least one; do: widen the time span")
     symbols = [table.symbol for table in tables]
     if len(set(symbols)) < len(symbols):
         raise ConfigError(f"seen: bars of {', '.join(symbols)}; expected: each symbol once")
@@ -173,7 +176,8 @@ def _require_alike(tables: Sequence[BarTable]) -> None:
         if table.end_ns <= begins:
             raise ConfigError(
                 f"seen: bars of {table.symbol} end at {iso(table.end_ns)}, others begin at "
-                f"{iso(begins)}; expected: a time that all of them cover"
+                f"{iso(begins)}; expected: a time that all of them cover; do: take data that "
+                "overlap"
             )
 
 
@@ -210,7 +214,7 @@ def _result(
         cash=done.opening_cash,
         times_ns=done.times_ns,
         equity=equity,
-        prices=even_prices(markets),
+        prices=even_prices([bars.close for bars in markets]),
         exposure=exposure,
         fills=done.fills,
         final_equity=done.final_equity,

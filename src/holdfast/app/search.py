@@ -14,12 +14,12 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.research import backtest
+from holdfast.app.research import backtest, require_alike
+from holdfast.app.search_data import SearchData, Span
 from holdfast.app.search_figures import comparable, direction_of, joined, number_of
-from holdfast.app.search_runs import Outcome, Runs, Span, Task
+from holdfast.app.search_runs import Outcome, Runs, Task
 from holdfast.app.search_space import Dimension, space_of
 from holdfast.app.search_store import Record, Store
-from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.result import Result
@@ -101,7 +101,7 @@ class _Idle(Strategy):
 
 def search(
     task: Task,
-    table: BarTable,
+    data: BarTable | Sequence[BarTable],
     *,
     objective: str,
     trials: int,
@@ -115,11 +115,13 @@ def search(
     """Search the parameters of a strategy for the best figure of a backtest.
 
     Args:
+        data: what `load` returned; of several symbols a list, the bot's own first.
         objective: a figure of `docs/metrics.md`.
         trials: how many each window has in the end, those of an earlier call with `study` counted.
         space: bounds other than the declared ones, see `search_space.space_of`.
-        walk_forward: 0 searches all bars. K cuts them into K + 1 parts of equal length (what is
-            over is in the first); window k searches parts 1 to k and is judged on the next one.
+        walk_forward: 0 searches all bars. K cuts the closes (of any symbol) into K + 1 parts of as
+            many (what is over is in the first); window k searches parts 1 to k and is judged on
+            the next one.
         jobs: processes.
         seed: makes the search repeatable.
         study: a file to keep trials in; the same call goes on from there.
@@ -135,27 +137,48 @@ def search(
             f"seen: trials={trials}, jobs={jobs}, walk-forward={walk_forward}; expected: at least "
             "one trial and one job, and no negative number of windows"
         )
-    if len(table) < 2 * (walk_forward + 1):
-        raise ConfigError(
-            f"seen: {len(table)} bars for {walk_forward} windows; expected: two in each part at "
-            "least; do: take more data, or fewer windows"
-        )
+    tables = [data] if isinstance(data, BarTable) else list(data)
+    require_alike(tables)
+    bars = SearchData(tables)
+    spans = _spans(bars, walk_forward)
     dimensions = space_of(find(task.strategy), space, task.fixed)
-    first = BarTable(table.frame.head(1), symbol=table.symbol, bar_s=table.bar_s)
-    backtest(_Idle(), first, **task.costs)
+    backtest(_Idle(), bars.first_bars(), **task.costs)
     made_of = {
         "task": msgspec.to_builtins(task),
-        "data": [table.sha256, table.symbol, table.bar_s, table.first_ns, len(table)],
+        "data": [
+            [table.sha256, table.symbol, table.bar_s, table.first_ns, len(table)]
+            for table in tables
+        ],
         "space": [repr(dimension) for dimension in dimensions],
         "objective": objective,
         "walk_forward": walk_forward,
     }
-    with Store(study, made_of, direction, seed) as store, Runs(task, table, jobs) as runs:
+    with Store(study, made_of, direction, seed) as store, Runs(task, bars, jobs) as runs:
         walk = _Walk(
-            table, objective=objective, direction=direction, dimensions=dimensions,
+            bars, objective=objective, direction=direction, dimensions=dimensions,
             trials=trials, store=store, runs=runs, progress=progress,
         )  # fmt: skip
-        return walk.over(windows(len(table), walk_forward))
+        return walk.over(spans)
+
+
+def _spans(bars: SearchData, count: int) -> list[tuple[Span, Span | None]]:
+    """As `windows`; ConfigError where there is too little of a symbol in one of them."""
+    if len(bars) < 2 * (count + 1):
+        raise ConfigError(
+            f"seen: {len(bars)} bars for {count} windows; expected: two in each part at least; do: "
+            "take more data, or fewer windows"
+        )
+    spans = windows(len(bars), count)
+    for number, pair in enumerate(spans, start=1):
+        for span in filter(None, pair):
+            try:
+                require_alike(bars.cut(span))
+            except ConfigError as error:
+                since, until = map(iso, bars.times_ns(span))
+                raise ConfigError(
+                    f"window {number}, {since} to {until}: {error}, or fewer windows"
+                ) from error
+    return spans
 
 
 def windows(bars: int, count: int) -> list[tuple[Span, Span | None]]:
@@ -171,10 +194,10 @@ class _Walk:
     """One search, window after window."""
 
     def __init__(
-        self, table: BarTable, *, objective: str, direction: str, dimensions: Sequence[Dimension],
+        self, bars: SearchData, *, objective: str, direction: str, dimensions: Sequence[Dimension],
         trials: int, store: Store, runs: Runs, progress: Progress | None,
     ) -> None:  # fmt: skip
-        self._table, self._objective, self._direction = table, objective, direction
+        self._bars, self._objective, self._direction = bars, objective, direction
         self._dimensions, self._trials = dimensions, trials
         self._store, self._runs, self._progress = store, runs, progress
         self._inside: list[Window] = []
@@ -259,10 +282,9 @@ class _Walk:
         self, number: int, span: Span, params: Mapping[str, Any], value: float | None,
         figures: Mapping[str, Any],
     ) -> Window:  # fmt: skip
-        opens = self._table.frame["open_ns"]
-        end_ns = int(opens[span[1] - 1]) + self._table.bar_s * NS_PER_S
+        first_ns, end_ns = self._bars.times_ns(span)
         return Window(
-            window=number, first=iso(int(opens[span[0]])), last=iso(end_ns),
+            window=number, first=iso(first_ns), last=iso(end_ns),
             bars=span[1] - span[0], params=params, value=value, figures=figures,
         )  # fmt: skip
 

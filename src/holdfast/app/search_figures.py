@@ -13,7 +13,7 @@ import msgspec
 
 from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError
-from holdfast.lab.figures import figures
+from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Result
 from holdfast.lab.round_trips import round_trips
 
@@ -89,7 +89,12 @@ def joined(results: Sequence[Result]) -> dict[str, Any]:
         cash=results[0].cash,
         times_ns=[at for one in results for at in one.close_ns],
         equity=[at for one in results for at in one.equity_at_close],
-        prices=[at for one in results for at in one.bars.close],
+        prices=even_prices(
+            [
+                [close for bars in symbol for close in bars.close]
+                for symbol in zip(*(one.markets for one in results), strict=True)
+            ]
+        ),
         exposure=[at for one in results for at in one.exposure],
         fills=(),
         final_equity=results[-1].figures.final_equity,

@@ -1,9 +1,8 @@
 """The runs of a search: one after the other here, or side by side in local processes.
 
-Lives here: how the bars are shared. Every process reads one Arrow file once and unfolds a window of
-it once, however many runs it makes; a run is sent its parameters alone. Processes are begun anew,
-never forked: Polars does not survive a fork.
-Not here: which parameters are tried (search).
+Lives here: the processes. A run is sent its parameters alone. Processes are begun anew, never
+forked: Polars does not survive a fork. Not here: which parameters are tried (search), the bars and
+how they are shared (search_data).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,17 +20,13 @@ from threading import Thread
 from typing import Any
 
 import msgspec
-import polars as pl
 
 from holdfast.app.research import backtest
-from holdfast.domain.market import BarColumns
+from holdfast.app.search_data import SearchData, Shared, Span, Unfolded
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.result import Result
-from holdfast.market.bar_table import BarTable
 from holdfast.strategy.load import find
 from holdfast.strategy.parameters import build
-
-Span = tuple[int, int]
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -62,35 +57,15 @@ class Outcome(msgspec.Struct, frozen=True):
     broke: str = ""
 
 
-class _Unfolded(BarTable):
-    """A table that keeps its columns as lists, which every run only reads."""
-
-    __slots__ = ("_columns",)
-
-    def __init__(self, whole: BarTable, span: Span) -> None:
-        start, stop = span
-        super().__init__(
-            whole.frame.slice(start, stop - start),
-            symbol=whole.symbol,
-            bar_s=whole.bar_s,
-            sha256=whole.sha256,
-            source=whole.source,
-        )
-        self._columns = super().columns()
-
-    def columns(self) -> BarColumns:
-        return self._columns
-
-
 class Bench:
-    """Runs of one task over one table, in this process. It keeps the span that it ran last."""
+    """Runs of one task over the same bars, in this process. It keeps the span that it ran last."""
 
-    def __init__(self, task: Task, table: BarTable) -> None:
+    def __init__(self, task: Task, data: SearchData) -> None:
         """Find the strategy; ConfigError when there is none."""
         self._task = task
-        self._table = table
+        self._data = data
         self._kind = find(task.strategy)
-        self._kept: tuple[Span, _Unfolded] | None = None
+        self._kept: tuple[Span, list[Unfolded]] | None = None
 
     @property
     def cash(self) -> Any:
@@ -100,7 +75,7 @@ class Bench:
     def result(self, span: Span, params: Mapping[str, Any], **other: Any) -> Result:
         """A whole result; raises what `build` and `backtest` raise."""
         if self._kept is None or self._kept[0] != span:
-            self._kept = (span, _Unfolded(self._table, span))
+            self._kept = (span, [Unfolded(table) for table in self._data.cut(span)])
         made = build(self._kind, {**self._task.fixed, **params})
         return backtest(made, self._kept[1], **{**self._task.costs, **other})
 
@@ -117,24 +92,21 @@ class Bench:
 class Runs:
     """Where runs are made: here (`jobs` = 1), or in so many processes. A context manager."""
 
-    def __init__(self, task: Task, table: BarTable, jobs: int) -> None:
+    def __init__(self, task: Task, data: SearchData, jobs: int) -> None:
         """Begin nothing yet but what this process needs itself."""
-        self.bench = Bench(task, table)
-        self._task, self._table, self._jobs = task, table, jobs
+        self.bench = Bench(task, data)
+        self._task, self._data, self._jobs = task, data, jobs
         self._pool: ProcessPoolExecutor | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Runs:
         if self._jobs > 1:
             self._folder = tempfile.TemporaryDirectory(prefix="holdfast-search-")
-            file = Path(self._folder.name) / "bars.arrow"
-            self._table.frame.write_ipc(file, compression="uncompressed")
-            about = (str(file), self._table.symbol, self._table.bar_s, self._table.sha256)
             self._pool = ProcessPoolExecutor(
                 self._jobs,
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=_begin,
-                initargs=(self._task, *about),
+                initargs=(self._task, self._data.share(Path(self._folder.name))),
             )
         return self
 
@@ -181,11 +153,10 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
 _benches: list[Bench] = []
 
 
-def _begin(task: Task, file: str, symbol: str, bar_s: int, sha256: str) -> None:
+def _begin(task: Task, shared: Sequence[Shared]) -> None:
     """In a new process: read the bars, once for all of its runs."""
     Thread(target=_end_with_parent, daemon=True).start()
-    frame = pl.read_ipc(file)
-    _benches[:] = [Bench(task, BarTable(frame, symbol=symbol, bar_s=bar_s, sha256=sha256))]
+    _benches[:] = [Bench(task, SearchData([one.read() for one in shared]))]
 
 
 def _end_with_parent() -> None:

@@ -19,6 +19,7 @@ from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.app.research import Result
+    from holdfast.market.bar_table import BarTable
 
 FIGURES = (
     ("final equity", "final_equity", ""),
@@ -89,14 +90,12 @@ def backtest(
 
     Example: holdfast backtest --strategy sma_cross --data raw.gz --timeframe 1s --depth raw.gz
     """
-    from holdfast.app.data import load  # noqa: PLC0415
     from holdfast.app.research import backtest as run  # noqa: PLC0415
     from holdfast.app.research import create  # noqa: PLC0415
 
-    _require_one(symbol, data)
     result = run(
         create(strategy, parameters(param or [])),
-        [load(path, symbol=symbol, timeframe=timeframe) for path in data],
+        tables(data, symbol=symbol, timeframe=timeframe),
         cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, latency_ms=latency_ms,
         fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
         depth=depth, depth_fallback=depth_fallback, conservative=conservative,
@@ -124,12 +123,20 @@ def _write(
     return [path for path in (report, fills, save) if path is not None]
 
 
-def _require_one(symbol: str | None, data: list[Path]) -> None:
+def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> list[BarTable]:
+    """The bars in each file.
+
+    Raises:
+        ConfigError: one cannot be read, or `symbol` is to be that of several.
+    """
+    from holdfast.app.data import load  # noqa: PLC0415
+
     if symbol is not None and len(data) > 1:
         raise ConfigError(
             f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "
             "symbols; do: leave --symbol out"
         )
+    return [load(path, symbol=symbol, timeframe=timeframe) for path in data]
 
 
 def parameters(

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from holdfast.cli.account import JSON
-from holdfast.cli.backtest import parameters
+from holdfast.cli.backtest import parameters, tables
 from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED
 
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 def optimize(
     *,
     strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
-    data: Annotated[Path, typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol."),
+    ],
     objective: Annotated[str, typer.Option(help="The figure to make best.")] = "sharpe",
     trials: Annotated[int, typer.Option(help="How many parameter sets, per window.")] = 100,
     walk_forward: Annotated[
@@ -64,8 +67,9 @@ def optimize(
     Example: holdfast optimize --strategy sma_cross --data BTC_USDT-1h.feather --walk-forward 4
 
     Example: holdfast optimize --strategy a.py:Mine --data btc.csv --space size=1:9:2 --jobs 2
+
+    Example: holdfast optimize --strategy rebalance --data BTC_USDT-1d.csv --data ETH_USDT-1d.csv
     """
-    from holdfast.app.data import load  # noqa: PLC0415
     from holdfast.app.search import Task, search  # noqa: PLC0415
 
     costs = {
@@ -73,10 +77,10 @@ def optimize(
         "slippage_bps": slippage_bps, "conservative": conservative,
     }  # fmt: skip
     task = Task(strategy, parameters(param or []), costs)
-    table = load(data, symbol=symbol, timeframe=timeframe)
+    bars = tables(data, symbol=symbol, timeframe=timeframe)
     with _progress() as progress:
         found = search(
-            task, table, objective=objective, trials=trials, space=space or [],
+            task, bars, objective=objective, trials=trials, space=space or [],
             walk_forward=walk_forward, jobs=jobs, seed=seed,
             study=None if study is None else str(study), progress=progress,
         )  # fmt: skip

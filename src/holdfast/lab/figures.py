@@ -15,7 +15,7 @@ import msgspec
 import polars as pl
 
 from holdfast.domain.fill import Fill
-from holdfast.domain.market import NS_PER_S, BarColumns
+from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import ZERO
 from holdfast.lab.round_trips import RoundTrip, fee_in_quote, is_convertible, round_trips
 
@@ -111,19 +111,19 @@ def figures(
     )
 
 
-def even_prices(markets: Sequence[BarColumns]) -> Sequence[float]:
+def even_prices(closes: Sequence[Sequence[float]]) -> Sequence[float]:
     """The price of what was bought and held: of one symbol its own, of several equal parts of them.
 
     Args:
-        markets: bars of each symbol at the same closes.
+        closes: of each symbol, at the same times.
 
     Returns:
         quote units at each close; of several symbols relative to the first close.
     """
-    if len(markets) == 1:
-        return markets[0].close
-    parts = ([close / bars.close[0] for close in bars.close] for bars in markets)
-    return [sum(each) / len(markets) for each in zip(*parts, strict=True)]
+    if len(closes) == 1:
+        return closes[0]
+    parts = ([close / column[0] for close in column] for column in closes)
+    return [sum(each) / len(closes) for each in zip(*parts, strict=True)]
 
 
 def peaks(equity: pl.Series, cash: float) -> pl.Series:

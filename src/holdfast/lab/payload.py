@@ -132,7 +132,9 @@ def _run(result: Result, points: int, listed: int) -> Run:
         {
             "time": pl.Series(result.close_ns, dtype=pl.Int64),
             "equity": pl.Series(result.equity_at_close, dtype=pl.Float64),
-            "hold": pl.Series(even_prices(result.markets), dtype=pl.Float64),
+            "hold": pl.Series(
+                even_prices([bars.close for bars in result.markets]), dtype=pl.Float64
+            ),
         }
     )
     return Run(

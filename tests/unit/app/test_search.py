@@ -221,6 +221,67 @@ def test_walk_forward_judges_each_window_on_the_bars_after_it() -> None:
     assert found.best["params"] == found.in_sample.windows[-1].params
 
 
+def both(count: int = 601) -> list[BarTable]:
+    """Two symbols, each with bars that the other has not."""
+    first, second = table(count, seed=1), table(count, seed=2)
+    number = pl.int_range(pl.len())
+    return [
+        BarTable(first.frame.filter(number % 7 != 3), symbol="BTC/USDT", bar_s=3600),
+        BarTable(second.frame.filter(number % 5 != 2), symbol="ETH/USDT", bar_s=3600),
+    ]
+
+
+BANDS = Task("rebalance", {}, COSTS)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_several_symbols_are_cut_at_the_same_times(jobs: int) -> None:
+    tables = both()
+    found = search(
+        BANDS, tables, objective="final_equity", trials=6, walk_forward=2, jobs=jobs, seed=4
+    )
+    assert found.out_of_sample is not None
+    closes = sorted({at for one in tables for at in one.frame["open_ns"]})
+    sizes = [one.bars for one in found.out_of_sample.windows]
+    assert sizes == [len(closes) // 3] * 2
+    start, cash = len(closes) - sum(sizes), "10000"
+    results = []
+    for inside, outside in zip(
+        found.in_sample.windows, found.out_of_sample.windows, strict=True
+    ):
+        until = start + outside.bars
+        within = pl.col("open_ns").is_between(closes[start], closes[until - 1])
+        parts = [
+            BarTable(one.frame.filter(within), symbol=one.symbol, bar_s=3600) for one in tables
+        ]
+        made = create("rebalance", inside.params)
+        results.append(backtest(made, parts, cash=cash, fee_bps="10"))
+        assert outside.value == float(results[-1].figures.final_equity)
+        start, cash = until, str(results[-1].figures.final_equity)
+    # What was held from the first of these bars to the last, in equal parts.
+    grown = [
+        results[-1].markets[at].close[-1] / results[0].markets[at].close[0] for at in (0, 1)
+    ]
+    held = found.out_of_sample.figures["buy_hold_return_pct"]
+    assert held == pytest.approx((sum(grown) / 2 - 1) * 100)
+
+
+def test_the_best_of_several_symbols_is_what_a_backtest_says_of_it() -> None:
+    tables = both(200)
+    found = search(BANDS, tables, objective="return_pct", trials=5, seed=4)
+    again = backtest(create("rebalance", found.best["params"]), tables)
+    assert again.stats["return_pct"] == found.best["value"]
+
+
+def test_a_window_without_bars_of_a_symbol_is_told_before_the_first_trial() -> None:
+    first, second = both()
+    late = BarTable(second.frame.tail(100), symbol="ETH/USDT", bar_s=3600)
+    with pytest.raises(ConfigError, match=r"window 1, 1970-.* no bars of ETH/USDT; .*fewer"):
+        search(BANDS, [first, late], objective="sharpe", trials=3, walk_forward=3)
+    with pytest.raises(ConfigError, match="each symbol once"):
+        search(BANDS, [first, first], objective="sharpe", trials=3)
+
+
 def test_a_random_walk_is_warned_of() -> None:
     found = run(walk_forward=3, objective="sharpe")
     assert found.warnings

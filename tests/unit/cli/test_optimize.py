@@ -58,6 +58,16 @@ def test_a_study_goes_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(second["trials"]) == 10
 
 
+def test_a_file_per_symbol(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = data.with_name("ETH_USDT-1h.csv")
+    other.write_text(data.read_text())
+    words = ["optimize", "--strategy", "rebalance", "--data", str(data), "--data", str(other)]
+    assert main([*words, "--trials", "3", "--objective", "return_pct", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["best"]["params"]) == {"band"}
+    assert main([*words, "--symbol", "BTC/USDT"]) == 2
+    assert "--symbol BTC/USDT and 2 files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "code", "said"),
     [
