@@ -44,7 +44,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=
             asked for anew at the next bar.
         stop: leave at market once the price has fallen there: a price, or a distance from the
             first fill's. It rests at the exchange and follows what is held.
-        take_profit: leave once the price has risen there: a price, or a distance.
+        take_profit: leave once the price has risen there: a price, or a distance. Where the
+            exchange takes both as one list it rests beside the stop, as a limit; else it is
+            watched, and sold at market.
         trail: the stop follows the closes upward at its distance; `stop` must be a `Percent`.
         band: how far the position may drift from the target, in the unit of the target, before it
             is traded back.
