@@ -223,6 +223,7 @@ class Engine:
         actions: list[Action] = [CancelOrder(cid) for cid in found.cancels]
         approved: list[Approved] = []
         refused: list[AnyFact] = []
+        refused_legs: set[str] = set()
         gate = self._gates[bot.name]
         gate.now_ns = self.now_ns
         if decided is not None:
@@ -231,8 +232,10 @@ class Engine:
             verdict = check(order, gate)
             if isinstance(verdict, RiskRefused):
                 refused += self._refusal(bot, verdict)
+                refused_legs.add(order.leg)
                 continue
-            bot.refusals.pop(order.leg, None)
+            if order.leg not in refused_legs:  # a smaller part that passes changes nothing
+                bot.refusals.pop(order.leg, None)
             self.pending[order.intent_id] = verdict
             bot.pending += 1
             approved.append(verdict)

@@ -30,8 +30,8 @@ ZERO = Decimal(0)
 ETH = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
 BOTH = ("BTC/USDT", "ETH/USDT")
 GIVEN = (BOTH, BOTH[::-1], BOTH[:1], BOTH[1:])
-# Little enough that one symbol sometimes has to be sold before another can be bought.
-CASH = (Decimal(50_000), Decimal(300))
+# From more than an order may buy to so little that one symbol is sold before another is bought.
+CASH = (Decimal(1_000_000), Decimal(50_000), Decimal(300))
 
 keyed = st.builds(
     lambda quantity, key: Target(quantity=quantity, key=key), above_zero, st.sampled_from("abc")

@@ -251,3 +251,14 @@ def test_limits_on_exposure_do_not_bind_an_exit() -> None:
     world.settle()
     assert world.held() < BTC.smallest_order(Decimal(50))
     assert refused(world) == []
+
+
+def test_a_refused_part_is_kept_once_although_a_smaller_one_passes() -> None:
+    small = msgspec.structs.replace(BTC, max_quantity=Decimal(1))
+    world = World(instruments=(small,), cash=Decimal(160))
+    world.wish(Target(quantity=Decimal("3.5")))
+    world.bar()
+    world.settle()
+    assert world.held() == Decimal("1.5")
+    assert [refusal.rule for refusal in world.refusals] == ["balance"]
+    world.check()
