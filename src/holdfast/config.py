@@ -130,6 +130,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         timeframe: of the primary bars.
         join_timeout_s: how long bars that close together are waited for, with several symbols;
             what is missing then is shown as stale.
+        decide_budget_ms: how long one decision of the strategy may take; ten in a row that take
+            longer stop the bot. All bots of the account wait meanwhile.
         params: of the strategy, checked by the strategy itself.
         limits: of this bot; the account's bind as well.
     """
@@ -139,6 +141,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1)]
     timeframe: Timeframe = "1m"
     join_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
+    decide_budget_ms: Annotated[float, msgspec.Meta(gt=0, le=2000)] = 100.0
     params: dict[str, Any] = msgspec.field(default_factory=dict)
     limits: WrittenLimits = msgspec.field(default_factory=WrittenLimits)
 

@@ -99,6 +99,24 @@ class Backtracks(Strategy):
         re.match(r"(a+)+$", "a" * 64 + "b")
 
 
+class Spin:
+    """An indicator that never comes back, not even from a bar of the warm-up."""
+
+    value, ready, warmup = 0.0, True, 1
+
+    def update(self, bar):
+        while True:
+            pass
+
+
+class Spins(Strategy):
+    def setup(self, on):
+        on.bars().add(Spin())
+
+    def decide(self, now):
+        return Target(quantity=Decimal(1))
+
+
 class HoldsTheLock(Strategy):
     """Blocks in C without letting any thread of the process run."""
 
@@ -190,8 +208,8 @@ def test_a_strategy_that_never_returns_costs_a_restart_without_its_bot(tmp_path:
     async def all_kinds(at: Scene) -> None:
         await _together(
             *(
-                _fails_alone(at, strategy, "decide did not return within ")
-                for strategy in ("Loops", "Sleeps", "Backtracks", "HoldsTheLock")
+                _fails_alone(at, strategy, "its strategy did not return within ")
+                for strategy in ("Loops", "Sleeps", "Backtracks", "HoldsTheLock", "Spins")
             )
         )
 

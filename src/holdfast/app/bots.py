@@ -5,20 +5,20 @@ Not here: feeding them (trader), what they derive (engine.derived).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 
 import msgspec
 
+from holdfast.app.budget import Budget
 from holdfast.app.history import LONGEST_HISTORY_BARS
 from holdfast.config import Bot
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.derived import Derived, derived_of, go_on, read_derived
-from holdfast.strategy.api import Strategy, View
 from holdfast.strategy.load import create
 from holdfast.strategy.parameters import as_json
-from holdfast.strategy.wish import Returned
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.bots")
@@ -26,8 +26,11 @@ log = get_logger("app.bots")
 _canonical = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 
-def make_bot(written: Bot, ask: Callable[[Strategy, View], Returned] | None = None) -> BotRuntime:
+def make_bot(written: Bot, guard: AbstractContextManager[object] | None = None) -> BotRuntime:
     """A bot from its configuration.
+
+    Args:
+        guard: entered whenever code of the strategy's author runs.
 
     Raises:
         ConfigError: the strategy or its parameters are unusable.
@@ -39,7 +42,8 @@ def make_bot(written: Bot, ask: Callable[[Strategy, View], Returned] | None = No
         join_timeout_s=written.join_timeout_s,
         timeframe_s=timeframe_s(written.timeframe),
         limits=written.limits,
-        ask=ask,
+        ask=Budget(written.name, written.decide_budget_ms / 1000).ask,
+        guard=guard,
     )
 
 

@@ -51,8 +51,8 @@ class Blame(msgspec.Struct):
     quarantine: dict[str, str] = {}
 
     def hung(self, bot: str, seconds: float) -> None:
-        """Its `decide` did not return within the budget."""
-        self.quarantine[bot] = f"decide did not return within {seconds:.1f} s"
+        """Its strategy did not return within the budget."""
+        self.quarantine[bot] = f"its strategy did not return within {seconds:.1f} s"
 
     def died(self, bot: str) -> None:
         """The process ended while it was deciding; the second time is no coincidence."""

@@ -77,7 +77,7 @@ class Trader:
         self.clock = ExchangeClock(time.monotonic_ns)
         self.venue, self.market = _connect(config)
         self.commands = SqliteCommands(config.journal_path)
-        self.bots = [make_bot(bot, watch.asking(i)) for i, bot in enumerate(config.bots)]
+        self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
@@ -213,13 +213,13 @@ class Trader:
         self.clock.take(await self.venue.time())
         self._require_listed(await self.learn_instruments())
         for bot in self.bots:
+            if bot.name in quarantine:
+                bot.give_up(quarantine[bot.name])
             self._take_up(bot)
             await self.history.catch_up(bot)
         self.stream.derived = lambda: all_derived(
             (bot, self._written(bot)) for bot in self.bots
         )
-        for name, why in quarantine.items():
-            await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
         try:
             await self.reconciler.at_start()
@@ -233,6 +233,8 @@ class Trader:
             started = self.engine.start_bot(bot, self._text(bot))
             if started is not None:
                 await self.recorder.record(started)
+        for name, why in quarantine.items():  # perhaps before it had ever begun
+            await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         self._stepping = True
         self.perform(self.engine.resume())
 

@@ -1,4 +1,4 @@
-"""What an account process shows its supervisor, in shared memory: a heartbeat, and who is deciding.
+"""What an account process shows its supervisor, in shared memory: a heartbeat, and whose code runs.
 
 Shared memory, because a strategy that never returns can keep every thread of its process from
 running. Not here: what is done about it (node).
@@ -9,10 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 import time
-from collections.abc import Callable
-
-from holdfast.strategy.api import Strategy, View
-from holdfast.strategy.wish import Returned
+from contextlib import AbstractContextManager
 
 _CELL = struct.Struct("=Q")
 _BEAT, _DECIDING, _SINCE = 0, 8, 16
@@ -38,27 +35,18 @@ class Watch:
         self._put(_DECIDING, 0)
 
     def deciding(self) -> tuple[int, float] | None:
-        """Index of the bot that is deciding and for how many seconds, or None."""
+        """Index of the bot whose code runs and for how many seconds, or None."""
         number = self._get(_DECIDING)
         if not number:
             return None
         return number - 1, (time.monotonic_ns() - self._get(_SINCE)) / 1e9
 
-    def asking(self, index: int) -> Callable[[Strategy, View], Returned]:
-        """Calls a strategy's `decide` such that `deciding` tells of it."""
-        number = _CELL.pack(index + 1)
-        nobody = _CELL.pack(0)
-        memory = self._memory
+    def running(self, index: int) -> AbstractContextManager[None]:
+        """While it is entered `deciding` tells of this bot: code of its strategy's author runs.
 
-        def ask(strategy: Strategy, view: View) -> Returned:
-            self._put(_SINCE, time.monotonic_ns())
-            memory[_DECIDING : _DECIDING + 8] = number
-            try:
-                return strategy.decide(view)
-            finally:
-                memory[_DECIDING : _DECIDING + 8] = nobody
-
-        return ask
+        May be entered again and again, not within itself.
+        """
+        return _Running(self._memory, index)
 
     def _get(self, at: int) -> int:
         value: int = _CELL.unpack_from(self._memory, at)[0]
@@ -66,3 +54,17 @@ class Watch:
 
     def _put(self, at: int, value: int) -> None:
         _CELL.pack_into(self._memory, at, value)
+
+
+class _Running(AbstractContextManager[None]):
+    def __init__(self, memory: mmap.mmap, index: int) -> None:
+        self._memory = memory
+        self._number = _CELL.pack(index + 1)
+        self._nobody = _CELL.pack(0)
+
+    def __enter__(self) -> None:
+        _CELL.pack_into(self._memory, _SINCE, time.monotonic_ns())
+        self._memory[_DECIDING : _DECIDING + 8] = self._number
+
+    def __exit__(self, *_error: object) -> None:
+        self._memory[_DECIDING : _DECIDING + 8] = self._nobody

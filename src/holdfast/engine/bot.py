@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple
 
 from holdfast.domain.fact import Decided, SignalReceived
@@ -57,7 +58,7 @@ class BotRuntime:
         missed: news came while something was being journaled; look again when it is in.
         failures: armings in a row that failed.
         not_before_ns: no order is handed out before this time, because arming failed.
-        ask: calls the strategy; a live process wraps it, to say which bot is deciding.
+        ask: calls the strategy; a live process wraps it, to see how long it takes.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
         waits_for_cash: a buy is held back until what is being sold has paid for it.
         taking: symbols whose price has reached the take-profit: the position is being left.
@@ -73,6 +74,7 @@ class BotRuntime:
         limits: Limits,
         join_timeout_s: float = JOIN_TIMEOUT_S,
         ask: Callable[[Strategy, View], Returned] | None = None,
+        guard: AbstractContextManager[object] | None = None,
     ) -> None:
         self.name = name
         self.strategy = strategy
@@ -80,6 +82,7 @@ class BotRuntime:
         self.timeframe_s = timeframe_s
         self.limits = limits
         self.ask = ask or _ask
+        self._guard = guard or nullcontext()
         self._join_timeout_ns = int(join_timeout_s * NS_PER_S)
         self.setup = Setup(self.symbols, timeframe_s)
         try:
@@ -164,7 +167,8 @@ class BotRuntime:
         self.bars[bar.symbol] = bar
         if not self._broken:
             try:
-                self.feed.take(bar)
+                with self._guard:
+                    self.feed.take(bar)
             except BaseException as error:  # noqa: BLE001 - a strategy's own class may raise anything
                 name = type(self.feed.updating).__name__
                 self._broken = f"indicator {name} raised {_said(error)}"
@@ -177,6 +181,10 @@ class BotRuntime:
         if any(one.close_ns != self._joining_ns for one in self.bars.values()):
             return False
         return self._joined()
+
+    def give_up(self, why: str) -> None:
+        """Run no code of its strategy any more: it cost its process its life."""
+        self._broken = why
 
     @property
     def is_joining(self) -> bool:
@@ -219,7 +227,8 @@ class BotRuntime:
         """
         if self._memories is not None:
             try:
-                self._memories.read(text)
+                with self._guard:
+                    self._memories.read(text)
             except Exception as error:  # its own `migrate` may raise anything
                 raise StrategyFault(_said(error)) from error
 
@@ -258,7 +267,7 @@ class BotRuntime:
         )
         try:
             # A strategy that sets a precision of its own sets nobody else's.
-            with decimal.localcontext():
+            with decimal.localcontext(), self._guard:
                 returned: object = self.ask(self.strategy, view)
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
