@@ -40,6 +40,7 @@ BTC = Instrument(
     symbol="BTC/USDT", venue_symbol="BTCUSDT", base="BTC", quote="USDT", price_tick=D("0.01"),
     quantity_step=D("0.00001"), min_quantity=D("0.00001"), max_quantity=D(1000), min_notional=D(5),
 )  # fmt: skip
+ETH = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
 RAW = "ticks/binance-raw-ws/spot_btcusdt_20240808.gz"
 
 
@@ -172,6 +173,27 @@ def _without_ids(fills: Sequence[Fill]) -> list[Fill]:
     return [msgspec.structs.replace(fill, cid="") for fill in fills]
 
 
+@pytest.mark.parametrize(("seed", "ms"), [(3, 0), (1, 250), (2, 2500)])
+def test_two_symbols_in_thin_books_come_to_an_end_and_agree(seed: int, ms: int) -> None:
+    btc, eth = walk_of(150, seed), walk_of(150, seed + 100)
+    eth = msgspec.structs.replace(eth, symbol="ETH/USDT")
+    made = []
+    for kind in (Backtest, Attentive):
+        depth = {one.symbol: Depth(ladder(one, seed), fallback=True) for one in (btc, eth)}
+        made.append(
+            kind(Moody(seed=seed), [btc, eth], instruments=[BTC, ETH], cash=D(100_000),
+                 terms=late(ms), depth=depth).run()
+        )  # fmt: skip
+    quick, slow = made
+    assert len(quick.fills) > 100
+    assert quick.fills == slow.fills
+    assert quick.cash == slow.cash >= 0
+    for symbol, there in quick.held.items():
+        signed = (f.quantity if f.side == "BUY" else -f.quantity
+                  for f in quick.fills if f.symbol == symbol)  # fmt: skip
+        assert there == sum(signed, D(0)) >= 0
+
+
 # -- books -----------------------------------------------------------------------------------------
 
 
@@ -284,7 +306,6 @@ def test_what_a_stop_inside_a_bar_frees_is_spent_at_its_end_and_not_before_it() 
     flat = [(100.0, 100.0, 100.0, 100.0)]
     btc = bars(*flat, *flat, (100, 100, 97, 97), *flat, *flat)
     eth = msgspec.structs.replace(bars(*flat * 5), symbol="ETH/USDT")
-    other = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
     whole = Snapshot(1, ((D(99), D(9)),), ((D(100), D(9)),))
 
     def books(symbol: str) -> Depth:
@@ -294,7 +315,7 @@ def test_what_a_stop_inside_a_bar_frees_is_spent_at_its_end_and_not_before_it() 
 
     wish = {"BTC/USDT": Target(quantity=D(1), stop=Percent(2)), "ETH/USDT": BUY}
     found = Backtest(
-        Wishes(wishes=[wish]), [btc, eth], instruments=[BTC, other], cash=D(150), terms=late(100),
+        Wishes(wishes=[wish]), [btc, eth], instruments=[BTC, ETH], cash=D(150), terms=late(100),
         depth={symbol: books(symbol) for symbol in wish},
     ).run()  # fmt: skip
     made = [(fill.symbol, *one) for fill, one in zip(found.fills, told(found.fills), strict=True)]
