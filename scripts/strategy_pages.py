@@ -147,7 +147,8 @@ def replaced(text: str, name: str, rows: Sequence[str]) -> str:
 def _parameter(name: str, schema: dict[str, Any]) -> str:
     kind = "decimal" if schema.get("format") == "decimal" else schema["type"]
     bounds = f"{schema['minimum']} to {schema['maximum']}" if "minimum" in schema else ""
-    return f"| `{name}` | {kind} | {bounds} | {schema.get('default', 'must be given')} |"
+    default = schema.get("default", "must be given")
+    return f"| `{name}` | {kind} | {bounds} | {'empty' if default == '' else default} |"
 
 
 def _row(result: Result, given: dict[str, str]) -> str:

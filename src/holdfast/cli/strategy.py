@@ -127,4 +127,7 @@ def _sentence(schema: dict[str, Any]) -> str:
     bounds = ""
     if "minimum" in schema and "maximum" in schema:
         bounds = f", {schema['minimum']} to {schema['maximum']}"
-    return f"{kind}{bounds}" + (f", default {schema['default']}" if "default" in schema else "")
+    if "default" not in schema:
+        return f"{kind}{bounds}"
+    default = "empty" if schema["default"] == "" else schema["default"]
+    return f"{kind}{bounds}, default {default}"
