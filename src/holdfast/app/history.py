@@ -23,6 +23,8 @@ log = get_logger("app.history")
 LONGEST_HISTORY_BARS: Final = 5000
 """A bot that is older is not fed from its beginning; indicators have long forgotten it."""
 PAUSE_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+"""Between two questions of an exchange that does not tell; doubled from the first to the last."""
 
 
 class History:
@@ -49,8 +51,9 @@ class History:
         self._now_ns = now_ns
         self._is_live = is_live
         self._take = take
-        self._missing: dict[tuple[str, str], BotRuntime] = {}
-        self._asked = asyncio.Event()
+        self._missing: set[tuple[str, str]] = set()  # bot and symbol
+        self._asking: set[tuple[str, str]] = set()
+        self._asked: asyncio.Queue[tuple[BotRuntime, str]] = asyncio.Queue()
 
     async def catch_up(self, bot: BotRuntime, symbols: Collection[str] = ()) -> None:
         """Feed the bars that a bot has not seen, of all its symbols or of these.
@@ -96,25 +99,33 @@ class History:
                 self._ask(bot, symbol)
 
     def _ask(self, bot: BotRuntime, symbol: str) -> None:
-        self._missing[bot.name, symbol] = bot
-        self._asked.set()
+        key = bot.name, symbol
+        self._missing.add(key)
+        if key not in self._asking:
+            self._asking.add(key)
+            self._asked.put_nowait((bot, symbol))
 
     async def run(self) -> None:
-        """Ask for what is missing until it is there; one symbol's silence keeps no other waiting
-        longer than for its answer. Runs until cancelled."""
-        while True:
-            await self._asked.wait()
-            self._asked.clear()
-            failed = False
-            for (name, symbol), bot in list(self._missing.items()):
-                # Before the question: what is missed while it is on its way is asked for again.
-                del self._missing[name, symbol]
-                try:
-                    await self.catch_up(bot, (symbol,))
-                except (RetryableError, RejectedError) as error:
-                    why = str(error)
-                    log.warning("bars wait", action="gap_wait", bot=name, symbol=symbol, why=why)
-                    self._ask(bot, symbol)
-                    failed = True
-            if failed:
-                await asyncio.sleep(PAUSE_S)
+        """Ask for what is missing until it is there; one symbol's silence keeps no other waiting.
+
+        Runs until cancelled.
+        """
+        async with asyncio.TaskGroup() as group:
+            while True:
+                bot, symbol = await self._asked.get()
+                group.create_task(self._fill(bot, symbol))
+
+    async def _fill(self, bot: BotRuntime, symbol: str) -> None:
+        key, pause_s = (bot.name, symbol), PAUSE_S
+        while key in self._missing:
+            # Before the question: what is missed while it is on its way is asked for again.
+            self._missing.discard(key)
+            try:
+                await self.catch_up(bot, (symbol,))
+            except (RetryableError, RejectedError) as error:
+                why = str(error)
+                log.warning("bars wait", action="gap_wait", bot=bot.name, symbol=symbol, why=why)
+                self._missing.add(key)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        self._asking.discard(key)

@@ -143,6 +143,7 @@ def test_a_bar_that_does_not_follow_the_last_one_comes_with_those_between() -> N
 def test_a_symbol_that_is_not_told_is_asked_for_again_and_keeps_no_other_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(history, "LONGEST_PAUSE_S", 0.001)
     monkeypatch.setattr(history, "PAUSE_S", 0.001)
 
     async def run() -> Desk:
