@@ -175,3 +175,21 @@ def test_after_an_interruption_every_symbol_is_asked_for() -> None:
 
     desk = asyncio.run(run())
     assert {symbol for symbol, _ in desk.shelf.asked} == set(BOTH)
+
+
+def test_while_one_symbol_waits_to_be_asked_for_again_another_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(history, "PAUSE_S", 3600.0)
+
+    async def run() -> None:
+        desk = Desk(Shelf(*BTC, *ETH))
+        async with desk.running():
+            hear(desk, (*BTC[:5], *ETH[:5]))
+            desk.shelf.silent.add("ETH/USDT")
+            hear(desk, ETH[7:9])
+            await until(lambda: desk.shelf.asked == [("ETH/USDT", ETH[4].close_ns)], "asked once")
+            hear(desk, BTC[7:9])
+            await until(lambda: desk.seen("BTC/USDT") == list(BTC[:9]), "what the other missed")
+
+    asyncio.run(run())
