@@ -42,6 +42,7 @@ from holdfast.domain.order import (
     client_order_id,
     intent_id,
 )
+from holdfast.journal.database import SqliteDatabase
 from holdfast.ledger.fold import apply
 from tests.support.distance import far_away
 
@@ -123,7 +124,8 @@ async def _one_start(
 @asynccontextmanager
 async def _journal(path: Path) -> AsyncIterator[Stream]:
     """The stream as a node opens it, and released without the snapshot of an orderly end."""
-    stream = await open_stream(path, account="main", deployment="bench", reporting="USDT")
+    database = SqliteDatabase(path)
+    stream = await open_stream(database, account="main", deployment="bench", reporting="USDT")
     try:
         yield stream
     finally:

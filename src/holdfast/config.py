@@ -38,8 +38,8 @@ _LOG_LEVELS = {
 # them, and silence would let their owner believe that it does.
 _NOT_YET = {
     "REDIS_URL": "a node that runs alone (leases come with the standby)",
-    "DB_URL": "DATABASE_URL=sqlite:///path",
-    "DB_HOST": "DATABASE_URL=sqlite:///path",
+    "DB_URL": "DATABASE_URL=postgresql://user@host/name, or sqlite:///path",
+    "DB_HOST": "DATABASE_URL=postgresql://user@host/name, or sqlite:///path",
     "CAPITAL_ALLOCATION": "`limits.max_position_notional` of a bot in the file",
     "STRATEGY": "`strategy` of a bot in the file",
     "EXCHANGE_NAME": "`venue` of the account in the file",
@@ -214,12 +214,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         deployment: marks this installation's orders at the exchange; two installations that trade
             the same account need two names.
-        database_url: `sqlite:///relative/path` or `sqlite:////absolute/path`.
+        database_url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or
+            `postgresql://user@host:port/name` with libpq's parameters (`?sslmode=verify-full`).
+        may_lose_commits: accept a PostgreSQL server that may lose what it has answered for; after
+            such a loss an order can be doubled.
+        state_dir: where this host keeps what it knows of a database elsewhere; beside the file
+            of a SQLite journal it is that file's directory.
         log_level: `debug`, `info`, `warning` or `error`.
     """
 
     deployment: Name = "holdfast"
     database_url: str = "sqlite:///.holdfast/journal.db"
+    may_lose_commits: bool = False
+    state_dir: Annotated[str, msgspec.Meta(min_length=1)] = ".holdfast"
     log_level: str = "info"
     account: Account = msgspec.field(default_factory=Account)
     bots: tuple[Bot, ...] = ()
@@ -227,18 +234,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
 
     def __post_init__(self) -> None:
-        sqlite_path(self.database_url)
+        check_database_url(self.database_url)
         if self.log_level not in _LOG_LEVELS.values():
             raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
         _check_unique("bot names", [bot.name for bot in self.bots])
         _check_unique("signal names", [signal.name for signal in self.signals])
         for bot in self.bots:
             _check_allowed(bot.symbols, self.account.limits, f"account.limits.symbols ({bot.name})")
-
-    @property
-    def journal_path(self) -> Path:
-        """The SQLite file of `database_url`."""
-        return sqlite_path(self.database_url)
 
 
 class Secret:
@@ -317,22 +319,22 @@ def resolve(reference: str, environ: Mapping[str, str] = os.environ) -> Secret:
     return Secret(value.strip())
 
 
-def sqlite_path(url: str) -> Path:
-    """The file that a `sqlite:///` address names.
+def check_database_url(url: str) -> None:
+    """Refuse an address whose kind of database is not known; nothing is opened.
 
     Raises:
-        ValueError: another scheme, or no path.
+        ValueError: another scheme, or nothing behind it. The text does not show the address, which
+            may carry a password.
     """
     scheme = urlsplit(url).scheme
-    if scheme.partition("+")[0] in {"postgres", "postgresql"}:
-        raise ValueError(
-            "`database_url` names PostgreSQL, which this version does not speak yet, "
-            "expected sqlite:///path"
-        )
+    expected = "sqlite:///path or postgresql://user@host/name"
+    if scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError(f"`database_url` has the scheme {scheme!r}, expected {expected}")
     prefix = "sqlite:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        raise ValueError(f"`database_url` has the scheme {scheme!r}, expected sqlite:///path")
-    return Path(url.removeprefix(prefix))
+    if scheme == "sqlite" and (not url.startswith(prefix) or len(url) == len(prefix)):
+        raise ValueError(f"`database_url` names no file, expected {expected}")
+    if scheme != "sqlite" and "://" not in url:
+        raise ValueError(f"`database_url` names no server, expected {expected}")
 
 
 def _read(path: Path | None) -> tuple[str, dict[str, Any]]:

@@ -1,18 +1,24 @@
 """Kill -9 at every named point between a decision and the durable answer, and of all at once.
 
-Real processes, a real SQLite journal, the exchange's own protocol over loopback. The judge is the
-exchange's ledger: nothing doubled, nothing lost, nothing left unresolved, balances equal exactly.
+Real processes, a real journal in SQLite or PostgreSQL, the exchange's own protocol over loopback.
+The judge is the exchange's ledger: nothing doubled, nothing lost, nothing left unresolved, balances
+equal exactly.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from holdfast.domain.fact import Armed, TookOver
 from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from tests.support.ledger_check import Judgement
 from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.postgres import database
 from tests.support.pulse import SYMBOLS, PulseFlow
 
 TRADED = SYMBOLS[:3]
@@ -22,9 +28,9 @@ ORDERS_AFTER = 4
 MORE_ORDERS = 6
 
 
-async def _killed_at(point: str, at: Scene) -> Judgement:
+async def _killed_at(point: str, at: Scene, database: str) -> Judgement:
     """One node, killed once at `point`; what it leaves behind when it has gone on."""
-    node = at.node(BOTS, point)
+    node = at.node(BOTS, point, database=database)
     marker = at.folder / f"{point}.marker"
     await node.start(crash_at=f"{point}:{ORDERS_BEFORE}:{marker}")
     await until_node(node, marker.exists, f"a crash at {point}")
@@ -50,12 +56,24 @@ def _after_takeover(node: Node) -> list[Armed]:
     return armed
 
 
-def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(tmp_path: Path) -> None:
+@contextmanager
+def _journal(kind: str) -> Iterator[str]:
+    """The address of a journal for one node; of a file it is made with the node."""
+    if kind == "sqlite":
+        yield ""
+    else:
+        with database() as url:
+            yield url
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(kind: str, tmp_path: Path) -> None:
     points = (*ORDER_POINTS, *CANCEL_POINTS)
 
     async def one(point: str) -> Judgement:
-        async with scene(tmp_path / point, flow=PulseFlow(TRADED)) as at:
-            return await _killed_at(point, at)
+        with _journal(kind) as url:
+            async with scene(tmp_path / point, flow=PulseFlow(TRADED)) as at:
+                return await _killed_at(point, at, url)
 
     async def every() -> list[Judgement]:
         return await asyncio.gather(*(one(point) for point in points))
@@ -66,12 +84,13 @@ def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(tmp_path: Path) -
     assert all(judged.executions >= ORDERS_BEFORE for judged in found.values()), found
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_kill_of_supervisor_and_child_at_once_is_gone_on_from_by_a_second_start(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
-    async def run() -> Judgement:
+    async def run(url: str) -> Judgement:
         async with scene(tmp_path) as at:
-            node = at.node(BOTS)
+            node = at.node(BOTS, database=url)
             for life in range(1, 4):
                 await node.start()
                 await until_armed(node, life * MORE_ORDERS)
@@ -80,7 +99,8 @@ def test_a_kill_of_supervisor_and_child_at_once_is_gone_on_from_by_a_second_star
             await until_armed(node, 4 * MORE_ORDERS)
             return await at.ended_well(node)
 
-    found = asyncio.run(run())
+    with _journal(kind) as url:
+        found = asyncio.run(run(url))
 
     assert found.faults == []
     assert found.executions >= 3 * MORE_ORDERS

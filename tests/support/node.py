@@ -24,9 +24,8 @@ import msgspec
 from holdfast.domain.fact import Armed
 from holdfast.exchange.server import Running
 from holdfast.exchange.traffic import Call, Delivery
-from holdfast.journal.commands import SqliteCommands
+from holdfast.journal.database import database_at
 from holdfast.journal.record import Record
-from holdfast.journal.sqlite_read import read_stream
 from holdfast.journal.upgrade import upgrade
 from holdfast.ledger.state import AccountState
 from tests.support.exchange import open_account
@@ -115,6 +114,7 @@ class Node:
         account: of the exchange; key and secret.
         strategies: source of the strategy file.
         settings: more lines of the `[account]` table.
+        database: address of its journal; a file in the folder otherwise.
     """
 
     def __init__(
@@ -126,6 +126,7 @@ class Node:
         *,
         strategies: str = STRATEGIES,
         settings: str = "",
+        database: str = "",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -135,9 +136,13 @@ class Node:
         self.log = folder / "node.log"
         self.process: asyncio.subprocess.Process | None = None
         self._records: list[Record] = []
-        self.journal.write_bytes(_empty_journal())
+        url = database or f"sqlite:///{self.journal}"
+        self._url = url
+        self.database = database_at(url, folder)
+        if not database:
+            self.journal.write_bytes(_empty_journal())
         (folder / "bots.py").write_text(strategies)
-        self.config.write_text(_config(folder, running, bots, settings))
+        self.config.write_text(_config(folder, url, running, bots, settings))
 
     async def start(
         self,
@@ -162,7 +167,7 @@ class Node:
 
     def configure(self, running: Running, bots: Sequence[BotLine]) -> None:
         """Give it other bots from its next start on."""
-        self.config.write_text(_config(self.folder, running, bots, ""))
+        self.config.write_text(_config(self.folder, self._url, running, bots, ""))
 
     async def stop(self) -> int:
         """SIGTERM, and its exit code."""
@@ -217,7 +222,7 @@ class Node:
         self._command("start", bots)
 
     def _command(self, name: str, bots: Iterable[str]) -> None:
-        commands = SqliteCommands(self.journal)
+        commands = self.database.commands()
         for bot in bots:
             arguments = msgspec.json.encode({"bot": bot}).decode()
             commands.submit(ACCOUNT, name, arguments, "test")
@@ -226,7 +231,7 @@ class Node:
     def records(self) -> list[Record]:
         """The whole journal, verified link by link."""
         # What is known already is not read again: tests ask often.
-        self._records += read_stream(self.journal, ACCOUNT, len(self._records))
+        self._records += self.database.read(ACCOUNT, len(self._records))
         return self._records
 
     def forget_what_was_read(self) -> None:
@@ -395,9 +400,12 @@ def _empty_journal() -> bytes:
         return path.read_bytes()
 
 
-def _config(folder: Path, running: Running, bots: Sequence[BotLine], settings: str) -> str:
+def _config(
+    folder: Path, url: str, running: Running, bots: Sequence[BotLine], settings: str
+) -> str:
     lines = [
-        f'database_url = "sqlite:///{folder}/journal.db"',
+        f'database_url = "{url}"',
+        f'state_dir = "{folder}"',
         "[account]",
         f'name = "{ACCOUNT}"',
         'api_key = "env:NODE_KEY"',

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from holdfast.config import Config, ReconcilePolicy, load, resolve, sqlite_path
+from holdfast.config import Config, ReconcilePolicy, load, resolve
 from holdfast.errors import ConfigError
 
 WHOLE = """
@@ -66,7 +65,7 @@ def test_a_whole_file_is_read_exactly(written: Path) -> None:
     written.write_text(WHOLE, encoding="utf-8")
     config = load(written, {})
     assert config.deployment == "desk"
-    assert config.journal_path == Path("/var/lib/holdfast/journal.db")
+    assert config.database_url == "sqlite:////var/lib/holdfast/journal.db"
     assert config.log_level == "warning"
     assert config.account.reconcile is ReconcilePolicy.ADOPT
     assert config.account.limits.max_daily_loss == Decimal("250.10")
@@ -93,7 +92,7 @@ def test_the_file_of_the_working_directory_is_found(
 def test_the_environment_wins_over_the_file(written: Path) -> None:
     written.write_text('log_level = "error"\ndatabase_url = "sqlite:///a.db"')
     config = load(written, {"LOG_LEVEL": "DEBUG", "DATABASE_URL": "sqlite:///b.db"})
-    assert (config.log_level, config.journal_path) == ("debug", Path("b.db"))
+    assert (config.log_level, config.database_url) == ("debug", "sqlite:///b.db")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +115,8 @@ def test_the_environment_wins_over_the_file(written: Path) -> None:
         ("[account.venue]\nrest_url = 'ftp://x'", ["'ftp://x'", "https://host"]),
         ("[account.venue]\nrest_url = 'http://example.com'", ["unencrypted", "https://"]),
         ("[account.venue]\nrest_url = 'https://u:hunter2@x'", ["credentials"]),
-        ("database_url = 'postgresql://u:hunter2@h/d'", ["not speak yet", "sqlite:///path"]),
+        ("database_url = 'mysql://u:hunter2@h/d'", ["'mysql'", "sqlite:///path or postgresql://"]),
+        ("database_url = 'postgresql:u:hunter2'", ["names no server", "postgresql://user@host"]),
         ("database_url = 'sqlite:///'", ["expected: sqlite:///path"]),
         ("log_level = 'loud'", ["'loud'", "debug or error"]),
         (bot() + bot(), ["bot names has 'a' more than once"]),
@@ -195,9 +195,10 @@ def test_a_value_in_place_of_a_reference_is_not_repeated() -> None:
     assert "vmPUZE" not in str(caught.value)
 
 
-def test_sqlite_addresses_are_relative_with_three_strokes_and_absolute_with_four() -> None:
-    assert sqlite_path("sqlite:///a/b.db") == Path("a/b.db")
-    assert sqlite_path("sqlite:////a/b.db") == Path(f"{os.sep}a/b.db")
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_an_address_of_postgresql_is_taken_as_it_is(scheme: str) -> None:
+    url = f"{scheme}://user:secret@db.example:5432/journal?sslmode=verify-full"
+    assert load(environ={"DATABASE_URL": url}).database_url == url
 
 
 def test_the_environment_s_keys_are_the_default_references() -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 
 from holdfast import __version__
+from holdfast.config import Config
 from holdfast.domain.fact import Opened, TookOver
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import FencedError
+from holdfast.journal.database import Database, Owner, database_at
 from holdfast.journal.high_water import HighWater
-from holdfast.journal.owner import OwnerLock
-from holdfast.journal.port import Head, Snapshot
-from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.port import Head, Snapshot, Store
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
@@ -42,8 +42,9 @@ class Stream(msgspec.Struct):
         derived: tells what they have derived now, to be kept with the next one.
     """
 
-    store: SqliteStore
-    owner: OwnerLock
+    database: Database
+    store: Store
+    owner: Owner
     high_water: HighWater
     writer: JournalWriter
     account: AccountState
@@ -72,41 +73,55 @@ class Stream(msgspec.Struct):
         self.owner.release()
 
 
-async def open_stream(path: Path, *, account: str, deployment: str, reporting: str) -> Stream:
-    """Open the journal file and become its writer for `account`.
+def database_of(config: Config) -> Database:
+    """The journal that a configuration names; nothing is opened yet.
+
+    Raises:
+        ConfigError: its driver is not installed, or does not understand the address.
+    """
+    state = Path(config.state_dir)
+    return database_at(config.database_url, state, may_lose=config.may_lose_commits)
+
+
+async def open_stream(
+    database: Database, *, account: str, deployment: str, reporting: str
+) -> Stream:
+    """Open the journal and become its writer for `account`.
 
     Raises:
         FencedError: another process writes it.
         CorruptionError: it is damaged, or behind what this node has seen.
         ConfigError: of another version, or cannot be opened.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    owner = await _own(path, account)
+    owner = await _own(database, account)
+    store = None
     try:
-        store = SqliteStore(path)
-        high_water = HighWater.beside(path, account)
+        store = await asyncio.to_thread(database.store)
+        high_water = database.high_water(account)
         await high_water.check(store)
         state, saved_seq, found = await _folded(store, account)
         node = f"{os.uname().nodename}:{os.getpid()}"
         head = await store.acquire(account, node)
         _require_end(state, head)
     except BaseException:
+        if store is not None:
+            await store.close()
         owner.release()
         raise
     boot_id = f"{os.getpid()}-{time.time_ns():x}"
     writer = JournalWriter(store, head)
-    stream = Stream(store, owner, high_water, writer, state, boot_id, saved_seq, found)
+    stream = Stream(database, store, owner, high_water, writer, state, boot_id, saved_seq, found)
     await _begin(stream, node, deployment, reporting)
     high_water.write(stream.writer.head)
     log.info("journal open", action="opened", seq=state.seq, epoch=head.epoch, boot_id=boot_id)
     return stream
 
 
-async def _own(path: Path, account: str) -> OwnerLock:
+async def _own(database: Database, account: str) -> Owner:
     deadline = time.monotonic() + WAIT_FOR_OWNER_S
     while True:
         try:
-            return OwnerLock(path, account)
+            return await asyncio.to_thread(database.own, account)
         except FencedError:
             if time.monotonic() > deadline:
                 raise
@@ -114,7 +129,7 @@ async def _own(path: Path, account: str) -> OwnerLock:
 
 
 async def _folded(
-    store: SqliteStore, account: str
+    store: Store, account: str
 ) -> tuple[AccountState, int, dict[str, msgspec.Raw]]:
     """The fold up to the end of the stream, where the snapshot that it began from stands, and what
     bots had derived by then.

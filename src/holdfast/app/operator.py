@@ -7,15 +7,13 @@ here: what a command does (engine), how it is shown (cli).
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from holdfast.domain.fact import AnyFact
 from holdfast.errors import ConfigError, UnreachableError
-from holdfast.journal.commands import SqliteCommands
-from holdfast.journal.sqlite_read import read_stream
+from holdfast.journal.database import Database
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState
 
@@ -31,21 +29,21 @@ class Entry(msgspec.Struct, frozen=True):
     fact: AnyFact
 
 
-def account_state(path: Path, account: str) -> AccountState:
+def account_state(database: Database, account: str) -> AccountState:
     """The account as its journal tells it now; blocks while the whole stream is read.
 
     Raises:
         ConfigError: there is no such journal or account.
         CorruptionError: the chain does not hold.
     """
-    _require(path)
+    database.require()
     state = AccountState()
-    for record in read_stream(path, account):
+    for record in database.read(account):
         apply(state, record.seq, record.epoch, record.at_ns, record.fact)
     if not state.seq:
         raise ConfigError(
-            f"seen: no records of account {account} in {path}; expected: an account that has "
-            "traded; do: name it with --account, or start `holdfast node`"
+            f"seen: no records of account {account} in {database.name}; expected: an account that "
+            "has traded; do: name it with --account, or start `holdfast node`"
         )
     return state
 
@@ -58,7 +56,7 @@ def symbols_of(bot: BotState) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*traded, *held)))
 
 
-def story(path: Path, account: str, cid: str) -> list[Entry]:
+def story(database: Database, account: str, cid: str) -> list[Entry]:
     """Every record about one attempt, its cancels and its fills, in order.
 
     Args:
@@ -67,8 +65,8 @@ def story(path: Path, account: str, cid: str) -> list[Entry]:
     Raises:
         ConfigError: none, or several, begin like that.
     """
-    _require(path)
-    records = list(read_stream(path, account))
+    database.require()
+    records = list(database.read(account))
     known = {r.fact.cid for r in records if _kind(r.fact) == "armed"}  # type: ignore[union-attr]
     found = sorted(c for c in known if c.startswith(cid))
     if len(found) != 1:
@@ -80,7 +78,13 @@ def story(path: Path, account: str, cid: str) -> list[Entry]:
 
 
 def ask(
-    path: Path, account: str, name: str, arguments: dict[str, str], *, by: str, wait_s: float
+    database: Database,
+    account: str,
+    name: str,
+    arguments: dict[str, str],
+    *,
+    by: str,
+    wait_s: float,
 ) -> int:
     """Ask the account's leader for `name` and wait until it took effect; its place in the stream.
 
@@ -90,8 +94,8 @@ def ask(
         ConfigError: there is no such journal.
         UnreachableError: nobody took it within `wait_s`.
     """
-    _require(path)
-    commands = SqliteCommands(path)
+    database.require()
+    commands = database.commands()
     try:
         command_id = commands.submit(account, name, msgspec.json.encode(arguments).decode(), by)
         deadline = time.monotonic() + wait_s
@@ -105,14 +109,6 @@ def ask(
         return seq
     finally:
         commands.close()
-
-
-def _require(path: Path) -> None:
-    if not path.is_file():
-        raise ConfigError(
-            f"seen: no journal at {path}; expected: the file of a node; do: name it with "
-            "--database, or start `holdfast node`"
-        )
 
 
 def _kind(fact: AnyFact) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.app.bots import all_derived, config_text, make_bot, symbols_of, take_up
 from holdfast.app.history import History
-from holdfast.app.opening import Stream, open_stream
+from holdfast.app.opening import Stream, database_of, open_stream
 from holdfast.app.signals import Signals
 from holdfast.app.upkeep import Upkeep
 from holdfast.app.watch import Watch
@@ -48,7 +48,6 @@ from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
-from holdfast.journal.commands import SqliteCommands
 from holdfast.telemetry.log import get_logger, hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -76,7 +75,7 @@ class Trader:
         self.account = stream.account
         self.clock = ExchangeClock(time.monotonic_ns)
         self.venue, self.market = _connect(config)
-        self.commands = SqliteCommands(config.journal_path)
+        self.commands = stream.database.commands()
         self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
@@ -387,7 +386,7 @@ async def trading(
     """
     quotes = [bot.symbols[0].split("/")[1] for bot in config.bots]
     stream = await open_stream(
-        config.journal_path,
+        database_of(config),
         account=config.account.name,
         deployment=config.deployment,
         reporting=quotes[0] if quotes else "USDT",

@@ -20,7 +20,7 @@ from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.reconcile import Reconciler
-from holdfast.journal.commands import SqliteCommands
+from holdfast.journal.commands import Commands
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import Venue
 
@@ -53,7 +53,7 @@ class Upkeep:
         stream: Stream,
         clock: ExchangeClock,
         venue: Venue,
-        commands: SqliteCommands,
+        commands: Commands,
         reconciler: Reconciler,
         watch: Watch,
         take: Callable[[Event], None],

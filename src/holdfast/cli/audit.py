@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED
 
@@ -41,7 +41,7 @@ def verify(
     from holdfast.app.database import verify  # noqa: PLC0415  # nobody else needs it
 
     with _progress() as progress:
-        report = verify(database_path(database), account, progress)
+        report = verify(database_of(database), account, progress)
     if json:
         emit(report)
     else:

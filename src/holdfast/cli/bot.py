@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.errors import ConfigError
 
@@ -30,7 +30,7 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
     """Show each bot's state, decisions and positions. Example: holdfast bot list --json"""
     from holdfast.app.operator import account_state, symbols_of  # noqa: PLC0415
 
-    state = account_state(database_path(database), account_name(account))
+    state = account_state(database_of(database), account_name(account))
     rows = [
         {
             "bot": name,
@@ -90,14 +90,14 @@ def _ask(
 ) -> None:
     from holdfast.app.operator import account_state, ask  # noqa: PLC0415
 
-    path, whose = database_path(database), account_name(account)
-    known = account_state(path, whose).bots
+    journal, whose = database_of(database), account_name(account)
+    known = account_state(journal, whose).bots
     if name not in known:
         raise ConfigError(
             f"seen: no bot {name!r} in account {whose}; expected: one of "
             f"{', '.join(sorted(known)) or 'none yet'}; do: correct the name"
         )
-    seq = ask(path, whose, command, {"bot": name}, by=operator(), wait_s=wait_s)
+    seq = ask(journal, whose, command, {"bot": name}, by=operator(), wait_s=wait_s)
     if json:
         emit({"command": command, "bot": name, "seq": seq})
     else:

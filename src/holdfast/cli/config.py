@@ -13,6 +13,7 @@ import typer
 
 from holdfast.cli.output import emit
 from holdfast.config import Config, load
+from holdfast.telemetry.log import masked_text
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -30,11 +31,16 @@ def show(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Show the effective configuration. Secrets are references, so nothing here is secret.
+    """Show the effective configuration. Secrets are references or masked, so nothing here is
+    secret.
 
     Example: holdfast config show --file holdfast.toml
     """
     effective = load(file)
+    # The address of a database may carry a password; the user's name in it is no secret.
+    effective = msgspec.structs.replace(
+        effective, database_url=masked_text(effective.database_url)
+    )
     if json:
         emit(effective)
         return

@@ -6,30 +6,44 @@ Not here: the rules of an address (holdfast.config).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.config import load, sqlite_path
+from holdfast.config import check_database_url, load
 from holdfast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.app.database import Database
 
 DATABASE = Annotated[
     str | None,
     typer.Option(
-        help="sqlite:///path; otherwise the configuration's (DATABASE_URL, holdfast.toml)."
+        help="sqlite:///path or postgresql://user@host/name; otherwise the configuration's "
+        "(DATABASE_URL, holdfast.toml)."
     ),
 ]
 
 
-def database_path(url: str | None) -> Path:
-    """The journal file that `--database`, or else the configuration, names.
+def database_of(url: str | None, option: str = "--database") -> Database:
+    """The journal that `--database`, or else the configuration, names; nothing is opened yet.
+
+    Args:
+        option: what the address was given with, for the error.
 
     Raises:
-        ConfigError: the address is not one of a SQLite file.
+        ConfigError: the address is not one of a database that this program knows.
     """
+    from holdfast.app.database import database_at  # noqa: PLC0415  # --help needs no journal
+
     if url is None:
-        return load().journal_path
+        config = load()
+        return database_at(config.database_url, Path(config.state_dir))
     try:
-        return sqlite_path(url)
+        check_database_url(url)
     except ValueError as error:
-        raise ConfigError(f"seen: --database: {error}") from error
+        seen, _, expected = str(error).partition(", expected ")
+        raise ConfigError(
+            f"seen: {option}: {seen}; expected: {expected}; do: correct it"
+        ) from error
+    return database_at(url, Path(load().state_dir))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,9 +28,9 @@ def current(*, database: DATABASE = None, json: _Json = False) -> None:
 
     Example: holdfast db current --database sqlite:///.holdfast/journal.db
     """
-    from holdfast.app.database import SCHEMA_VERSION, current  # noqa: PLC0415  # imports Alembic
+    from holdfast.app.database import SCHEMA_VERSION  # noqa: PLC0415  # nobody else needs it
 
-    found = current(database_path(database))
+    found = database_of(database).version()
     if json:
         emit({"current": found, "needed": SCHEMA_VERSION})
     else:
@@ -43,13 +43,15 @@ def upgrade(*, database: DATABASE = None, json: _Json = False) -> None:
 
     Stop the node first. Example: holdfast db upgrade --database sqlite:///.holdfast/journal.db
     """
-    from holdfast.app.database import upgrade_file  # noqa: PLC0415  # imports Alembic
+    from holdfast.app import database as journal  # noqa: PLC0415  # nobody else needs it
 
-    path = database_path(database)
-    before, after = upgrade_file(path)
+    whose = database_of(database)
+    before, after = journal.upgrade(whose)
     if json:
         emit({"before": before, "after": after})
     else:
         typer.echo(
-            f"{path}: {before or 'new'} -> {after}" if before != after else f"{path}: {after}"
+            f"{whose.name}: {before or 'new'} -> {after}"
+            if before != after
+            else f"{whose.name}: {after}"
         )

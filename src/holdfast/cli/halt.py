@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.domain.fact import HaltLevel
 
@@ -63,7 +63,7 @@ def _ask(
 
     given = {key: value for key, value in arguments.items() if value}
     seq = ask(
-        database_path(database), account_name(account), name, given, by=operator(), wait_s=wait_s
+        database_of(database), account_name(account), name, given, by=operator(), wait_s=wait_s
     )
     if json:
         emit({"command": name, "arguments": given, "seq": seq})

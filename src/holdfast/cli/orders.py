@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from holdfast.cli.account import ACCOUNT, JSON, account_name
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 
 app = typer.Typer(no_args_is_help=True)
@@ -37,7 +37,7 @@ def list_orders(
     """
     from holdfast.app.operator import account_state  # noqa: PLC0415
 
-    state = account_state(database_path(database), account_name(account))
+    state = account_state(database_of(database), account_name(account))
     found = [*(state.recent.values() if all_ else ()), *state.live.values()]
     rows: list[dict[str, Any]] = [
         {
@@ -88,7 +88,7 @@ def show(
     """Tell the story of one order, record by record. Example: holdfast orders show 535c9192"""
     from holdfast.app.operator import story  # noqa: PLC0415
 
-    entries = story(database_path(database), account_name(account), cid)
+    entries = story(database_of(database), account_name(account), cid)
     if json:
         emit({"records": entries})
         return

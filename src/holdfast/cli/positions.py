@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from holdfast.cli.account import ACCOUNT, JSON, account_name
-from holdfast.cli.database import DATABASE, database_path
+from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.domain.money import plain
 
@@ -34,7 +34,7 @@ def list_positions(
     """
     from holdfast.app.operator import account_state  # noqa: PLC0415
 
-    state = account_state(database_path(database), account_name(account))
+    state = account_state(database_of(database), account_name(account))
     rows: list[dict[str, Any]] = [
         {
             "bot": name,

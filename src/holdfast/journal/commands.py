@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,9 +19,10 @@ from holdfast.errors import PlatformError
 from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S, SQLITE_ERRORS, connect, raise_translated
 from holdfast.journal.version import require_current, stored_version
 
-_SUBMIT = (
-    'INSERT INTO command (id, account, name, arguments, "by", at_ns) VALUES (?, ?, ?, ?, ?, ?)'
-)
+_SUBMIT = """
+    INSERT INTO command (id, account, name, arguments, "by", at_ns) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO NOTHING
+"""
 _PENDING = """
     SELECT c.number, c.id, c.account, c.name, c.arguments, c."by", c.at_ns FROM command c
     LEFT JOIN command_taken t ON t.account = c.account AND t.command_id = c.id
@@ -50,11 +53,46 @@ class Command(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-class SqliteCommands:
-    """The commands in a journal file. Blocks for one small statement; one thread at a time.
+class Commands(ABC):
+    """The commands in a journal database. Blocks for one small statement; one thread at a time.
 
     Args:
         now_ns: the clock that commands are stamped with.
+    """
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._now_ns = now_ns
+
+    def submit(self, account: str, name: str, arguments: str, by: str) -> str:
+        """Ask for `name`, durably, and return the command's id. Not safe to repeat: asks again.
+
+        Raises:
+            RetryableError: nothing was written.
+        """
+        command_id = uuid.uuid4().hex
+        self._run(_SUBMIT, (command_id, account, name, arguments, by, self._now_ns()))
+        return command_id
+
+    def pending(self, account: str) -> tuple[Command, ...]:
+        """What the account's leader has not taken yet, in the order it was asked for."""
+        return tuple(Command(*row) for row in self._run(_PENDING, (account,)))
+
+    def taken_at(self, command_id: str) -> int | None:
+        """Where in the account's stream it took effect; None while it has not."""
+        rows = self._run(_TAKEN, (command_id,))
+        return int(rows[0][0]) if rows else None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the database; may be called twice."""
+
+    @abstractmethod
+    def _run(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
+        """The rows of a statement that may be run twice, with `?` for each parameter."""
+
+
+class SqliteCommands(Commands):
+    """The commands in a journal file.
 
     Raises:
         ConfigError: there is no such file, or its schema is not the one of this program.
@@ -67,8 +105,8 @@ class SqliteCommands:
         now_ns: Callable[[], int] = time.time_ns,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
+        super().__init__(now_ns)
         self._path = path
-        self._now_ns = now_ns
         self._connection = connect(path, busy_timeout_s, must_exist=True)
         try:
             require_current(path, stored_version(self._connection))
@@ -79,36 +117,12 @@ class SqliteCommands:
             self._connection.close()
             raise
 
-    def submit(self, account: str, name: str, arguments: str, by: str) -> str:
-        """Ask for `name`, durably, and return the command's id. Not safe to repeat: asks again.
-
-        Raises:
-            RetryableError: nothing was written.
-        """
-        command_id = uuid.uuid4().hex
-        row = (command_id, account, name, arguments, by, self._now_ns())
-        try:
-            self._connection.execute(_SUBMIT, row)
-        except SQLITE_ERRORS as error:
-            raise_translated(self._path, error)
-        return command_id
-
-    def pending(self, account: str) -> tuple[Command, ...]:
-        """What the account's leader has not taken yet, in the order it was asked for."""
-        try:
-            rows = self._connection.execute(_PENDING, (account,)).fetchall()
-        except SQLITE_ERRORS as error:
-            raise_translated(self._path, error)
-        return tuple(Command(*row) for row in rows)
-
-    def taken_at(self, command_id: str) -> int | None:
-        """Where in the account's stream it took effect; None while it has not."""
-        try:
-            row = self._connection.execute(_TAKEN, (command_id,)).fetchone()
-        except SQLITE_ERRORS as error:
-            raise_translated(self._path, error)
-        return row[0] if row else None
-
     def close(self) -> None:
         """Release the file; may be called twice."""
         self._connection.close()
+
+    def _run(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
+        try:
+            return self._connection.execute(statement, parameters).fetchall()
+        except SQLITE_ERRORS as error:
+            raise_translated(self._path, error)

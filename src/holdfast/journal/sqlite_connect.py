@@ -8,13 +8,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
-from typing import NoReturn, TypeVar
-
-import msgspec
+from typing import NoReturn
 
 from holdfast.errors import ConfigError, CorruptionError, RetryableError
-
-T = TypeVar("T")
 
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What the driver raises; the second when damage reaches a name or a message."""
@@ -111,18 +107,3 @@ def raise_translated(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> N
         f"seen: {path}: {error} ({name}); expected: a journal that can be written; nothing was "
         "written, and nothing is lost; do: free space, or end the process that holds it"
     ) from error
-
-
-def typed(path: Path, row: object, shape: type[T]) -> T:
-    """`row` as a tuple of the types in `shape`; SQLite keeps any type in any column.
-
-    Raises:
-        CorruptionError: a value is of another type.
-    """
-    try:
-        return msgspec.convert(row, shape)
-    except msgspec.ValidationError as error:
-        raise CorruptionError(
-            f"seen: {path} is damaged (a row {error}); expected: a journal; do: stop, keep it with "
-            "its -wal and -shm for evidence, and restore a backup"
-        ) from error

@@ -7,24 +7,23 @@ Everything here blocks and belongs to one thread at a time. Not here: threads an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
 from holdfast.journal.chain import Batch, extend, fenced_text, merge
+from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
-from holdfast.journal.record import GENESIS
-from holdfast.journal.sqlite_claims import insert_claims, refused_groups
+from holdfast.journal.reading import hash_of, head_of, snapshot_digest
+from holdfast.journal.record import GENESIS, Record
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
     SQLITE_ERRORS,
     connect,
     raise_translated,
 )
-from holdfast.journal.sqlite_read import hash_at, head_of
 from holdfast.journal.version import require_current, stored_version
 
 T = TypeVar("T")
@@ -50,6 +49,15 @@ _ON_CHAIN = """
 """
 _NOTHING_WRITTEN = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY")
 """Errors of COMMIT that come before the mark which would make the transaction count."""
+
+_INSERTING = {
+    kind: (
+        f"INSERT INTO {claiming.table} ({', '.join(claiming.columns)}) "  # noqa: S608 - our names
+        f"VALUES ({', '.join('?' * len(claiming.columns))})",
+        claiming.row_of,
+    )
+    for kind, claiming in CLAIMING.items()
+}
 
 
 class SqliteFile:
@@ -118,7 +126,7 @@ class SqliteFile:
             seq += 1
             connection.execute(_RECORD, (account, seq, body, digest))
         for records in batch.records:
-            insert_claims(connection, account, records)
+            _insert_claims(connection, account, records)
 
     def head(self, account: str) -> Head:
         """The head as stored; epoch 0 when nobody ever acquired the stream."""
@@ -126,11 +134,12 @@ class SqliteFile:
 
     def hash_at(self, account: str, seq: int) -> bytes | None:
         """Chain hash of one record as stored; None when there is no such record."""
-        return self._reading(lambda connection: hash_at(self.path, connection, account, seq))
+        return self._reading(lambda connection: hash_of(self.path, connection, account, seq))
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep it, and drop older ones of the account but one."""
-        row = (snapshot.account, snapshot.seq, snapshot.hash, snapshot.body, _digest(snapshot))
+        digest = snapshot_digest(snapshot)
+        row = (snapshot.account, snapshot.seq, snapshot.hash, snapshot.body, digest)
         with _Transaction(self) as connection:
             connection.execute(_SAVE, row)
             connection.execute(_DROP_OLDER, (snapshot.account,))
@@ -142,7 +151,7 @@ class SqliteFile:
         )
         for *fields, digest in rows:
             snapshot = Snapshot(*fields)
-            if _digest(snapshot) == digest:
+            if snapshot_digest(snapshot) == digest:
                 return snapshot
         return None
 
@@ -248,6 +257,16 @@ class _Transaction:
             self._file.close()  # closing ends the transaction as well
 
 
-def _digest(snapshot: Snapshot) -> bytes:
-    place = f"{snapshot.account}\0{snapshot.seq}\0".encode()
-    return sha256(place + snapshot.hash + snapshot.body).digest()
+def _insert_claims(connection: sqlite3.Connection, account: str, records: Iterable[Record]) -> None:
+    """Claim what `records` need.
+
+    Raises:
+        sqlite3.IntegrityError: something of it is taken.
+    """
+    for record in records:
+        claiming = _INSERTING.get(type(record.fact))
+        if claiming is not None:
+            statement, row_of = claiming
+            row = row_of(account, record.seq, record.fact)
+            if row is not None:
+                connection.execute(statement, row)

@@ -1,6 +1,7 @@
-"""Bringing a journal database to the schema of this program.
+"""Bringing a journal file to the schema of this program.
 
-The only module that imports SQLAlchemy and Alembic; imported when there is something to migrate.
+Imports SQLAlchemy and Alembic, and so is imported only when there is something to migrate. Not
+here: other databases (journal.postgres_upgrade), what is migrated (journal.migrations).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def upgrade(path: Path) -> None:
     sa.event.listen(engine, "begin", _begin_immediate)
     try:
         with engine.begin() as connection:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(alembic_config(connection), "head")
     except sa.exc.DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise_translated(path, error.orig)
@@ -39,7 +40,8 @@ def upgrade(path: Path) -> None:
         engine.dispose()
 
 
-def _config(connection: sa.Connection) -> Config:
+def alembic_config(connection: sa.Connection) -> Config:
+    """What Alembic needs to migrate over `connection`."""
     config = Config()
     config.set_main_option("script_location", "holdfast.journal:migrations")
     config.set_main_option("path_separator", "os")

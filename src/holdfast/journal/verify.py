@@ -6,15 +6,15 @@ Not here: signed heads outside the database, which would prove it against the da
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from holdfast.errors import ConfigError, CorruptionError
+from holdfast.journal.database import Database
 from holdfast.journal.port import Head
+from holdfast.journal.reading import all_heads, proved
 from holdfast.journal.record import GENESIS
-from holdfast.journal.sqlite_read import one_moment, proved, stored_heads
-from holdfast.journal.sqlite_rows import BadRow, RowCheck, accounts_with_rows
+from holdfast.journal.row_check import BadRow, RowCheck, accounts_with_rows
 
 Progress = Callable[[str, int, int], None]
 """Told the account, how many records are proved, and how many there should be."""
@@ -79,24 +79,26 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def verify(
-    path: Path, account: str | None = None, progress: Progress = lambda _account, _done, _all: None
+    database: Database,
+    account: str | None = None,
+    progress: Progress = lambda _account, _done, _all: None,
 ) -> Report:
-    """Prove one stream of a journal file, or all of them. Blocks; writes nothing.
+    """Prove one stream of a journal, or all of them. Blocks; writes nothing.
 
     Raises:
-        ConfigError: there is no such file or no such stream.
-        RetryableError: the file cannot be read now.
+        ConfigError: there is no such database or no such stream.
+        RetryableError: it cannot be read now.
     """
     try:
-        heads = [head for head in _heads(path) if account in (None, head.account)]
+        heads = [head for head in _heads(database) if account in (None, head.account)]
     except CorruptionError as error:  # not even the list of streams can be read
         return Report(False, 0, 0, FirstBad(account or "", 1, str(error)), ())
     if account is not None and not heads:
         raise ConfigError(
-            f"seen: no stream of {account} in {path}; expected: an account that has traded; "
-            "do: name another, or none for all"
+            f"seen: no stream of {account} in {database.name}; expected: an account that has "
+            "traded; do: name another, or none for all"
         )
-    streams = tuple(_verify_stream(path, head, progress) for head in heads)
+    streams = tuple(_verify_stream(database, head, progress) for head in heads)
     return Report(
         ok=all(stream.is_good for stream in streams),
         records=sum(stream.records for stream in streams),
@@ -106,20 +108,20 @@ def verify(
     )
 
 
-def _heads(path: Path) -> list[Head]:
+def _heads(database: Database) -> list[Head]:
     """Of all streams; and an empty one for each account that has rows and no stream."""
-    heads = stored_heads(path)
-    with one_moment(path) as connection:
-        orphans = accounts_with_rows(connection) - {head.account for head in heads}
+    with database.one_moment() as rows:
+        heads = all_heads(database.name, rows)
+        orphans = accounts_with_rows(rows) - {head.account for head in heads}
     return [*heads, *(Head(account, 0, 1, 0, GENESIS) for account in sorted(orphans))]
 
 
-def _verify_stream(path: Path, head: Head, progress: Progress) -> StreamReport:
+def _verify_stream(database: Database, head: Head, progress: Progress) -> StreamReport:
     proved_to, records, first_bad = 0, head.seq, None
     try:
-        with one_moment(path) as connection:
-            check = RowCheck(path, connection, head.account)
-            for record in proved(path, connection, head.account):
+        with database.one_moment() as rows:
+            check = RowCheck(database.name, rows, head.account)
+            for record in proved(database.name, rows, head.account):
                 check.take(record)
                 proved_to = record.seq
                 if proved_to % _STEP == 0:

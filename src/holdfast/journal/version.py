@@ -26,7 +26,7 @@ def stored_version(connection: sqlite3.Connection) -> str | None:
     return str(row[0]) if row else None
 
 
-def require_known(path: Path, version: str | None) -> None:
+def require_known(name: Path | str, version: str | None) -> None:
     """Refuse a database that is not ours, or ahead of this program.
 
     Raises:
@@ -34,24 +34,28 @@ def require_known(path: Path, version: str | None) -> None:
     """
     if version == "unknown":
         raise ConfigError(
-            f"seen: {path} is a database with other tables; expected: a journal; do: name another"
+            f"seen: {name} is a database with other tables; expected: a journal; do: name another"
         )
     if version is not None and version > SCHEMA_VERSION:
         raise ConfigError(
-            f"seen: {path} has schema {version}; expected: at most {SCHEMA_VERSION}; do: start "
+            f"seen: {name} has schema {version}; expected: at most {SCHEMA_VERSION}; do: start "
             "the newer version of holdfast that wrote it"
         )
 
 
-def require_current(path: Path, version: str | None) -> None:
+def require_current(name: Path | str, version: str | None) -> None:
     """Refuse a database that this program cannot use as it is.
+
+    Args:
+        name: a SQLite file, or the address of another database, without its password.
 
     Raises:
         ConfigError: it is older, newer, or no journal.
     """
-    require_known(path, version)
+    require_known(name, version)
+    url = f"sqlite:///{name}" if isinstance(name, Path) else name
     if version != SCHEMA_VERSION:
         raise ConfigError(
-            f"seen: {path} has schema {version or 'none'}; expected: {SCHEMA_VERSION}; do: run "
-            f"holdfast db upgrade --database sqlite:///{path}"
+            f"seen: {name} has schema {version or 'none'}; expected: {SCHEMA_VERSION}; do: run "
+            f"holdfast db upgrade --database {url}"
         )

@@ -62,10 +62,11 @@ def _masked(key: str, value: Any) -> Any:
         return [_masked("", item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _masked_text(str(value))
+    return masked_text(str(value))
 
 
-def _masked_text(text: str) -> str:
+def masked_text(text: str) -> str:
+    """`text` without what looks like a secret, and without those that were told to `hide`."""
     for secret in _hidden:
         text = text.replace(secret, MASK)
     text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)

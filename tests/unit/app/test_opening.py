@@ -10,13 +10,15 @@ from holdfast.app import opening
 from holdfast.app.opening import Stream, open_stream
 from holdfast.domain.fact import Opened, TookOver
 from holdfast.errors import FencedError
+from holdfast.journal.database import SqliteDatabase
 from holdfast.ledger.fold import apply
 from tests.support.exchange import on_loop
 from tests.support.journal_facts import armed
 
 
 async def opened(path: Path) -> Stream:
-    return await open_stream(path, account="main", deployment="test", reporting="USDT")
+    database = SqliteDatabase(path)
+    return await open_stream(database, account="main", deployment="test", reporting="USDT")
 
 
 async def append(stream: Stream, number: int) -> None:

@@ -132,8 +132,8 @@ def test_an_unknown_account_is_a_usage_error(
 
 
 def test_another_kind_of_address_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["db", "current", "--database", "postgresql://host/db"]) == 2
-    assert "does not speak yet" in capsys.readouterr().err
+    assert main(["db", "current", "--database", "mysql://host/db"]) == 2
+    assert "sqlite:///path or postgresql://" in capsys.readouterr().err
 
 
 def test_a_database_is_created_and_brought_up_to_date(

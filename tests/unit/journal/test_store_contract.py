@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from holdfast.domain.fact import AnyFact, CancelArmed
 from holdfast.errors import CorruptionError, FencedError
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Refused, Snapshot, Store
+from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.record import FORMAT, GENESIS, encode, link
 from holdfast.journal.sqlite import SqliteStore
 from tests.support.journal_facts import (
@@ -28,8 +29,10 @@ from tests.support.journal_facts import (
     moved,
     taken,
 )
+from tests.support.postgres import database
 
 MAIN = "main"
+KINDS = ("memory", "sqlite", "sqlite inline", "postgres")
 
 Scenario = Callable[[Store], Awaitable[None]]
 
@@ -37,7 +40,7 @@ Scenario = Callable[[Store], Awaitable[None]]
 def scenario(test: Scenario) -> Callable[..., None]:
     """Run `test` against each store, in a loop of its own."""
 
-    @pytest.mark.parametrize("kind", ["memory", "sqlite", "sqlite inline"])
+    @pytest.mark.parametrize("kind", KINDS)
     def against(kind: str, tmp_path: Path) -> None:
         async def run() -> None:
             async with opened(kind, tmp_path) as store:
@@ -51,15 +54,20 @@ def scenario(test: Scenario) -> Callable[..., None]:
 
 @asynccontextmanager
 async def opened(kind: str, directory: Path) -> AsyncIterator[Store]:
-    store: Store
+    with ExitStack() as stack:
+        store = new_store(kind, directory, stack)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+def new_store(kind: str, directory: Path, stack: ExitStack) -> Store:
     if kind == "memory":
-        store = MemoryStore()
-    else:
-        store = SqliteStore(directory / "journal.db", inline=kind.endswith("inline"))
-    try:
-        yield store
-    finally:
-        await store.close()
+        return MemoryStore()
+    if kind == "postgres":
+        return PostgresStore(stack.enter_context(database()))
+    return SqliteStore(directory / "journal.db", inline=kind.endswith("inline"))
 
 
 def group(*facts: AnyFact) -> Group:
@@ -206,7 +214,7 @@ def test_what_exists_is_refused_with_its_whole_group(
             await store.commit(head, [group(moved(8))], 2)  # the chain goes on
             assert stored(store)[-1] == moved(8)
 
-    for kind in ("memory", "sqlite", "sqlite inline"):
+    for kind in KINDS:
         asyncio.run(run(kind))
 
 

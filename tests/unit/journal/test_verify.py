@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domain.fact import AnyFact, CancelArmed
+from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.verify import verify
@@ -39,7 +40,7 @@ def alter(path: Path, statement: str) -> None:
 
 
 def test_tables_that_say_what_the_stream_says_are_proved_with_it(path: Path) -> None:
-    report = verify(path)
+    report = verify(SqliteDatabase(path))
     assert (report.ok, report.records, report.streams[0].rows) == (True, len(FACTS), ROWS)
     assert report.streams[0].bad_rows == ()
 
@@ -58,12 +59,12 @@ def test_tables_that_say_what_the_stream_says_are_proved_with_it(path: Path) -> 
 def test_a_row_that_is_missing_is_named(path: Path, table: str, key: str, seq: int) -> None:
     alter(path, f"DELETE FROM {table} WHERE seq = {seq}")
 
-    (stream,) = verify(path).streams
+    (stream,) = verify(SqliteDatabase(path)).streams
 
     (bad,) = stream.bad_rows
     assert (bad.table, bad.key, bad.seq, bad.what.value) == (table, key, seq, "missing")
     assert stream.first_bad is None  # the chain itself holds
-    assert not verify(path).ok
+    assert not verify(SqliteDatabase(path)).ok
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_a_row_that_is_missing_is_named(path: Path, table: str, key: str, seq: i
 def test_a_row_too_many_is_named(path: Path, statement: str, table: str, key: str) -> None:
     alter(path, statement)
 
-    (stream,) = verify(path).streams
+    (stream,) = verify(SqliteDatabase(path)).streams
 
     (bad,) = stream.bad_rows
     assert (bad.table, bad.key, bad.what.value) == (table, key, "extra")
@@ -101,7 +102,7 @@ def test_a_row_too_many_is_named(path: Path, statement: str, table: str, key: st
 def test_a_row_that_says_something_else_is_named(path: Path, statement: str, table: str) -> None:
     alter(path, statement)
 
-    (stream,) = verify(path).streams
+    (stream,) = verify(SqliteDatabase(path)).streams
 
     (bad,) = stream.bad_rows
     assert (bad.table, bad.what.value) == (table, "different")
@@ -110,7 +111,7 @@ def test_a_row_that_says_something_else_is_named(path: Path, statement: str, tab
 def test_one_row_renamed_is_one_missing_and_one_too_many(path: Path) -> None:
     alter(path, "UPDATE fill_key SET trade_id = 't2' WHERE trade_id = 't1'")
 
-    (stream,) = verify(path).streams
+    (stream,) = verify(SqliteDatabase(path)).streams
 
     assert [(bad.what.value, bad.key) for bad in stream.bad_rows] == [
         ("missing", "symbol BTC/USDT, trade_id t1"),
@@ -121,7 +122,7 @@ def test_one_row_renamed_is_one_missing_and_one_too_many(path: Path) -> None:
 def test_rows_of_an_account_that_has_no_stream_are_named(path: Path) -> None:
     alter(path, "INSERT INTO fill_key VALUES ('nobody', 'BTC/USDT', 't1', 6)")
 
-    report = verify(path)
+    report = verify(SqliteDatabase(path))
 
     assert [(stream.account, stream.records) for stream in report.streams] == [
         ("main", len(FACTS)),
@@ -129,7 +130,7 @@ def test_rows_of_an_account_that_has_no_stream_are_named(path: Path) -> None:
     ]
     assert [bad.what.value for bad in report.streams[1].bad_rows] == ["extra"]
     assert not report.ok
-    assert verify(path, "main").ok
+    assert verify(SqliteDatabase(path), "main").ok
 
 
 def test_of_many_bad_rows_the_first_are_named_and_all_are_counted(tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_of_many_bad_rows_the_first_are_named_and_all_are_counted(tmp_path: Path
     file.connection().execute("DELETE FROM attempt")
     file.close()
 
-    (stream,) = verify(file.path).streams
+    (stream,) = verify(SqliteDatabase(file.path)).streams
 
     assert [bad.seq for bad in stream.bad_rows] == list(range(1, 21))
     assert stream.bad_row_count == 100
@@ -147,7 +148,7 @@ def test_of_many_bad_rows_the_first_are_named_and_all_are_counted(tmp_path: Path
 def test_a_stream_that_is_broken_itself_is_not_compared(path: Path) -> None:
     alter(path, "DELETE FROM record WHERE seq = 5")
 
-    (stream,) = verify(path).streams
+    (stream,) = verify(SqliteDatabase(path)).streams
 
     assert stream.first_bad is not None
     assert (stream.rows, stream.bad_rows) == (0, ())

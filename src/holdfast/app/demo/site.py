@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.app.database import upgrade_file
+from holdfast.app.database import SqliteDatabase, upgrade
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.home import Home
 from holdfast.app.demo.plan import Plan
@@ -78,7 +78,7 @@ async def running_site(home: Home[Plan], say: Callable[[str], None]) -> AsyncIte
 
 async def _begin_journal(home: Home[Plan]) -> None:
     if not home.journal.exists():
-        await asyncio.to_thread(upgrade_file, home.journal)
+        await asyncio.to_thread(upgrade, SqliteDatabase(home.journal))
 
 
 async def _move_in(home: Home[Plan], admin: Admin) -> None:

@@ -56,7 +56,7 @@ def test_the_node_can_read_the_configuration_whatever_the_folder_is_called(tmp_p
         home.write_config("http://127.0.0.1:4321")
         config = load(home.config, {})
     assert config.account.venue.stream_url == "ws://127.0.0.1:4321/stream"
-    assert config.journal_path == path / "journal.db"
+    assert config.database_url == f"sqlite:///{path}/journal.db"
     assert resolve(config.account.api_secret).reveal() == "a-secret"
     assert [bot.strategy for bot in config.bots] == ["sma_cross", "grid"]
     assert config.bots[1].params["low"] == "3100.5"

@@ -1,20 +1,19 @@
 """Claims in SQL: the unique index behind each, and who loses when two want the same.
 
-Not here: which fact claims what (journal.claims).
+Not here: which fact claims what (journal.claims), inserting (the stores).
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
 from holdfast.domain.fact import Armed, CancelArmed, CashFlow, CommandTaken, Decided, Filled
 from holdfast.journal.claims import Claim, claim_text, claims, intent_key
 from holdfast.journal.port import Group, Refused
-from holdfast.journal.record import Record
+from holdfast.journal.reading import Rows
 
 Row = tuple[object, ...]
 
@@ -73,14 +72,7 @@ CLAIMING: dict[type, Claiming] = {
         lambda account, seq, fact: (account, seq, fact.command_id),
     ),
 }
-_INSERTING = {
-    kind: (
-        f"INSERT INTO {claiming.table} ({', '.join(claiming.columns)}) "  # noqa: S608 - names of ours
-        f"VALUES ({', '.join('?' * len(claiming.columns))})",
-        claiming.row_of,
-    )
-    for kind, claiming in CLAIMING.items()
-}
+TABLES: Final = {claiming.table: claiming for claiming in CLAIMING.values()}
 _TAKEN = {
     "attempt": "SELECT 1 FROM attempt WHERE account = ? AND cid = ?",
     "intent": "SELECT 1 FROM attempt WHERE account = ? AND intent_id = ? AND n = ?",
@@ -91,31 +83,16 @@ _TAKEN = {
 }
 
 
-def insert_claims(connection: sqlite3.Connection, account: str, records: Iterable[Record]) -> None:
-    """Claim what `records` need.
-
-    Raises:
-        sqlite3.IntegrityError: something of it is taken.
-    """
-    for record in records:
-        claiming = _INSERTING.get(type(record.fact))
-        if claiming is not None:
-            statement, row_of = claiming
-            row = row_of(account, record.seq, record.fact)
-            if row is not None:
-                connection.execute(statement, row)
-
-
 def refused_groups(
-    connection: sqlite3.Connection, account: str, groups: Sequence[Group]
+    rows: Rows, account: str, groups: Sequence[Group]
 ) -> Mapping[int, Refused]:
-    """The groups that want what is taken, in the file or by an earlier one; by position."""
+    """The groups that want what is taken, in the database or by an earlier one; by position."""
     refused: dict[int, Refused] = {}
     claimed: set[Claim] = set()
     for position, group in enumerate(groups):
         own: set[Claim] = set()
         for claim in (claim for fact in group.facts for claim in claims(fact)):
-            stored = connection.execute(_TAKEN[str(claim[0])], (account, *claim[1:])).fetchone()
+            stored = rows.execute(_TAKEN[str(claim[0])], (account, *claim[1:])).fetchone()
             if stored or claim in claimed or claim in own:
                 refused[position] = Refused(claim_text(claim))
                 break

@@ -1,25 +1,21 @@
 """Comparing the tables of what must be unique with the stream: what is missing, what is too much.
 
-Not here: the stream's own chain (journal.chain), what claims which row (journal.sqlite_claims).
+Not here: the stream's own chain (journal.chain), what claims which row (journal.claim_tables).
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from holdfast.journal.claim_tables import CLAIMING, TABLES, Claiming, Row
+from holdfast.journal.reading import Rows, typed
 from holdfast.journal.record import Record, decode
-from holdfast.journal.sqlite_claims import CLAIMING, Claiming, Row
-from holdfast.journal.sqlite_connect import typed
 
 _NAMED: Final = 20  # of a table that is gone altogether, nobody wants to read every row
-
-TABLES: Final = {claiming.table: claiming for claiming in CLAIMING.values()}
 
 
 class Wrong(StrEnum):
@@ -45,7 +41,7 @@ class BadRow(msgspec.Struct, frozen=True):
 
 
 class RowCheck:
-    """Compares the rows of one account, all as of one moment of the file.
+    """Compares the rows of one account, all as of one moment of the database.
 
     Attributes:
         compared: how many rows the stream claims.
@@ -53,12 +49,12 @@ class RowCheck:
         bad_count: how many do not.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, account: str) -> None:
+    def __init__(self, name: object, rows: Rows, account: str) -> None:
         self.compared = 0
         self.bad: list[BadRow] = []
         self.bad_count = 0
-        self._path = path
-        self._connection = connection
+        self._name = name
+        self._rows = rows
         self._account = account
         self._different: set[tuple[str, Row]] = set()
         self._found: Counter[str] = Counter()  # rows that some record claims, right or not
@@ -72,7 +68,7 @@ class RowCheck:
             return
         self.compared += 1
         key = _key(claiming, row)
-        found = self._connection.execute(
+        found = self._rows.execute(
             self._select[claiming.table], (self._account, *key)
         ).fetchone()
         if found is None:
@@ -86,17 +82,17 @@ class RowCheck:
     def finish(self) -> None:
         """The stream is at its end: nothing else may stand in the tables."""
         for table, claiming in TABLES.items():
-            counted = self._connection.execute(
+            counted = self._rows.execute(
                 f"SELECT count(*) FROM {table} WHERE account = ?",  # noqa: S608 - a name of ours
                 (self._account,),
             ).fetchone()
-            (stored,) = typed(self._path, counted, tuple[int])
+            (stored,) = typed(self._name, counted, tuple[int])
             if stored > self._found[table]:
                 self._name_extra(claiming)
 
     def _name_extra(self, claiming: Claiming) -> None:
         columns = ", ".join(f"t.{column}" for column in claiming.columns)
-        rows = self._connection.execute(
+        rows = self._rows.execute(
             f"SELECT r.body, {columns} FROM {claiming.table} t "  # noqa: S608 - names of ours
             "LEFT JOIN record r ON r.account = t.account AND r.seq = t.seq "
             "WHERE t.account = ? ORDER BY t.seq",
@@ -122,10 +118,10 @@ class RowCheck:
             self.bad.append(BadRow(claiming.table, named, seq, what))
 
 
-def accounts_with_rows(connection: sqlite3.Connection) -> set[str]:
+def accounts_with_rows(rows: Rows) -> set[str]:
     """Every account that some row is of, whether it has a stream or not."""
     union = " UNION ".join(f"SELECT account FROM {table}" for table in TABLES)  # noqa: S608
-    return {str(account) for (account,) in connection.execute(union)}
+    return {str(account) for (account,) in rows.execute(union)}
 
 
 def _key(claiming: Claiming, row: Row) -> Row:

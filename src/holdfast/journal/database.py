@@ -1,0 +1,168 @@
+"""A journal database as one thing: everything that can be opened at an address.
+
+Lives here: what each kind must offer, the one in a file, and which address means which. Not here:
+how an address is written in the configuration (holdfast.config).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Protocol
+
+from holdfast.errors import ConfigError
+from holdfast.journal.commands import Commands, SqliteCommands
+from holdfast.journal.high_water import HighWater
+from holdfast.journal.owner import OwnerLock
+from holdfast.journal.port import Store
+from holdfast.journal.reading import Rows
+from holdfast.journal.record import Record
+from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.sqlite_connect import SQLITE_ERRORS, connect, raise_translated
+from holdfast.journal.sqlite_read import one_moment, read_stream
+from holdfast.journal.version import stored_version
+
+SQLITE = "sqlite:///"
+
+
+class Owner(Protocol):
+    """Held by the one live writer of an account."""
+
+    def release(self) -> None:
+        """Let others have it; may be called twice."""
+        ...
+
+
+class Database(Protocol):
+    """A journal at an address. Making one opens nothing.
+
+    Attributes:
+        name: for people, without a password.
+
+    Each method may raise ConfigError (wrong address, another schema), CorruptionError (damaged) and
+    RetryableError (not now).
+    """
+
+    @property
+    def name(self) -> Path | str: ...
+
+    def require(self) -> None:
+        """Refuse what cannot be there, before it is made by looking at it.
+
+        Raises:
+            ConfigError: there is no journal.
+        """
+        ...
+
+    def store(self) -> Store:
+        """Open it for writing; its tables are made where there are none."""
+        ...
+
+    def own(self, account: str) -> Owner:
+        """Become the one live writer of `account`.
+
+        Raises:
+            FencedError: another process is; the text names it.
+        """
+        ...
+
+    def high_water(self, account: str) -> HighWater:
+        """How far this host knows that a stream had come."""
+        ...
+
+    def commands(self) -> Commands:
+        """The operators' commands."""
+        ...
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order, as of one moment, verified link by link."""
+        ...
+
+    def one_moment(self) -> AbstractContextManager[Rows]:
+        """A connection for reading, as of one moment."""
+        ...
+
+    def version(self) -> str | None:
+        """Of the schema; None without any tables."""
+        ...
+
+    def upgrade(self) -> None:
+        """Bring it to the schema of this program, or make it; safe to repeat."""
+        ...
+
+
+class SqliteDatabase:
+    """A journal in a file, and the files beside it."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path
+
+    def require(self) -> None:
+        """Refuse a file that is not there."""
+        if not self.name.is_file():
+            raise ConfigError(
+                f"seen: no journal at {self.name}; expected: the file of a node; do: name it with "
+                "--database, or start `holdfast node`"
+            )
+
+    def store(self) -> SqliteStore:
+        """Open it for writing; its tables are made where there are none."""
+        return SqliteStore(self.name)
+
+    def own(self, account: str) -> OwnerLock:
+        """Become the one live writer of `account` on this host; the directory is made."""
+        self.name.parent.mkdir(parents=True, exist_ok=True)
+        return OwnerLock(self.name, account)
+
+    def high_water(self, account: str) -> HighWater:
+        """How far this host knows that a stream had come."""
+        return HighWater.beside(self.name, account)
+
+    def commands(self) -> SqliteCommands:
+        """The operators' commands."""
+        return SqliteCommands(self.name)
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order, as of one moment, verified link by link."""
+        return read_stream(self.name, account, after_seq)
+
+    def one_moment(self) -> AbstractContextManager[Rows]:
+        """A connection for reading, as of one moment."""
+        return one_moment(self.name)
+
+    def version(self) -> str | None:
+        """Of the schema; None without any tables."""
+        with closing(connect(self.name, read_only=True)) as connection:
+            try:
+                return stored_version(connection)
+            except SQLITE_ERRORS as error:
+                raise_translated(self.name, error)
+
+    def upgrade(self) -> None:
+        """Bring it to the schema of this program, or make it; safe to repeat."""
+        from holdfast.journal.upgrade import upgrade  # noqa: PLC0415  # imports Alembic
+
+        upgrade(self.name)
+
+
+def database_at(url: str, state: Path = Path(), *, may_lose: bool = False) -> Database:
+    """The journal at a `sqlite:///` or `postgresql://` address.
+
+    Args:
+        state: the directory for what this host knows of a database elsewhere.
+        may_lose: accept a server that may lose commits, loudly.
+
+    Raises:
+        ConfigError: the driver is not installed, or does not understand the address.
+    """
+    if url.startswith(SQLITE):
+        return SqliteDatabase(Path(url.removeprefix(SQLITE)))
+    try:
+        from holdfast.journal.postgres_database import PostgresDatabase  # noqa: PLC0415  # optional
+    except ImportError as error:
+        raise ConfigError(
+            f"seen: an address of PostgreSQL, and no driver for it ({error}); expected: psycopg; "
+            "do: pip install 'holdfast[postgres]'"
+        ) from error
+    return PostgresDatabase(url, state, may_lose=may_lose)

@@ -1,0 +1,222 @@
+"""The journal in PostgreSQL: a commit is one statement, and only what is gone cannot commit late.
+
+Not here: the statement (journal.postgres_arm), the connection that it runs on
+(journal.postgres_line), batching (journal.writer).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+import psycopg
+
+from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.errors import CorruptionError, FencedError, RetryableError
+from holdfast.journal.chain import extend, fenced_text, merge
+from holdfast.journal.claim_tables import refused_groups
+from holdfast.journal.port import Group, Head, Outcome, Snapshot
+from holdfast.journal.postgres_arm import arming
+from holdfast.journal.postgres_connect import (
+    Connection,
+    PostgresRows,
+    connect,
+    name_of,
+    raise_translated,
+    require_durable,
+)
+from holdfast.journal.postgres_line import Backend, PostgresLine, TakenError
+from holdfast.journal.postgres_read import read_stream, stored_version
+from holdfast.journal.postgres_side import Side
+from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest
+from holdfast.journal.record import GENESIS, Record
+from holdfast.journal.version import require_current
+
+T = TypeVar("T")
+
+END_BACKEND_S: Final = 2.0
+_POLL_S: Final = 0.01
+
+_ACQUIRE = """
+    INSERT INTO head (account, epoch, generation, seq, hash, node) VALUES (%s, 1, 1, 0, %s, %s)
+    ON CONFLICT (account) DO UPDATE SET epoch = head.epoch + 1, node = excluded.node
+    RETURNING account, epoch, generation, seq, hash
+"""
+_SAVE = """
+    INSERT INTO snapshot (account, seq, hash, body, digest) VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (account, seq) DO UPDATE
+    SET hash = excluded.hash, body = excluded.body, digest = excluded.digest
+"""
+_DROP_OLDER = """
+    DELETE FROM snapshot WHERE account = %s AND seq NOT IN
+        (SELECT seq FROM snapshot WHERE account = %s ORDER BY seq DESC LIMIT 2)
+"""
+_ON_CHAIN = """
+    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
+    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
+    WHERE s.account = %s ORDER BY s.seq DESC
+"""
+_BACKEND = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_END = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid = %s AND backend_start::text = %s
+"""
+
+
+class PostgresStore:
+    """Streams in one database, durable on return as far as the server's settings promise it.
+
+    Args:
+        url: a PostgreSQL address; what it says about TLS is what the driver does.
+        may_lose: accept a server that may lose commits, loudly.
+
+    Raises:
+        ConfigError: wrong address, server too old, not durable, or of another schema.
+        RetryableError: it does not answer, or takes no writes.
+    """
+
+    def __init__(self, url: str, *, may_lose: bool = False) -> None:
+        self.name = name_of(url)
+        self._url = url
+        self._may_lose = may_lose
+        self._side = Side(url, self.name)
+        self._suspect: Backend | None = None
+        self._line: PostgresLine | None = self._open()
+
+    async def acquire(self, account: str, node: str) -> Head:
+        """Take the stream over: epoch + 1, durably."""
+
+        def take(connection: Connection) -> Head:
+            require_durable(self.name, connection, may_lose=self._may_lose)
+            row = connection.execute(_ACQUIRE, (account, GENESIS, node)).fetchone()
+            assert row is not None  # noqa: S101 - it inserts or updates one
+            return Head(*row)
+
+        return await self._beside(take)
+
+    async def commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]]:
+        """Append `groups` durably in one statement, as the port promises."""
+        batch = extend(head, groups, at_ns)  # nearly always all of it is new
+        line = self._line
+        if line is None or line.is_lost:
+            line = await self._open_again()
+        try:
+            if not await line.run(*arming(batch, head)):
+                raise FencedError(fenced_text(head, await self.head(head.account)))
+        except TakenError:
+            return await self._commit_what_is_free(head, groups, at_ns)
+        finally:
+            if line.is_lost:
+                self._suspect = line.backend
+        return batch.head, [*batch.records]
+
+    async def _commit_what_is_free(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]]:
+        refused = await self._beside(
+            lambda connection: refused_groups(PostgresRows(connection), head.account, groups)
+        )
+        free = [group for position, group in enumerate(groups) if position not in refused]
+        if not refused:  # not the claims, then: records beyond the end, or a row without a record
+            raise CorruptionError(
+                f"seen: {self.name} holds rows beyond the end of {head.account}; expected: none; "
+                "do: stop, keep the database, and restore a backup"
+            )
+        end, outcomes = await self.commit(head, free, at_ns)
+        written = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+        return end, merge(refused, written, len(groups))
+
+    async def head(self, account: str) -> Head:
+        """The head as it is stored now, and nothing of ours on its way to it any more."""
+        return await self._beside(lambda c: head_of(self.name, PostgresRows(c), account))
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order, verified while they are read; blocks the caller, not the writer."""
+        return read_stream(self._url, account, after_seq)
+
+    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
+        """The order or cancel that was armed under `cid`; blocks the caller, not the writer."""
+        return self._side.run(lambda c: attempt_of(self.name, PostgresRows(c), account, cid))
+
+    async def hash_at(self, account: str, seq: int) -> bytes | None:
+        """Chain hash of record `seq` as stored; None when there is no such record."""
+        return await self._beside(lambda c: hash_of(self.name, PostgresRows(c), account, seq))
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it, and drop older ones of the account but one."""
+        account, digest = snapshot.account, snapshot_digest(snapshot)
+        row = (account, snapshot.seq, snapshot.hash, snapshot.body, digest)
+
+        def save(connection: Connection) -> None:
+            with connection.transaction():
+                connection.execute(_SAVE, row)
+                connection.execute(_DROP_OLDER, (account, account))
+
+        await self._beside(save)
+
+    async def load_snapshot(self, account: str) -> Snapshot | None:
+        """The newest snapshot whose hash is the chain's, or None."""
+        rows = await self._beside(lambda c: c.execute(_ON_CHAIN, (account,)).fetchall())
+        for *fields, digest in rows:
+            snapshot = Snapshot(*fields)
+            if snapshot_digest(snapshot) == digest:
+                return snapshot
+        return None
+
+    async def close(self) -> None:
+        """Release everything; may be called twice."""
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+        await asyncio.to_thread(self._side.close)
+
+    async def _beside(self, function: Callable[[Connection], T]) -> T:
+        """Run it in a thread on the other connection, once no lost commit can happen any more."""
+        return await asyncio.to_thread(self._settled, function)
+
+    def _settled(self, function: Callable[[Connection], T]) -> T:
+        if (suspect := self._suspect) is not None:
+            self._side.run(lambda connection: _end_backend(connection, suspect))
+            self._suspect = None
+        return self._side.run(function)
+
+    async def _open_again(self) -> PostgresLine:
+        await self._beside(lambda _: None)
+        self._line = line = await asyncio.to_thread(self._open)
+        return line
+
+    def _open(self) -> PostgresLine:
+        connection = connect(self._url, application="holdfast writer")
+        try:
+            version = stored_version(connection)
+            if version is None:
+                from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # slow, rare
+
+                upgrade(self._url)
+                version = stored_version(connection)
+            require_current(self.name, version)
+            require_durable(self.name, connection, may_lose=self._may_lose)
+            pid, started = connection.execute(_BACKEND).fetchone() or (0, "")
+        except psycopg.Error as error:
+            connection.close()
+            raise_translated(self.name, error)
+        except BaseException:
+            connection.close()
+            raise
+        return PostgresLine(self.name, connection, Backend(pid, started))
+
+
+def _end_backend(connection: Connection, backend: Backend) -> None:
+    """Return when that process of the server is gone: what it had not committed it never will."""
+    deadline_s = time.monotonic() + END_BACKEND_S
+    while connection.execute(_END, (backend.pid, backend.started)).fetchone() is not None:
+        if time.monotonic() > deadline_s:
+            raise RetryableError(
+                f"seen: backend {backend.pid} of a lost commit does not end; expected: it gone "
+                f"within {END_BACKEND_S:g} s; do: wait, or restart the server"
+            )
+        time.sleep(_POLL_S)

@@ -1,0 +1,217 @@
+"""Connections to a PostgreSQL journal, what they must be like, and what its errors mean.
+
+Not here: what is stored (journal.postgres, journal.postgres_read).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+
+from holdfast.errors import ConfigError, CorruptionError, PlatformError, RetryableError
+from holdfast.journal.reading import Answer
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("journal.postgres")
+
+Connection = psycopg.Connection[TupleRow]
+
+CONNECT_TIMEOUT_S: Final = 2
+LOCK_TIMEOUT_MS: Final = 2000
+"""How long another session may hold a lock before we give up."""
+
+IDLE_IN_TRANSACTION_MS: Final = 400
+"""Half of the shortest lease: a frozen writer must not hold a lock longer."""
+
+OLDEST, NEWEST = 15, 18
+
+_LINE: Final = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # ms until a peer that acknowledges nothing counts as gone
+}
+"""Beneath what the address says."""
+
+_SESSION: Final = {
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "statement_timeout": "0",  # a commit that is cut short has an unknown outcome
+    "plan_cache_mode": "force_generic_plan",  # the same few statements, for days
+    # So that the server, too, lets go of a node whose host has vanished.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+_NO_LOSS: Final = ("on", "remote_apply")
+_WRONG_ADDRESS: Final = (
+    "authentication failed", "no password supplied", "does not exist", "pg_hba.conf",
+    "invalid", "server does not support SSL", "certificate verify failed", "permission denied",
+)  # fmt: skip
+
+
+def name_of(url: str) -> str:
+    """The address without its password, for people."""
+    known = _parsed(url)
+    host, port = known.get("host", ""), known.get("port", "")
+    at = f"{known['user']}@" if "user" in known else ""
+    place = f"?host={host}" if str(host).startswith("/") else ""
+    where = "" if place else f"{host}{f':{port}' if port else ''}"
+    return f"postgresql://{at}{where}/{known.get('dbname', '')}{place}"
+
+
+def database_name(url: str) -> str:
+    """What the address calls the database."""
+    known = _parsed(url)
+    return str(known.get("dbname") or known.get("user") or "postgres")
+
+
+def connect(url: str, *, read_only: bool = False, application: str = "holdfast") -> Connection:
+    """A connection in autocommit, on a server that this program knows.
+
+    Raises:
+        ConfigError: the address is wrong, or the server is too old.
+        RetryableError: it does not answer, or does not let us now.
+    """
+    name = name_of(url)
+    asked = {**_LINE, "application_name": application, **_parsed(url)}
+    try:
+        connection = psycopg.connect(**asked, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise _refused(name, str(error).strip()) from error
+    try:
+        _require_version(name, connection.info.server_version)
+        for setting, value in _SESSION.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        connection.read_only = read_only or None
+    except psycopg.Error as error:
+        connection.close()
+        raise_translated(name, error)
+    except PlatformError:
+        connection.close()
+        raise
+    return connection
+
+
+def require_durable(name: str, connection: Connection, *, may_lose: bool = False) -> None:
+    """Refuse a session whose commits might not survive, on this machine or after a failover.
+
+    Args:
+        may_lose: the operator's override; then it is only said, loudly.
+
+    Raises:
+        ConfigError: commits are not synchronous, or standbys follow asynchronously.
+        RetryableError: the server takes no writes.
+    """
+    (read_only,) = _one(connection, "SELECT current_setting('transaction_read_only')")
+    if read_only == "on":
+        raise RetryableError(
+            f"seen: {name} takes no writes (a standby, or a read-only database); expected: the "
+            "primary; nothing was written; do: name the primary, or make it writable"
+        )
+    row = _one(
+        connection,
+        "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
+        "current_setting('synchronous_standby_names'), "
+        "(SELECT count(*) FROM pg_stat_replication "
+        "WHERE coalesce(state, 'streaming') = 'streaming')",
+    )
+    level, fsync, names, standbys = row
+    if level not in _NO_LOSS or fsync != "on":
+        seen = f"synchronous_commit {level}, fsync {fsync}"
+        expected = "on, on: a commit that is answered must survive"
+        remedy = "ALTER ROLE … SET synchronous_commit = on, and fsync = on in postgresql.conf"
+    elif standbys and not names:
+        seen = f"{standbys} standby that follows asynchronously"
+        expected = "synchronous_standby_names: a failover must not lose an order"
+        remedy = "set synchronous_standby_names"
+    else:
+        return
+    if not may_lose:
+        raise ConfigError(
+            f"seen: {name} with {seen}; expected: {expected}; do: {remedy}, or accept doubled "
+            "orders after a crash with `may_lose_commits = true`"
+        )
+    log.warning(
+        "COMMITS MAY BE LOST: orders can be doubled after a crash of the database",
+        action="may_lose_commits", database=name, seen=seen,
+    )  # fmt: skip
+
+
+def raise_translated(name: str, error: psycopg.Error) -> NoReturn:
+    """Raise what `error` means when nothing was committed."""
+    raise meaning(name, error.sqlstate or "", str(error).strip()) from error
+
+
+def meaning(name: str, sqlstate: str, said: str) -> PlatformError:
+    """What an error that left nothing written means."""
+    if sqlstate.startswith("XX00") and sqlstate != "XX000":
+        return CorruptionError(
+            f"seen: {name} is damaged ({said}); expected: a journal; do: stop, keep the server's "
+            "files for evidence, and restore a backup"
+        )
+    if sqlstate in {"42501", "42P01", "42703", "3F000"}:
+        return ConfigError(
+            f"seen: {name}: {said} ({sqlstate}); expected: the journal's tables, and a role that "
+            f"may read and write them; do: grant it, or run holdfast db upgrade --database {name}"
+        )
+    return RetryableError(
+        f"seen: {name}: {said} ({sqlstate or 'no answer'}); expected: a journal that can be "
+        "written; nothing was written, and nothing is lost; do: free space, or end what holds it"
+    )
+
+
+class PostgresRows:
+    """A connection that takes `?` for parameters (journal.reading)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def execute(self, statement: str, parameters: Sequence[Any] = (), /) -> Answer:
+        """Run one statement with `?` for each parameter."""
+        return self.connection.execute(statement.replace("?", "%s").encode(), parameters)
+
+
+def _one(connection: Connection, statement: str) -> tuple[Any, ...]:
+    row = connection.execute(statement.encode()).fetchone()
+    assert row is not None  # noqa: S101 - it has no FROM, and so one row
+    return row
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    try:
+        return {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.Error:
+        # Without the driver's own words, which may quote the address, and its password with it.
+        raise ConfigError(
+            "seen: DATABASE_URL is no PostgreSQL address that the driver understands; expected: "
+            "postgresql://user:password@host:5432/name; do: correct it, and escape what is not a "
+            "letter or digit in the password (%40 for @)"
+        ) from None
+
+
+def _refused(name: str, said: str) -> PlatformError:
+    said = said.splitlines()[-1] if said else "no answer"
+    if any(words in said for words in _WRONG_ADDRESS) and "No such file" not in said:
+        return ConfigError(
+            f"seen: {name} refuses us ({said}); expected: a database, and a role that may use it; "
+            "do: correct DATABASE_URL, or create them"
+        )
+    return RetryableError(
+        f"seen: {name} does not answer ({said}); expected: a PostgreSQL server there; do: start "
+        "it, or name another"
+    )
+
+
+def _require_version(name: str, number: int) -> None:
+    major = number // 10_000
+    if major < OLDEST:
+        raise ConfigError(
+            f"seen: {name} is PostgreSQL {major}; expected: {OLDEST} to {NEWEST}; do: upgrade it"
+        )
+    if major > NEWEST:
+        log.warning("untried server", action="server_version", seen=major, tried_to=NEWEST)

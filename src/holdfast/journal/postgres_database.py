@@ -1,0 +1,160 @@
+"""A journal in PostgreSQL as one thing: everything that can be opened at its address.
+
+Not here: the parts (the other `postgres` modules), choosing a database (journal.database).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+
+from holdfast.errors import FencedError
+from holdfast.journal.commands import Commands
+from holdfast.journal.high_water import HighWater
+from holdfast.journal.postgres import PostgresStore
+from holdfast.journal.postgres_connect import (
+    PostgresRows,
+    connect,
+    database_name,
+    name_of,
+    raise_translated,
+)
+from holdfast.journal.postgres_read import one_moment, read_stream, stored_version
+from holdfast.journal.postgres_side import Side
+from holdfast.journal.reading import Rows
+from holdfast.journal.record import Record
+from holdfast.journal.version import require_current
+
+_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('holdfast owner of ' || %s, 0))"
+_HOLDER = """
+    SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND l.database =
+        (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (l.classid::bigint << 32 | l.objid::bigint) =
+            hashtextextended('holdfast owner of ' || %s, 0)
+"""
+_OWNER: Final = "holdfast owner"
+
+
+class PostgresDatabase:
+    """A journal at a PostgreSQL address; nothing is opened before it is asked for.
+
+    Args:
+        state: the directory for what this host knows and the database must not tell it.
+        may_lose: accept a server that may lose commits, loudly.
+    """
+
+    def __init__(self, url: str, state: Path = Path(), *, may_lose: bool = False) -> None:
+        self.name = name_of(url)
+        self._url = url
+        self._state = state
+        self._may_lose = may_lose
+
+    def require(self) -> None:
+        """Nothing: what is asked of it next says whether it is there."""
+
+    def store(self) -> PostgresStore:
+        """Open it for writing; its tables are made where there are none."""
+        return PostgresStore(self._url, may_lose=self._may_lose)
+
+    def own(self, account: str) -> PostgresOwner:
+        """Become the one live writer of `account` in this database."""
+        self._state.mkdir(parents=True, exist_ok=True)
+        return PostgresOwner(self._url, account)
+
+    def high_water(self, account: str) -> HighWater:
+        """How far this host knows that a stream had come."""
+        return HighWater.beside(self._state / f"{database_name(self._url)}.postgres", account)
+
+    def commands(self) -> Commands:
+        """The operators' commands."""
+        return PostgresCommands(self._url)
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order, as of one moment, verified link by link."""
+        return read_stream(self._url, account, after_seq)
+
+    def one_moment(self) -> AbstractContextManager[Rows]:
+        """A connection for reading, as of one moment."""
+        return one_moment(self._url)
+
+    def version(self) -> str | None:
+        """Of the schema; None without any tables."""
+        with closing(connect(self._url, read_only=True)) as connection:
+            try:
+                return stored_version(connection)
+            except psycopg.Error as error:
+                raise_translated(self.name, error)
+
+    def upgrade(self) -> None:
+        """Bring it to the schema of this program; safe to repeat."""
+        from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # imports Alembic
+
+        upgrade(self._url)
+
+
+class PostgresOwner:
+    """A lock of the session, which the server drops with it: when this process ends, or vanishes.
+
+    The epoch is what makes a second writer harmless; this tells a person at once, and by name.
+
+    Raises:
+        FencedError: another process holds it; the text names it.
+    """
+
+    def __init__(self, url: str, account: str) -> None:
+        name = name_of(url)
+        who = f"{_OWNER} {os.uname().nodename}:{os.getpid()}"
+        self._connection = connect(url, application=who)
+        try:
+            (held,) = self._connection.execute(_LOCK, (account,)).fetchone() or (False,)
+            holder = None if held else self._connection.execute(_HOLDER, (account,)).fetchone()
+        except psycopg.Error as error:
+            self._connection.close()
+            raise_translated(name, error)
+        if not held:
+            self._connection.close()
+            process = str(holder[0]).removeprefix(f"{_OWNER} ") if holder else "unknown"
+            raise FencedError(
+                f"seen: {name} is written for account {account} by process {process}; expected: "
+                "one writer; do: end that process first, or name another database"
+            )
+
+    def release(self) -> None:
+        """Let others have it; may be called twice."""
+        self._connection.close()
+
+
+class PostgresCommands(Commands):
+    """The commands in a PostgreSQL journal.
+
+    Raises:
+        ConfigError, RetryableError: as a connection; or the schema is not this program's.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(time.time_ns)
+        name = name_of(url)
+        self._side = Side(url, name)
+        try:
+            require_current(name, self._side.run(stored_version))
+        except BaseException:
+            self._side.close()
+            raise
+
+    def close(self) -> None:
+        """Release the connection; may be called twice."""
+        self._side.close()
+
+    def _run(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
+        def run(connection: psycopg.Connection[Any]) -> list[Any]:
+            cursor = PostgresRows(connection).execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
+
+        return self._side.run(run)

@@ -1,0 +1,68 @@
+"""Reading a PostgreSQL journal beside its writer, as of one moment.
+
+Not here: the statements (journal.reading), anything that writes (journal.postgres).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from holdfast.journal.postgres_connect import (
+    Connection,
+    PostgresRows,
+    connect,
+    name_of,
+    raise_translated,
+)
+from holdfast.journal.reading import proved
+from holdfast.journal.record import Record
+from holdfast.journal.version import require_current
+
+_TABLES = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'
+"""
+
+
+def stored_version(connection: Connection) -> str | None:
+    """The version of the open database, None when it has no tables yet."""
+    tables = {name for (name,) in connection.execute(_TABLES)}
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        return "unknown"
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+@contextmanager
+def one_moment(url: str) -> Iterator[PostgresRows]:
+    """A connection that shows the database as of one moment, whatever is written meanwhile.
+
+    Raises:
+        ConfigError: the address is wrong, or the schema is not the one of this program.
+        CorruptionError: it is damaged.
+        RetryableError: it cannot be read now.
+    """
+    name = name_of(url)
+    with connect(url, read_only=True) as connection:
+        try:
+            require_current(name, stored_version(connection))
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with connection.transaction():
+                yield PostgresRows(connection)
+        except psycopg.Error as error:
+            raise_translated(name, error)
+
+
+def read_stream(url: str, account: str, after_seq: int = 0) -> Iterator[Record]:
+    """Records in order, all as of one moment, verified link by link.
+
+    Raises:
+        As `one_moment`; CorruptionError also when the chain does not hold.
+    """
+    with one_moment(url) as rows:
+        yield from proved(name_of(url), rows, account, after_seq)
