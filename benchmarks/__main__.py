@@ -21,6 +21,7 @@ SUBJECTS = (
     "markets",
     "data",
     "backtest",
+    "sweep",
     "orders",
     "order_entry",
     "journal",

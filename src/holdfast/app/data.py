@@ -7,23 +7,29 @@ fetching from exchanges (app.data_download).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+import polars as pl
 
+from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError
-from holdfast.market.bar_table import BarTable, Gap
+from holdfast.market.bar_table import SCHEMA, BarTable, Gap
 from holdfast.market.catalogue import DEFAULT_FOLDER, Catalogue, Entry, Rows, join
 from holdfast.market.columns import Kind
 from holdfast.market.findings import TOLD_FAULTS, Findings, findings_of
 from holdfast.market.intake import Intake, Told, take_in
 from holdfast.market.load import load_bars, table_of
 from holdfast.market.rules import Fault
+from holdfast.strategy.invented import invented
 
 __all__ = [
     "DEFAULT_FOLDER", "BarTable", "Findings", "Import", "Stored", "Told", "Totals", "check",
-    "import_files", "list_data", "load", "totals",
+    "import_files", "invented_table", "list_data", "load", "totals",
 ]  # fmt: skip
+
+INVENTED_BARS = 365 * 24
 
 
 class Stored(Entry, frozen=True, kw_only=True):
@@ -84,6 +90,21 @@ def load(
         ConfigError: the file cannot be used; the text says what was seen and what to do.
     """
     return load_bars(Path(path), Told(symbol=symbol, timeframe=timeframe))
+
+
+def invented_table(symbol: str = "BTC/USDT", timeframe: str = "1h") -> BarTable:
+    """A year of hours, or as many bars, of a made-up market; the same each time.
+
+    Raises:
+        ConfigError: `timeframe` is none.
+    """
+    bar_s = timeframe_s(timeframe)
+    bars = invented(INVENTED_BARS, symbol=symbol, bar_s=bar_s)
+    numbers = ("open", "high", "low", "close", "volume")
+    rows = [(bar.open_ns, *(float(getattr(bar, name)) for name in numbers)) for bar in bars]
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    digest = sha256(frame.write_csv().encode()).hexdigest()
+    return BarTable(frame, symbol=symbol, bar_s=bar_s, sha256=digest, source="invented")
 
 
 def check(path: Path, told: Told) -> Findings:

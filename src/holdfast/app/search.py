@@ -317,6 +317,7 @@ def _nothing_found(objective: str, window: int, records: Sequence[Record]) -> Re
     told = "; ".join(sorted(reasons)[:_REASONS]) or "no trial was finished"
     return RejectedError(
         "nothing-found",
-        f"{objective} is undefined in all {len(records)} trials of window {window} ({told}); "
-        "take more data, another objective, or wider bounds with --space",
+        f"seen: {objective} is undefined in all {len(records)} trials of window {window} ({told}); "
+        "expected: a number in one of them; do: take more data, another objective, or wider bounds "
+        "with --space",
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from holdfast.app.research import Result
     from holdfast.market.bar_table import BarTable
 
+# In place of a file, for a first look.
+INVENTED = Path("invented")
 FIGURES = (
     ("final equity", "final_equity", ""),
     ("return", "return_pct", " %"),
@@ -47,7 +49,10 @@ def backtest(
     strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
     data: Annotated[
         list[Path],
-        typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol."),
+        typer.Option(
+            help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol. "
+            "`invented` is a made-up market."
+        ),
     ],
     param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
     symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
@@ -124,19 +129,35 @@ def _write(
 
 
 def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> list[BarTable]:
-    """The bars in each file.
+    """The bars in each file; a note on stderr where some are missing, or all are made up.
 
     Raises:
         ConfigError: one cannot be read, or `symbol` is to be that of several.
     """
-    from holdfast.app.data import load  # noqa: PLC0415
+    from holdfast.app.data import invented_table, load  # noqa: PLC0415
 
+    if data == [INVENTED] and not INVENTED.exists():
+        _note("an invented market, the same each time: it shows how things work, and no more")
+        return [invented_table(symbol or "BTC/USDT", timeframe or "1h")]
     if symbol is not None and len(data) > 1:
         raise ConfigError(
             f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "
             "symbols; do: leave --symbol out"
         )
-    return [load(path, symbol=symbol, timeframe=timeframe) for path in data]
+    found = [load(path, symbol=symbol, timeframe=timeframe) for path in data]
+    for path, table in zip(data, found, strict=True):
+        gaps = table.gaps()
+        if gaps:
+            missing = sum(gap.missing for gap in gaps)
+            _note(
+                f"{path}: {missing:,} bars are missing, the first after {gaps[0].from_}; "
+                "`holdfast data check` lists them"
+            )
+    return found
+
+
+def _note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
 
 
 def parameters(

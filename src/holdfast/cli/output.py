@@ -74,6 +74,8 @@ def complain(error: Exception, *, debug: bool) -> None:
     if isinstance(error, PlatformError):
         title = next((text for kind, text in _TITLES if isinstance(error, kind)), "failed")
         told = str(error)
+        if isinstance(error, RejectedError) and error.reason.startswith("seen: "):
+            told = error.reason  # the code says no more than its words do
     else:
         title = "a bug in holdfast"
         told = (

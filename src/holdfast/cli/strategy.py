@@ -74,7 +74,8 @@ def new(
         return
     typer.echo(f"written: {file}. Next:")
     typer.echo(f"  holdfast strategy check {file}:{kind}")
-    typer.echo(f"  holdfast backtest --strategy {file}:{kind} --data CANDLES --report {name}.html")
+    typer.echo(f"  holdfast backtest --strategy {file}:{kind} --data invented --report {name}.html")
+    typer.echo("and then with a file of real candles in place of `invented`")
 
 
 @app.command()

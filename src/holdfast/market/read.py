@@ -154,7 +154,10 @@ def layout_of(
     if found is None:
         remedy = "add a header with these names"
         if said is not None:
-            remedy = "say which is which: --columns time=NAME,open=NAME,…"
+            remedy = (
+                "say which is which with `holdfast data import FILE --columns "
+                "time=NAME,open=NAME,…`, and use what it stores"
+            )
         raise ConfigError(
             f"seen: {path} with {seen}; expected: candles (time, open, high, low, close, volume) "
             f"or trades (time, price, quantity); do: {remedy}"

@@ -176,7 +176,8 @@ def _refuse_mixture(path: Path, cells: pl.Series, rows: pl.Series, units: pl.Ser
     told = {name: "dates" if name == _TEXT else f"Unix time in {name}" for name in (usual, other)}
     raise ConfigError(
         f"seen: {path}, row {rows[place]}: time {cells[place]!s} ({told[other]}), where most rows "
-        f"are {told[usual]}; expected: one unit; do: repair the rows, or say it with --unit"
+        f"are {told[usual]}; expected: one unit; do: repair the rows, or say it with "
+        "`holdfast data import FILE --unit UNIT`"
     )
 
 

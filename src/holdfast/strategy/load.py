@@ -62,7 +62,11 @@ def _from_file(path: Path, class_name: str) -> type[Strategy]:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
-        raise ConfigError(f"seen: {path} does not load: {error!r}; mend the file") from error
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ConfigError(
+            f"seen: {path}{line} does not load: {type(error).__name__}: {_message(error)}; "
+            "expected: Python that can be imported; do: correct the file"
+        ) from error
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         there = [
@@ -71,10 +75,14 @@ def _from_file(path: Path, class_name: str) -> type[Strategy]:
             if isinstance(value, type) and issubclass(value, Strategy) and value is not Strategy
         ]
         raise ConfigError(
-            f"seen: no strategy {class_name!r} in {path}; expected: one of "
-            f"{', '.join(there) or 'a class that inherits from holdfast.strategy.Strategy'}"
+            f"seen: no strategy {class_name!r} in {path}; expected: "
+            f"{' or '.join(there) or 'a class that inherits from holdfast.strategy.Strategy'}"
         )
     return found
+
+
+def _message(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
 
 
 def create(name: str, parameters: Mapping[str, Any]) -> Strategy:

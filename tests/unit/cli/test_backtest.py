@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -117,6 +118,41 @@ def test_what_cannot_be_meant_ends_with_two(
 ) -> None:
     assert run(data, *more) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("time,open", "when,what", "data import FILE --columns time=NAME"),
+        ("T05:00:00Z", "T15:00:00Z", "row 8: 2024-01-01T06:00:00Z behind a later one"),
+        ("T05:00:00Z", "T04:00:00Z", "row 7: 2024-01-01T04:00:00Z a second time"),
+        (",105,", ",NaN,", "row 14: close NaN"),
+        (",95,", ",0,", "row 16: low 0"),
+        (",95,", ",-95,", "row 16: low -95"),
+        ("2024-01-01T05:00:00Z", "1704085200", "one unit; do: repair the rows"),
+    ],
+)
+def test_rows_that_are_no_market_are_named_and_nothing_is_written(
+    data: Path, old: str, new: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.write_text(data.read_text().replace(old, new))
+    before = sorted(data.parent.iterdir())
+    fills = data.with_name("fills.csv")
+    assert run(data, "--fills", str(fills), "--save", str(data.with_name("run.json"))) == 2
+    shown = re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert told.replace("; do:", " do:") in shown
+    assert sorted(data.parent.iterdir()) == before
+
+
+def test_a_hole_is_told_and_times_of_any_zone_are_read(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = data.read_text().replace("T09:00:00Z", "T11:00:00+02:00").splitlines()
+    data.write_text("\n".join(lines[:4] + lines[7:]))
+    assert run(data, "--json") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["bars"] == 13
+    assert "3 bars are missing, the first after 2024-01-01T02:00:00Z" in shown.err
 
 
 def test_a_broken_strategy_ends_with_one_and_names_the_bar(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.cli import main
+from holdfast.lab import report
 from holdfast.strategy.invented import invented
+from tests.support.lab_results import bare_page
 from tests.unit.app.test_research import table
 
 CHEATER = """
@@ -36,16 +38,23 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_new_file_works_as_it_is_and_the_next_commands_are_told(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["strategy", "new", "my_first"]) == 0
-    check, backtest = capsys.readouterr().out.splitlines()[1:]
+    check, backtest = capsys.readouterr().out.splitlines()[1:3]
     assert main(check.split()[1:]) == 0
-    words = backtest.replace("CANDLES", "BTC_USDT-1h.parquet").split()[1:]
-    words = words[: words.index("--report")]
+    monkeypatch.setattr(report, "TEMPLATE", bare_page(here))
     capsys.readouterr()
+    assert main([*backtest.split()[1:], "--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["round_trips"] > 10
+    assert "note: an invented market" in shown.err
+    assert "MyFirst" in (here / "my_first.html").read_text()
+    words = backtest.replace("invented", "BTC_USDT-1h.parquet").split()[1:]
     assert main([*words, "--symbol", "BTC/USDT", "--timeframe", "1h", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["round_trips"] > 10
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["round_trips"] > 10
+    assert "invented" not in shown.err
 
 
 @pytest.mark.parametrize("name", ["target", "strategy", "x1", "_", "Setup"])
