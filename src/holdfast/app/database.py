@@ -1,13 +1,20 @@
-"""What the command line does with a journal database: upgrade it, name its version, verify it.
+"""What the command line does with a journal database: upgrade, move and verify it.
 
 Not here: opening one to trade on (the node).
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase, database_at
 from holdfast.journal.verify import Progress, Report, StreamReport, verify
 from holdfast.journal.version import SCHEMA_VERSION, require_known
+
+if TYPE_CHECKING:
+    from holdfast.journal.postgres_move import Moved
+    from holdfast.journal.postgres_move import Progress as Moving
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -17,9 +24,27 @@ __all__ = [
     "SqliteDatabase",
     "StreamReport",
     "database_at",
+    "move",
     "upgrade",
     "verify",
 ]
+
+
+def move(source: Database, target: Database, progress: Moving) -> Moved:
+    """Move a journal from a file to PostgreSQL, proved; see `journal.postgres_move`.
+
+    Raises:
+        ConfigError: the one is no file, or the other no PostgreSQL; or as `postgres_move.move`.
+    """
+    from holdfast.journal import postgres_move  # noqa: PLC0415  # its driver is optional
+    from holdfast.journal.postgres_database import PostgresDatabase  # noqa: PLC0415
+
+    if not (isinstance(source, SqliteDatabase) and isinstance(target, PostgresDatabase)):
+        raise ConfigError(
+            f"seen: a move from {source.name} to {target.name}; expected: from sqlite:///path to "
+            "postgresql://user@host/name; do: name them so"
+        )
+    return postgres_move.move(source, target, progress)
 
 
 def upgrade(database: Database) -> tuple[str | None, str]:

@@ -55,3 +55,34 @@ def upgrade(*, database: DATABASE = None, json: _Json = False) -> None:
             if before != after
             else f"{whose.name}: {after}"
         )
+
+
+@app.command()
+def move(
+    *,
+    source: Annotated[str, typer.Option("--from", help="sqlite:///path of the journal.")],
+    target: Annotated[str, typer.Option("--to", help="postgresql://user@host/name, empty.")],
+    json: _Json = False,
+) -> None:
+    """Move a journal from a file to PostgreSQL: all of it and proved, or nothing.
+
+    Stop the node first. The file is kept as FILE.moved. Example: holdfast db move
+    --from sqlite:///.holdfast/journal.db --to postgresql://holdfast@db.example/holdfast
+    """
+    from holdfast.app import database as journal  # noqa: PLC0415  # nobody else needs it
+
+    def progress(what: str, done: int) -> None:
+        typer.echo(f"{what}: {done:,}", err=True)
+
+    moved = journal.move(
+        database_of(source, "--from"), database_of(target, "--to"), progress
+    )
+    if json:
+        streams = {
+            head.account: {"records": head.seq, "hash": head.hash.hex()} for head in moved.heads
+        }
+        emit({"rows": moved.rows, "kept": str(moved.kept), "streams": streams})
+        return
+    for head in moved.heads:
+        typer.echo(f"{head.account}: {head.seq:,} records, proved to {head.hash.hex()[:16]}…")
+    typer.echo(f"the file is {moved.kept} now; set DATABASE_URL before you start the node")

@@ -52,41 +52,41 @@ class PostgresDatabase:
 
     def __init__(self, url: str, state: Path = Path(), *, may_lose: bool = False) -> None:
         self.name = name_of(url)
-        self._url = url
+        self.url = url
         self._state = state
-        self._may_lose = may_lose
+        self.may_lose = may_lose
 
     def require(self) -> None:
         """Nothing: what is asked of it next says whether it is there."""
 
     def store(self) -> PostgresStore:
         """Open it for writing; its tables are made where there are none."""
-        return PostgresStore(self._url, may_lose=self._may_lose)
+        return PostgresStore(self.url, may_lose=self.may_lose)
 
     def own(self, account: str) -> PostgresOwner:
         """Become the one live writer of `account` in this database."""
         self._state.mkdir(parents=True, exist_ok=True)
-        return PostgresOwner(self._url, account)
+        return PostgresOwner(self.url, account)
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""
-        return HighWater.beside(self._state / f"{database_name(self._url)}.postgres", account)
+        return HighWater.beside(self._state / f"{database_name(self.url)}.postgres", account)
 
     def commands(self) -> Commands:
         """The operators' commands."""
-        return PostgresCommands(self._url)
+        return PostgresCommands(self.url)
 
     def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
         """Records in order, as of one moment, verified link by link."""
-        return read_stream(self._url, account, after_seq)
+        return read_stream(self.url, account, after_seq)
 
     def one_moment(self) -> AbstractContextManager[Rows]:
         """A connection for reading, as of one moment."""
-        return one_moment(self._url)
+        return one_moment(self.url)
 
     def version(self) -> str | None:
         """Of the schema; None without any tables."""
-        with closing(connect(self._url, read_only=True)) as connection:
+        with closing(connect(self.url, read_only=True)) as connection:
             try:
                 return stored_version(connection)
             except psycopg.Error as error:
@@ -96,7 +96,7 @@ class PostgresDatabase:
         """Bring it to the schema of this program; safe to repeat."""
         from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
-        upgrade(self._url)
+        upgrade(self.url)
 
 
 class PostgresOwner:
