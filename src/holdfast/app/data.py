@@ -21,6 +21,7 @@ from holdfast.market.columns import Kind
 from holdfast.market.findings import TOLD_FAULTS, Findings, findings_of
 from holdfast.market.intake import Intake, Told, take_in
 from holdfast.market.load import load_bars, table_of
+from holdfast.market.read import unified_symbol
 from holdfast.market.rules import Fault
 from holdfast.strategy.invented import invented
 
@@ -92,13 +93,13 @@ def load(
     return load_bars(Path(path), Told(symbol=symbol, timeframe=timeframe))
 
 
-def invented_table(symbol: str = "BTC/USDT", timeframe: str = "1h") -> BarTable:
-    """A year of hours, or as many bars, of a made-up market; the same each time.
+def invented_table(symbol: str, timeframe: str) -> BarTable:
+    """As many bars as a year has hours of a made-up market; the same each time.
 
     Raises:
-        ConfigError: `timeframe` is none.
+        ConfigError: `symbol` is no pair, or `timeframe` none.
     """
-    bar_s = timeframe_s(timeframe)
+    symbol, bar_s = unified_symbol(symbol), timeframe_s(timeframe)
     bars = invented(INVENTED_BARS, symbol=symbol, bar_s=bar_s)
     numbers = ("open", "high", "low", "close", "volume")
     rows = [(bar.open_ns, *(float(getattr(bar, name)) for name in numbers)) for bar in bars]

@@ -138,7 +138,8 @@ def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> li
 
     if data == [INVENTED] and not INVENTED.exists():
         _note("an invented market, the same each time: it shows how things work, and no more")
-        return [invented_table(symbol or "BTC/USDT", timeframe or "1h")]
+        # Its name says so too, wherever the result is shown.
+        return [invented_table(symbol or "INVENTED/USDT", timeframe or "1h")]
     if symbol is not None and len(data) > 1:
         raise ConfigError(
             f"seen: --symbol {symbol} and {len(data)} files; expected: files that tell their own "

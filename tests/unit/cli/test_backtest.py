@@ -144,6 +144,22 @@ def test_rows_that_are_no_market_are_named_and_nothing_is_written(
     assert sorted(data.parent.iterdir()) == before
 
 
+def test_an_invented_market_is_called_so_and_gives_way_to_a_file_of_that_name(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data.parent)
+    made_up = Path("invented")
+    assert run(made_up) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("sma_cross on INVENTED/USDT 1h, 8,760 bars")
+    assert shown.err.startswith("note: an invented market")
+    assert run(made_up, "--symbol", "banana") == 2
+    assert "a pair such as BTC/USDT" in capsys.readouterr().err
+    data.rename(made_up)
+    assert run(made_up, "--symbol", "BTC/USDT") == 2
+    assert "invented in a format not known here" in capsys.readouterr().err
+
+
 def test_a_hole_is_told_and_times_of_any_zone_are_read(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,7 +49,7 @@ def test_a_new_file_works_as_it_is_and_the_next_commands_are_told(
     shown = capsys.readouterr()
     assert json.loads(shown.out)["round_trips"] > 10
     assert "note: an invented market" in shown.err
-    assert "MyFirst" in (here / "my_first.html").read_text()
+    assert "MyFirst · INVENTED/USDT" in (here / "my_first.html").read_text()
     words = backtest.replace("invented", "BTC_USDT-1h.parquet").split()[1:]
     assert main([*words, "--symbol", "BTC/USDT", "--timeframe", "1h", "--json"]) == 0
     shown = capsys.readouterr()
