@@ -156,8 +156,8 @@ def test_an_invented_market_is_called_so_and_gives_way_to_a_file_of_that_name(
     assert run(made_up, "--symbol", "banana") == 2
     assert "a pair such as BTC/USDT" in capsys.readouterr().err
     data.rename(made_up)
-    assert run(made_up, "--symbol", "BTC/USDT") == 2
-    assert "invented in a format not known here" in capsys.readouterr().err
+    assert run(made_up, "--symbol", "BTC/USDT") == 0
+    assert "16 bars" in capsys.readouterr().out
 
 
 def test_a_hole_is_told_and_times_of_any_zone_are_read(
