@@ -50,14 +50,16 @@ def filled(
     why = order.exit if order is not None else ""
     if why and leg is not None:
         bot.spent[symbol] = leg.episode
-    if fill.side is Side.BUY:
-        if leg is not None and leg.has_exits and symbol not in bot.exits and instrument is not None:
-            bot.exits[symbol] = frozen(leg, fill.price, instrument)
+    if fill.side is Side.BUY and (leg is None or not leg.has_exits or symbol in bot.exits):
         return
-    # What is left may be too little for any order: that is dust, and the position is over.
+    # Too little for any order is dust: nothing has begun with it, and with it a position is over.
     smallest = instrument.smallest_order(fill.price) if instrument is not None else ZERO
-    left = bot.positions[symbol].quantity
-    if left <= ZERO or left < smallest:
+    held = bot.positions[symbol].quantity
+    is_dust = held <= ZERO or held < smallest
+    if fill.side is Side.BUY:
+        if leg is not None and instrument is not None and not is_dust:
+            bot.exits[symbol] = frozen(leg, fill.price, instrument)
+    elif is_dust:
         bot.exits.pop(symbol, None)
         bot.last_exits[symbol] = LastExit(why or "wish", fill.at_ns, fill.price)
 

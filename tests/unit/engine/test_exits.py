@@ -400,3 +400,26 @@ def test_what_stays_is_protected_as_soon_as_the_sale_of_the_rest_is_armed() -> N
     (order,) = world.arming[0].orders
     assert (order.order.spec.type, order.order.spec.quantity) == (OrderType.STOP_LOSS, ONE)
     world.check()
+
+
+def test_exits_begin_with_the_first_fill_that_makes_something_that_can_be_left() -> None:
+    """An earlier limit order filled a crumb; the market is beyond its take-profit already."""
+    world = World()
+    world.wish(Target(quantity=ONE, limit=D(98)))
+    world.bar(price=100)
+    (limit,) = world.arm()
+    world.ack(limit.cid)
+    world.wish(Target(quantity=D("0.1"), take_profit=Percent(2)))
+    world.bar(price=101)
+    world.arm()
+    world.execute(limit.cid, D("0.006"))
+    world.report(limit.cid)
+    world.cancel()
+    world.book(limit.cid)
+    assert world.held() == D("0.006")
+    assert world.account.bots["bot"].exits == {}
+    world.settle()
+    assert world.held() == D("0.1")
+    (exits,) = world.account.bots["bot"].exits.values()
+    assert exits.take_profit is not None
+    assert exits.take_profit > world.prices["BTC/USDT"]
