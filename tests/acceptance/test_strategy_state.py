@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 
 from holdfast.domain.fact import Decided, SignalReceived
 from tests.support.ledger_check import Judgement
-from tests.support.node import BotLine, Node, scene, until_node
+from tests.support.node import QUOTER, STRATEGIES, BotLine, Node, scene, until_node
 from tests.support.pulse import PulseFlow
 
 STATEFUL = '''
@@ -45,10 +46,34 @@ class Heeding(Strategy):
 '''
 
 
+LOOKING = '''
+from decimal import Decimal
+
+from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
+
+
+class Looking(Strategy):
+    """Trades at each close at which the book is known and narrow."""
+
+    def setup(self, on: Setup) -> None:
+        self.book = on.book()
+
+    def decide(self, now: View) -> Wish:
+        if not self.book.ready or self.book.ask - self.book.bid > 100:
+            return KEEP
+        return FLAT if now.position.quantity > Decimal("0.1") else Target(quantity=Decimal("0.5"))
+'''
+
+
+def decisions(node: Node, bot: str) -> list[Decided]:
+    """Of one bot, oldest first."""
+    facts = [record.fact for record in node.records() if isinstance(record.fact, Decided)]
+    return [fact for fact in facts if fact.bot == bot]
+
+
 def memories(node: Node) -> list[dict[str, object]]:
     """What each decision left, oldest first."""
-    facts = (record.fact for record in node.records())
-    texts = (fact.memory for fact in facts if isinstance(fact, Decided))
+    texts = (decided.memory for decided in decisions(node, "heeding"))
     return [msgspec.json.decode(text)["memory"] for text in texts if text is not None]
 
 
@@ -88,3 +113,21 @@ def test_memory_and_signals_survive_kill_9(tmp_path: Path) -> None:
     told = [memory["told"] for memory in memories(node)]
     assert next(size for size in told if size != "None") == "0.5"
     assert {"0.3", "0.4"} <= set(told)
+
+
+def test_a_decision_keeps_the_quotes_that_it_was_made_on(tmp_path: Path) -> None:
+    async def traded() -> tuple[Judgement, Node]:
+        async with scene(tmp_path, flow=PulseFlow(("BTC/USDT",))) as at:
+            bots = (BotLine("looking", "BTC/USDT", "Looking"), QUOTER)  # which moves the quote
+            node = at.node(bots, strategies=STRATEGIES + LOOKING)
+            await node.start()
+            await until_node(node, lambda: len(decisions(node, "looking")) > 4, "some decisions")
+            return await at.ended_well(node), node
+
+    judged, node = asyncio.run(traded())
+
+    assert judged.faults == []
+    for decided in decisions(node, "looking"):
+        (quote,) = msgspec.json.decode(decided.seen)
+        assert Decimal(quote["bid"]) < Decimal(quote["ask"])
+        assert abs(quote["at_ns"] - decided.seen_ns) < 60_000_000_000

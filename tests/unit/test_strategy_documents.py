@@ -18,7 +18,7 @@ from holdfast.strategy.load import SHIPPED
 from tests.support.recordings import recording
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = ("dip", "ladder", "pair", "cautious")
+NAMES = ("dip", "ladder", "pair", "cautious", "narrow")
 PAGES = REPOSITORY / "docs" / "strategies"
 
 
@@ -59,7 +59,7 @@ def test_a_first_strategy_goes_as_it_is_written(
         for name in NAMES:
             sys.modules.pop(name, None)
     files = [f"python file={name}.py" for name in NAMES]
-    assert sorted(kinds) == sorted(["console", "console", *files, *["python"] * 6])
+    assert sorted(kinds) == sorted(["console", "console", *files, *["python"] * 7])
 
 
 @pytest.mark.parametrize("name", SHIPPED)

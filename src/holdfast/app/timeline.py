@@ -128,7 +128,12 @@ class Timeline:
         self._markets = list(markets)
 
     def lay_out(self, on: Setup) -> Setup:
-        """Compute what can be computed over columns; what has to be fed is handed back."""
+        """Compute what can be computed over columns; what has to be fed is handed back.
+
+        Raises:
+            ConfigError: what was declared is not in bars.
+        """
+        on.require_bars_only()
         rest = Setup(on.symbols, on.bar_s)
         for (symbol, bar_s), indicators in on.series.items():
             columns: list[Any] = [one for one in indicators if hasattr(one, "over")]

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, NamedTuple
 
+import msgspec
+
 from holdfast.domain.fact import Decided, SignalReceived
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S, Bar
+from holdfast.domain.market import NS_PER_S, Bar, Quote
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
 from holdfast.strategy.feed import Feed
@@ -23,6 +25,7 @@ from holdfast.strategy.wish import OneWish, Returned, by_symbol
 
 JOIN_TIMEOUT_S: Final = 5.0
 """How long bars that close together are waited for; exchanges send them within a second or two."""
+_encoder: Final = msgspec.json.Encoder(decimal_format="string")
 MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
 
 
@@ -52,6 +55,7 @@ class BotRuntime:
         first_bar: the oldest that its indicators have seen, None before any.
         bars: the newest that they have seen, by symbol.
         decides_ns: the close that it was, or is to be, asked for last.
+        seen: the quotes that it was shown last, JSON; empty when it asks for none.
         pending: orders handed out for arming and not yet in the journal.
         deciding: a decision was handed out and is not yet in the journal.
         due: a bar closed that could not be decided on yet; decide as soon as that is possible.
@@ -98,6 +102,8 @@ class BotRuntime:
         self.first_bar: Bar | None = None
         self.bars: dict[str, Bar] = {}
         self.decides_ns = 0
+        self.seen = ""
+        self._slot_ns = 0
         self.pending = 0
         self.deciding = False
         self.due = False
@@ -212,6 +218,25 @@ class BotRuntime:
         self._stale = frozenset(s for s, bar in self.bars.items() if bar.close_ns != at_ns)
         return bool(self._broken) or self.feed.ready
 
+    def begins_slot(self, now_ns: int) -> bool:
+        """Whether a moment between closes has come at which the strategy wants to be asked.
+
+        At a close its bars ask it, though they come a little later.
+        """
+        every_ns = self.setup.every_s * NS_PER_S
+        if not every_ns or self.is_joining or len(self.bars) < len(self.symbols):
+            return False
+        slot_ns = now_ns - now_ns % every_ns
+        if slot_ns <= self.asks_ns or not slot_ns % (self.timeframe_s * NS_PER_S):
+            return False
+        self._slot_ns = slot_ns
+        return bool(self._broken) or self.feed.ready
+
+    @property
+    def asks_ns(self) -> int:
+        """What time it is for the strategy: that of the last close, or of a moment since."""
+        return max(self.decides_ns, self._slot_ns)
+
     # -- decisions ---------------------------------------------------------------------------------
 
     def forget_refusals(self, decided: Decided) -> None:
@@ -239,8 +264,17 @@ class BotRuntime:
         """
         for name, signal in self.setup.signals.items():
             heard = signals.get(name, ())
-            last = next((s for s in reversed(heard) if s.received_ns <= self.decides_ns), None)
+            last = next((s for s in reversed(heard) if s.received_ns <= self.asks_ns), None)
             signal.hear(Known(last.known_at_ns, last.value) if last is not None else None)
+
+    def look(self, quotes: Mapping[str, Quote]) -> None:
+        """Show the strategy the newest quotes of the books that it has declared."""
+        books = self.setup.books
+        for symbol, book in books.items():
+            book.show(quotes.get(symbol))
+        if books:
+            seen = [quotes[symbol] for symbol in books if symbol in quotes]
+            self.seen = _encoder.encode(seen).decode()
 
     def decide(self, held: HeldPosition, facts: Facts, memory: str | None = None) -> Asked:
         """Ask the strategy for its wishes.
@@ -262,7 +296,7 @@ class BotRuntime:
             facts,
             bars=self.bars,
             stale=self._stale,
-            time_ns=self.decides_ns,
+            time_ns=self.asks_ns,
             memory=recalled,
         )
         try:

@@ -84,7 +84,8 @@ class Decider:
             config_version=state.config_version,
             wish=_joined(bot, standing),
             legs=legs[bot.symbol] if legs and len(bot.symbols) == 1 else _carried(bot, state, legs),
-            seen_ns=bot.decides_ns,
+            seen_ns=bot.asks_ns,
+            seen=bot.seen,
             memory=memory,
         )
 

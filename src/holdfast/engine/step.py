@@ -57,6 +57,7 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
+        self.quotes: dict[str, Quote] = {}
         self._decider = Decider(account, self.prices, self.marks.equity)
         self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
@@ -104,6 +105,7 @@ class Engine:
 
     def _on_quote(self, quote: Quote) -> list[Action]:
         self.now_ns = max(self.now_ns, quote.at_ns)
+        self.quotes[quote.symbol] = quote
         if quote.bid is None or quote.ask is None:
             return []
         price = (quote.bid + quote.ask) / 2
@@ -130,6 +132,7 @@ class Engine:
             return []
         try:
             bot.hear(self.account.signals)
+            bot.look(self.quotes)
             asked = bot.decide(
                 held_position(state, bot.symbol), self.facts[bot.name], state.memory
             )
@@ -358,7 +361,8 @@ class Engine:
         actions: list[Action] = [*self.marks.if_due(self.now_ns)]
         for bot in self.bots.values():
             # Bars that close together and did not all come are waited for no longer than agreed.
-            if 0 < bot.joins_by_ns <= self.now_ns and bot.join():
+            waited = 0 < bot.joins_by_ns <= self.now_ns and bot.join()
+            if waited or bot.begins_slot(self.now_ns):
                 actions += self._decide(bot)
         if self.wake_ns and self.now_ns >= self.wake_ns:
             self.wake_ns = 0

@@ -14,6 +14,8 @@ import msgspec
 from holdfast.domain.market import Bar
 from holdfast.domain.order import Side
 from holdfast.domain.timeframe import timeframe_s, timeframe_text
+from holdfast.errors import ConfigError
+from holdfast.strategy.book import Book
 from holdfast.strategy.indicators import (
     Adx,
     Atr,
@@ -263,6 +265,8 @@ class Setup:
         bar_s: seconds of the bars that it decides on.
         series: the indicators declared, by symbol and seconds of a bar.
         signals: the external series declared, by name.
+        books: the books declared, by symbol.
+        every_s: seconds between decisions within a bar; 0 to decide at closes only.
     """
 
     def __init__(self, symbols: Sequence[str] = ("BTC/USDT",), bar_s: int = 60) -> None:
@@ -270,6 +274,8 @@ class Setup:
         self.bar_s = bar_s
         self.series: dict[tuple[str, int], list[Indicator]] = {}
         self.signals: dict[str, Signal] = {}
+        self.books: dict[str, Book] = {}
+        self.every_s = 0
 
     def bars(self, timeframe: str | None = None, symbol: str | None = None) -> BarSeries:
         """Bars of a symbol.
@@ -290,16 +296,58 @@ class Setup:
                 f"seen: on.bars({timeframe!r}) of a bot that decides on bars of {own}; "
                 f"expected: {own} or a multiple of it, because longer bars are built from shorter"
             )
-        if symbol is not None and symbol not in self.symbols:
-            raise ValueError(
-                f"seen: on.bars(symbol={symbol!r}); expected: one of the bot's symbols, "
-                f"{', '.join(self.symbols)}; do: add it to them"
-            )
-        return BarSeries(self.series.setdefault((symbol or self.symbols[0], bar_s), []))
+        return BarSeries(self.series.setdefault((self._one_of("bars", symbol), bar_s), []))
 
     def signal(self, name: str) -> Signal:
         """An external series, `[[signals]]` of the configuration; a file in a backtest."""
         return self.signals.setdefault(name, Signal(name))
+
+    def book(self, symbol: str | None = None) -> Book:
+        """The best bid and ask of one of the bot's symbols, None for its own; live only.
+
+        Raises:
+            ValueError: none of the bot's symbols.
+        """
+        symbol = self._one_of("book", symbol)
+        return self.books.setdefault(symbol, Book(symbol))
+
+    def every(self, interval: str) -> None:
+        """Decide between closes as well, at each multiple of `interval` from 00:00 UTC; live only.
+
+        Raises:
+            ValueError: it is not shorter than the bot's bars, or does not divide them.
+            ConfigError: it is no length of time.
+        """
+        every_s = timeframe_s(interval)
+        if every_s >= self.bar_s or self.bar_s % every_s:
+            own = timeframe_text(self.bar_s)
+            raise ValueError(
+                f"seen: on.every({interval!r}) of a bot that decides on bars of {own}; expected: "
+                f"a part of {own}, for at their closes it is asked anyway"
+            )
+        self.every_s = every_s
+
+    def require_bars_only(self) -> None:
+        """See that nothing was declared that bars cannot tell.
+
+        Raises:
+            ConfigError: something was.
+        """
+        if self.books or self.every_s:
+            what = "on.book()" if self.books else "on.every()"
+            raise ConfigError(
+                f"seen: {what}; expected: only bars and signals in a backtest, since no bar tells "
+                "what the book was, or what came between closes; do: try it on a local exchange, "
+                "`holdfast exchange serve` with --synthetic or --data"
+            )
+
+    def _one_of(self, what: str, symbol: str | None) -> str:
+        if symbol is not None and symbol not in self.symbols:
+            raise ValueError(
+                f"seen: on.{what}(symbol={symbol!r}); expected: one of the bot's symbols, "
+                f"{', '.join(self.symbols)}; do: add it to them"
+            )
+        return symbol or self.symbols[0]
 
 
 class Strategy(msgspec.Struct, kw_only=True, dict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -333,3 +334,21 @@ def test_a_series_is_heard_at_the_first_close_after_it_was_known() -> None:
 def test_a_series_that_is_not_given_is_asked_for() -> None:
     with pytest.raises(ConfigError, match="NAME=FILE"):
         run(Told(), walk(8))
+
+
+class Looking(Strategy):
+    """Wants what no bar tells."""
+
+    slots: bool = False
+
+    def setup(self, on: Setup) -> None:
+        if self.slots:
+            on.every("10s")
+        else:
+            on.book()
+
+
+@pytest.mark.parametrize(("slots", "what"), [(True, "on.every()"), (False, "on.book()")])
+def test_what_bars_cannot_tell_is_refused_with_what_to_do(slots: bool, what: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"seen: {what}; expected: only bars")):
+        run(Looking(slots=slots), walk(8))
