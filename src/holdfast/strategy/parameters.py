@@ -6,6 +6,7 @@ Not here: the strategies.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -15,6 +16,9 @@ import msgspec
 from holdfast.errors import ConfigError
 
 T = TypeVar("T")
+# How msgspec says that a value does not fit, and of which field; that a field has none.
+_MISFIT = re.compile(r"(?P<why>.+?)(?:, got .+)? - at `\$\.(?P<name>\w+)`")
+_MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
 
 
 def Range(low: float, high: float) -> msgspec.Meta:  # noqa: N802 - reads as a type in Annotated
@@ -42,7 +46,7 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
     try:
         made = msgspec.convert(dict(given), kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
-        raise ConfigError(f"seen: parameters of {kind.__name__}: {error}") from error
+        raise ConfigError(_refusal(kind, given, str(error))) from error
     except (ArithmeticError, TypeError) as error:
         raise ConfigError(
             f"seen: parameters of {kind.__name__}: {type(error).__name__}: {error}; expected: "
@@ -53,6 +57,20 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
         if isinstance(value, float | Decimal) and not math.isfinite(value):
             raise ConfigError(f"seen: {name}={value} of {kind.__name__}; expected: a finite number")
     return made
+
+
+def _refusal(kind: type, given: Mapping[str, Any], told: str) -> str:
+    """What msgspec or a relation (`__post_init__`) said, as seen and expected."""
+    missing = _MISSING.fullmatch(told)
+    if missing is not None:
+        name = missing["name"]
+        return f"seen: no {name} for {kind.__name__}; expected: a value; do: give it one"
+    misfit = _MISFIT.fullmatch(told)
+    if misfit is None:
+        return f"seen: parameters of {kind.__name__}: {told.removeprefix('seen: ')}"
+    why = misfit["why"].replace("`", "").replace("Expected ", "; expected: ")
+    about = why if why.startswith(";") else f", {why[0].lower()}{why[1:]}"
+    return f"seen: {misfit['name']}={given.get(misfit['name'])} of {kind.__name__}{about}"
 
 
 def as_json(strategy: Any) -> dict[str, Any]:

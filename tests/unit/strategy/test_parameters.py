@@ -54,14 +54,14 @@ def test_text_and_values_become_typed_parameters(
     ("given", "why"),
     [
         ({"coutn": 3}, "seen: parameter 'coutn'; expected: one of count, name, on, share, size"),
-        ({"count": 6}, "Expected `int` <= 5 - at `$.count`"),
-        ({"count": "1"}, "Expected `int` >= 2 - at `$.count`"),
-        ({"count": "three"}, "Expected `int`, got `str` - at `$.count`"),
-        ({"count": 2.5}, "Expected `int`, got `float` - at `$.count`"),
-        ({"size": "much"}, "at `$.size`"),
+        ({"count": 6}, "seen: count=6 of Typed; expected: int <= 5"),
+        ({"count": "1"}, "expected: int >= 2"),
+        ({"count": "three"}, "seen: count=three of Typed; expected: int"),
+        ({"count": 2.5}, "seen: count=2.5 of Typed; expected: int"),
+        ({"size": "much"}, "seen: size=much of Typed, invalid decimal string"),
         ({"size": "NaN"}, "seen: size=NaN of Typed; expected: a finite number"),
         ({"size": "Infinity"}, "seen: size=Infinity of Typed; expected: a finite number"),
-        ({"share": "nan"}, "`$.share`"),
+        ({"share": "nan"}, "seen: share=nan of Typed"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(given: dict[str, Any], why: str) -> None:
@@ -75,6 +75,11 @@ def test_a_relation_between_parameters_is_checked() -> None:
         create("sma_cross", {"fast": "30", "slow": "10"})
     with pytest.raises(ConfigError, match="expected: 0 < low < high"):
         create("grid", {"low": "5", "high": "4"})
+
+
+def test_a_parameter_without_a_value_is_named() -> None:
+    with pytest.raises(ConfigError, match="seen: no high for Grid; expected: a value"):
+        create("grid", {"low": "5"})
 
 
 @pytest.mark.parametrize(
