@@ -57,9 +57,10 @@ class Looking(Strategy):
 
     def setup(self, on: Setup) -> None:
         self.book = on.book()
+        self.last = on.trades()
 
     def decide(self, now: View) -> Wish:
-        if not self.book.ready or self.book.ask - self.book.bid > 100:
+        if not self.last.ready or not self.book.ready or self.book.ask - self.book.bid > 100:
             return KEEP
         return FLAT if now.position.quantity > Decimal("0.1") else Target(quantity=Decimal("0.5"))
 '''
@@ -115,7 +116,7 @@ def test_memory_and_signals_survive_kill_9(tmp_path: Path) -> None:
     assert {"0.3", "0.4"} <= set(told)
 
 
-def test_a_decision_keeps_the_quotes_that_it_was_made_on(tmp_path: Path) -> None:
+def test_a_decision_keeps_the_quote_and_the_trade_that_it_was_made_on(tmp_path: Path) -> None:
     async def traded() -> tuple[Judgement, Node]:
         async with scene(tmp_path, flow=PulseFlow(("BTC/USDT",))) as at:
             bots = (BotLine("looking", "BTC/USDT", "Looking"), QUOTER)  # which moves the quote
@@ -128,6 +129,7 @@ def test_a_decision_keeps_the_quotes_that_it_was_made_on(tmp_path: Path) -> None
 
     assert judged.faults == []
     for decided in decisions(node, "looking"):
-        (quote,) = msgspec.json.decode(decided.seen)
+        quote, trade = msgspec.json.decode(decided.seen)
+        assert Decimal(trade["quantity"]) > 0
         assert Decimal(quote["bid"]) < Decimal(quote["ask"])
         assert abs(quote["at_ns"] - decided.seen_ns) < 60_000_000_000

@@ -22,7 +22,7 @@ from holdfast.app.upkeep import Upkeep
 from holdfast.app.watch import Watch
 from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action, Arm, CancelOrder
-from holdfast.domain.event import ArmFailed, Committed, Event, QuoteSeen
+from holdfast.domain.event import ArmFailed, Committed, Event, QuoteSeen, TradeSeen
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -33,7 +33,7 @@ from holdfast.domain.fact import (
     OrderMoved,
 )
 from holdfast.domain.instrument import TradingStatus
-from holdfast.domain.market import Bar, Quote
+from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.domain.order import AttemptState
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
@@ -335,7 +335,8 @@ class Trader:
     async def follow_market(self, timeframe_s: int) -> None:
         """Step the engine with bars and quotes as they happen."""
         bots = [bot for bot in self.bots if bot.timeframe_s == timeframe_s]
-        async for event in self.market.stream(symbols_of(bots), timeframe_s):
+        traded = tuple({symbol: None for bot in bots for symbol in bot.setup.last_trades})
+        async for event in self.market.stream(symbols_of(bots), timeframe_s, traded):
             match event:
                 case Bar():
                     self.history.heard(event, bots)
@@ -345,6 +346,8 @@ class Trader:
                     log.warning("market stream down", action="market_down", reason=reason)
                 case Quote():
                     self.take(QuoteSeen(event))
+                case Trade():
+                    self.take(TradeSeen(event))
 
     async def run(self) -> None:
         """Trade until something ends it; the first part that breaks ends all."""

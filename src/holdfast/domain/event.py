@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.domain.fact import AnyFact
-from holdfast.domain.market import Bar, Quote
+from holdfast.domain.market import Bar, Quote, Trade
 
 
 class BarClosed(msgspec.Struct, frozen=True, gc=False):
@@ -22,6 +22,12 @@ class QuoteSeen(msgspec.Struct, frozen=True, gc=False):
     """The top of the book moved."""
 
     quote: Quote
+
+
+class TradeSeen(msgspec.Struct, frozen=True, gc=False):
+    """Somebody traded; told only where a strategy asks for it."""
+
+    trade: Trade
 
 
 class Committed(msgspec.Struct, frozen=True, gc=False):
@@ -66,4 +72,4 @@ class OperatorAsked(msgspec.Struct, frozen=True, gc=False):
     arguments: dict[str, str]
 
 
-Event = BarClosed | QuoteSeen | Committed | ArmFailed | Ticked | OperatorAsked
+Event = BarClosed | QuoteSeen | TradeSeen | Committed | ArmFailed | Ticked | OperatorAsked

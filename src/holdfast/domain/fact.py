@@ -128,7 +128,7 @@ class Decided(Fact, frozen=True, tag="decided"):
         wish: the wish as declared, canonical JSON, for people.
         memory: the strategy's own memory after this decision, canonical JSON; None without one.
         seen_ns: time of the market event it was decided on.
-        seen: the quotes that it was decided on, JSON; empty when only on bars.
+        seen: the quotes and trades that it was decided on, JSON; empty when only on bars.
     """
 
     bot: str

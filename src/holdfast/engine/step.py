@@ -18,10 +18,11 @@ from holdfast.domain.event import (
     OperatorAsked,
     QuoteSeen,
     Ticked,
+    TradeSeen,
 )
 from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, Refusal
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import Quote
+from holdfast.domain.market import Quote, Trade
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
 from holdfast.engine.decide import Decider
@@ -58,6 +59,7 @@ class Engine:
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
         self.quotes: dict[str, Quote] = {}
+        self.trades: dict[str, Trade] = {}
         self._decider = Decider(account, self.prices, self.marks.equity)
         self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
@@ -79,6 +81,9 @@ class Engine:
                 return self._on_bar(event)
             case QuoteSeen(quote=quote):
                 return self._on_quote(quote)
+            case TradeSeen(trade=trade):
+                self.trades[trade.symbol] = trade
+                return []
             case ArmFailed():
                 return self._on_arm_failed(event)
             case Ticked(now_ns=now_ns):
@@ -132,7 +137,7 @@ class Engine:
             return []
         try:
             bot.hear(self.account.signals)
-            bot.look(self.quotes)
+            bot.look(self.quotes, self.trades)
             asked = bot.decide(
                 held_position(state, bot.symbol), self.facts[bot.name], state.memory
             )

@@ -15,7 +15,7 @@ from holdfast.domain.market import Bar
 from holdfast.domain.order import Side
 from holdfast.domain.timeframe import timeframe_s, timeframe_text
 from holdfast.errors import ConfigError
-from holdfast.strategy.book import Book
+from holdfast.strategy.book import Book, LastTrade
 from holdfast.strategy.indicators import (
     Adx,
     Atr,
@@ -265,7 +265,7 @@ class Setup:
         bar_s: seconds of the bars that it decides on.
         series: the indicators declared, by symbol and seconds of a bar.
         signals: the external series declared, by name.
-        books: the books declared, by symbol.
+        books, last_trades: those declared, by symbol.
         every_s: seconds between decisions within a bar; 0 to decide at closes only.
     """
 
@@ -275,6 +275,7 @@ class Setup:
         self.series: dict[tuple[str, int], list[Indicator]] = {}
         self.signals: dict[str, Signal] = {}
         self.books: dict[str, Book] = {}
+        self.last_trades: dict[str, LastTrade] = {}
         self.every_s = 0
 
     def bars(self, timeframe: str | None = None, symbol: str | None = None) -> BarSeries:
@@ -311,6 +312,15 @@ class Setup:
         symbol = self._one_of("book", symbol)
         return self.books.setdefault(symbol, Book(symbol))
 
+    def trades(self, symbol: str | None = None) -> LastTrade:
+        """The last trade of one of the bot's symbols, None for its own; live only.
+
+        Raises:
+            ValueError: none of the bot's symbols.
+        """
+        symbol = self._one_of("trades", symbol)
+        return self.last_trades.setdefault(symbol, LastTrade(symbol))
+
     def every(self, interval: str) -> None:
         """Decide between closes as well, at each multiple of `interval` from 00:00 UTC; live only.
 
@@ -333,8 +343,9 @@ class Setup:
         Raises:
             ConfigError: something was.
         """
-        if self.books or self.every_s:
-            what = "on.book()" if self.books else "on.every()"
+        live = {"book": self.books, "trades": self.last_trades, "every": self.every_s}
+        what = next((f"on.{name}()" for name, declared in live.items() if declared), "")
+        if what:
             raise ConfigError(
                 f"seen: {what}; expected: only bars and signals in a backtest, since no bar tells "
                 "what the book was, or what came between closes; do: try it on a local exchange, "

@@ -306,8 +306,12 @@ class MarketData(Protocol):
         """Closed bars from `since_ns` on, oldest first, all of them (pages are joined)."""
         ...
 
-    def stream(self, symbols: tuple[str, ...], timeframe_s: int) -> AsyncIterator[object]:
+    def stream(
+        self, symbols: tuple[str, ...], timeframe_s: int, traded: tuple[str, ...] = ()
+    ) -> AsyncIterator[object]:
         """Closed `Bar`s and `Quote`s as they happen, reconnecting for ever; gaps are not filled.
+
+        Of the symbols in `traded` every `Trade` too, as far as it is read before the next one.
 
         Yields StreamUp after each (re)connect, StreamDown when it is silent or gone.
         """

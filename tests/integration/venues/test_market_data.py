@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from holdfast.domain.market import Bar, Quote
+from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.feed import Watch
@@ -154,6 +154,34 @@ def test_the_stream_gives_closed_bars_and_quotes_in_unified_names(wrapped: bool)
                 ),
                 Quote(77, "BTC/USDT", Decimal("5.5"), None),
             ]
+
+    asyncio.run(scenario())
+
+
+def test_trades_are_told_of_the_symbols_that_were_asked_for() -> None:
+    async def talk(socket: web.WebSocketResponse, _: int) -> None:
+        assert await accept(socket) == [
+            "btcusdt@kline_1m", "btcusdt@bookTicker", "ethusdt@kline_1m", "ethusdt@bookTicker",
+            "ethusdt@trade",
+        ]  # fmt: skip
+        for number in ("1.5", "2.5"):
+            print_ = {
+                "e": "trade", "E": 9, "s": "ETHUSDT", "t": 7, "p": number, "q": "0.25", "T": 8,
+                "m": True, "M": True,
+            }  # fmt: skip
+            await show(socket, "ethusdt@trade", print_, wrapped=True)
+        await until_closed(socket)
+
+    async def scenario() -> None:
+        async with scripted_socket(talk) as server:
+            market = BinanceMarket(Endpoints(stream_url=server.url))
+            events = market.stream(("BTC/USDT", "ETH/USDT"), 60, ("ETH/USDT",))
+            last = Trade(8 * MS, "ETH/USDT", Decimal("2.5"), Decimal("0.25"), True, 7)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await anext(events) == StreamUp()
+                while await anext(events) != last:
+                    pass
+            await market.close()
 
     asyncio.run(scenario())
 

@@ -339,16 +339,18 @@ def test_a_series_that_is_not_given_is_asked_for() -> None:
 class Looking(Strategy):
     """Wants what no bar tells."""
 
-    slots: bool = False
+    what: str
 
     def setup(self, on: Setup) -> None:
-        if self.slots:
+        if self.what == "every":
             on.every("10s")
-        else:
+        elif self.what == "book":
             on.book()
+        else:
+            on.trades()
 
 
-@pytest.mark.parametrize(("slots", "what"), [(True, "on.every()"), (False, "on.book()")])
-def test_what_bars_cannot_tell_is_refused_with_what_to_do(slots: bool, what: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"seen: {what}; expected: only bars")):
-        run(Looking(slots=slots), walk(8))
+@pytest.mark.parametrize("what", ["every", "book", "trades"])
+def test_what_bars_cannot_tell_is_refused_with_what_to_do(what: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"seen: on.{what}(); expected: only bars")):
+        run(Looking(what=what), walk(8))

@@ -56,7 +56,9 @@ class Shelf:
             if bar.symbol == symbol and bar.open_ns >= since_ns and bar.close_ns <= self.now_ns
         ]
 
-    def stream(self, symbols: tuple[str, ...], timeframe_s: int) -> AsyncIterator[object]:
+    def stream(
+        self, symbols: tuple[str, ...], timeframe_s: int, traded: tuple[str, ...] = ()
+    ) -> AsyncIterator[object]:
         raise NotImplementedError
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.domain.event import QuoteSeen
-from holdfast.domain.market import Quote
+from holdfast.domain.event import QuoteSeen, TradeSeen
+from holdfast.domain.market import Quote, Trade
 from holdfast.errors import ConfigError
 from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
 from tests.support.engine_world import MINUTE_NS, SECOND_NS, World, bot
@@ -128,6 +128,34 @@ def test_a_new_process_knows_no_quote_and_says_so() -> None:
     made.tick(20)
     quote(made, "90", "110")
     made.tick(10)
+    made.settle()
+    assert made.held() == 0
+
+
+class Following(Strategy):
+    """Holds as many units as were traded last."""
+
+    def setup(self, on: Setup) -> None:
+        self.last = on.trades()
+
+    def decide(self, now: View) -> Wish:
+        if self.last.quantity is None or self.last.age_s(now.time_ns) > 60:
+            return FLAT
+        return Target(quantity=self.last.quantity)
+
+
+def test_the_last_trade_is_seen_at_the_close() -> None:
+    made = World(bot(strategy=Following()))
+    made.bar()
+    for quantity in (3, 2):
+        trade = Trade(made.now_ns, "BTC/USDT", D(100), D(quantity), buyer_is_maker=False)
+        assert made.take(TradeSeen(trade)) == []
+    made.bar()
+    made.settle()
+    assert made.held() == 2
+    (decided,) = made.decided
+    assert [trade["quantity"] for trade in msgspec.json.decode(decided.seen)] == ["2"]
+    made.bar()
     made.settle()
     assert made.held() == 0
 

@@ -14,7 +14,7 @@ import aiohttp
 import msgspec
 from aiohttp import ClientSession
 
-from holdfast.domain.market import Bar, Quote
+from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode, gate
@@ -54,7 +54,7 @@ _PAGE: Final = 1_000
 _READ_S: Final = 10.0
 _QUIET: Final = Watch(silence_s=60.0)
 
-MarketEvent = Bar | Quote
+MarketEvent = Bar | Quote | Trade
 
 
 class _Candle(msgspec.Struct):
@@ -80,11 +80,21 @@ class _BookTicker(msgspec.Struct):
     E: int = 0
 
 
+class _TradeEvent(msgspec.Struct):
+    s: str
+    t: int
+    p: str
+    q: str
+    T: int
+    m: bool
+
+
 # Open time, open, high, low, close, volume, close time; what follows is not needed.
 _Row = tuple[int, str, str, str, str, str, int, str, int, str, str, str]
 
 _kline = msgspec.json.Decoder(_KlineEvent)
 _book_ticker = msgspec.json.Decoder(_BookTicker)
+_trade = msgspec.json.Decoder(_TradeEvent)
 _rows = msgspec.json.Decoder(list[_Row])
 
 
@@ -160,11 +170,12 @@ class BinanceMarket:
             start_ms = rows[-1][0] + 1
 
     def stream(
-        self, symbols: tuple[str, ...], timeframe_s: int
+        self, symbols: tuple[str, ...], timeframe_s: int, traded: tuple[str, ...] = ()
     ) -> AsyncIterator[MarketEvent | StreamUp | StreamDown]:
         """Closed bars and quotes as they happen, reconnecting for ever; gaps are not filled.
 
-        Of quotes not yet read only the newest of each symbol is kept; no bar is left out.
+        Of quotes and trades not yet read only the newest of each symbol is kept; no bar is left
+        out.
         """
         names = {venue_symbol(symbol): symbol for symbol in symbols}
         interval = interval_name(timeframe_s)
@@ -173,6 +184,7 @@ class BinanceMarket:
             for name in names
             for kind in (f"kline_{interval}", "bookTicker")
         ]
+        streams += [f"{venue_symbol(symbol).lower()}@trade" for symbol in traded]
         subscription = Subscription(streams)
         reader = _Reader(names, subscription, self._wall_ns)
 
@@ -228,6 +240,8 @@ class _Reader:
             return
         if frame.name == "kline":
             self._put_bar(frame.payload)
+        elif frame.name == "trade":
+            self._put_trade(frame.payload)
         elif frame.name == "bookTicker" or (
             not frame.name and (not frame.stream or frame.stream.endswith("@bookTicker"))
         ):
@@ -252,6 +266,14 @@ class _Reader:
                     volume=number(candle.v),
                 )
             )
+
+    def _put_trade(self, payload: bytes) -> None:
+        event = decode.read(_trade, payload)
+        symbol = self._names.get(event.s)
+        if symbol is not None and self._feed is not None:
+            price, quantity = number(event.p), number(event.q)
+            trade = Trade(event.T * MS, symbol, price, quantity, event.m, event.t)
+            self._feed.put(trade, instead_of=("trade", symbol))
 
     def _put_quote(self, payload: bytes) -> None:
         event = decode.read(_book_ticker, payload)
