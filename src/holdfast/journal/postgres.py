@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import psycopg
 
 from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.errors import CorruptionError, FencedError, RetryableError
-from holdfast.journal.chain import extend, fenced_text, merge
+from holdfast.journal.chain import Batch, extend, fenced_text, merge
 from holdfast.journal.claim_tables import refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.postgres_arm import arming
@@ -96,22 +96,47 @@ class PostgresStore:
 
         return await self._beside(take)
 
-    async def commit(
+    def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
-    ) -> tuple[Head, list[Outcome]]:
-        """Append `groups` durably in one statement, as the port promises."""
+    ) -> Awaitable[tuple[Head, list[Outcome]]]:
+        """Append `groups` durably in one statement, as the port promises; it is sent at once."""
         batch = extend(head, groups, at_ns)  # nearly always all of it is new
+        statement, parameters = arming(batch, head)
+        line, sent = self._line, None
+        if line is not None and line.knows(statement):
+            sent = line.begin(statement, parameters)
+        commit = asyncio.ensure_future(self._commit(head, groups, at_ns, batch, sent))
+        commit.add_done_callback(self._ended)  # runs before its caller is told
+        return commit
+
+    def _ended(self, _commit: object) -> None:
+        """Note whose commit may still come about: who was cancelled has not heard of its end."""
         line = self._line
-        if line is None or line.is_lost:
+        if line is not None and line.is_busy:
+            line.close()
+        if line is not None and line.is_lost:
+            self._suspect = line.backend
+
+    async def _commit(
+        self,
+        head: Head,
+        groups: Sequence[Group],
+        at_ns: int,
+        batch: Batch,
+        sent: asyncio.Future[None] | None,
+    ) -> tuple[Head, list[Outcome]]:
+        line = self._line
+        if line is None or (sent is None and line.is_lost):
             line = await self._open_again()
         try:
-            if not await line.run(*arming(batch, head)):
+            if sent is None:
+                statement, parameters = arming(batch, head)
+                await line.prepare(statement)
+                sent = line.begin(statement, parameters)
+            if not await line.result(sent):
                 raise FencedError(fenced_text(head, await self.head(head.account)))
         except TakenError:
             return await self._commit_what_is_free(head, groups, at_ns)
-        finally:
-            if line.is_lost:
-                self._suspect = line.backend
         return batch.head, [*batch.records]
 
     async def _commit_what_is_free(
@@ -190,7 +215,7 @@ class PostgresStore:
         return line
 
     def _open(self) -> PostgresLine:
-        connection = connect(self._url, application="holdfast writer")
+        connection = connect(self._url, idles=False, application="holdfast writer")
         try:
             version = stored_version(connection)
             if version is None:

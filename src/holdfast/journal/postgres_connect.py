@@ -24,7 +24,7 @@ CONNECT_TIMEOUT_S: Final = 2
 LOCK_TIMEOUT_MS: Final = 2000
 """How long another session may hold a lock before we give up."""
 
-IDLE_IN_TRANSACTION_MS: Final = 400
+IDLE_IN_TRANSACTION_MS: Final = "400"
 """Half of the shortest lease: a frozen writer must not hold a lock longer."""
 
 OLDEST, NEWEST = 15, 18
@@ -70,8 +70,14 @@ def database_name(url: str) -> str:
     return str(known.get("dbname") or known.get("user") or "postgres")
 
 
-def connect(url: str, *, read_only: bool = False, application: str = "holdfast") -> Connection:
+def connect(
+    url: str, *, read_only: bool = False, idles: bool = True, application: str = "holdfast"
+) -> Connection:
     """A connection in autocommit, on a server that this program knows.
+
+    Args:
+        idles: whether it may think for long between two statements of a transaction, as who reads
+            a whole stream does; else the server ends it then, with the locks that it holds.
 
     Raises:
         ConfigError: the address is wrong, or the server is too old.
@@ -85,7 +91,8 @@ def connect(url: str, *, read_only: bool = False, application: str = "holdfast")
         raise _refused(name, str(error).strip()) from error
     try:
         _require_version(name, connection.info.server_version)
-        for setting, value in _SESSION.items():
+        idle = {} if idles else {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS}
+        for setting, value in {**_SESSION, **idle}.items():
             connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
         connection.read_only = read_only or None
     except psycopg.Error as error:

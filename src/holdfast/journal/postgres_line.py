@@ -58,10 +58,46 @@ class PostgresLine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket = self._pg.socket
         self._answer: asyncio.Future[None] | None = None
+        self._is_full = False  # the socket takes no more for the moment
         connection.add_notice_handler(self._on_notice)
 
-    async def run(self, statement: Statement, parameters: Sequence[bytes]) -> int:
-        """Run it as a transaction of its own; the number that it answers with.
+    async def prepare(self, statement: Statement) -> None:
+        """Have the server know the statement; nothing happens when it does already.
+
+        Raises:
+            RetryableError, ConfigError, CorruptionError, OutcomeUnknownError: as `result`.
+        """
+        if statement.name not in self._prepared:
+            self._listen()
+            self._pg.send_prepare(statement.name, statement.text)
+            await self._finish(self._send())
+            self._prepared.add(statement.name)
+
+    def begin(self, statement: Statement, parameters: Sequence[bytes]) -> asyncio.Future[None]:
+        """Send it, at once, as a transaction of its own; `result` tells what came of it.
+
+        The server works while the caller's loop turns. Only a prepared statement, one at a time.
+        """
+        formats = [pq.Format.BINARY] * len(parameters)
+        try:
+            self._pg.send_query_prepared(statement.name, parameters, formats)
+        except psycopg.OperationalError as error:
+            failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+        return self._send()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the answer to a statement is not there yet."""
+        return self._answer is not None and not self._answer.done()
+
+    def knows(self, statement: Statement) -> bool:
+        """Whether it may begin now."""
+        return not self.is_lost and statement.name in self._prepared
+
+    async def result(self, sent: asyncio.Future[None]) -> int:
+        """The number that a statement answers with that was begun.
 
         Must not be cancelled: that gives the connection up.
 
@@ -69,21 +105,7 @@ class PostgresLine:
             TakenError, RetryableError, ConfigError, CorruptionError: nothing was written.
             OutcomeUnknownError: the connection was lost, or the commit is not known to be durable.
         """
-        self._listen()
-        try:
-            if statement.name not in self._prepared:
-                self._pg.send_prepare(statement.name, statement.text)
-                await self._finish()
-                self._prepared.add(statement.name)
-            formats = [pq.Format.BINARY] * len(parameters)
-            self._pg.send_query_prepared(statement.name, parameters, formats)
-            result = await self._finish()
-        except psycopg.OperationalError as error:
-            raise self._lost(str(error).strip()) from error
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        value = result.get_value(0, 0)
+        value = (await self._finish(sent)).get_value(0, 0)
         assert value is not None  # noqa: S101 - count(*) is never NULL
         return int(value)
 
@@ -95,23 +117,38 @@ class PostgresLine:
             self._loop.remove_writer(self._socket)
         self._loop = None
         self._connection.close()
+        if self._answer is not None:
+            self._answer.cancel()
 
     def _listen(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._socket, self._on_readable)
 
-    async def _finish(self) -> pq.abc.PGresult:
-        """Send, wait until the server is ready for the next statement, and return the result.
+    def _send(self) -> asyncio.Future[None]:
+        """Send what is in the buffer; done when the whole answer is there."""
+        assert self._loop is not None  # noqa: S101 - `prepare` listens first
+        self._warnings.clear()
+        self._answer = answer = self._loop.create_future()
+        try:
+            self._flush()
+        except psycopg.OperationalError as error:
+            answer.set_exception(error)
+        return answer
+
+    async def _finish(self, sent: asyncio.Future[None]) -> pq.abc.PGresult:
+        """Wait until the server is ready for the next statement, and return the result.
 
         The answer to a statement comes before its commit, and the commit may still fail: only
         what came last counts, and only with all of it here.
         """
-        assert self._loop is not None  # noqa: S101 - `run` listens first
-        self._warnings.clear()
-        self._answer = self._loop.create_future()
-        self._flush()
-        await self._answer
+        try:
+            await sent
+        except psycopg.OperationalError as error:
+            raise self._lost(str(error).strip()) from error
+        except asyncio.CancelledError:
+            self.close()
+            raise
         results = []
         while (result := self._pg.get_result()) is not None:
             results.append(result)
@@ -128,11 +165,13 @@ class PostgresLine:
         return results[-1]
 
     def _flush(self) -> None:
-        assert self._loop is not None  # noqa: S101 - `run` listens first
+        assert self._loop is not None  # noqa: S101 - `prepare` listens first
         if self._pg.flush():
             self._loop.add_writer(self._socket, self._on_writable)
-        else:
+            self._is_full = True
+        elif self._is_full:
             self._loop.remove_writer(self._socket)
+            self._is_full = False
 
     def _on_writable(self) -> None:
         try:
@@ -148,13 +187,13 @@ class PostgresLine:
         except psycopg.OperationalError as error:
             self._fail(error)
             return
-        if self._answer is not None and not self._answer.done():
+        if self._answer is not None and self.is_busy:
             self._answer.set_result(None)
         elif self._pg.status != pq.ConnStatus.OK:
             self.close()
 
     def _fail(self, error: psycopg.OperationalError) -> None:
-        if self._answer is not None and not self._answer.done():
+        if self._answer is not None and self.is_busy:
             self._answer.set_exception(error)
         else:  # it was idle: nothing is in doubt, and the next commit opens another
             self.close()

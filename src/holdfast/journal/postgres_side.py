@@ -43,7 +43,7 @@ class Side:
 
     def _run(self, function: Callable[[Connection], T]) -> T:
         if self._connection is None:
-            self._connection = connect(self._url)
+            self._connection = connect(self._url, idles=False)
         try:
             return function(self._connection)
         finally:

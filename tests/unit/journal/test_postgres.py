@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +32,7 @@ from holdfast.errors import (
 )
 from holdfast.journal.port import CommitUnknownError, Group
 from holdfast.journal.postgres import PostgresStore
+from holdfast.journal.postgres_connect import IDLE_IN_TRANSACTION_MS, connect
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.schema import metadata
 from holdfast.journal.verify import verify
@@ -126,6 +129,15 @@ def test_another_kind_of_database_is_refused() -> None:
             PostgresStore(url)
 
 
+def test_a_session_that_could_hold_a_lock_is_ended_when_it_idles(url: str) -> None:
+    with closing(connect(url, idles=False)) as connection:
+        connection.autocommit = False
+        connection.execute("SELECT 1 FROM head FOR UPDATE")
+        time.sleep(2 * int(IDLE_IN_TRANSACTION_MS) / 1000)  # idling is what is tried
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            connection.execute("SELECT 1")
+
+
 # -- the schema ----------------------------------------------------------------------------------
 
 
@@ -203,10 +215,11 @@ def test_a_connection_that_is_lost_in_a_commit_is_found_out_about(
     with_store(url, test)
 
 
+@pytest.mark.parametrize("turns", [0, 3])
 def test_the_server_s_side_of_a_lost_commit_is_ended_before_the_head_is_told(
-    url: str, beside: psycopg.Connection[Any]
+    turns: int, url: str, beside: psycopg.Connection[Any]
 ) -> None:
-    """Else it could commit after we had looked."""
+    """Else it could commit after we had looked; also when the loop had not turned since."""
 
     async def test(store: PostgresStore) -> None:
         head = await store.acquire(MAIN, "a")
@@ -215,8 +228,10 @@ def test_the_server_s_side_of_a_lost_commit_is_ended_before_the_head_is_told(
         assert line is not None
         with beside.transaction():
             beside.execute("SELECT 1 FROM head FOR UPDATE")
-            commit = asyncio.create_task(store.commit(head, [Group((armed(2),))], 2))
+            commit = asyncio.ensure_future(store.commit(head, [Group((armed(2),))], 2))
             await until(lambda: waits_for_a_lock(beside, line.backend.pid), "the commit waits")
+            for _ in range(turns):
+                await asyncio.sleep(0)
             commit.cancel()  # as good as a cut network: the server does not notice
             with pytest.raises(asyncio.CancelledError):
                 await commit
