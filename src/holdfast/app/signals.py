@@ -132,15 +132,19 @@ class Signals:
         while True:
             lines = await asyncio.to_thread(self._lines, name, tail)
             entries = [e for e in (self._entry(name, form, line) for line in lines) if e]
-            if is_history and len(entries) > 1:
-                # What was there before says nothing about now, but for the last of it.
-                passed_over = len(entries) - 1
-                log.info("signal history", action="signal_history", signal=name, lines=passed_over)
-                del entries[:-1]
+            if is_history:
+                entries = self._last_of(name, entries)
             is_history = False
             for entry in entries:
                 await self._when_there_is_room(name, entry)
             await asyncio.sleep(source.interval_s)
+
+    def _last_of(self, name: str, history: list[Entry]) -> list[Entry]:
+        """What was there before says nothing about now, but for the last of it, if that is news."""
+        if len(history) > 1:
+            passed_over = len(history) - 1
+            log.info("signal history", action="signal_history", signal=name, lines=passed_over)
+        return [entry for entry in history[-1:] if self._is_news(name, entry)]
 
     def _lines(self, name: str, tail: FileTail) -> list[Line]:
         try:
@@ -178,7 +182,7 @@ class Signals:
             while True:
                 try:
                     entry = await poll(session, source.url, pointer=source.pointer, token=token)
-                    if self._is_news(source, entry):
+                    if self._is_news(source.name, entry):
                         await self.deliver(source.name, entry)
                 except (RetryableError, TimeoutError) as error:
                     self._tell(source.name, str(error) or "seen: the journal does not answer")
@@ -186,9 +190,9 @@ class Signals:
                     self._tell(source.name, str(refused))
                 await asyncio.sleep(source.interval_s)
 
-    def _is_news(self, source: SignalSource, entry: Entry) -> bool:
+    def _is_news(self, name: str, entry: Entry) -> bool:
         """A value without a time is news when it is another than the last."""
-        heard = self._account.signals.get(source.name, ())
+        heard = self._account.signals.get(name, ())
         return entry.known_at_ns is not None or not heard or heard[-1].value != entry.value
 
     # -- who calls ---------------------------------------------------------------------------------

@@ -95,6 +95,21 @@ async def test_a_file_s_last_line_counts_at_the_start_and_each_new_one_after(
 
 
 @on_loop
+async def test_a_restart_takes_no_line_for_new_that_has_no_time(tmp_path: Path, said: Said) -> None:
+    path = tmp_path / "news.jsonl"
+    path.write_text('{"value": 1}\n{"value": 2}\n')
+    taken = Taken()
+    source = SignalSource(name="news", file=str(path), every_s=0.1)
+    async with following(taken, source):
+        await until(lambda: taken.values("news") == ["2"], "the last line")
+    async with following(taken, source):
+        await until(lambda: len(said("signal_history")) == 2, "another look at the file")
+        with path.open("a") as file:
+            file.write('{"value": 2}\n')
+        await until(lambda: taken.values("news") == ["2", "2"], "the same again, but said anew")
+
+
+@on_loop
 async def test_a_restart_takes_no_line_twice(tmp_path: Path) -> None:
     path = tmp_path / "news.csv"
     path.write_text("known_at,value\n2024-01-01T00:00:00Z,1\n2024-01-02T00:00:00Z,2\n")
