@@ -25,6 +25,7 @@ SUBJECTS = (
     "orders",
     "order_entry",
     "journal",
+    "journal_postgres",
     "live",
     "restart",
 )

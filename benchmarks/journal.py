@@ -115,12 +115,12 @@ def measure() -> Round:
     """One round."""
     bare, armed, thread = asyncio.run(_side_by_side())
     return Round(
-        bare_p50=_percentile(bare, 50),
-        bare_p99=_percentile(bare, 99),
-        arm_p50=_percentile(armed, 50),
-        arm_p99=_percentile(armed, 99),
-        thread_p50=_percentile(thread, 50),
-        thread_p99=_percentile(thread, 99),
+        bare_p50=percentile(bare, 50),
+        bare_p99=percentile(bare, 99),
+        arm_p50=percentile(armed, 50),
+        arm_p99=percentile(armed, 99),
+        thread_p50=percentile(thread, 50),
+        thread_p99=percentile(thread, 99),
         flood_per_s=asyncio.run(_flood()),
         memory_us=_in_memory(),
     )
@@ -149,7 +149,8 @@ async def _side_by_side() -> tuple[list[float], list[float], list[float]]:
     return took
 
 
-def _attempts(count: int) -> list[Armed]:
+def attempts(count: int) -> list[Armed]:
+    """So many orders of usual size, each of an intent of its own."""
     return [_attempt(str(uuid.uuid4()), number) for number in range(count)]
 
 
@@ -190,7 +191,7 @@ def _bare(path: Path) -> sqlite3.Connection:
 
 def _commit_bare(connection: sqlite3.Connection, count: int) -> Iterator[float]:
     """One row of a record's size, committed alone, from the thread that waits."""
-    body = encode(Record(FORMAT, 1, 1, time.time_ns(), _attempts(1)[0]))
+    body = encode(Record(FORMAT, 1, 1, time.time_ns(), attempts(1)[0]))
     for _ in range(count):
         start = time.perf_counter()
         connection.execute("BEGIN IMMEDIATE")
@@ -207,7 +208,7 @@ async def _writer(path: Path, quick_s: float = QUICK_S) -> tuple[SqliteStore, Jo
 async def _arm(writer: JournalWriter, count: int) -> list[float]:
     """One order at a time, from `append` to knowing that it may be sent."""
     took = []
-    for attempt in _attempts(count):
+    for attempt in attempts(count):
         start = time.perf_counter()
         await writer.append(attempt)
         took.append(time.perf_counter() - start)
@@ -216,12 +217,12 @@ async def _arm(writer: JournalWriter, count: int) -> list[float]:
 
 async def _flood() -> float:
     """Orders per second while 32 callers arm one after the other each."""
-    attempts = iter(_attempts(FLOOD))
+    waiting = iter(attempts(FLOOD))
     with _file() as path:
         store, writer = await _writer(path)
 
         async def caller() -> None:
-            for attempt in attempts:
+            for attempt in waiting:
                 await writer.append(attempt)
 
         start = time.perf_counter()
@@ -233,9 +234,9 @@ async def _flood() -> float:
 
 def _in_memory() -> float:
     """Microseconds of the processor for a one-fact commit, without encoding its record."""
-    attempts = _attempts(IN_MEMORY)
-    groups = [(Group((attempt,)),) for attempt in attempts]
-    records = [Record(FORMAT, 1, 1, 1, attempt) for attempt in attempts]
+    made = attempts(IN_MEMORY)
+    groups = [(Group((attempt,)),) for attempt in made]
+    records = [Record(FORMAT, 1, 1, 1, attempt) for attempt in made]
     store = MemoryStore(keep=False)
     head = store.acquire_now(ACCOUNT)
     start = time.thread_time()
@@ -247,7 +248,8 @@ def _in_memory() -> float:
     return ((committed - start) - (time.thread_time() - committed)) / IN_MEMORY * 1e6
 
 
-def _percentile(took: list[float], percent: int) -> float:
+def percentile(took: list[float], percent: int) -> float:
+    """Milliseconds of what took seconds."""
     return sorted(took)[len(took) * percent // 100] * 1e3
 
 

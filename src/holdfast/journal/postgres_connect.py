@@ -5,6 +5,7 @@ Not here: what is stored (journal.postgres, journal.postgres_read).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -48,6 +49,7 @@ _SESSION: Final = {
     "tcp_keepalives_count": "3",
 }
 _NO_LOSS: Final = ("on", "remote_apply")
+_HERE: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _WRONG_ADDRESS: Final = (
     "authentication failed", "no password supplied", "does not exist", "pg_hba.conf",
     "invalid", "server does not support SSL", "certificate verify failed", "permission denied",
@@ -84,7 +86,7 @@ def connect(
         RetryableError: it does not answer, or does not let us now.
     """
     name = name_of(url)
-    asked = {**_LINE, "application_name": application, **_parsed(url)}
+    asked = {**_LINE, **_encryption(url), "application_name": application, **_parsed(url)}
     try:
         connection = psycopg.connect(**asked, autocommit=True)
     except psycopg.OperationalError as error:
@@ -199,6 +201,16 @@ def _parsed(url: str) -> dict[str, Any]:
             "postgresql://user:password@host:5432/name; do: correct it, and escape what is not a "
             "letter or digit in the password (%40 for @)"
         ) from None
+
+
+def _encryption(url: str) -> dict[str, str]:
+    """Beyond this machine a line is encrypted or not opened, unless the address says otherwise.
+
+    The driver's own default goes on in plain text where the server has no TLS.
+    """
+    host = str(_parsed(url).get("host", ""))
+    is_here = all(one.startswith("/") or one in _HERE for one in host.split(","))
+    return {} if is_here or "PGSSLMODE" in os.environ else {"sslmode": "require"}
 
 
 def _refused(name: str, said: str) -> PlatformError:

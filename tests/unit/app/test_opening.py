@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from holdfast.app import opening
 from holdfast.app.opening import Stream, open_stream
 from holdfast.domain.fact import Opened, TookOver
-from holdfast.errors import FencedError
+from holdfast.errors import CorruptionError, FencedError
 from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.ledger.fold import apply
 from tests.support.exchange import on_loop
 from tests.support.journal_facts import armed
+from tests.support.postgres import database
 
 
 async def opened(path: Path) -> Stream:
@@ -53,6 +56,23 @@ async def test_a_crash_does_not_make_the_next_snapshot_wait_longer(tmp_path: Pat
     assert again.saved_seq == saved == 3
     assert again.account.seq == 5, "the tail after the snapshot is folded, and the takeover"
     await again.close()
+
+
+@on_loop
+async def test_a_server_that_was_set_back_is_refused(tmp_path: Path) -> None:
+    with database() as url:
+        journal = PostgresDatabase(url, tmp_path)
+
+        async def begun() -> Stream:
+            return await open_stream(journal, account="main", deployment="test", reporting="USDT")
+
+        await (await begun()).close()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DELETE FROM snapshot")
+            connection.execute("DELETE FROM record")
+            connection.execute("UPDATE head SET seq = 0, hash = %s", (bytes(32),))
+        with pytest.raises(CorruptionError, match="journal behind: main ends at 0"):
+            await begun()
 
 
 @on_loop

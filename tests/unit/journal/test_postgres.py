@@ -27,6 +27,7 @@ from holdfast.errors import (
     CorruptionError,
     FencedError,
     OutcomeUnknownError,
+    PlatformError,
     RetryableError,
     exit_code,
 )
@@ -102,6 +103,37 @@ def test_an_address_without_a_database_is_a_usage_error_and_shows_no_password(ur
     with pytest.raises(ConfigError, match="no PostgreSQL address") as caught:
         PostgresDatabase("postgresql://u:hunter2@h/d?no_such=1")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_line_beyond_this_machine_is_encrypted_or_not_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of any other name than `localhost` it counts as elsewhere."""
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(b"N")  # no TLS here
+        asked.append(await reader.read(1))
+        writer.close()
+
+    async def connects(url: str) -> None:
+        with pytest.raises(PlatformError):
+            await asyncio.to_thread(PostgresDatabase(url).version)
+
+    async def run() -> None:
+        server = await asyncio.start_server(plain, "127.0.0.2", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server:
+            await connects(f"postgresql://u@127.0.0.2:{port}/d")
+            await until(lambda: bool(asked), "the line ends")
+            assert asked == [b""], "no start-up message in plain text"
+            await connects(f"postgresql://u@127.0.0.2:{port}/d?sslmode=prefer")
+            await until(lambda: len(asked) > 1, "the line goes on, as it was told to")
+            assert asked[-1] != b""
+
+    asked: list[bytes] = []
+    asyncio.run(run())
 
 
 def test_a_server_that_does_not_answer_is_retryable(tmp_path: Path) -> None:
