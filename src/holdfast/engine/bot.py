@@ -64,6 +64,7 @@ class BotRuntime:
         not_before_ns: no order is handed out before this time, because arming failed.
         ask: calls the strategy; a live process wraps it, to see how long it takes.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
+        making_way: symbols whose protective orders are being taken back for a sale.
         waits_for_cash: a buy is held back until what is being sold has paid for it.
         taking: symbols whose price has reached the take-profit: the position is being left.
     """
@@ -112,6 +113,7 @@ class BotRuntime:
         self.not_before_ns = 0
         self.refusals: dict[str, str] = {}
         self.taking: set[str] = set()
+        self.making_way: set[str] = set()
         self.waits_for_cash = False
         self._stale: frozenset[str] = frozenset()
         self._joining_ns = 0  # the close that bars are waited for, 0 when for none

@@ -60,7 +60,7 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
         if leg.target is not None:
             _target(at, mine, exits, leg, found)
         else:
-            _quote(at, mine, leg, found)
+            _quote(at, mine, exits, leg, found)
     # A bot that was stopped decides nothing any more, but what it holds stays protected.
     if exits or symbol in at.state.exits:
         protect(at, mine, exits, found)
@@ -113,11 +113,13 @@ def _target(
         quantity = _sellable(at, mine, found, quantity, smallest, exits=exits)
     name = f"{leg.leg}|{TAKE_PROFIT}" if at.taking else leg.leg
     progress = at.progress.get(name)
-    if leg.cap_pct is not None and progress is not None and progress.ended_ns and not at.fresh:
+    is_capped = leg.cap_pct is not None and not leaving
+    if is_capped and progress is not None and progress.ended_ns and not at.fresh:
         return
     if must_wait(at, progress, found):
         return
     if exits and not _exits_give_way(at, exits, side, found):
+        found.makes_way = True
         return
     for seq, n, part in intents(at, progress, side, quantity, smallest):
         spec = _at_market(leg, side, part) if leaving else _spec_of(at, leg, side, part)
@@ -220,8 +222,12 @@ def _sellable(
     return min(quantity, there) if there >= smallest else quantity
 
 
-def _quote(at: Situation, mine: list[LiveOrder], leg: Leg, found: Derivation) -> None:
+def _quote(
+    at: Situation, mine: list[LiveOrder], exits: list[LiveOrder], leg: Leg, found: Derivation
+) -> None:
     assert leg.side is not None and leg.price is not None and leg.quantity is not None  # noqa: S101, PT018
+    if exits and leg.side is _SELL:
+        return  # of an earlier target: they lock what this would sell, and are taken back first
     if any(p.order.leg == leg.leg for p in at.pending):
         return
     for order in mine:

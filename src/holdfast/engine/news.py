@@ -150,10 +150,16 @@ class News:
             self._concern(fact.bot)
 
     def _leaves_a_rest(self, fact: Armed) -> bool:
-        """Whether a sale on its way may leave something that is to be protected from now on."""
+        """Whether a sale on its way may leave something that is to be protected from now on, or
+        orders that protect nothing any more.
+        """
         order = self._account.live.get(fact.cid)
-        is_sale = order is not None and not order.exit and fact.spec.side is Side.SELL
-        return is_sale and fact.spec.symbol in self._account.bots[fact.bot].exits
+        if order is None or order.exit or fact.spec.side is not Side.SELL:
+            return False
+        symbol = fact.spec.symbol
+        return symbol in self._account.bots[fact.bot].exits or any(
+            live.exit for live in self._account.orders(symbol, fact.bot)
+        )
 
     def _concern_refused(self) -> None:
         """What was refused may pass now: a doubt ended, or cash and room became free."""

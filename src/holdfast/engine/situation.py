@@ -38,11 +38,13 @@ class Derivation(msgspec.Struct):
         orders: in the order to arm them.
         cancels: client order ids of resting orders that no leg wants.
         retry_ns: earliest time at which more may be due, 0 when nothing waits for time.
+        makes_way: protective orders are being taken back for a sale, which follows.
     """
 
     orders: list[Proposed]
     cancels: list[str]
     retry_ns: int = 0
+    makes_way: bool = False
 
     def wait_until(self, at_ns: int) -> None:
         """More may be due at that time."""
@@ -65,7 +67,8 @@ class Situation(msgspec.Struct):
         progress: how far each leg of it has come.
         pending: its orders in this symbol, handed out for arming and not yet in the journal.
         price: the market's last price of the bot's symbol.
-        fresh: a bar was decided on just now; quotes that ended are wanted again only then.
+        fresh: a bar was decided on just now, or protective orders were taken back for what it was
+            decided then; quotes and capped orders that ended are wanted again only then.
         split_notional: largest notional of one order that reduces; None when unlimited.
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
         taking: the take-profit was reached: the position is being left.

@@ -164,7 +164,13 @@ class Engine:
         new = () if decided is None else [leg.symbol for leg in decided.legs if not leg.since]
         for symbol in bot.symbols:
             if symbol in symbols and (symbol in new or not self._has_all(bot, symbol)):
-                found.add(self._derive(bot, symbol, decided, fresh=fresh))
+                again = fresh or symbol in bot.making_way
+                missing = self._derive(bot, symbol, decided, fresh=again)
+                if missing.makes_way and again:
+                    bot.making_way.add(symbol)
+                else:
+                    bot.making_way.discard(symbol)
+                found.add(missing)
         if found.retry_ns:
             self._wake_at(found.retry_ns)
         if found.orders and len(bot.symbols) > 1:

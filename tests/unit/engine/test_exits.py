@@ -10,7 +10,7 @@ from holdfast.domain.event import QuoteSeen
 from holdfast.domain.market import Quote
 from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side
 from holdfast.ledger.state import Exits, LiveOrder
-from holdfast.strategy import FLAT, Percent, Target
+from holdfast.strategy import FLAT, Level, Percent, Quotes, Target
 from tests.support.engine_world import World
 
 D = Decimal
@@ -423,3 +423,30 @@ def test_exits_begin_with_the_first_fill_that_makes_something_that_can_be_left()
     (exits,) = world.account.bots["bot"].exits.values()
     assert exits.take_profit is not None
     assert exits.take_profit > world.prices["BTC/USDT"]
+
+
+def test_what_a_capped_sale_left_is_asked_for_again_although_a_stop_has_to_give_way_first() -> None:
+    """It took the stop back and placed it again at every bar, and never sold."""
+    world = holding(Target(quantity=D(2), stop=Percent(10)))
+    world.wish(Target(quantity=ONE, cap=Percent(1), stop=Percent(10)))
+    for _ in range(3):
+        world.bar(price=100)
+        if world.arming:
+            world.arm()
+        world.cancel()
+        (sale,) = world.arm()
+        assert (sale.spec.side, sale.spec.price) == (Side.SELL, D(99))
+        world.ack(sale.cid)
+        world.end(sale.cid)  # nobody buys at that price
+        world.settle()
+        assert spec_of(world)[1] == D(2)
+
+
+def test_a_stop_of_an_earlier_target_gives_way_to_quotes() -> None:
+    world = holding(Target(quantity=D(2), stop=Percent(10)))
+    world.wish(Quotes(asks=[Level(D(110), ONE), Level(D(120), ONE)]))
+    world.bar()
+    world.settle()
+    assert [(o.exit, o.armed.spec.price) for o in world.working()] == [("", D(110)), ("", D(120))]
+    assert world.refusals == []
+    world.check()
