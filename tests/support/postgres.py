@@ -54,16 +54,18 @@ class Server:
         """Of its maintenance database."""
         return f"postgresql:///postgres?host={self.folder}&user=postgres"
 
-    def restart(self, *settings: str) -> None:
-        """End it at once, as a crash does, and start it again; `name=value` settings are new."""
+    def crash(self) -> None:
+        """End it at once, without any order."""
         self.process.send_signal(signal.SIGQUIT)
         self.process.wait(PATIENCE_S)
-        self.process = self._started(*settings)
+
+    def start(self) -> None:
+        """Start it after a crash; in the main thread, whose end it follows."""
+        self.process = self._started()
 
     def stop(self) -> None:
         """End it and remove its files."""
-        self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(PATIENCE_S)
+        self.crash()
         shutil.rmtree(self.folder)
 
     def _run(self, *command: str) -> None:
@@ -72,10 +74,10 @@ class Server:
         )
         assert done.returncode == 0, done.stderr
 
-    def _started(self, *settings: str) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         # WAL that is recycled at once does not fill a small disk while many tests make databases.
         options = [f"unix_socket_directories={self.folder}", "listen_addresses=", "max_wal_size=96"]
-        words = [word for option in (*options, *settings) for word in ("-c", option)]
+        words = [word for option in options for word in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [str(self._postgres), "-D", str(self.folder / "data"), *words],

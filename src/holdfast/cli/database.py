@@ -37,8 +37,7 @@ def database_of(url: str | None, option: str = "--database") -> Database:
     from holdfast.app.database import database_at  # noqa: PLC0415  # --help needs no journal
 
     if url is None:
-        config = load()
-        return database_at(config.database_url, Path(config.state_dir))
+        url = load().database_url
     try:
         check_database_url(url)
     except ValueError as error:
@@ -46,4 +45,7 @@ def database_of(url: str | None, option: str = "--database") -> Database:
         raise ConfigError(
             f"seen: {option}: {seen}; expected: {expected}; do: correct it"
         ) from error
-    return database_at(url, Path(load().state_dir))
+    if url.startswith("sqlite:"):  # what this host knows of a file lies beside it
+        return database_at(url)
+    config = load()
+    return database_at(url, Path(config.state_dir), may_lose=config.may_lose_commits)

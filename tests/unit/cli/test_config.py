@@ -36,3 +36,14 @@ def test_lines_name_each_value_by_its_dotted_key(
 def test_a_missing_file_exits_2_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "show", "--file", "absent.toml"]) == 2
     assert "do:       create it or name another" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_password_of_a_database_is_not_shown(
+    form: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ana:hunter2@db.example/holdfast")
+    assert main(["config", "show", *form]) == 0
+    shown = capsys.readouterr().out
+    assert "hunter2" not in shown
+    assert "postgresql://ana:" in shown
