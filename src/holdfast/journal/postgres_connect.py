@@ -127,7 +127,8 @@ def require_durable(name: str, connection: Connection, *, may_lose: bool = False
         "SELECT current_setting('synchronous_commit'), current_setting('fsync'), "
         "current_setting('synchronous_standby_names'), "
         "(SELECT count(*) FROM pg_stat_replication "
-        "WHERE coalesce(state, 'streaming') = 'streaming')",
+        "WHERE coalesce(state, 'streaming') = 'streaming' AND pid NOT IN (SELECT active_pid "
+        "FROM pg_replication_slots WHERE slot_type = 'logical' AND active_pid IS NOT NULL))",
     )
     level, fsync, names, standbys = row
     if level not in _NO_LOSS or fsync != "on":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ from holdfast.journal.verify import verify
 from holdfast.journal.version import SCHEMA_VERSION
 from holdfast.journal.writer import JournalWriter
 from tests.support.journal_facts import acked, armed, decided, filled
-from tests.support.postgres import database
+from tests.support.postgres import database, server
 from tests.support.waiting import PATIENCE_S, until
 
 MAIN = "main"
@@ -87,6 +88,31 @@ def test_commits_that_may_be_lost_are_refused_unless_that_is_accepted(level: str
     with pytest.raises(ConfigError, match=f"synchronous_commit {level}.*may_lose_commits"):
         PostgresStore(weak)
     asyncio.run(PostgresStore(weak, may_lose=True).close())
+
+
+def test_a_standby_that_follows_asynchronously_is_refused(
+    url: str, beside: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """`pg_receivewal` takes the log as a standby does."""
+    program = shutil.which("pg_receivewal") or next(
+        iter(Path("/usr/lib/postgresql").glob("*/bin/pg_receivewal")), None
+    )
+    if program is None or "HOLDFAST_TEST_DATABASE_URL" in os.environ:
+        pytest.skip("pg_receivewal, or the right to follow the server's log, is not here")
+
+    def states() -> list[Any]:
+        return beside.execute("SELECT state FROM pg_stat_replication").fetchall()
+
+    follower = subprocess.Popen([program, "-D", str(tmp_path), "-d", server().url])
+    try:
+        asyncio.run(until(lambda: states() == [("streaming",)], "it follows"))
+        with pytest.raises(ConfigError, match=r"asynchronously.*synchronous_standby_names"):
+            PostgresStore(url)
+        asyncio.run(PostgresStore(url, may_lose=True).close())
+    finally:
+        follower.terminate()
+        follower.wait(PATIENCE_S)
+    asyncio.run(until(lambda: states() == [], "the server let go of it"))
 
 
 def test_a_server_that_takes_no_writes_is_retryable(url: str) -> None:
