@@ -12,8 +12,8 @@ from decimal import Decimal
 from functools import cache
 
 from benchmarks.row import Row
-from holdfast.app.backtest import Backtest, Run
-from holdfast.app.research import fine_instrument
+from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.front import fine_instrument
 from holdfast.domain.market import BarColumns, exact
 from holdfast.lab.bar_venue import Terms
 from holdfast.strategy import FLAT, Percent, Setup, Strategy, Target, View, Wish

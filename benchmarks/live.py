@@ -18,8 +18,8 @@ import msgspec
 
 from benchmarks import site
 from benchmarks.row import Row
-from holdfast.app.trader import Trader, trading
-from holdfast.app.watch import Watch
+from holdfast.app.live.trader import Trader, trading
+from holdfast.app.live.watch import Watch
 from holdfast.config import load
 from holdfast.domain.event import BarClosed
 from holdfast.domain.market import Bar

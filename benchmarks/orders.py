@@ -12,7 +12,7 @@ import time
 from decimal import Decimal
 
 from benchmarks.row import Row
-from holdfast.app.in_process import InProcess
+from holdfast.app.research.in_process import InProcess
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks import site
 from benchmarks.row import Row
-from holdfast.app.opening import Stream, open_stream
+from holdfast.app.live.opening import Stream, open_stream
 from holdfast.domain.fact import (
     AnyFact,
     Armed,

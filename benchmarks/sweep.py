@@ -18,7 +18,7 @@ import polars as pl
 
 from benchmarks.backtest import columns
 from benchmarks.row import Row
-from holdfast.app.search import Task, search
+from holdfast.app.research.search import Task, search
 from holdfast.market.bar_table import SCHEMA, BarTable
 
 BARS = 10_000

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import holdfast
-from holdfast.app.strategies import describe
+from holdfast.app.research.strategies import describe
 from holdfast.lab.figures import even_prices
 from holdfast.lab.result import Result
 from holdfast.market.bar_table import BarTable

@@ -7,17 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from holdfast.app.data import BarTable, load
-    from holdfast.app.research import backtest, compare
+    from holdfast.app.markets.data import BarTable, load
+    from holdfast.app.research.front import backtest, compare
 
 __version__ = "0.1.0"
 
 # Where each name is; the module is imported when the name is first asked for.
 _HOMES = {
-    "BarTable": "holdfast.app.data",
-    "backtest": "holdfast.app.research",
-    "compare": "holdfast.app.research",
-    "load": "holdfast.app.data",
+    "BarTable": "holdfast.app.markets.data",
+    "backtest": "holdfast.app.research.front",
+    "compare": "holdfast.app.research.front",
+    "load": "holdfast.app.markets.data",
 }
 
 __all__ = ["BarTable", "__version__", "backtest", "compare", "load"]

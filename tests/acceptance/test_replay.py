@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from holdfast.app.local_exchange import LocalExchange, market
+from holdfast.app.markets.local_exchange import LocalExchange, market
 from holdfast.exchange.server import serve
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement, judge

@@ -1,6 +1,6 @@
 """Backtest results without a backtest: an invented market, and a strategy of two averages on it.
 
-Also a real one, of several symbols. Not here: the driver that makes it (app.backtest).
+Also a real one, of several symbols. Not here: the driver that makes it (app.research.backtest).
 """
 
 from __future__ import annotations

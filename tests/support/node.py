@@ -151,7 +151,7 @@ class Node:
         environ: dict[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> None:
-        """Start it; see `holdfast.app.crash` for `crash_at`."""
+        """Start it; see `holdfast.app.live.crash` for `crash_at`."""
         known = {
             **os.environ,
             "NODE_KEY": self.key,

@@ -16,7 +16,7 @@ import msgspec
 
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.plan import DEFAULT_SEED, Plan
-from holdfast.app.local_exchange import LocalExchange, check_mirror
+from holdfast.app.markets.local_exchange import LocalExchange, check_mirror
 from holdfast.config import Bot
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError

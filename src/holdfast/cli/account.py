@@ -1,6 +1,6 @@
 """The options that say which account is meant, shared by the verbs that look at one.
 
-Not here: reading it (app.operator).
+Not here: reading it (app.live.operator).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`holdfast backtest`: run a strategy over recorded bars.
 
-Not here: the run (app.research), the figures and the report (lab).
+Not here: the run (app.research.front), the figures and the report (lab).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from holdfast.cli.output import emit
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from holdfast.app.research import Result
+    from holdfast.app.research.front import Result
     from holdfast.market.bar_table import BarTable
 
 # In place of a file, for a first look.
@@ -95,8 +95,8 @@ def backtest(
 
     Example: holdfast backtest --strategy sma_cross --data raw.gz --timeframe 1s --depth raw.gz
     """
-    from holdfast.app.research import backtest as run  # noqa: PLC0415
-    from holdfast.app.research import create  # noqa: PLC0415
+    from holdfast.app.research.front import backtest as run  # noqa: PLC0415
+    from holdfast.app.research.front import create  # noqa: PLC0415
 
     result = run(
         create(strategy, parameters(param or [])),
@@ -134,7 +134,7 @@ def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> li
     Raises:
         ConfigError: one cannot be read, or `symbol` is to be that of several.
     """
-    from holdfast.app.data import invented_table, load  # noqa: PLC0415
+    from holdfast.app.markets.data import invented_table, load  # noqa: PLC0415
 
     if data == [INVENTED] and not INVENTED.exists():
         _note("an invented market, the same each time: it shows how things work, and no more")

@@ -28,7 +28,7 @@ def bot() -> None:
 @app.command("list")
 def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = False) -> None:
     """Show each bot's state, decisions and positions. Example: holdfast bot list --json"""
-    from holdfast.app.operator import account_state, symbols_of  # noqa: PLC0415
+    from holdfast.app.live.operator import account_state, symbols_of  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
     rows = [
@@ -88,7 +88,7 @@ def stop(
 def _ask(
     command: str, name: str, wait_s: float, account: str | None, database: str | None, *, json: bool
 ) -> None:
-    from holdfast.app.operator import account_state, ask  # noqa: PLC0415
+    from holdfast.app.live.operator import account_state, ask  # noqa: PLC0415
 
     journal, whose = database_of(database), account_name(account)
     known = account_state(journal, whose).bots

@@ -27,7 +27,7 @@ def compare(
 
     Example: holdfast compare calm.json quick.json --report both.html
     """
-    from holdfast.app.research import compare as put_side_by_side  # noqa: PLC0415
+    from holdfast.app.research.front import compare as put_side_by_side  # noqa: PLC0415
 
     found = put_side_by_side(runs)
     if report is not None:

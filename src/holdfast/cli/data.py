@@ -17,8 +17,8 @@ from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED, ConfigError
 
 if TYPE_CHECKING:
-    from holdfast.app.data import Findings, Stored, Told
-    from holdfast.app.data_download import Progress
+    from holdfast.app.markets.data import Findings, Stored, Told
+    from holdfast.app.markets.download import Progress
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,7 +90,7 @@ def import_data(
 
     Example: holdfast data import dump.csv --symbol BTC/USDT --columns time=ts,volume=4 --tz UTC
     """
-    from holdfast.app.data import DEFAULT_FOLDER, Import, import_files, totals  # noqa: PLC0415
+    from holdfast.app.markets.data import DEFAULT_FOLDER, Import, import_files, totals  # noqa: PLC0415
 
     told = _told(symbol, timeframe, columns, unit, zone, sort=sort)
     stored = import_files(
@@ -131,8 +131,8 @@ def download(
     Example: holdfast data download --exchange binance --symbol BTC/USDT --timeframe 1h
     --since 2024-01-01
     """
-    from holdfast.app.data import DEFAULT_FOLDER, totals  # noqa: PLC0415
-    from holdfast.app.data_download import Download, run  # noqa: PLC0415
+    from holdfast.app.markets.data import DEFAULT_FOLDER, totals  # noqa: PLC0415
+    from holdfast.app.markets.download import Download, run  # noqa: PLC0415
 
     wanted = Download(
         exchange=exchange, symbols=tuple(symbol), timeframe=timeframe, since=since, until=until,
@@ -195,7 +195,7 @@ def check(
 
     Example: holdfast data check BTC_USDT-1m.csv
     """
-    from holdfast.app.data import check as look  # noqa: PLC0415
+    from holdfast.app.markets.data import check as look  # noqa: PLC0415
 
     found = look(file, _told(symbol, timeframe, columns, unit, zone, sort=False))
     if json:
@@ -212,8 +212,8 @@ def check(
 @app.command("list")
 def list_data(*, folder: FOLDER = None, json: JSON = False) -> None:
     """Show what is in the catalogue. Example: holdfast data list"""
-    from holdfast.app.data import DEFAULT_FOLDER, totals  # noqa: PLC0415
-    from holdfast.app.data import list_data as listed  # noqa: PLC0415
+    from holdfast.app.markets.data import DEFAULT_FOLDER, totals  # noqa: PLC0415
+    from holdfast.app.markets.data import list_data as listed  # noqa: PLC0415
 
     entries = listed(folder or DEFAULT_FOLDER)
     if json:
@@ -234,7 +234,7 @@ def _told(
     *,
     sort: bool,
 ) -> Told:
-    from holdfast.app.data import Told  # noqa: PLC0415
+    from holdfast.app.markets.data import Told  # noqa: PLC0415
 
     said: dict[str, str] = {}
     for part in (columns or "").split(","):

@@ -1,6 +1,6 @@
 """`holdfast exchange`: a local exchange that speaks Binance Spot, for tests, demos and other bots.
 
-Not here: the exchange, or which market it serves (app.local_exchange).
+Not here: the exchange, or which market it serves (app.markets.local_exchange).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def serve(
     Example: holdfast exchange serve --port 8900 --mirror binance --symbol BTC/USDT
     """
     # The exchange takes a moment to import, and `--help` needs none of it.
-    from holdfast.app.local_exchange import LocalExchange, run  # noqa: PLC0415
+    from holdfast.app.markets.local_exchange import LocalExchange, run  # noqa: PLC0415
 
     del json
     _require_one({"--synthetic": synthetic, "--data": bool(data), "--mirror": bool(mirror)})

@@ -59,7 +59,7 @@ def _ask(
     *,
     json: bool,
 ) -> None:
-    from holdfast.app.operator import ask  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.operator import ask  # noqa: PLC0415  # --help needs no journal
 
     given = {key: value for key, value in arguments.items() if value}
     seq = ask(

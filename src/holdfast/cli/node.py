@@ -1,6 +1,6 @@
 """`holdfast node`: trade an account, supervised.
 
-Not here: what a node does (app.node).
+Not here: what a node does (app.live.node).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def node(
 
     Example: holdfast node --config holdfast.toml
     """
-    from holdfast.app.crash import crash_point  # noqa: PLC0415  # the node's imports are heavy
-    from holdfast.app.node import run_node  # noqa: PLC0415
+    from holdfast.app.live.crash import crash_point  # noqa: PLC0415  # the node's imports are heavy
+    from holdfast.app.live.node import run_node  # noqa: PLC0415
     from holdfast.config import load  # noqa: PLC0415
     from holdfast.telemetry.log import configure  # noqa: PLC0415
 

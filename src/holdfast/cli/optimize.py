@@ -1,6 +1,6 @@
 """`holdfast optimize`: search a strategy's parameters over recorded bars.
 
-Not here: the search (app.search).
+Not here: the search (app.research.search).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
-    from holdfast.app.search import Progress, Search
+    from holdfast.app.research.search import Progress, Search
 
 
 def optimize(
@@ -70,7 +70,7 @@ def optimize(
 
     Example: holdfast optimize --strategy rebalance --data BTC_USDT-1d.csv --data ETH_USDT-1d.csv
     """
-    from holdfast.app.search import Task, search  # noqa: PLC0415
+    from holdfast.app.research.search import Task, search  # noqa: PLC0415
 
     costs = {
         "cash": cash, "fee_bps": fee_bps, "fee_asset": fee_asset,

@@ -35,7 +35,7 @@ def list_orders(
 
     Example: holdfast orders list --all
     """
-    from holdfast.app.operator import account_state  # noqa: PLC0415
+    from holdfast.app.live.operator import account_state  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
     found = [*(state.recent.values() if all_ else ()), *state.live.values()]
@@ -86,7 +86,7 @@ def show(
     json: JSON = False,
 ) -> None:
     """Tell the story of one order, record by record. Example: holdfast orders show 535c9192"""
-    from holdfast.app.operator import story  # noqa: PLC0415
+    from holdfast.app.live.operator import story  # noqa: PLC0415
 
     entries = story(database_of(database), account_name(account), cid)
     if json:

@@ -32,7 +32,7 @@ def list_positions(
 
     Example: holdfast positions list --json
     """
-    from holdfast.app.operator import account_state  # noqa: PLC0415
+    from holdfast.app.live.operator import account_state  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
     rows: list[dict[str, Any]] = [

@@ -25,7 +25,7 @@ def strategy() -> None:
 @app.command("list")
 def list_strategies(*, json: JSON = False) -> None:
     """Show the shipped strategies. Example: holdfast strategy list"""
-    from holdfast.app.strategies import described  # noqa: PLC0415
+    from holdfast.app.research.strategies import described  # noqa: PLC0415
 
     rows = described()
     if json:
@@ -45,7 +45,7 @@ def show(
 
     Example: holdfast strategy show sma_cross
     """
-    from holdfast.app.strategies import describe  # noqa: PLC0415
+    from holdfast.app.research.strategies import describe  # noqa: PLC0415
 
     found = describe(name)
     if json:
@@ -66,7 +66,7 @@ def new(
 
     Example: holdfast strategy new my_first
     """
-    from holdfast.app.strategies import begin  # noqa: PLC0415
+    from holdfast.app.research.strategies import begin  # noqa: PLC0415
 
     file, kind = begin(name, Path())
     if json:
@@ -100,7 +100,7 @@ def check(
 
     Example: holdfast strategy check pair.py:Pair --symbol BTC/USDT --symbol ETH/USDT
     """
-    from holdfast.app.strategies import check as tried  # noqa: PLC0415
+    from holdfast.app.research.strategies import check as tried  # noqa: PLC0415
     from holdfast.cli.backtest import parameters  # noqa: PLC0415
 
     given = parameters(param or [])

@@ -1,6 +1,6 @@
 """Lets a mirrored market happen: its events in the order told, as soon as they are told.
 
-Not here: where they come from (app.mirror), or what they do to orders (`mirror`).
+Not here: where they come from (app.markets.mirror), or what they do to orders (`mirror`).
 """
 
 from __future__ import annotations

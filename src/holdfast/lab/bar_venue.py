@@ -5,7 +5,7 @@ slippage, or walk a recorded book; limits when a bar trades through them, at the
 limit; stops inside the bar. Where one bar reaches a stop and a limit that would close the same
 position, the stop fills and the bar counts as ambiguous. With a latency, orders and cancels take
 effect when they arrive; bars do not tell prices inside, so within one only what hurts does: stops.
-Not here: books and how orders walk them (depth), queues (exchange), time (app.backtest).
+Not here: books and how orders walk them (depth), queues (exchange), time (app.research.backtest).
 """
 
 from __future__ import annotations

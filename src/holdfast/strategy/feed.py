@@ -1,7 +1,7 @@
 """Bars on their way to a strategy's indicators; longer bars are built here from the bot's own.
 
 Lives here: what live trading, `play` and the laws of a strategy share. Not here: several symbols
-that are waited for (engine.bot), columns of a backtest (app.backtest).
+that are waited for (engine.bot), columns of a backtest (app.research.backtest).
 """
 
 from __future__ import annotations

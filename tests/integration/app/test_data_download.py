@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.app.data_download import Download, Fetched, download
+from holdfast.app.markets.download import Download, Fetched, download
 from holdfast.domain.market import Bar, Trade
 from holdfast.errors import ConfigError, UnreachableError
 from holdfast.exchange.faults import Fault, FaultKind, Match

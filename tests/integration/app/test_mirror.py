@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from holdfast.app.mirror import Mirror, open_mirror
+from holdfast.app.markets.mirror import Mirror, open_mirror
 from holdfast.errors import UnreachableError
 from holdfast.exchange import live
 from holdfast.exchange.server import Running, serve

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from holdfast.app.signals import Signals
+from holdfast.app.live.signals import Signals
 from holdfast.config import Config, SignalSource, Webhooks
 from holdfast.domain.fact import SignalReceived
 from holdfast.errors import ConfigError

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from holdfast.cli import main
-from tests.unit.app.test_research import table
+from tests.unit.app.research.test_front import table
 
 
 @pytest.fixture

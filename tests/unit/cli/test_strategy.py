@@ -11,7 +11,7 @@ from holdfast.cli import main
 from holdfast.lab import report
 from holdfast.strategy.invented import invented
 from tests.support.lab_results import bare_page
-from tests.unit.app.test_research import table
+from tests.unit.app.research.test_front import table
 
 CHEATER = """
 from time import time

@@ -17,7 +17,7 @@ import msgspec
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.replica import Failover, Replica
 from holdfast.app.demo.told import Attempt, Phase
-from holdfast.app.operator import symbols_of
+from holdfast.app.live.operator import symbols_of
 from holdfast.domain.money import ZERO
 from holdfast.ledger.state import AccountState, BotState
 

@@ -1,0 +1,161 @@
+"""What an account needs done now and then: time, clock samples, commands, snapshots, heartbeats.
+
+Lives here: one small loop each. Not here: anything on the path of an order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from holdfast.app.live.opening import Stream
+from holdfast.app.live.watch import Watch
+from holdfast.domain.event import Event, OperatorAsked, Ticked
+from holdfast.domain.instrument import TradingStatus
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.reconcile import Reconciler
+from holdfast.journal.commands import Commands
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import Venue
+
+log = get_logger("app.upkeep")
+
+TICK_S = 0.1
+CLOCK_S = 5.0
+COMPARE_S = 60.0
+INSTRUMENTS_S = 600.0
+HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
+INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
+COMMANDS_S = 0.1
+SNAPSHOT_EVERY = 5000
+SNAPSHOT_S = 1.0
+SNAPSHOT_AT_MOST_S = 600.0
+"""A bot that trades seldom writes few records, but its indicators move with every bar."""
+
+
+class Upkeep:
+    """The side tasks of one account.
+
+    Args:
+        take: steps the engine.
+        learn_instruments: asks the exchange for its filters again.
+    """
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        clock: ExchangeClock,
+        venue: Venue,
+        commands: Commands,
+        reconciler: Reconciler,
+        watch: Watch,
+        take: Callable[[Event], None],
+        learn_instruments: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._venue = venue
+        self._commands = commands
+        self._reconciler = reconciler
+        self._watch = watch
+        self._take = take
+        self._learn_instruments = learn_instruments
+        self._suspicion = asyncio.Event()
+
+    def suspect_filters(self) -> None:
+        """An order was refused: the filters we know may be old ones."""
+        self._suspicion.set()
+
+    def parts(self) -> list[Coroutine[Any, Any, None]]:
+        """Each runs until cancelled."""
+        return [
+            self._tick(),
+            self._sample_clock(),
+            self._take_commands(),
+            self._keep(),
+            self._compare(),
+            self._refresh_instruments(),
+        ]
+
+    async def _tick(self) -> None:
+        """Time passes for the engine; retries and marks are due by it."""
+        while True:
+            self._take(Ticked(time.time_ns()))
+            self._watch.beat()
+            await asyncio.sleep(TICK_S)
+
+    async def _sample_clock(self) -> None:
+        """Ask the exchange for its time; it also keeps a connection warm."""
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            try:
+                self._clock.take(await self._venue.time())
+            except (RetryableError, RejectedError) as error:
+                log.warning("no clock sample", action="clock_wait", why=str(error))
+
+    async def _compare(self) -> None:
+        """Money may move without a fill, and the stream may have missed it."""
+        while True:
+            await asyncio.sleep(COMPARE_S)
+            try:
+                await self._reconciler.in_passing()
+            except (RetryableError, RejectedError) as error:
+                log.info("balances not compared", action="compare_wait", why=str(error))
+
+    async def _refresh_instruments(self) -> None:
+        """Filters and status change while trading goes on; orders must fit the present ones."""
+        while True:
+            with suppress(TimeoutError):
+                known = self._stream.account.instruments.values()
+                is_halted = any(each.status is not TradingStatus.TRADING for each in known)
+                wait_s = HALTED_S if is_halted else INSTRUMENTS_S
+                async with asyncio.timeout(wait_s):  # wait_for may swallow a cancel
+                    await self._suspicion.wait()
+            self._suspicion.clear()
+            try:
+                await self._learn_instruments()
+            except (RetryableError, RejectedError) as error:
+                log.info("filters not refreshed", action="instruments_wait", why=str(error))
+            await asyncio.sleep(INSTRUMENTS_AT_MOST_S)
+
+    async def _take_commands(self) -> None:
+        """Operators' commands take effect where this writes them into the stream."""
+        taken: set[str] = set()
+        while True:
+            await asyncio.sleep(COMMANDS_S)
+            try:
+                pending = await asyncio.to_thread(
+                    self._commands.pending, self._stream.account.account
+                )
+            except RetryableError as error:
+                log.warning("no commands read", action="commands_wait", why=str(error))
+                continue
+            for command in pending:
+                if command.command_id not in taken:
+                    taken.add(command.command_id)
+                    arguments = msgspec.json.decode(command.arguments or "{}", type=dict[str, str])
+                    self._take(
+                        OperatorAsked(command.command_id, command.name, command.by, arguments)
+                    )
+
+    async def _keep(self) -> None:
+        """Snapshots and the high-water mark follow the stream."""
+        stream, loop = self._stream, asyncio.get_running_loop()
+        saved_s = loop.time()
+        while True:
+            await asyncio.sleep(SNAPSHOT_S)
+            try:
+                await asyncio.to_thread(stream.high_water.write, stream.writer.head)
+                grown = stream.account.seq - stream.saved_seq >= SNAPSHOT_EVERY
+                if grown or loop.time() - saved_s >= SNAPSHOT_AT_MOST_S:
+                    await stream.save()
+                    saved_s = loop.time()
+            except RetryableError as error:
+                log.warning("not kept", action="keep_wait", why=str(error))

@@ -1,0 +1,450 @@
+"""A backtest: one account and one bot over recorded bars, stepped by the engine that trades live.
+
+Lives here: the order of things within a bar, and which bars can be passed over because nothing can
+happen in them. At a bar's open fills what waited for it; inside the bar stops and limits; at its
+close the strategy decides. Not here: fill rules (lab.bar_venue), bars side by side (timeline),
+figures and reports (lab).
+"""
+
+from __future__ import annotations
+
+import decimal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.app.research.express import Express, is_plain
+from holdfast.app.research.outcomes import facts_of
+from holdfast.app.research.stepped import SteppedAccount
+from holdfast.app.research.timeline import NEVER, CloseAt, Market, Timeline
+from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
+from holdfast.domain.fact import AnyFact, Armed, Filled
+from holdfast.domain.fill import Fill
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.limits import Limits
+from holdfast.domain.market import Bar, BarColumns, Quote, exact
+from holdfast.domain.money import PRECISION, ZERO
+from holdfast.domain.order import IdKind, OrderState, Side
+from holdfast.engine.bot import BotRuntime
+from holdfast.engine.facts import held_position
+from holdfast.engine.step import Engine
+from holdfast.errors import RejectedError
+from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
+from holdfast.lab.depth import Depth
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState, BotState, LiveOrder
+from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy
+from holdfast.strategy.feed import Feed
+from holdfast.strategy.memory import remembering
+from holdfast.strategy.signals import Known, hearing
+from holdfast.strategy.wish import KEEP, Wish
+
+UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
+
+_BOT, _BUY = "backtest", Side.BUY
+_MONEY = decimal.Context(prec=PRECISION)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What happened.
+
+    Attributes:
+        markets: the bars of each symbol, the bot's own first.
+        times_ns: every close of any of them, UTC nanoseconds.
+        fills: in order; `fill_times` is the number of the close before which each fell.
+        cash: quote units at the end.
+        held: base units at the end, by symbol.
+        orders, rejected: attempts armed, and how many of them the venue refused.
+        refused: what the risk gate kept back.
+        ambiguous_bars: see `BarVenue`.
+        run_s: wall time of the stepping alone.
+    """
+
+    markets: Sequence[BarColumns]
+    times_ns: Sequence[int]
+    opening_cash: Decimal
+    fills: Sequence[Fill]
+    fill_times: Sequence[int]
+    cash: Decimal
+    held: Mapping[str, Decimal]
+    orders: int
+    rejected: int
+    refused: int
+    ambiguous_bars: int
+    run_s: float
+
+    @property
+    def final_equity(self) -> Decimal:
+        """With the last positions marked at the last closes, in quote units."""
+        worth = (self.held[bars.symbol] * exact(bars.close[-1]) for bars in self.markets)
+        return self.cash + sum(worth, start=ZERO)
+
+
+class Backtest(SteppedAccount):
+    """One bot over the bars of its symbols.
+
+    Args:
+        bars: of each symbol, the bot's own first; all of one length and paid in one asset.
+        instruments: of the same symbols in the same order.
+        cash: quote units to begin with, > 0.
+        limits: of the bot; none by default, as in research.
+        depth: recorded books by symbol, for orders that take; without, they fill by bars.
+        signals: of each external series that the strategy declares, oldest first.
+
+    Raises:
+        ConfigError: a series that it declares is not there.
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        bars: Sequence[BarColumns],
+        *,
+        instruments: Sequence[Instrument],
+        cash: Decimal,
+        terms: Terms,
+        limits: Limits = UNLIMITED,
+        depth: Mapping[str, Depth] | None = None,
+        signals: Mapping[str, Sequence[Known]] | None = None,
+    ) -> None:
+        own = bars[0]
+        self._quote = instruments[0].quote
+        self.bot = BotRuntime(
+            _BOT,
+            strategy,
+            symbols=[each.symbol for each in bars],
+            timeframe_s=own.bar_s,
+            limits=limits,
+            join_timeout_s=0,
+            ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
+        )
+        self.timeline = Timeline(bars)
+        free = {self._quote: cash}
+        places = zip(bars, instruments, self.timeline.index, strict=True)
+        self.markets = [
+            Market(each, index, BarVenue(one, terms, free, (depth or {}).get(one.symbol)))
+            for each, one, index in places
+        ]
+        self._is_late = terms.latency_ns > 0
+        self._is_timed = self._is_late or bool(depth)
+        self._by_symbol = {market.symbol: market for market in self.markets}
+        # What the loop below has fed already need not be fed again.
+        self._feed = Feed(self.timeline.lay_out(self.bot.setup))
+        self.bot.feed = Feed(Setup(self.bot.symbols, own.bar_s))
+        super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
+        declared, self.bot.setup.signals = self.bot.setup.signals, {}
+        self._decide = hearing(remembering(strategy), declared, signals or {})
+        self._wish: Wish = KEEP
+        self._view = CloseAt(self.markets, self.timeline.times_ns, self)
+        self._cash = cash
+        self.now_ns = own.open_ns[0]
+        self._at = 0
+        self._seq = 0
+        self._fills: list[Fill] = []
+        self._fill_times: list[int] = []
+        self._rejected = 0
+        self._restless = False  # the engine wants to see the next close, whatever is wished
+        self.begin(
+            instruments,
+            {self._quote: cash},
+            reporting=self._quote,
+            deployment=_BOT,
+            anchor_ns=own.open_ns[0],
+        )
+        self._express = Express(self.engine.account, _BOT, self.markets[0])
+        unbound = limits == UNLIMITED and terms.fee_in == "quote" and not self._is_timed
+        self._may_go_short, self._short = unbound and len(bars) == 1, False
+
+    # -- bars --------------------------------------------------------------------------------------
+
+    def run(self) -> Run:
+        """Step over all bars.
+
+        Raises:
+            RejectedError: the strategy broke; it says in which bar.
+        """
+        began_s = time.perf_counter()
+        with decimal.localcontext():  # a strategy that sets a precision sets nobody else's
+            self._over_closes()
+        run_s = time.perf_counter() - began_s
+        account = self.engine.account
+        holdings = account.holdings
+        # What arrives within a bar arrives in each symbol by itself.
+        made = list(zip(self._fill_times, self._fills, strict=True))
+        made.sort(key=lambda one: (one[0], one[1].at_ns))
+        return Run(
+            markets=[market.bars for market in self.markets],
+            times_ns=self.timeline.times_ns,
+            opening_cash=self._cash,
+            fills=[fill for _, fill in made],
+            fill_times=[at for at, _ in made],
+            cash=holdings[self._quote],
+            held={m.symbol: holdings.get(m.symbol.split("/")[0], ZERO) for m in self.markets},
+            orders=account.counters.attempts + self._express.orders,
+            rejected=self._rejected,
+            refused=account.counters.refusals,
+            ambiguous_bars=sum(market.venue.ambiguous_bars for market in self.markets),
+            run_s=run_s,
+        )
+
+    def _over_closes(self) -> None:
+        """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
+        view, decide, first = self._view, self._decide, self.timeline.first
+        self._look_ahead()
+        rows = [(m, m.venue, m.index, m.bars.low, m.bars.high) for m in self.markets]
+        main = [(one.indicator, one.values) for one in self.timeline.series if one.name == "value"]
+        others = [one for one in self.timeline.series if one.name != "value"]
+        feeds, warm = bool(self._feed.indicators), not self._feed.indicators
+        touched: list[Market] = []
+        standing: Wish = KEEP
+        for at in range(len(self.timeline.times_ns)):
+            for market, venue, index, lows, highs in rows:
+                number = index[at]
+                if number >= 0 and (
+                    venue.at_market
+                    or highs[number] >= venue.rise_to
+                    or highs[number] >= market.take_at
+                    or lows[number] <= venue.fall_to
+                ):
+                    touched.append(market)
+            if touched:
+                self._trade_in(at, touched)
+                touched.clear()
+            if feeds:
+                self._show(at)
+            if at < first or not (warm or self._feed.ready):
+                continue
+            warm = True
+            for indicator, values in main:
+                indicator.value = values[at]
+            for indicator, name, values in others:
+                setattr(indicator, name, values[at])
+            view.at = at
+            try:
+                wish = decide(view)
+            except Exception as error:
+                raise self._broken(at, f"{type(error).__name__}: {error}") from error
+            if (wish is KEEP or wish == standing) and not self._restless:
+                continue
+            if not (self._short and self._express.takes(wish, at)):
+                self._close(at, wish)
+            if wish is not KEEP:
+                standing = wish
+
+    def _show(self, at: int) -> None:
+        """What cannot be computed over columns is fed."""
+        for market in self.markets:
+            if market.index[at] >= 0:
+                self._feed.take(market.bar(market.index[at]))
+
+    def _fill_short(self, at: int) -> bool:
+        """An order that took the short way meets its open; refused, it takes the engine's."""
+        with decimal.localcontext(_MONEY):
+            fill = self._express.fill(self.markets[0].index[at])
+            if fill is not None:
+                self._fills.append(fill)
+                self._fill_times.append(at)
+                self._seq += 1
+                apply(self.engine.account, self._seq, 0, fill.at_ns, Filled(fill=fill, bot=_BOT))
+        if fill is None:
+            self._close(self._express.at, self._express.give_back())
+            return False
+        self._look_at_position()
+        return True
+
+    def _trade_in(self, at: int, touched: Sequence[Market]) -> None:
+        """What rests or waits meets the bars: at their open, at the stop, at the take-profit."""
+        if self._express.waiting and self._fill_short(at):
+            return
+        self._at = at
+        bars = [(m, m.bar(m.index[at])) for m in self.markets if m.index[at] >= 0]
+        self.now_ns = bars[0][1].open_ns
+        if self._is_timed:
+            touched = self.markets  # what follows in one may arrive in another
+        with decimal.localcontext(_MONEY):
+            self._open(bars, touched)
+            if self.engine.account.bots[_BOT].exits:
+                self._look_ahead()  # what filled at the open may leave within this very bar
+            for market, bar in bars:
+                if market in touched:
+                    self._inside(market, bar)
+            if self._is_late:
+                self._arrive(bars)
+        self._look_at_position()
+        self._look_ahead()
+
+    def _open(self, bars: Sequence[tuple[Market, Bar]], touched: Sequence[Market]) -> None:
+        """The bars open, and what arrives in them at a known moment meets its book."""
+        for _, bar in bars:
+            self.engine.marks.take(bar.symbol, bar.open)
+        for market, bar in bars:
+            if market in touched:
+                self._book(market.venue.open(bar.open, bar.open_ns, bar.close_ns))
+        if self._is_timed:
+            self._meanwhile(bars)
+        for market, bar in bars:
+            if market.venue.at_market and len(bars) > 1:
+                # What was sold at the open pays for what is bought there, in another symbol.
+                self._book(market.venue.now(bar.open, bar.open_ns))
+        for market, _ in bars:
+            market.venue.lose_clock()
+
+    def _meanwhile(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+        """What arrives inside the bars and need not wait for their close, until nothing does."""
+        before = -1
+        while self._seq > before:
+            before = self._seq
+            for market, bar in bars:
+                self._book(market.venue.meanwhile(bar.open))
+
+    def _arrive(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+        """The bars close: what has arrived inside them takes effect."""
+        for _, bar in bars:
+            self.engine.marks.take(bar.symbol, bar.close)
+        for market, bar in bars:
+            self._book(market.venue.close(bar.close, bar.close_ns))
+
+    def _inside(self, market: Market, bar: Bar) -> None:
+        """Between open and close; the engine sees a price at which it leaves by itself.
+
+        Unless the stop has left before.
+        """
+        venue = market.venue
+        reached = float(bar.high) >= market.take_at
+        self._book(venue.inside(bar.low, bar.high, bar.open_ns))
+        if not reached:
+            return
+        exits = self.engine.account.bots[_BOT].exits.get(bar.symbol)
+        if exits is None or exits.take_profit is None:
+            venue.ambiguous_bars += 1
+            return
+        price = max(bar.open, exits.take_profit)
+        self.step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
+        self._book(venue.now(price, bar.open_ns))
+
+    def _close(self, at: int, wish: Wish) -> None:
+        """The engine takes the bars in, and asks for the wish that was heard just now."""
+        self._at, self._wish = at, wish
+        self.now_ns = self.timeline.times_ns[at]
+        late = False
+        with decimal.localcontext(_MONEY):
+            decided = self._express.decided(self.timeline.times_ns[self._express.at])
+            if decided is not None:
+                self._commit(decided)
+            if self.engine.wake_ns:
+                self.step(Ticked(self.now_ns))
+            for market in self.markets:
+                stale = market.index[at] < 0
+                self.step(BarClosed(market.bar(market.newest(at)), live=not stale))
+                late = late or stale
+            if late:
+                self.step(Ticked(self.now_ns))  # nobody waits for the bar that is missing
+        failed = self.engine.account.bots[_BOT].failed
+        if failed:
+            raise self._broken(at, failed)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Which bars cannot be passed over, although nothing rests in them and no wish changes."""
+        state = self.engine.account.bots[_BOT]
+        for symbol, market in self._by_symbol.items():
+            exits = state.exits.get(symbol)
+            take = exits.take_profit if exits is not None else None
+            market.take_at = float(take) if take is not None else NEVER
+        # Waits for time end in nothing where nothing is missing, cancelled or to be protected.
+        waits = self.engine.wake_ns and (
+            state.exits or any(order.cancelled_ns for order in self.engine.account.live.values())
+        )
+        self._restless = bool(
+            waits or self.bot.refusals or self.bot.due or not self._is_settled(state)
+        )
+        busy = self._restless or self.engine.account.live
+        self._short = self._may_go_short and not busy and is_plain(state)
+
+    def _is_settled(self, state: BotState) -> bool:
+        """Whether no bar can make the engine act that does not change the wish."""
+        coming: dict[str, Decimal] = {}
+        for order in self.engine.account.live.values():
+            signed = order.outstanding if order.armed.spec.side is _BUY else -order.outstanding
+            coming[order.armed.leg] = coming.get(order.armed.leg, ZERO) + signed
+        for leg in state.legs:
+            if leg.target is None:
+                if leg.leg not in coming:
+                    return False
+                continue
+            if leg.trail or leg.band:
+                return False
+            symbol = leg.symbol
+            target = ZERO if state.spent.get(symbol) == leg.episode else leg.target
+            missing = target - state.held(symbol) - coming.get(leg.leg, ZERO)
+            if self._by_symbol[symbol].venue.instrument.floor_quantity(abs(missing)):
+                return False
+        return True
+
+    # -- what the strategy is told -----------------------------------------------------------------
+
+    def equity(self) -> Decimal | None:
+        """Of the account at this close."""
+        marks, at = self.engine.marks, self._view.at
+        for market in self.markets:
+            marks.take(market.symbol, exact(market.bars.close[market.newest(at)]))
+        return marks.equity()
+
+    def positions(self) -> Mapping[str, HeldPosition]:
+        """Of the bot, in each of its symbols."""
+        return self.engine.facts[_BOT].positions()
+
+    def last_exits(self, now_ns: int) -> Mapping[str, Exit]:
+        """How the bot came to be flat last."""
+        return self.engine.facts[_BOT].last_exits(now_ns)
+
+    def orders(self) -> Sequence[OpenOrder]:
+        """The bot's orders that may still execute."""
+        return self.engine.facts[_BOT].orders()
+
+    def _broken(self, at: int, why: str) -> RejectedError:
+        return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")
+
+    # -- the venue, and what it did  ----------------------------------------------------
+
+    def _send(self, attempt: Armed) -> list[AnyFact]:
+        symbol = attempt.spec.symbol
+        venue, last = self._by_symbol[symbol].venue, self.engine.prices[symbol]
+        outcome = venue.submit(attempt.cid, attempt.spec, last, self.now_ns)
+        return [] if outcome is None else self._facts_of(outcome)
+
+    def _take_back(self, live: LiveOrder) -> list[AnyFact]:
+        venue = self._by_symbol[live.armed.spec.symbol].venue
+        outcome = venue.cancel(live.armed.cid, self.now_ns)
+        return [] if outcome is None else self._facts_of(outcome)
+
+    def _book(self, outcomes: Iterable[Outcome]) -> None:
+        """One after the other: the engine may act on each."""
+        for outcome in outcomes:
+            self.now_ns = max(self.now_ns, outcome.at_ns)
+            self._commit(*self._facts_of(outcome))
+            self._carry_out()
+
+    def _facts_of(self, outcome: Outcome) -> list[AnyFact]:
+        self._rejected += outcome.state is OrderState.REJECTED
+        self._fills += outcome.fills
+        self._fill_times += [self._at] * len(outcome.fills)
+        return facts_of(outcome, self.engine.account.live[outcome.cid])
+
+    def _id(self, intent: str, n: int, kind: IdKind) -> str:
+        """As unique as a real client order id, which is a digest: no exchange reads this one."""
+        return f"{intent}/{n}/{kind.value}"
+
+    def _commit(self, *facts: AnyFact) -> None:
+        """Fold facts as if they were journaled; what the engine asks for is queued, not nested."""
+        left = len(facts)
+        for fact in facts:
+            left -= 1
+            self._seq += 1
+            event = Committed(self._seq, self.now_ns, fact, left > 0)
+            self._queue.extend(self.engine.step(event))
+
+    def _look_at_position(self) -> None:
+        self._view.position = held_position(self.engine.account.bots[_BOT], self.bot.symbol)

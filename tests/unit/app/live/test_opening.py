@@ -1,0 +1,86 @@
+"""Opening a stream: owned, folded, begun; and how far the next start has to fold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from holdfast.app.live import opening
+from holdfast.app.live.opening import Stream, open_stream
+from holdfast.domain.fact import Opened, TookOver
+from holdfast.errors import CorruptionError, FencedError
+from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.postgres_database import PostgresDatabase
+from holdfast.ledger.fold import apply
+from tests.support.exchange import on_loop
+from tests.support.journal_facts import armed
+from tests.support.postgres import database
+
+
+async def opened(path: Path) -> Stream:
+    database = SqliteDatabase(path)
+    return await open_stream(database, account="main", deployment="test", reporting="USDT")
+
+
+async def append(stream: Stream, number: int) -> None:
+    outcome = await stream.writer.append(armed(number))
+    assert isinstance(outcome, tuple)
+    for record in outcome:
+        apply(stream.account, record.seq, record.epoch, record.at_ns, record.fact)
+
+
+@on_loop
+async def test_a_new_stream_begins_and_every_later_start_takes_it_over(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    await (await opened(path)).close()
+    again = await opened(path)
+    kinds = [type(record.fact) for record in again.store.read("main")]
+    assert kinds == [Opened, TookOver, TookOver]
+    assert (again.account.epoch, again.account.counters.takeovers) == (2, 2)
+    await again.close()
+
+
+@on_loop
+async def test_a_crash_does_not_make_the_next_snapshot_wait_longer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    stream = await opened(path)
+    await append(stream, 1)
+    await stream.save()
+    saved = stream.saved_seq
+    await append(stream, 2)
+    await stream.store.close()  # as after a kill: no snapshot at the end
+    stream.owner.release()
+    again = await opened(path)
+    assert again.saved_seq == saved == 3
+    assert again.account.seq == 5, "the tail after the snapshot is folded, and the takeover"
+    await again.close()
+
+
+@on_loop
+async def test_a_server_that_was_set_back_is_refused(tmp_path: Path) -> None:
+    with database() as url:
+        journal = PostgresDatabase(url, tmp_path)
+
+        async def begun() -> Stream:
+            return await open_stream(journal, account="main", deployment="test", reporting="USDT")
+
+        await (await begun()).close()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DELETE FROM snapshot")
+            connection.execute("DELETE FROM record")
+            connection.execute("UPDATE head SET seq = 0, hash = %s", (bytes(32),))
+        with pytest.raises(CorruptionError, match="journal behind: main ends at 0"):
+            await begun()
+
+
+@on_loop
+async def test_a_stream_that_is_owned_is_refused_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "WAIT_FOR_OWNER_S", 0.0)
+    first = await opened(tmp_path / "journal.db")
+    with pytest.raises(FencedError, match="is written for account main by process"):
+        await opened(tmp_path / "journal.db")
+    await first.close()

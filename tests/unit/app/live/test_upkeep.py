@@ -1,0 +1,50 @@
+"""The side tasks of an account: when the exchange is asked for its filters again."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.app.live import upkeep
+from holdfast.app.live.upkeep import Upkeep
+from holdfast.domain.instrument import TradingStatus
+from holdfast.ledger.state import AccountState
+from tests.support.exchange import BTC_USDT, on_loop
+
+HALTED = msgspec.structs.replace(BTC_USDT, status=TradingStatus.HALTED)
+
+
+@on_loop
+async def test_a_market_that_was_halted_for_a_moment_is_not_left_alone_for_minutes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("INSTRUMENTS_AT_MOST_S", "HALTED_S"):
+        monkeypatch.setattr(upkeep, name, 0.01)
+    account = AccountState(account="main")
+    account.instruments[BTC_USDT.symbol] = BTC_USDT
+    asked: list[TradingStatus] = []
+
+    async def learn_instruments() -> None:
+        """Halted when an order was refused, and when it is asked for the second time; not later."""
+        found = HALTED if len(asked) < 2 else BTC_USDT
+        asked.append(found.status)
+        account.instruments[BTC_USDT.symbol] = found
+
+    nothing: Any = None
+    side_tasks = Upkeep(
+        stream=SimpleNamespace(account=account),  # type: ignore[arg-type]
+        clock=nothing, venue=nothing, commands=nothing, reconciler=nothing, watch=nothing,
+        take=nothing, learn_instruments=learn_instruments,
+    )  # fmt: skip
+    *others, refreshing = side_tasks.parts()
+    for other in others:
+        other.close()
+    side_tasks.suspect_filters()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await refreshing
+    assert asked == ["HALTED", "HALTED", "TRADING"], "and then it has time again"
