@@ -51,6 +51,7 @@ class BotRuntime:
     Attributes:
         name: unique within the account.
         symbols, bar_s: what it trades, its own symbol first, and the bars it decides on.
+        symbol, all_symbols: its own, which a wish without a name is about; and all as a set.
         setup, feed: what the strategy has declared, and what shows it bars.
         first_bar: the oldest that its indicators have seen, None before any.
         bars: the newest that they have seen, by symbol.
@@ -84,6 +85,8 @@ class BotRuntime:
         self.name = name
         self.strategy = strategy
         self.symbols = tuple(symbols)
+        self.all_symbols = frozenset(symbols)
+        self.symbol = self.symbols[0]
         self.timeframe_s = timeframe_s
         self.limits = limits
         self.ask = ask or _ask
@@ -119,11 +122,6 @@ class BotRuntime:
         self._joining_ns = 0  # the close that bars are waited for, 0 when for none
         self._waits_since_ns = 0  # the first close since the last decision
         self._broken = ""
-
-    @property
-    def symbol(self) -> str:
-        """Its own: the one that a wish without a name is about."""
-        return self.symbols[0]
 
     @property
     def quote(self) -> str:
@@ -182,6 +180,9 @@ class BotRuntime:
                 self._broken = f"indicator {name} raised {_said(error)}"
         if bar.close_ns <= self.decides_ns:
             return False  # decided without it
+        if len(self.symbols) == 1:  # there is no other bar to wait for
+            self.decides_ns = bar.close_ns
+            return bool(self._broken) or self.feed.ready
         self._waits_since_ns = self._waits_since_ns or bar.close_ns
         self._joining_ns = max(self._joining_ns, bar.close_ns)
         if any(symbol not in self.bars for symbol in self.symbols):

@@ -58,29 +58,32 @@ class Decider:
         """
         state = self._account.bots[bot.name]
         standing = _texts(bot, state)
-        said, claimed = self._said(bot, wishes, state, standing)
+        said, texts, claimed = self._said(bot, wishes, state, standing)
         drifted = self._drifted(wishes, state, standing)
         if not said and not drifted and memory == state.memory:
             return None
-        means = self._means(bot, state, {**drifted, **said})
+        means = self._means(bot, state, {**drifted, **said} if drifted else said)
         legs: dict[str, tuple[Leg, ...]] = {}
         for symbol, one in means.items():
             new = symbol in said
             found = legs_of(said[symbol] if new else drifted[symbol], one)
             if found is not None and (new or _is_further(state, found)):
                 legs[symbol] = found
-        if bot.due or any(s not in legs for s in said) or self._is_lost(wishes):
+        if memory != state.memory and (
+            bot.due or any(s not in legs for s in said) or self._is_lost(wishes)
+        ):
             memory = state.memory  # it is returned again with what is left to be decided
         if not legs and memory == state.memory:
             return None
         number = state.number + 1
-        standing.update((symbol, wish_text(said[symbol])) for symbol in legs if symbol in said)
+        for symbol in legs:
+            standing[symbol] = texts.get(symbol) or standing[symbol]
         # Of keys only one that its wish is decided with: the journal takes each of them once.
-        key = next((key for symbol, key in claimed.items() if symbol in legs), str(number))
+        keys = [key for symbol, key in claimed.items() if symbol in legs]
         return Decided(
             bot=bot.name,
             number=number,
-            key=key,
+            key=keys[0] if keys else str(number),
             config_version=state.config_version,
             wish=_joined(bot, standing),
             legs=legs[bot.symbol] if legs and len(bot.symbols) == 1 else _carried(bot, state, legs),
@@ -95,26 +98,29 @@ class Decider:
         wishes: Mapping[str, OneWish],
         state: BotState,
         standing: Mapping[str, str],
-    ) -> tuple[dict[str, OneWish], dict[str, str]]:
-        """Wishes that say something new, and the key that one of them brings along."""
+    ) -> tuple[dict[str, OneWish], dict[str, str], dict[str, str]]:
+        """Wishes that say something new, as texts too, and the key that one brings along."""
         said: dict[str, OneWish] = {}
+        texts: dict[str, str] = {}
         claimed: dict[str, str] = {}
         for symbol, wish in wishes.items():
             if wish is KEEP or self._is_unknown(symbol) or _is_spent(state, symbol, wish):
                 continue
             key = _key_of(symbol, wish)
+            text = wish_text(wish)
             if not key:
                 begins_flat = symbol not in standing and is_flat(wish)
-                if not begins_flat and wish_text(wish) != standing.get(symbol):
-                    said[symbol] = wish
+                if begins_flat or text == standing.get(symbol):
+                    continue
             elif key in state.keys:
                 continue  # it is done, whatever was wished since
             elif claimed:
                 bot.due = True
+                continue
             else:
-                said[symbol] = wish
                 claimed[symbol] = key
-        return said, claimed
+            said[symbol], texts[symbol] = wish, text
+        return said, texts, claimed
 
     def _is_lost(self, wishes: Mapping[str, OneWish]) -> bool:
         """Whether one of them cannot be heard, since its symbol has no price yet."""

@@ -71,11 +71,13 @@ class Marks:
 
         What it earned or lost in symbols that it trades no more is part of it.
         """
-        positions, prices = self._account.bot(bot.name).positions, self.prices
-        return sum((one.pnl(prices.get(s, ZERO)) for s, one in positions.items()), start=ZERO)
+        total = ZERO
+        for symbol, position in self._account.bot(bot.name).positions.items():
+            total += position.pnl(self.prices.get(symbol, ZERO))
+        return total
 
     def _is_priced(self, bot: BotRuntime) -> bool:
-        return all(symbol in self.prices for symbol in bot.symbols)
+        return self.prices.keys() >= bot.all_symbols
 
     def day_loss(self, bot: BotRuntime) -> Decimal:
         """What a bot lost since 00:00 UTC; negative when it won."""

@@ -136,8 +136,9 @@ class Engine:
         if bot.due:
             return []
         try:
-            bot.hear(self.account.signals)
-            bot.look(self.quotes, self.trades)
+            if bot.setup.looks_around:
+                bot.hear(self.account.signals)
+                bot.look(self.quotes, self.trades)
             asked = bot.decide(
                 held_position(state, bot.symbol), self.facts[bot.name], state.memory
             )
@@ -160,17 +161,19 @@ class Engine:
         Args:
             symbols: where something may be missing.
         """
-        found = Derivation([], [])
         new = () if decided is None else [leg.symbol for leg in decided.legs if not leg.since]
-        for symbol in bot.symbols:
-            if symbol in symbols and (symbol in new or not self._has_all(bot, symbol)):
-                again = fresh or symbol in bot.making_way
-                missing = self._derive(bot, symbol, decided, fresh=again)
-                if missing.makes_way and again:
-                    bot.making_way.add(symbol)
-                else:
-                    bot.making_way.discard(symbol)
-                found.add(missing)
+        where = [s for s in bot.symbols if s in new or (s in symbols and not self._has_all(bot, s))]
+        if decided is None and not where:
+            return []
+        found = Derivation([], [])
+        for symbol in where:
+            again = fresh or symbol in bot.making_way
+            missing = self._derive(bot, symbol, decided, fresh=again)
+            if missing.makes_way and again:
+                bot.making_way.add(symbol)
+            else:
+                bot.making_way.discard(symbol)
+            found.add(missing)
         if found.retry_ns:
             self._wake_at(found.retry_ns)
         if found.orders and len(bot.symbols) > 1:

@@ -278,6 +278,11 @@ class Setup:
         self.last_trades: dict[str, LastTrade] = {}
         self.every_s = 0
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether anything but bars was declared: signals, books or trades."""
+        return bool(self.signals or self.books or self.last_trades)
+
     def bars(self, timeframe: str | None = None, symbol: str | None = None) -> BarSeries:
         """Bars of a symbol.
 
