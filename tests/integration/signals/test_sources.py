@@ -297,7 +297,7 @@ async def test_without_a_journal_the_caller_is_told_to_come_again(
 ) -> None:
     async with hooked(monkeypatch, said) as (taken, post):
         taken.gate.clear()
-        monkeypatch.setattr("holdfast.app.signals.JOURNAL_S", 0.2)
+        monkeypatch.setattr("holdfast.app.live.signals.JOURNAL_S", 0.2)
         assert (await post('{"value": 1}'))[0] == 503
 
 
@@ -306,7 +306,7 @@ async def test_a_port_that_is_taken_is_told_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     monkeypatch.setenv("HOOK_SECRET", SECRET)
-    monkeypatch.setattr("holdfast.app.signals.LISTEN_AGAIN_S", 0.1)
+    monkeypatch.setattr("holdfast.app.live.signals.LISTEN_AGAIN_S", 0.1)
 
     server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
