@@ -354,14 +354,19 @@ class Scene:
         return found
 
     async def ended_well(self, node: Node) -> Judgement:
-        """Let doubts run out, stop the node, and judge what it leaves behind."""
+        """Let doubts run out, stop the node, and judge what it leaves behind.
+
+        Its bots rest before it is stopped: what they would place in its last moment, and the
+        exchange refuse, would still be open to doubt when the node is gone.
+        """
         self.flow.is_still = True  # nobody hits what rests when the node is gone
         await asyncio.sleep(2 * PULSE_NS / 1e9)
-        found = await self.agreed(node)
-        if not found.faults:
-            code = await node.stop()
-            assert code == 0, (code, node.said())
-            found = await self.judge(node)
+        async with node.at_rest():
+            found = await self.agreed(node)
+            if not found.faults:
+                code = await node.stop()
+                assert code == 0, (code, node.said())
+                found = await self.judge(node)
         return found
 
 

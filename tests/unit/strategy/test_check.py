@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import decimal
+import gc
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +20,7 @@ from holdfast.strategy.feed import Longer
 from holdfast.strategy.invented import invented, invented_market
 from holdfast.strategy.load import SHIPPED, create
 from holdfast.strategy.play import bars_of
+from holdfast.strategy.shipped.sma_cross import SmaCross
 
 ONE = Target(quantity=Decimal(1))
 Written = Callable[[str], Strategy]
@@ -299,6 +302,8 @@ class Mine(Strategy):
 def test_a_precision_of_its_own_stays_its_own(written: Written) -> None:
     text = """
 import decimal
+import gc
+import time
 class Mine(Strategy):
     def decide(self, now):
         decimal.getcontext().prec = 3
@@ -441,3 +446,21 @@ def test_the_invented_market_is_the_same_each_time_and_sound() -> None:
     bars = invented(500)
     assert bars == invented(500)
     assert all(0 < b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high for b in bars)
+
+
+def test_somebody_else_s_clock_at_a_collection_is_not_the_strategy_s() -> None:
+    """Test tools and profilers time the collector; it may run in the midst of the author's code."""
+
+    def timed(_phase: str, _info: dict[str, int]) -> None:
+        time.perf_counter()
+
+    before = gc.get_threshold()
+    gc.callbacks.append(timed)
+    gc.set_threshold(1)
+    try:
+        found = check_strategy(SmaCross())
+    finally:
+        gc.callbacks.remove(timed)
+        gc.set_threshold(*before)
+    assert found.broken == []
+    assert gc.isenabled()
