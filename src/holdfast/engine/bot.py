@@ -50,7 +50,7 @@ class BotRuntime:
 
     Attributes:
         name: unique within the account.
-        symbols, bar_s: what it trades, its own symbol first, and the bars it decides on.
+        symbols, timeframe_s: what it trades, its own symbol first, and the bars it decides on.
         symbol, all_symbols: its own, which a wish without a name is about; and all as a set.
         setup, feed: what the strategy has declared, and what shows it bars.
         first_bar: the oldest that its indicators have seen, None before any.
