@@ -46,6 +46,7 @@ ROOMS: dict[str, Room] = {
     "engine": _rooms("strategy", "ledger", "domain", "errors"),
     "telemetry": _rooms(),
     "config": _rooms("domain", "errors"),
+    "cluster": _EDGE,
     "journal": _EDGE,
     # It resolves what is in doubt from the same fold that the engine decides on.
     "execution": _rooms("ledger", *_EDGE.rooms, ports=True),
@@ -57,7 +58,8 @@ ROOMS: dict[str, Room] = {
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
-        "journal", "execution", "venues", "exchange", "market", "signals", "lab", ports=True,
+        "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
+        ports=True,
     ),
     "cli": _rooms("app", "domain", "errors", "config", "telemetry", ports=True),
     "__main__": _rooms("cli"),
@@ -72,7 +74,7 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 # A port says what a room offers and brings no implementation along: every `<room>/port.py`, and
 # these by another name.
 OTHER_PORTS = frozenset({
-    "venues.capability", "exchange.flow", "journal.record", "market.bar_table",
+    "cluster.timing", "venues.capability", "exchange.flow", "journal.record", "market.bar_table",
 })  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.
