@@ -116,10 +116,10 @@ def test_memory_and_signals_survive_kill_9(tmp_path: Path) -> None:
     assert {"0.3", "0.4"} <= set(told)
 
 
-def test_a_decision_keeps_the_quote_and_the_trade_that_it_was_made_on(tmp_path: Path) -> None:
+def test_a_decision_keeps_the_book_and_the_trade_that_it_was_made_on(tmp_path: Path) -> None:
     async def traded() -> tuple[Judgement, Node]:
         async with scene(tmp_path, flow=PulseFlow(("BTC/USDT",))) as at:
-            bots = (BotLine("looking", "BTC/USDT", "Looking"), QUOTER)  # which moves the quote
+            bots = (BotLine("looking", "BTC/USDT", "Looking"), QUOTER)  # which moves the book
             node = at.node(bots, strategies=STRATEGIES + LOOKING)
             await node.start()
             await until_node(node, lambda: len(decisions(node, "looking")) > 4, "some decisions")
@@ -129,7 +129,10 @@ def test_a_decision_keeps_the_quote_and_the_trade_that_it_was_made_on(tmp_path: 
 
     assert judged.faults == []
     for decided in decisions(node, "looking"):
-        quote, trade = msgspec.json.decode(decided.seen)
+        book, trade = msgspec.json.decode(decided.seen)
         assert Decimal(trade["quantity"]) > 0
-        assert Decimal(quote["bid"]) < Decimal(quote["ask"])
-        assert abs(quote["at_ns"] - decided.seen_ns) < 60_000_000_000
+        bids, asks = ([Decimal(price) for price, _ in book[side]] for side in ("bids", "asks"))
+        assert bids == sorted(bids, reverse=True)
+        assert asks == sorted(asks)
+        assert bids[0] < asks[0]
+        assert abs(book["at_ns"] - decided.seen_ns) < 60_000_000_000

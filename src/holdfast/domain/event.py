@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from holdfast.domain.fact import AnyFact
-from holdfast.domain.market import Bar, Quote, Trade
+from holdfast.domain.market import Bar, BookLevels, Quote, Trade
 
 
 class BarClosed(msgspec.Struct, frozen=True, gc=False):
@@ -22,6 +22,12 @@ class QuoteSeen(msgspec.Struct, frozen=True, gc=False):
     """The top of the book moved."""
 
     quote: Quote
+
+
+class BookSeen(msgspec.Struct, frozen=True, gc=False):
+    """A book changed; told only where a strategy asks for it."""
+
+    book: BookLevels
 
 
 class TradeSeen(msgspec.Struct, frozen=True, gc=False):
@@ -72,4 +78,6 @@ class OperatorAsked(msgspec.Struct, frozen=True, gc=False):
     arguments: dict[str, str]
 
 
-Event = BarClosed | QuoteSeen | TradeSeen | Committed | ArmFailed | Ticked | OperatorAsked
+Event = (
+    BarClosed | QuoteSeen | BookSeen | TradeSeen | Committed | ArmFailed | Ticked | OperatorAsked
+)

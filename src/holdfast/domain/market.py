@@ -1,4 +1,4 @@
-"""What a market shows: trades, bars, the top of the book.
+"""What a market shows: trades, bars, the best levels of the book.
 
 Not here: reading or building them (market), orders of ours (domain.order).
 """
@@ -12,6 +12,8 @@ from functools import lru_cache
 import msgspec
 
 NS_PER_S = 1_000_000_000
+Level = tuple[Decimal, Decimal]
+"""A price, quote units per base unit, and how many base units are offered at it."""
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
@@ -103,3 +105,21 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     symbol: str
     bid: Decimal | None
     ask: Decimal | None
+
+
+class BookLevels(msgspec.Struct, frozen=True, gc=False):
+    """The best levels of a book at a moment.
+
+    Attributes:
+        at_ns: exchange time of the last change in it, UTC nanoseconds.
+        bids, asks: best first; both empty while the book is not known.
+    """
+
+    at_ns: int
+    symbol: str
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+
+    def cut(self, levels: int) -> BookLevels:
+        """The same with so many levels of each side at most."""
+        return BookLevels(self.at_ns, self.symbol, self.bids[:levels], self.asks[:levels])

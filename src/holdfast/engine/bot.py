@@ -15,9 +15,10 @@ import msgspec
 
 from holdfast.domain.fact import Decided, SignalReceived
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S, Bar, Quote, Trade
+from holdfast.domain.market import NS_PER_S, Bar, BookLevels, Trade
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
+from holdfast.strategy.book import show_all
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import Recalled, memories_of
 from holdfast.strategy.signals import Known
@@ -56,7 +57,7 @@ class BotRuntime:
         first_bar: the oldest that its indicators have seen, None before any.
         bars: the newest that they have seen, by symbol.
         decides_ns: the close that it was, or is to be, asked for last.
-        seen: the quotes and trades that it was shown last, JSON; empty when it asks for none.
+        seen: the books and trades that it was shown last, JSON; empty when it asks for none.
         pending: orders handed out for arming and not yet in the journal.
         deciding: a decision was handed out and is not yet in the journal.
         due: a bar closed that could not be decided on yet; decide as soon as that is possible.
@@ -270,16 +271,11 @@ class BotRuntime:
             last = next((s for s in reversed(heard) if s.received_ns <= self.asks_ns), None)
             signal.hear(Known(last.known_at_ns, last.value) if last is not None else None)
 
-    def look(self, quotes: Mapping[str, Quote], trades: Mapping[str, Trade]) -> None:
-        """Show the strategy the newest of the quotes and trades that it has declared."""
-        books, last_trades = self.setup.books, self.setup.last_trades
-        for symbol, book in books.items():
-            book.show(quotes.get(symbol))
-        for symbol, last in last_trades.items():
-            last.show(trades.get(symbol))
-        if books or last_trades:
-            seen: list[Quote | Trade] = [quotes[symbol] for symbol in books if symbol in quotes]
-            seen += [trades[symbol] for symbol in last_trades if symbol in trades]
+    def look(self, books: Mapping[str, BookLevels], trades: Mapping[str, Trade]) -> None:
+        """Show the strategy the newest of the books and trades that it has declared."""
+        on = self.setup
+        if on.books or on.last_trades:
+            seen = show_all(on.books, on.last_trades, books, trades)
             self.seen = _encoder.encode(seen).decode()
 
     def decide(self, held: HeldPosition, facts: Facts, memory: str | None = None) -> Asked:

@@ -13,6 +13,7 @@ from holdfast.domain.action import Action, Approved, Arm, CancelOrder, Note, Ris
 from holdfast.domain.event import (
     ArmFailed,
     BarClosed,
+    BookSeen,
     Committed,
     Event,
     OperatorAsked,
@@ -22,7 +23,7 @@ from holdfast.domain.event import (
 )
 from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, Refusal
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import Quote, Trade
+from holdfast.domain.market import BookLevels, Quote, Trade
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
 from holdfast.engine.decide import Decider
@@ -58,7 +59,7 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, limits)
         self.prices = self.marks.prices
-        self.quotes: dict[str, Quote] = {}
+        self.books: dict[str, BookLevels] = {}
         self.trades: dict[str, Trade] = {}
         self._decider = Decider(account, self.prices, self.marks.equity)
         self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
@@ -81,6 +82,9 @@ class Engine:
                 return self._on_bar(event)
             case QuoteSeen(quote=quote):
                 return self._on_quote(quote)
+            case BookSeen(book=book):
+                self.books[book.symbol] = book
+                return []
             case TradeSeen(trade=trade):
                 self.trades[trade.symbol] = trade
                 return []
@@ -110,7 +114,6 @@ class Engine:
 
     def _on_quote(self, quote: Quote) -> list[Action]:
         self.now_ns = max(self.now_ns, quote.at_ns)
-        self.quotes[quote.symbol] = quote
         if quote.bid is None or quote.ask is None:
             return []
         price = (quote.bid + quote.ask) / 2
@@ -138,7 +141,7 @@ class Engine:
         try:
             if bot.setup.looks_around:
                 bot.hear(self.account.signals)
-                bot.look(self.quotes, self.trades)
+                bot.look(self.books, self.trades)
             asked = bot.decide(
                 held_position(state, bot.symbol), self.facts[bot.name], state.memory
             )

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from holdfast.domain.market import NS_PER_S
+from holdfast.domain.market import NS_PER_S, Level
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, Side
 from holdfast.errors import ConfigError
 
 _BUY = Side.BUY
-Level = tuple[Decimal, Decimal]
 
 
 class Books(Protocol):

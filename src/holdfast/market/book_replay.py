@@ -13,11 +13,11 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from holdfast.domain.market import NS_PER_S
+from holdfast.domain.market import NS_PER_S, Level
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError
 from holdfast.market.names import split_venue_symbol
-from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
+from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 from holdfast.market.raw_messages import Top, book_events, first_book_change
 from holdfast.market.stamp import iso
 from holdfast.market.table import read_lines

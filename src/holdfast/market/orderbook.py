@@ -9,13 +9,14 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 
 import msgspec
 
+from holdfast.domain.market import BookLevels, Level
 from holdfast.domain.money import ZERO
 from holdfast.errors import RetryableError
 
-Level = tuple[Decimal, Decimal]
 # A caller that never brings a snapshot must not fill the memory: ten minutes of changes.
 _MOST_WAITING = 6000
 
@@ -101,6 +102,11 @@ class OrderBook:
     def asks(self) -> Iterator[Level]:
         """All asks, the lowest first."""
         return self._asks.levels()
+
+    def best(self, levels: int) -> BookLevels:
+        """So many levels of each side at most; none while the book is not known."""
+        bids, asks = islice(self.bids(), levels), islice(self.asks(), levels)
+        return BookLevels(self.at_ns, self.symbol, tuple(bids), tuple(asks))
 
     @property
     def bid_edge(self) -> Decimal | None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from holdfast.domain.market import Trade
+from holdfast.domain.market import Level, Trade
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError
-from holdfast.market.orderbook import Diff, Level, Snapshot
+from holdfast.market.orderbook import Diff, Snapshot
 
 _MS_NS = 1_000_000
 

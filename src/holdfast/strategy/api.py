@@ -15,7 +15,7 @@ from holdfast.domain.market import Bar
 from holdfast.domain.order import Side
 from holdfast.domain.timeframe import timeframe_s, timeframe_text
 from holdfast.errors import ConfigError
-from holdfast.strategy.book import Book, LastTrade
+from holdfast.strategy.book import MOST_LEVELS, USUAL_LEVELS, Book, LastTrade
 from holdfast.strategy.indicators import (
     Adx,
     Atr,
@@ -308,17 +308,26 @@ class Setup:
         """An external series, `[[signals]]` of the configuration; a file in a backtest."""
         return self.signals.setdefault(name, Signal(name))
 
-    def book(self, symbol: str | None = None) -> Book:
-        """The best bid and ask of one of the bot's symbols, None for its own; live only.
+    def book(self, symbol: str | None = None, *, levels: int = USUAL_LEVELS) -> Book:
+        """The best levels of the book of one of the bot's symbols, None for its own.
+
+        Args:
+            levels: how many of each side, 1 to 100. What a decision saw of them is journaled.
 
         Raises:
-            ValueError: none of the bot's symbols.
+            ValueError: none of the bot's symbols, or so many levels are not shown.
         """
         symbol = self._one_of("book", symbol)
-        return self.books.setdefault(symbol, Book(symbol))
+        if not 1 <= levels <= MOST_LEVELS:
+            raise ValueError(
+                f"seen: on.book(levels={levels}); expected: 1 to {MOST_LEVELS} of each side"
+            )
+        book = self.books.setdefault(symbol, Book(symbol, levels))
+        book.levels = max(book.levels, levels)
+        return book
 
     def trades(self, symbol: str | None = None) -> LastTrade:
-        """The last trade of one of the bot's symbols, None for its own; live only.
+        """The last trade of one of the bot's symbols, None for its own.
 
         Raises:
             ValueError: none of the bot's symbols.

@@ -22,7 +22,7 @@ from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Strategy
 from holdfast.strategy.feed import Longer
-from holdfast.strategy.invented import invented_market
+from holdfast.strategy.invented import invented_around, invented_market
 from holdfast.strategy.memory import MemoryFault
 from holdfast.strategy.play import Actor, Close, Closes, Played, play_actor
 from holdfast.strategy.process import FileState
@@ -105,6 +105,7 @@ def check_strategy(
 
     Args:
         bars: oldest first, of all symbols; without them an invented market, the same each time.
+            Books and trades are invented around them.
         symbols: what is traded, the strategy's own first; else those of the bars, or one.
         timeframe: of the invented bars.
         watch: one that has seen already how the strategy's file was imported.
@@ -318,7 +319,9 @@ class _Trial:
 
     def _actor(self, around: Watch | None = None) -> Actor:
         fresh = self._kind(**copy.deepcopy(self._parameters))
-        return Actor(fresh, self.market.symbols, self.market.bar_s, around)
+        return Actor(
+            fresh, self.market.symbols, self.market.bar_s, around, invent=invented_around
+        )
 
     def _played(self, market: Closes) -> Played:
         return play_actor(_Noting(self._actor(), self._watch), market)

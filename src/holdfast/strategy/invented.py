@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.market import Bar
+from holdfast.domain.market import Bar, BookLevels, Level, Trade
 from holdfast.strategy.play import Closes, bars_of
 
 HOLES: Final = 0.01
@@ -28,6 +28,26 @@ def invented_market(count: int, symbols: Sequence[str], bar_s: int = 60) -> Clos
         series = invented(count, 7 + place, symbol=symbol, bar_s=bar_s)
         bars += (bar for bar in series if not place or source.random() > HOLES)
     return Closes(bars, symbols)
+
+
+def invented_around(bar: Bar, levels: int) -> tuple[BookLevels, Trade]:
+    """A book of so many levels around a bar's close, and its last trade: the same each time.
+
+    Mostly narrow, now and then wide; levels are a basis point apart.
+    """
+    source = random.Random(bar.open_ns)
+    basis, at_ns = bar.close / 10_000, bar.close_ns - 1
+    near = Decimal(source.choice((1, 1, 1, 2, 5, 20))) / 2
+
+    def side(sign: int) -> tuple[Level, ...]:
+        return tuple([
+            (bar.close + sign * basis * (near + n), Decimal(source.randrange(1, 5000)) / 1000)
+            for n in range(levels)
+        ])
+
+    quantity, sold = Decimal(source.randrange(1, 2000)) / 1000, source.random() < 0.5
+    last = Trade(at_ns, bar.symbol, bar.close, quantity, buyer_is_maker=sold)
+    return BookLevels(at_ns, bar.symbol, side(-1), side(1)), last
 
 
 def invented(

@@ -8,7 +8,7 @@ that a strategy keeps (strategy.check).
 from __future__ import annotations
 
 import decimal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from itertools import groupby
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.domain.market import NS_PER_S, Bar, exact
+from holdfast.domain.market import NS_PER_S, Bar, BookLevels, Trade, exact
 from holdfast.strategy.api import Setup, Strategy, View
+from holdfast.strategy.book import show_all
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import Recalled, memories_of
 from holdfast.strategy.signals import Known
@@ -26,6 +27,8 @@ from holdfast.strategy.simple_account import SimpleAccount, Told
 from holdfast.strategy.wish import Wish, by_symbol
 
 Price = Decimal | float | str
+Pair = tuple[Price, Price]
+"""A price and a quantity."""
 _START_NS = 1_704_067_200 * NS_PER_S  # 2024-01-01 00:00 UTC
 
 
@@ -68,6 +71,8 @@ def play(
     bars: Iterable[Bar] | None = None,
     cash: Decimal = Decimal(10_000),
     signals: Mapping[str, Mapping[int, object]] | None = None,
+    books: Mapping[str, Mapping[int, tuple[Sequence[Pair], Sequence[Pair]]]] | None = None,
+    trades: Mapping[str, Mapping[int, Pair]] | None = None,
 ) -> Played:
     """Ask a strategy at every close, and let its wishes come true.
 
@@ -81,6 +86,9 @@ def play(
             others close and a symbol has no bar, it is stale.
         cash: quote units to begin with.
         signals: what is heard of each, by the number of the close at which it is first known.
+        books: bids and asks of a symbol, best first, by the number of the close at which they are
+            first seen; without them no book is known.
+        trades: the last trade of a symbol, in the same way. Orders fill by bars all the same.
 
     Raises:
         ValueError: neither or both of closes and bars, bars of several lengths, or what `decide`
@@ -97,7 +105,32 @@ def play(
         given = tuple(bars) if bars is not None else bars_of(closes or ())
     market = Closes(given)
     actor = Actor(renewed(strategy), market.symbols, market.bar_s)
-    return play_actor(actor, market, cash, signals or {})
+    sights = _sights(books or {}, trades or {}, market)
+    return play_actor(actor, market, cash, signals or {}, sights)
+
+
+def _sights(
+    books: Mapping[str, Mapping[int, tuple[Sequence[Pair], Sequence[Pair]]]],
+    trades: Mapping[str, Mapping[int, Pair]],
+    market: Closes,
+) -> dict[int, list[BookLevels | Trade]]:
+    """What is first seen at each close, by its number."""
+    found: dict[int, list[BookLevels | Trade]] = {}
+    for symbol, told in books.items():
+        for at, sides in told.items():
+            bids, asks = (tuple([(_number(p), _number(q)) for p, q in side]) for side in sides)
+            seen = BookLevels(market.closes[at].time_ns, symbol, bids, asks)
+            found.setdefault(at, []).append(seen)
+    for symbol, prints in trades.items():
+        for at, (price, quantity) in prints.items():
+            at_ns = market.closes[at].time_ns
+            trade = Trade(at_ns, symbol, _number(price), _number(quantity), buyer_is_maker=False)
+            found.setdefault(at, []).append(trade)
+    return found
+
+
+def _number(given: Price) -> Decimal:
+    return exact(given) if isinstance(given, float) else Decimal(given)
 
 
 class Close(NamedTuple):
@@ -165,7 +198,7 @@ def bars_of(
     """Bars that open where the one before closed and go no further than to their close."""
     found: list[Bar] = []
     for at, given in enumerate(closes):
-        close = exact(given) if isinstance(given, float) else Decimal(given)
+        close = _number(given)
         opened = found[-1].close if found else close
         start = _START_NS + at * bar_s * NS_PER_S
         high, low = max(opened, close), min(opened, close)
@@ -186,6 +219,7 @@ class Actor:
     Args:
         symbols, bar_s: what it is asked about, its own symbol first; seconds of a bar.
         around: entered whenever code of the author runs.
+        invent: makes up the book, of so many levels, and the last trade after a bar.
 
     Attributes:
         on: what it has declared.
@@ -198,6 +232,7 @@ class Actor:
         symbols: Sequence[str] = ("BTC/USDT",),
         bar_s: int = 60,
         around: AbstractContextManager[object] | None = None,
+        invent: Callable[[Bar, int], tuple[BookLevels, Trade]] | None = None,
     ) -> None:
         self.strategy = strategy
         self.symbols = tuple(symbols)
@@ -207,6 +242,9 @@ class Actor:
             strategy.setup(self.on)
         strategy.seal()
         self.bars: dict[str, Bar] = {}
+        self._books: dict[str, BookLevels] = {}
+        self._trades: dict[str, Trade] = {}
+        self._invent = invent if self.on.looks_around else None
         self._feed = Feed(self.on)
         self._memories = memories_of(strategy)
         self.warmup = self._feed.warmup_bars
@@ -218,11 +256,23 @@ class Actor:
             for bar in close.bars:
                 self.bars[bar.symbol] = bar
                 self._feed.take(bar)
+                if self._invent is not None:
+                    book = self.on.books.get(bar.symbol)
+                    self.see(*self._invent(bar, book.levels if book is not None else 1))
             return len(self.bars) == len(self.symbols) and self._feed.ready
+
+    def see(self, *sights: BookLevels | Trade) -> None:
+        """Books and trades that stand from now on, until others do."""
+        for sight in sights:
+            if isinstance(sight, Trade):
+                self._trades[sight.symbol] = sight
+            else:
+                self._books[sight.symbol] = sight
 
     def take_over(self, before: Actor) -> None:
         """Go on where another process was: its last bars, and the longer ones that it had begun."""
         self.bars = dict(before.bars)
+        self._books, self._trades = dict(before._books), dict(before._trades)
         self._feed.restore(before._feed.state())
 
     def decide(self, close: Close, told: Told) -> Wish:
@@ -236,6 +286,7 @@ class Actor:
             ValueError: what it returned is no wish, or no memory.
         """
         recalled = None if self._memories is None else Recalled(self._memories, told.memory)
+        show_all(self.on.books, self.on.last_trades, self._books, self._trades)
         view = View(
             self.bars[self.symbols[0]],
             told.position,
@@ -260,6 +311,7 @@ def play_actor(
     market: Closes,
     cash: Decimal = Decimal(10_000),
     signals: Mapping[str, Mapping[int, object]] = MappingProxyType({}),
+    sights: Mapping[int, Sequence[BookLevels | Trade]] = MappingProxyType({}),
 ) -> Played:
     """As `play`, with a strategy that is set up already."""
     account = SimpleAccount(market.symbols, cash)
@@ -272,6 +324,7 @@ def play_actor(
             if at in heard:
                 text = msgspec.json.encode(heard[at]).decode()
                 actor.on.signals[name].hear(Known(close.time_ns, text))
+        actor.see(*sights.get(at, ()))
         if not actor.feed(close):
             continue
         told.append(account.told(at, memory))

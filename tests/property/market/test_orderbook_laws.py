@@ -7,7 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
+from holdfast.domain.market import Level
+from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 
 Book = dict[Decimal, Decimal]
 # Bids below a hundred, asks from it on: the market never crosses itself.

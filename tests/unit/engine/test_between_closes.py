@@ -7,8 +7,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.domain.event import QuoteSeen, TradeSeen
-from holdfast.domain.market import Quote, Trade
+from holdfast.domain.event import BookSeen, TradeSeen
+from holdfast.domain.market import BookLevels, Trade
 from holdfast.errors import ConfigError
 from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
 from tests.support.engine_world import MINUTE_NS, SECOND_NS, World, bot
@@ -20,9 +20,10 @@ class Spread(Strategy):
     """In the market while the book is narrow; asked every ten seconds when told to."""
 
     every: str = ""
+    levels: int = 1
 
     def setup(self, on: Setup) -> None:
-        self.book = on.book()
+        self.book = on.book(levels=self.levels)
         self.average = on.bars().sma(2)
         if self.every:
             on.every(self.every)
@@ -45,16 +46,21 @@ def world(every: str = "") -> World:
 
 
 def quote(made: World, bid: str | None, ask: str | None) -> None:
-    sides = (None if side is None else D(side) for side in (bid, ask))
-    made.take(QuoteSeen(Quote(made.now_ns, "BTC/USDT", *sides)))
+    """A book with a second level one unit behind each best one."""
+    bids = () if bid is None else ((D(bid), D(2)), (D(bid) - 1, D(5)))
+    asks = () if ask is None else ((D(ask), D(3)), (D(ask) + 1, D(7)))
+    assert made.take(BookSeen(BookLevels(made.now_ns, "BTC/USDT", bids, asks))) == []
 
 
-def test_a_close_sees_the_newest_quote_and_the_decision_keeps_it() -> None:
+def test_a_close_sees_the_newest_book_and_the_decision_keeps_what_was_shown() -> None:
     made = world()
     made.tick(40)
     quote(made, "90", "110")
     quote(made, "99.9", "100.1")
-    seen = {"at_ns": made.now_ns, "symbol": "BTC/USDT", "bid": "99.9", "ask": "100.1"}
+    seen = {
+        "at_ns": made.now_ns, "symbol": "BTC/USDT",
+        "bids": [["99.9", "2"]], "asks": [["100.1", "3"]],
+    }  # fmt: skip
     made.bar()
     made.settle()
     (decided,) = made.decided
@@ -70,6 +76,28 @@ def test_who_looks_at_no_book_keeps_none() -> None:
     made.bar()
     made.settle()
     assert [decided.seen for decided in made.decided] == [""]
+
+
+def test_as_many_levels_are_shown_as_were_asked_for() -> None:
+    strategy = Spread(levels=2)
+    made = World(bot(strategy=strategy))
+    quote(made, "99", "101")
+    for _ in range(2):
+        made.bar()
+    assert strategy.book.bids == ((D(99), D(2)), (D(98), D(5)))
+    assert strategy.book.asks == ((D(101), D(3)), (D(102), D(7)))
+    assert strategy.book.middle == 100
+    for wrong in (0, 101):
+        with pytest.raises(ConfigError, match=r"levels=\d+\); expected: 1 to 100"):
+            bot(strategy=Spread(levels=wrong))
+
+
+def test_a_book_that_is_not_known_any_more_shows_nothing() -> None:
+    made = world()
+    quote(made, "99.9", "100.1")
+    made.take(BookSeen(BookLevels(0, "BTC/USDT")))
+    made.bar()
+    assert not made.arming, "it keeps what was wished"
 
 
 def test_a_side_that_is_empty_is_none() -> None:

@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from holdfast.domain.instrument import Instrument
+from holdfast.domain.market import Level
 from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side, TimeInForce
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
-from holdfast.lab.depth import Depth, Level
+from holdfast.lab.depth import Depth
 
 D = Decimal
 NO_COSTS = Terms(fee_rate=D(0))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.domain.market import Level
 from holdfast.domain.order import Side
-from holdfast.lab.depth import Level, walk
+from holdfast.lab.depth import walk
 
 D = Decimal
 ASKS = [(D(101), D(1)), (D(102), D(2)), (D(104), D("0.5"))]

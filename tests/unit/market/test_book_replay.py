@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.domain.market import Level
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError
 from holdfast.market.book_replay import STALE_NS, BookReplay, open_books
-from holdfast.market.orderbook import Diff, Level, Snapshot
+from holdfast.market.orderbook import Diff, Snapshot
 from tests.support.books import MS, BookByHand
 from tests.support.recordings import recording
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.domain.market import Level
 from holdfast.errors import ConfigError
-from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
+from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 from holdfast.market.raw_messages import Top, book_events
 from holdfast.market.table import read_lines
 from tests.support.recordings import recording

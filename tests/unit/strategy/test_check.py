@@ -464,3 +464,39 @@ def test_somebody_else_s_clock_at_a_collection_is_not_the_strategy_s() -> None:
         gc.set_threshold(*before)
     assert found.broken == []
     assert gc.isenabled()
+
+
+class Depths(Strategy):
+    """Long while more is bid than asked within a few levels of the invented book."""
+
+    def setup(self, on: Setup) -> None:
+        self.book = on.book(levels=5)
+        self.last = on.trades()
+
+    def decide(self, now: View) -> Wish:
+        assert len(self.book.bids) == len(self.book.asks) == 5
+        assert self.last.price == now.bar.close
+        assert 0 < self.book.age_s(now.time_ns) < 1
+        bid, asked = (sum(size for _, size in side) for side in (self.book.bids, self.book.asks))
+        return Target(quantity=Decimal(1)) if bid > asked else FLAT
+
+
+def test_who_looks_at_books_and_trades_is_tried_with_invented_ones() -> None:
+    found = check_strategy(Depths())
+    assert [law.verdict for law in found.laws[:4]] == ["holds"] * 4
+    assert found.changes > 100
+
+
+def test_who_gathers_what_the_book_showed_breaks_the_laws() -> None:
+    class Gathering(Depths):
+        def setup(self, on: Setup) -> None:
+            super().setup(on)
+            self.seen: list[Decimal] = []
+
+        def decide(self, now: View) -> Wish:
+            self.seen.append(self.book.bids[0][1])
+            return Target(quantity=Decimal(1)) if sum(self.seen) % 2 < 1 else FLAT
+
+    assert "failing over after every bar changes nothing" in [
+        law.law for law in check_strategy(Gathering()).broken
+    ]

@@ -169,3 +169,36 @@ def test_with_all_the_cash_in_one_symbol_nothing_is_bought_in_another() -> None:
 
     played = play(All(), closes={"BTC/USDT": [1, 1, 1], "ETH/USDT": [1, 1, 1]})
     assert [float(each) for each in played.positions_in("ETH/USDT")] == [0, 0, 0]
+
+
+class Leaning(Strategy):
+    """Long while more is bid than asked within three levels, and the last taker bought."""
+
+    def setup(self, on: Setup) -> None:
+        self.book = on.book(levels=3)
+        self.last = on.trades()
+
+    def decide(self, now: View) -> Wish:
+        if not self.book.ready or not self.last.ready:
+            return KEEP
+        bid, asked = (sum(size for _, size in side) for side in (self.book.bids, self.book.asks))
+        near = self.last.price == self.book.bids[0][0]
+        return FLAT if bid <= asked or near else Target(quantity=D(1))
+
+
+def test_books_and_trades_stand_from_the_close_at_which_they_are_first_seen() -> None:
+    heavy = ([(99, 5), (98, 1), (97, 1), (96, 9)], [(101, 1), (102, 1), (103, 1), (104, 50)])
+    light = ([(99, "0.5"), (98, 1)], [(101, 2.5)])
+    played = play(
+        Leaning(),
+        closes=[100] * 7,
+        books={"BTC/USDT": {1: heavy, 4: light}},
+        trades={"BTC/USDT": {2: (101, 1), 5: (99, 1)}},
+    )
+    long = Target(quantity=D(1))
+    assert played.wishes == [KEEP, KEEP, long, long, FLAT, FLAT, FLAT]
+    assert held(played) == [0, 0, 0, 1, 1, 0, 0]
+
+
+def test_without_books_none_is_known() -> None:
+    assert set(play(Leaning(), closes=[100] * 3).wishes) == {KEEP}

@@ -14,6 +14,7 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.app.live.books import follow_books, levels_wanted
 from holdfast.app.live.bots import all_derived, config_text, make_bot, symbols_of, take_up
 from holdfast.app.live.history import History
 from holdfast.app.live.opening import Stream, database_of, open_stream
@@ -356,6 +357,13 @@ class Trader:
             self.resolver.run(),
             self.sweep.run(),
             self.history.run(),
+            follow_books(
+                _endpoints(self.config),
+                self.venue.gate,
+                instruments=self.account.instruments,
+                wanted=levels_wanted(self.bots),
+                take=self.take,
+            ),
             *(self.follow_market(t) for t in sorted({bot.timeframe_s for bot in self.bots})),
             *self.signals.parts(),
             *self.upkeep.parts(),
@@ -402,14 +410,16 @@ async def trading(
         await asyncio.shield(trader.stop())
 
 
+def _endpoints(config: Config) -> Endpoints:
+    venue = config.account.venue
+    return Endpoints(
+        rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
+    )
+
+
 def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:
-    account = config.account
+    account, endpoints = config.account, _endpoints(config)
     api_key, secret = resolve(account.api_key), resolve(account.api_secret)
     hide(secret.reveal())
-    endpoints = Endpoints(
-        rest_url=account.venue.rest_url,
-        ws_api_url=account.venue.ws_api_url,
-        stream_url=account.venue.stream_url,
-    )
     venue = BinanceVenue(Key(api_key.reveal(), secret.reveal()), endpoints)
     return venue, BinanceMarket(endpoints, gate=venue.gate)

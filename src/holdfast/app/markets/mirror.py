@@ -18,11 +18,11 @@ import msgspec
 from aiohttp import ClientSession
 
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.market import Trade
+from holdfast.domain.market import BookLevels, Level, Trade
 from holdfast.domain.money import parse
 from holdfast.errors import ConfigError, RejectedError, RetryableError, UnreachableError
 from holdfast.exchange.flow import Break, LiveEvent, Past, Refresh, Relay
-from holdfast.market.orderbook import BookGapError, Diff, Level, OrderBook, Snapshot
+from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 from holdfast.market.raw_messages import diff_of, snapshot_of, trade_of
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode, gate
@@ -48,6 +48,9 @@ _PAUSE_S: Final = 0.25
 _LONGEST_PAUSE_S: Final = 10.0
 _MS_NS: Final = 1_000_000
 _RELAYED: Final = (*(f"kline_{name}" for name in INTERVALS.values()), "ticker", "miniTicker")
+_DEPTH, _TRADE = "depth@100ms", "trade"
+BOOKS: Final = (_DEPTH,)
+"""To follow nothing but books."""
 _COSTS: Final = {"/api/v3/klines": gate.KLINES, "/api/v3/ticker/24hr": gate.DAY_TICKER}
 
 
@@ -90,6 +93,7 @@ class _Market:
         held: trades that came while the book was not known, oldest first.
         attempt: rises whenever the book is lost.
         asking: for a snapshot, None when nobody does.
+        is_cut: there are levels beyond the snapshot, not known until they change.
     """
 
     def __init__(self, instrument: Instrument) -> None:
@@ -98,6 +102,7 @@ class _Market:
         self.held: deque[Trade] = deque(maxlen=LATEST_TRADES)
         self.attempt = 0
         self.asking: asyncio.Task[None] | None = None
+        self.is_cut = False
         self._last_id = 0
 
     def is_new(self, trade: Trade) -> bool:
@@ -126,10 +131,17 @@ class Mirror:
     Every book is rebuilt from a snapshot and the changes after it. A change that does not follow on
     the last one, a frame that cannot be read, silence, and news that are late all end in the same
     way: the book is not known (`Break`) until a new snapshot fits.
+
+    Args:
+        kinds: the streams of each market; `BOOKS` for its book alone, else all that is mirrored.
     """
 
     def __init__(
-        self, questions: Questions, stream_url: str, instruments: Sequence[Instrument]
+        self,
+        questions: Questions,
+        stream_url: str,
+        instruments: Sequence[Instrument],
+        kinds: Sequence[str] = (_DEPTH, _TRADE, *_RELAYED),
     ) -> None:
         self._questions = questions
         self._stream_url = stream_url
@@ -138,12 +150,9 @@ class Mirror:
         self._symbols = {item.venue_symbol: item.symbol for item in instruments}
         self._feed: Feed[_Told] = Feed("mirror", self._connect)
         self._now_ns = 0
+        self._tells_trades = _TRADE in kinds
         self._subscription = Subscription(
-            [
-                f"{item.venue_symbol.lower()}@{kind}"
-                for item in instruments
-                for kind in ("depth@100ms", "trade", *_RELAYED)
-            ]
+            [f"{item.venue_symbol.lower()}@{kind}" for item in instruments for kind in kinds]
         )
 
     @property
@@ -155,6 +164,23 @@ class Mirror:
     def depths(self) -> Mapping[str, OrderBook]:
         """Their books."""
         return {symbol: market.book for symbol, market in self._markets.items()}
+
+    def best(self, symbol: str, levels: int) -> BookLevels:
+        """So many levels of each side of a book at most, the best first; none while unknown.
+
+        Where the market has moved so far that the snapshot did not tell as many, another one is
+        asked for with the next change, and until it is there the book is not known.
+        """
+        market = self._markets[symbol]
+        found = market.book.best(levels)
+        if market.is_cut and market.book.is_known:
+            bid_edge, ask_edge = market.book.bid_edge, market.book.ask_edge
+            told = not (found.bids and bid_edge and found.bids[-1][0] < bid_edge)
+            told = told and not (found.asks and ask_edge and found.asks[-1][0] > ask_edge)
+            if not told:
+                self._lose(market, "the market has left the levels of its snapshot")
+                return BookLevels(0, symbol)
+        return msgspec.structs.replace(found, at_ns=found.at_ns or self.now_ns())
 
     def now_ns(self) -> int:
         """The exchange's time, UTC nanoseconds; never goes back."""
@@ -224,6 +250,8 @@ class Mirror:
             _log.info("a snapshot does not fit", action="mirror.again", why=str(gap))
             self._start_asking(market, _PAUSE_S)
             return
+        told = max(len(whole.snapshot.bids), len(whole.snapshot.asks))
+        market.is_cut = told >= DEPTH_LEVELS
         yield Past(market.symbol, market.catch_up(whole.trades))
         yield Refresh(market.symbol, is_whole=True)
         _log.info("the book is known", action="mirror.known", symbol=market.symbol)
@@ -249,9 +277,11 @@ class Mirror:
         while True:
             await asyncio.sleep(pause_s)
             try:
-                rows = await questions.ask(
-                    f"/api/v3/trades?symbol={name}&limit={LATEST_TRADES}", gate.LATEST_TRADES
-                )
+                rows = b"[]"
+                if self._tells_trades:
+                    rows = await questions.ask(
+                        f"/api/v3/trades?symbol={name}&limit={LATEST_TRADES}", gate.LATEST_TRADES
+                    )
                 depth = await questions.ask(
                     f"/api/v3/depth?symbol={name}&limit={DEPTH_LEVELS}", gate.WHOLE_DEPTH
                 )

@@ -22,11 +22,18 @@ _READ_S: Final = 10.0
 class Questions:
     """Unsigned questions to one exchange, within its limits, and its clock."""
 
-    def __init__(self, rest_url: str) -> None:
-        """Open nothing yet; ConfigError when the address cannot be used."""
+    def __init__(self, rest_url: str, gate: Gate | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            gate: the address's rate limits, where others ask from it too; else its own.
+
+        Raises:
+            ConfigError: the address cannot be used.
+        """
         self.url = rest_url
         self._clock = ServerClock(time.monotonic_ns, time.time_ns)
-        self.gate = Gate(self._clock)
+        self.gate = gate or Gate(self._clock)
         self._line = Line(rest_url)
 
     def now_ms(self) -> int:

@@ -19,14 +19,14 @@ from holdfast.app.research.backtest import Backtest, Run
 from holdfast.app.research.front import backtest
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.market import BarColumns
+from holdfast.domain.market import BarColumns, Level
 from holdfast.domain.money import plain
 from holdfast.errors import ConfigError
 from holdfast.lab.bar_venue import Terms
 from holdfast.lab.depth import Depth
 from holdfast.lab.result import Result
 from holdfast.market.book_replay import BookReplay
-from holdfast.market.orderbook import Diff, Level, Snapshot
+from holdfast.market.orderbook import Diff, Snapshot
 from holdfast.strategy import FLAT, KEEP, Percent, Quotes, Strategy, Target, View, Wish
 from holdfast.strategy import Level as QuoteLevel
 from holdfast.strategy.shipped.sma_cross import SmaCross
