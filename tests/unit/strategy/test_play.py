@@ -188,7 +188,7 @@ class Leaning(Strategy):
 
 def test_books_and_trades_stand_from_the_close_at_which_they_are_first_seen() -> None:
     heavy = ([(99, 5), (98, 1), (97, 1), (96, 9)], [(101, 1), (102, 1), (103, 1), (104, 50)])
-    light = ([(99, "0.5"), (98, 1)], [(101, 2.5)])
+    light = ([(99, 0.5), (98, 1)], [(101, 2.5)])
     played = play(
         Leaning(),
         closes=[100] * 7,
