@@ -159,11 +159,58 @@ def test_a_mistake_in_the_environment_names_the_variable(written: Path) -> None:
     assert "with LOG_LEVEL" in refused(written, "", {"LOG_LEVEL": "loud"})
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "STRATEGY", "DB_HOST", "CAPITAL_ALLOCATION"])
+@pytest.mark.parametrize("name", ["REDIS_URL", "STRATEGY", "CAPITAL_ALLOCATION"])
 def test_a_variable_that_is_not_acted_on_yet_is_not_passed_over(written: Path, name: str) -> None:
     told = refused(written, "", {name: "x"})
     assert f"seen: {name}" in told
     assert f"do: unset {name}" in told
+
+
+@pytest.mark.parametrize(
+    ("environ", "url"),
+    [
+        ({"DB_URL": "postgresql://a@h/n"}, "postgresql://a@h/n"),
+        ({"DB_HOST": "db.example"}, "postgresql://holdfast@db.example/holdfast"),
+        (
+            {
+                "DB_HOST": "10.0.0.5",
+                "DB_PORT": "6432",
+                "DB_NAME": "desk 1",
+                "DB_USER": "ana",
+                "DB_PASSWORD": "p@ss/w:rd",
+            },
+            "postgresql://ana:p%40ss%2Fw%3Ard@10.0.0.5:6432/desk%201",
+        ),
+        ({"DB_HOST": "::1"}, "postgresql://holdfast@[::1]/holdfast"),
+        ({"DB_HOST": "/run/pg"}, "postgresql://holdfast@%2Frun%2Fpg/holdfast"),
+    ],
+)
+def test_the_database_is_named_by_an_address_or_its_parts(
+    environ: dict[str, str], url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "holdfast.toml").write_text('database_url = "sqlite:///a.db"')
+    assert load(tmp_path / "holdfast.toml", environ).database_url == url
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"DATABASE_URL": "sqlite:///a.db", "DB_HOST": "h"},
+        {"DATABASE_URL": "sqlite:///a.db", "DB_URL": "sqlite:///a.db"},
+        {"DATABASE_URL": "sqlite:///a.db", "DB_PASSWORD": "hunter2"},
+        {"DB_PASSWORD": "hunter2", "DB_NAME": "n"},
+    ],
+)
+def test_two_addresses_of_a_database_or_parts_without_a_host_are_refused(
+    environ: dict[str, str], written: Path
+) -> None:
+    told = refused(written, "", environ)
+    assert all(name in told for name in environ)
+    assert "hunter2" not in told
+
+
+def test_more_connections_kept_than_allowed_is_refused(written: Path) -> None:
+    assert "`min` is 10" in refused(written, "[database_pool]\nmax = 4")
 
 
 def test_a_directory_instead_of_a_file_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.config import check_database_url, load
+from holdfast.config import load
+from holdfast.config.database import check_database_url
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -11,6 +11,9 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
+from holdfast.config.database import DatabasePool
 from holdfast.errors import ConfigError
 from holdfast.journal.commands import Commands, SqliteCommands
 from holdfast.journal.high_water import HighWater
@@ -24,6 +27,34 @@ from holdfast.journal.sqlite_read import one_moment, read_stream
 from holdfast.journal.version import stored_version
 
 SQLITE = "sqlite:///"
+
+
+class PoolState(msgspec.Struct, frozen=True):
+    """Connections of this process to a database, in numbers.
+
+    Attributes:
+        min, max: how many are kept, and opened at most.
+        open, in_use, idle: how many there are now.
+        waiting: callers that wait for one now.
+        requests, waits, timeouts: callers so far; those that had to wait, and those in vain.
+        waited_ms: all waits together.
+        connects, failed_connects: connections opened so far, and those that could not be.
+        lost: connections that were found broken.
+    """
+
+    min: int
+    max: int
+    open: int
+    in_use: int
+    idle: int
+    waiting: int
+    requests: int
+    waits: int
+    waited_ms: int
+    timeouts: int
+    connects: int
+    failed_connects: int
+    lost: int
 
 
 class Owner(Protocol):
@@ -91,6 +122,14 @@ class Database(Protocol):
         """Bring it to the schema of this program, or make it; safe to repeat."""
         ...
 
+    def pool(self) -> PoolState | None:
+        """Its connections in numbers, for metrics; None where there is nothing to share."""
+        ...
+
+    def close(self) -> None:
+        """Release what reads had opened; stores, commands and owners are closed by who has them."""
+        ...
+
 
 class SqliteDatabase:
     """A journal in a file, and the files beside it."""
@@ -145,12 +184,25 @@ class SqliteDatabase:
 
         upgrade(self.name)
 
+    def pool(self) -> None:
+        """None: each read opens the file, which costs next to nothing."""
 
-def database_at(url: str, state: Path = Path(), *, may_lose: bool = False) -> Database:
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def database_at(
+    url: str,
+    state: Path = Path(),
+    *,
+    may_lose: bool = False,
+    pool: DatabasePool | None = None,
+) -> Database:
     """The journal at a `sqlite:///` or `postgresql://` address.
 
     Args:
         state: the directory for what this host knows of a database elsewhere.
+        pool: how many connections to keep; None is for a process that looks once and ends.
         may_lose: accept a server that may lose commits, loudly.
 
     Raises:
@@ -165,4 +217,4 @@ def database_at(url: str, state: Path = Path(), *, may_lose: bool = False) -> Da
             f"seen: an address of PostgreSQL, and no driver for it ({error}); expected: psycopg; "
             "do: pip install 'holdfast[postgres]'"
         ) from error
-    return PostgresDatabase(url, state, may_lose=may_lose)
+    return PostgresDatabase(url, state, may_lose=may_lose, pool=pool)

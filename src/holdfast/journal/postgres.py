@@ -28,6 +28,7 @@ from holdfast.journal.postgres_connect import (
     require_durable,
 )
 from holdfast.journal.postgres_line import Backend, PostgresLine, TakenError
+from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.postgres_read import read_stream, stored_version
 from holdfast.journal.postgres_side import Side
 from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest
@@ -70,6 +71,7 @@ class PostgresStore:
 
     Args:
         url: a PostgreSQL address; what it says about TLS is what the driver does.
+        pool: for reads; its owner closes it. None makes one that ends with the store.
         may_lose: accept a server that may lose commits, loudly.
 
     Raises:
@@ -77,9 +79,11 @@ class PostgresStore:
         RetryableError: it does not answer, or takes no writes.
     """
 
-    def __init__(self, url: str, *, may_lose: bool = False) -> None:
+    def __init__(self, url: str, pool: Pool | None = None, *, may_lose: bool = False) -> None:
         self.name = name_of(url)
         self._url = url
+        self._pool = pool or Pool(url)
+        self._owns_pool = pool is None
         self._may_lose = may_lose
         self._side = Side(url, self.name)
         self._suspect: Backend | None = None
@@ -161,11 +165,11 @@ class PostgresStore:
 
     def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
         """Records in order, verified while they are read; blocks the caller, not the writer."""
-        return read_stream(self._url, account, after_seq)
+        return read_stream(self._pool, account, after_seq)
 
     def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
         """The order or cancel that was armed under `cid`; blocks the caller, not the writer."""
-        return self._side.run(lambda c: attempt_of(self.name, PostgresRows(c), account, cid))
+        return self._pool.run(lambda c: attempt_of(self.name, PostgresRows(c), account, cid))
 
     async def hash_at(self, account: str, seq: int) -> bytes | None:
         """Chain hash of record `seq` as stored; None when there is no such record."""
@@ -198,6 +202,8 @@ class PostgresStore:
             self._line.close()
             self._line = None
         await asyncio.to_thread(self._side.close)
+        if self._owns_pool:
+            await asyncio.to_thread(self._pool.close)
 
     async def _beside(self, function: Callable[[Connection], T]) -> T:
         """Run it in a thread on the other connection, once no lost commit can happen any more."""

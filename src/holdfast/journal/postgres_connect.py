@@ -73,7 +73,7 @@ def database_name(url: str) -> str:
 
 
 def connect(
-    url: str, *, read_only: bool = False, idles: bool = True, application: str = "holdfast"
+    url: str, *, idles: bool = True, application: str = "holdfast"
 ) -> Connection:
     """A connection in autocommit, on a server that this program knows.
 
@@ -86,24 +86,32 @@ def connect(
         RetryableError: it does not answer, or does not let us now.
     """
     name = name_of(url)
-    asked = {**_LINE, **_encryption(url), "application_name": application, **_parsed(url)}
     try:
-        connection = psycopg.connect(**asked, autocommit=True)
+        connection = psycopg.connect(**asked_of(url, application), autocommit=True)
     except psycopg.OperationalError as error:
         raise _refused(name, str(error).strip()) from error
+    try:
+        prepare(name, connection, idles=idles)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def asked_of(url: str, application: str = "holdfast") -> dict[str, Any]:
+    """What the driver is asked for: time-outs and encryption, beneath what the address says."""
+    return {**_LINE, **_encryption(url), "application_name": application, **_parsed(url)}
+
+
+def prepare(name: str, connection: Connection, *, idles: bool = True) -> None:
+    """Make a new session what this program needs; see `connect`."""
     try:
         _require_version(name, connection.info.server_version)
         idle = {} if idles else {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS}
         for setting, value in {**_SESSION, **idle}.items():
             connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
-        connection.read_only = read_only or None
     except psycopg.Error as error:
-        connection.close()
         raise_translated(name, error)
-    except PlatformError:
-        connection.close()
-        raise
-    return connection
 
 
 def require_durable(name: str, connection: Connection, *, may_lose: bool = False) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
 
+from holdfast.config.database import DatabasePool
 from holdfast.errors import FencedError
 from holdfast.journal.commands import Commands
+from holdfast.journal.database import PoolState
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.postgres_connect import (
@@ -25,8 +27,8 @@ from holdfast.journal.postgres_connect import (
     name_of,
     raise_translated,
 )
+from holdfast.journal.postgres_pool import ON_DEMAND, Pool
 from holdfast.journal.postgres_read import one_moment, read_stream, stored_version
-from holdfast.journal.postgres_side import Side
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.version import require_current
@@ -48,12 +50,21 @@ class PostgresDatabase:
     Args:
         state: the directory for what this host knows and the database must not tell it.
         may_lose: accept a server that may lose commits, loudly.
+        pool: how many connections to keep; None is for a process that looks once and ends.
     """
 
-    def __init__(self, url: str, state: Path = Path(), *, may_lose: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        state: Path = Path(),
+        *,
+        may_lose: bool = False,
+        pool: DatabasePool | None = None,
+    ) -> None:
         self.name = name_of(url)
         self.url = url
         self._state = state
+        self._pool = Pool(url, pool or ON_DEMAND)
         self.may_lose = may_lose
 
     def require(self) -> None:
@@ -61,7 +72,7 @@ class PostgresDatabase:
 
     def store(self) -> PostgresStore:
         """Open it for writing; its tables are made where there are none."""
-        return PostgresStore(self.url, may_lose=self.may_lose)
+        return PostgresStore(self.url, self._pool, may_lose=self.may_lose)
 
     def own(self, account: str) -> PostgresOwner:
         """Become the one live writer of `account` in this database."""
@@ -74,29 +85,33 @@ class PostgresDatabase:
 
     def commands(self) -> Commands:
         """The operators' commands."""
-        return PostgresCommands(self.url)
+        return PostgresCommands(self._pool)
 
     def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
         """Records in order, as of one moment, verified link by link."""
-        return read_stream(self.url, account, after_seq)
+        return read_stream(self._pool, account, after_seq)
 
     def one_moment(self) -> AbstractContextManager[Rows]:
         """A connection for reading, as of one moment."""
-        return one_moment(self.url)
+        return one_moment(self._pool)
 
     def version(self) -> str | None:
         """Of the schema; None without any tables."""
-        with closing(connect(self.url, read_only=True)) as connection:
-            try:
-                return stored_version(connection)
-            except psycopg.Error as error:
-                raise_translated(self.name, error)
+        return self._pool.run(stored_version)
 
     def upgrade(self) -> None:
         """Bring it to the schema of this program; safe to repeat."""
         from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
         upgrade(self.url)
+
+    def pool(self) -> PoolState:
+        """Its connections in numbers, for metrics."""
+        return self._pool.state()
+
+    def close(self) -> None:
+        """Close the connections that reads had opened."""
+        self._pool.close()
 
 
 class PostgresOwner:
@@ -138,23 +153,17 @@ class PostgresCommands(Commands):
         ConfigError, RetryableError: as a connection; or the schema is not this program's.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, pool: Pool) -> None:
         super().__init__(time.time_ns)
-        name = name_of(url)
-        self._side = Side(url, name)
-        try:
-            require_current(name, self._side.run(stored_version))
-        except BaseException:
-            self._side.close()
-            raise
+        self._pool = pool
+        require_current(pool.name, pool.run(stored_version))
 
     def close(self) -> None:
-        """Release the connection; may be called twice."""
-        self._side.close()
+        """Nothing is its own: the connections are the database's."""
 
     def _run(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
         def run(connection: psycopg.Connection[Any]) -> list[Any]:
             cursor = PostgresRows(connection).execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
-        return self._side.run(run)
+        return self._pool.run(run)

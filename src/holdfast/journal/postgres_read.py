@@ -10,13 +10,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from holdfast.journal.postgres_connect import (
-    Connection,
-    PostgresRows,
-    connect,
-    name_of,
-    raise_translated,
-)
+from holdfast.journal.postgres_connect import Connection, PostgresRows, raise_translated
+from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.reading import proved
 from holdfast.journal.record import Record
 from holdfast.journal.version import require_current
@@ -39,7 +34,7 @@ def stored_version(connection: Connection) -> str | None:
 
 
 @contextmanager
-def one_moment(url: str) -> Iterator[PostgresRows]:
+def one_moment(pool: Pool) -> Iterator[PostgresRows]:
     """A connection that shows the database as of one moment, whatever is written meanwhile.
 
     Raises:
@@ -47,22 +42,19 @@ def one_moment(url: str) -> Iterator[PostgresRows]:
         CorruptionError: it is damaged.
         RetryableError: it cannot be read now.
     """
-    name = name_of(url)
-    with connect(url, read_only=True) as connection:
-        try:
-            require_current(name, stored_version(connection))
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            with connection.transaction():
-                yield PostgresRows(connection)
-        except psycopg.Error as error:
-            raise_translated(name, error)
+    try:
+        with pool.one_moment() as connection:
+            require_current(pool.name, stored_version(connection))
+            yield PostgresRows(connection)
+    except psycopg.Error as error:
+        raise_translated(pool.name, error)
 
 
-def read_stream(url: str, account: str, after_seq: int = 0) -> Iterator[Record]:
+def read_stream(pool: Pool, account: str, after_seq: int = 0) -> Iterator[Record]:
     """Records in order, all as of one moment, verified link by link.
 
     Raises:
         As `one_moment`; CorruptionError also when the chain does not hold.
     """
-    with one_moment(url) as rows:
-        yield from proved(name_of(url), rows, account, after_seq)
+    with one_moment(pool) as rows:
+        yield from proved(pool.name, rows, account, after_seq)

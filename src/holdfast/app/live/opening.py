@@ -80,7 +80,9 @@ def database_of(config: Config) -> Database:
         ConfigError: its driver is not installed, or does not understand the address.
     """
     state = Path(config.state_dir)
-    return database_at(config.database_url, state, may_lose=config.may_lose_commits)
+    return database_at(
+        config.database_url, state, may_lose=config.may_lose_commits, pool=config.database_pool
+    )
 
 
 async def open_stream(

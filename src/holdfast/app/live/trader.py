@@ -384,6 +384,7 @@ class Trader:
         await self.market.close()
         self.commands.close()
         await self.stream.close()
+        await asyncio.to_thread(self.stream.database.close)
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """The configuration of a node: one frozen object, read once and checked whole before anything runs.
 
 Lives here: its shape, the rules between its parts, and how file and environment make it. Secrets
-are references (`env:NAME`, `file:PATH`), so the object can be shown. Not here: what the parts do.
+are references (`env:NAME`, `file:PATH`), so the object can be shown. Not here: where a database is
+(config.database), what the parts do.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.database import DatabasePool, check_database_url, database_url_in
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
 
@@ -38,8 +40,6 @@ _LOG_LEVELS = {
 # them, and silence would let their owner believe that it does.
 _NOT_YET = {
     "REDIS_URL": "a node that runs alone (leases come with the standby)",
-    "DB_URL": "DATABASE_URL=postgresql://user@host/name, or sqlite:///path",
-    "DB_HOST": "DATABASE_URL=postgresql://user@host/name, or sqlite:///path",
     "CAPITAL_ALLOCATION": "`limits.max_position_notional` of a bot in the file",
     "STRATEGY": "`strategy` of a bot in the file",
     "EXCHANGE_NAME": "`venue` of the account in the file",
@@ -216,6 +216,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             the same account need two names.
         database_url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or
             `postgresql://user@host:port/name` with libpq's parameters (`?sslmode=verify-full`).
+        database_pool: connections to a PostgreSQL server, for everything but commits.
         may_lose_commits: accept a PostgreSQL server that may lose what it has answered for; after
             such a loss an order can be doubled.
         state_dir: where this host keeps what it knows of a database elsewhere; beside the file
@@ -225,6 +226,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     deployment: Name = "holdfast"
     database_url: str = "sqlite:///.holdfast/journal.db"
+    database_pool: DatabasePool = msgspec.field(default_factory=DatabasePool)
     may_lose_commits: bool = False
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = ".holdfast"
     log_level: str = "info"
@@ -262,7 +264,8 @@ class Secret:
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of `path`, changed by the environment.
 
-    `DATABASE_URL` and `LOG_LEVEL` win over the file. Blocks for one small file; safe to repeat.
+    `DATABASE_URL` (or `DB_HOST` with its parts) and `LOG_LEVEL` win over the file. Blocks for one
+    small file; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -278,9 +281,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
                 f"seen: {name} in the environment, which this version does not act on yet; "
                 f"expected: {instead}; do: unset {name}"
             )
-    for name, key in (("DATABASE_URL", "database_url"), ("LOG_LEVEL", "log_level")):
-        if environ.get(name):
-            document[key] = environ[name]
+    named = {"database_url": database_url_in(environ)}
+    if environ.get("LOG_LEVEL"):
+        named["log_level"] = ("LOG_LEVEL", environ["LOG_LEVEL"])
+    for key, found in named.items():
+        if found is not None:
+            name, document[key] = found
             source = f"{source} with {name}"
     level = document.get("log_level")
     if isinstance(level, str):
@@ -317,24 +323,6 @@ def resolve(reference: str, environ: Mapping[str, str] = os.environ) -> Secret:
     if not value.strip():
         raise ConfigError(f"seen: {reference} is empty; expected: a secret; do: {remedy}")
     return Secret(value.strip())
-
-
-def check_database_url(url: str) -> None:
-    """Refuse an address whose kind of database is not known; nothing is opened.
-
-    Raises:
-        ValueError: another scheme, or nothing behind it. The text does not show the address, which
-            may carry a password.
-    """
-    scheme = urlsplit(url).scheme
-    expected = "sqlite:///path or postgresql://user@host/name"
-    if scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError(f"`database_url` has the scheme {scheme!r}, expected {expected}")
-    prefix = "sqlite:///"
-    if scheme == "sqlite" and (not url.startswith(prefix) or len(url) == len(prefix)):
-        raise ValueError(f"`database_url` names no file, expected {expected}")
-    if scheme != "sqlite" and "://" not in url:
-        raise ValueError(f"`database_url` names no server, expected {expected}")
 
 
 def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
