@@ -24,6 +24,7 @@ from holdfast.domain.fact import (
     CashFlow,
     Decided,
     Filled,
+    HaltLevel,
     InstrumentChanged,
     Opened,
     OrderMoved,
@@ -292,7 +293,10 @@ class World:
                     self.commit(*action.facts)
 
     def arm(self) -> list[Armed]:
-        """The oldest arm becomes durable and is sent."""
+        """The oldest arm becomes durable and is sent; a halt that came before keeps it out."""
+        if self._comes_after_a_halt(self.arming[0]):
+            self.fail_arm(decision_stands=True)
+            return []
         action = self.arming.popleft()
         armed = [part for order in action.orders for part in self._armed(order)]
         for attempt in armed:
@@ -301,6 +305,10 @@ class World:
         decided = () if action.decided is None else (action.decided,)
         self.commit(*decided, *armed)
         return armed
+
+    def _comes_after_a_halt(self, action: Arm) -> bool:
+        entries = [each.order for each in action.orders if not each.order.reduces]
+        return bool(entries) and self.account.halt(entries[0].bot) is not None
 
     def fail_arm(self, *, decision_stands: bool = False) -> None:
         """The oldest arm is not journaled, or only its decision is."""
@@ -642,11 +650,16 @@ class World:
             ], "a buy while a rejection of the same side is provisional"
             halted = self.account.halted or self.account.bots[order.bot].halted
             assert not halted, "a buy while halted"
-        protects = order.leg.endswith(("|stop", "|exits"))
+        level = self.account.halt(order.bot)
+        if level is not None and level is not HaltLevel.ENTRIES and order.mate is None:
+            assert not spec_rests(order.spec), f"an order that rests at level {level}"
+        protects = order.leg.endswith(("|stop", "|exits", "|flatten"))
         assert protects or self.account.bots[order.bot].running, "an order of a stopped bot"
 
     def _check_arming(self, attempt: Armed) -> None:
         spec = attempt.spec
+        halt = self.account.halt(attempt.bot)
+        assert attempt.reduces or halt is None, "exposure after the record of a halt"
         before = [
             fact
             for fact in self.armed
@@ -683,6 +696,11 @@ class World:
         again = self.engine.resume()
         new = [a for a in again if not (isinstance(a, CancelOrder) and a.cid in self.cancelling)]
         assert new == [], f"not idempotent: {new}"
+
+
+def spec_rests(spec: OrderSpec) -> bool:
+    """Whether an order stays in the book; a stop waits outside it."""
+    return spec.price is not None and spec.time_in_force is not TimeInForce.IOC
 
 
 def renewed(strategy: Strategy) -> Strategy:

@@ -5,7 +5,7 @@ Not here: what stopping means (engine).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,11 +31,12 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
     from holdfast.app.live.operator import account_state, symbols_of  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "bot": name,
             "state": _state(found.running, found.failed, found.halted or state.halted),
             "reason": found.failed or found.halted or state.halted,
+            "halt": state.halt(name),
             "decisions": found.number,
             "symbols": symbols_of(found),
             "positions": {
@@ -50,8 +51,8 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
         emit({"bots": rows})
         return
     for row in rows:
-        name = f"{row['bot']} on {', '.join(row['symbols'])}" if row["symbols"] else row["bot"]  # type: ignore[arg-type]
-        held = ", ".join(f"{q.normalize():f} {s}" for s, q in row["positions"].items()) or "flat"  # type: ignore[attr-defined]
+        name = f"{row['bot']} on {', '.join(row['symbols'])}" if row["symbols"] else row["bot"]
+        held = ", ".join(f"{q.normalize():f} {s}" for s, q in row["positions"].items()) or "flat"
         told = f" ({row['reason']})" if row["reason"] else ""
         typer.echo(f"{name}: {row['state']}{told}, {held}, {row['decisions']} decisions")
 

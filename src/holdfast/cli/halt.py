@@ -1,4 +1,4 @@
-"""`holdfast halt` and `holdfast resume`: stop new exposure, durably, and lift it again.
+"""`holdfast halt` and `holdfast resume`: stop trading at a level, durably, and lift it again.
 
 Not here: what a halt stops (engine).
 """
@@ -13,41 +13,49 @@ from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.domain.fact import HaltLevel
+from holdfast.errors import ConfigError
 
 BOT = Annotated[str, typer.Option(help="One bot; otherwise the whole account.")]
+ALL = Annotated[bool, typer.Option("--all", help="Every account of the journal.")]
 WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took effect.")]
 
 
 def halt(
     *,
     level: Annotated[
-        HaltLevel, typer.Option(help="entries: nothing that adds exposure; exits go on.")
+        HaltLevel,
+        typer.Option(
+            help="entries: nothing adds exposure, exits go on. cancel: nothing rests either but "
+            "what protects a position. flatten: what bots hold is sold as well."
+        ),
     ] = HaltLevel.ENTRIES,
     reason: Annotated[str, typer.Option(help="Kept in the journal.")] = "",
     bot: BOT = "",
+    everything: ALL = False,
     wait: WAIT = 10.0,
     account: ACCOUNT = None,
     database: DATABASE = None,
     json: JSON = False,
 ) -> None:
-    """Stop opening and adding to positions; it survives restarts, until `holdfast resume`.
+    """Stop trading; it survives restarts, until `holdfast resume`, and can be given again.
 
-    Example: holdfast halt --reason "the exchange announced maintenance"
+    Example: holdfast halt --level cancel --reason "the exchange announced maintenance"
     """
     arguments = {"level": level.value, "reason": reason, "bot": bot}
-    _ask("halt", arguments, wait, account, database, json=json)
+    _ask("halt", arguments, wait, account, database, everything=everything, json=json)
 
 
 def resume(
     *,
     bot: BOT = "",
+    everything: ALL = False,
     wait: WAIT = 10.0,
     account: ACCOUNT = None,
     database: DATABASE = None,
     json: JSON = False,
 ) -> None:
-    """Lift a halt. Example: holdfast resume"""
-    _ask("resume", {"bot": bot}, wait, account, database, json=json)
+    """Lift a halt: a bot's own, or the account's. Example: holdfast resume"""
+    _ask("resume", {"bot": bot}, wait, account, database, everything=everything, json=json)
 
 
 def _ask(
@@ -57,15 +65,24 @@ def _ask(
     account: str | None,
     database: str | None,
     *,
+    everything: bool,
     json: bool,
 ) -> None:
-    from holdfast.app.live.operator import ask  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.operator import accounts_of, ask_all  # noqa: PLC0415  # --help needs none
 
+    if everything and (account is not None or arguments["bot"]):
+        raise ConfigError(
+            "seen: --all together with --account or --bot; expected: one of them; do: leave the "
+            "others out"
+        )
+    journal = database_of(database)
+    accounts = accounts_of(journal) if everything else (account_name(account),)
     given = {key: value for key, value in arguments.items() if value}
-    seq = ask(
-        database_of(database), account_name(account), name, given, by=operator(), wait_s=wait_s
-    )
-    if json:
-        emit({"command": name, "arguments": given, "seq": seq})
+    taken = ask_all(journal, accounts, name, given, by=operator(), wait_s=wait_s)
+    if json and everything:
+        emit({"command": name, "arguments": given, "seqs": taken})
+    elif json:
+        emit({"command": name, "arguments": given, "seq": taken[accounts[0]]})
     else:
-        typer.echo(f"{name}: took effect at record {seq}")
+        for one, seq in taken.items():
+            typer.echo(f"{name} {one}: took effect at record {seq}")

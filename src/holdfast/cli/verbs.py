@@ -50,7 +50,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("bot", "bot:app", "Show the bots of an account, start or stop one."),
     Verb("orders", "orders:app", "Show what is open or in doubt, and the story of one order."),
     Verb("positions", "positions:app", "Show holdings and positions."),
-    Verb("halt", "halt:halt", "Stop opening and adding to positions, until resumed."),
+    Verb("halt", "halt:halt", "Stop entries, cancel orders or sell positions, until resumed."),
     Verb("resume", "halt:resume", "Lift a halt."),
     Verb("db", "db:app", "Bring the journal database up to date."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),

@@ -3,27 +3,22 @@
 One closed union. The state of an account is a fold of its facts and of nothing else. Not here: the
 bytes and the chain (journal.record), the fold (ledger.fold).
 """
+# ruff: noqa: PLC0414 - the facts of guards are taken from here like all others
 
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
-from typing import Final
 
 import msgspec
 
+from holdfast.domain.fact_base import Fact
 from holdfast.domain.fill import Fill
+from holdfast.domain.guard import BY_RISK as BY_RISK
+from holdfast.domain.guard import Halted as Halted
+from holdfast.domain.guard import HaltLevel as HaltLevel
+from holdfast.domain.guard import Resumed as Resumed
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, Side
-
-
-class Fact(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", gc=False
-):
-    """Base of all facts; immutable, and readable for as long as a journal lives.
-
-    No fact can be part of a cycle, so the garbage collector need not follow them (`gc=False`).
-    """
 
 
 class Opened(Fact, frozen=True, tag="opened"):
@@ -343,35 +338,6 @@ class Refusal(Fact, frozen=True, tag="refused"):
     seen: str
     limit: str
     spec: OrderSpec | None = None
-
-
-BY_RISK: Final = "risk"
-
-
-class HaltLevel(StrEnum):
-    """How much stops."""
-
-    ENTRIES = "entries"  # nothing that adds exposure; protective stops stay
-
-
-class Halted(Fact, frozen=True, tag="halted"):
-    """Trading of a bot, or of the account (`bot` empty), stops at `level` until resumed.
-
-    Attributes:
-        by: who, or what part; `BY_RISK` when a drawdown reached its limit.
-    """
-
-    level: HaltLevel
-    reason: str
-    by: str
-    bot: str = ""
-
-
-class Resumed(Fact, frozen=True, tag="resumed"):
-    """The halt of a bot, or of the account (`bot` empty), is lifted."""
-
-    by: str
-    bot: str = ""
 
 
 class Reconciled(Fact, frozen=True, tag="reconciled"):

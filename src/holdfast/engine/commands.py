@@ -24,7 +24,7 @@ def take_command(event: OperatorAsked, account: AccountState) -> Note:
     bot = event.arguments.get("bot", "")
     reason = event.arguments.get("reason", "") or f"{event.name} by {event.by}"
     effects: dict[str, AnyFact] = {
-        "halt": Halted(level=HaltLevel.ENTRIES, reason=reason, by=event.by, bot=bot),
+        "halt": Halted(level=_level(event), reason=reason, by=event.by, bot=bot),
         "resume": Resumed(by=event.by, bot=bot),
         "stop": BotStopped(bot=bot, reason=reason),
         "start": _restarted(bot, account),
@@ -40,6 +40,12 @@ def take_command(event: OperatorAsked, account: AccountState) -> Note:
     if not known and (bot or event.name in {"stop", "start"}):
         effect = None
     return Note((taken,) if effect is None else (taken, effect))
+
+
+def _level(event: OperatorAsked) -> HaltLevel:
+    """How much to stop; what a newer program asks for and this one does not know stops entries."""
+    asked = event.arguments.get("level", "")
+    return HaltLevel(asked) if asked in set(HaltLevel) else HaltLevel.ENTRIES
 
 
 def _restarted(bot: str, account: AccountState) -> BotStarted:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from holdfast.domain.fact import Armed, Leg
+from holdfast.domain.fact import Armed, HaltLevel, Leg
+from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import (
     AttemptState,
@@ -29,7 +30,7 @@ from holdfast.engine.situation import (
     propose,
     take_back,
 )
-from holdfast.ledger.state import TAKE_PROFIT, LiveOrder, once
+from holdfast.ledger.state import FLATTENED, TAKE_PROFIT, LiveOrder, once
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY: Final = Side.BUY
@@ -38,12 +39,11 @@ _ACKED: Final = AttemptState.ACKED
 _MARKET: Final = OrderType.MARKET
 
 
-def derive(at: Situation, *, entries: bool = True) -> Derivation:
+def derive(at: Situation) -> Derivation:
     """What the bot's standing decision still needs in one symbol.
 
-    Args:
-        entries: False while the bot or the account is halted, or the bot stopped: resting orders
-            that would add exposure are taken back.
+    While it is halted, resting orders that would add exposure are taken back, at a higher level
+    whatever else rests, and at the highest its position is sold.
     """
     found = Derivation([], [])
     symbol = at.instrument.symbol
@@ -53,7 +53,10 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
         for order in at.account.orders(symbol, at.bot):
             (exits if order.exit else mine).append(order)
     if mine:
-        _cancel_unwanted(at, mine, found, entries=entries)
+        _cancel_unwanted(at, mine, found)
+    if at.halt is HaltLevel.FLATTEN:
+        _flatten(at, mine, exits, found)
+        return found
     for leg in at.standing.legs if at.state.running else ():
         if leg.symbol != symbol:
             continue
@@ -67,15 +70,27 @@ def derive(at: Situation, *, entries: bool = True) -> Derivation:
     return found
 
 
-def _cancel_unwanted(
-    at: Situation, mine: list[LiveOrder], found: Derivation, *, entries: bool
+def _flatten(
+    at: Situation, mine: list[LiveOrder], exits: list[LiveOrder], found: Derivation
 ) -> None:
+    """Sell what is held, whatever is wished and whether the bot runs.
+
+    Where nothing can be sold now, because the market is halted, stops stay where they are.
+    """
+    if at.instrument.status is TradingStatus.TRADING:
+        symbol = at.instrument.symbol
+        leg = Leg(leg=f"{symbol}|{FLATTENED}", symbol=symbol, target=ZERO)
+        _target(at, mine, exits, leg, found)
+
+
+def _cancel_unwanted(at: Situation, mine: list[LiveOrder], found: Derivation) -> None:
     wanted = {leg.leg: leg for leg in at.standing.legs if at.state.running}
     for order in mine:
         if not order.is_working or order.armed.spec.price is None:
             continue
         leg = wanted.get(order.armed.leg)
-        stays = leg is not None and (entries or order.armed.spec.side is _SELL)
+        sells = order.armed.spec.side is _SELL
+        stays = leg is not None and (at.halt is None or (sells and at.may_rest))
         if leg is None or not stays or not _is_met(at, leg, order.armed):
             cancel(at, order, found)
 
@@ -97,6 +112,8 @@ def _target(
     """Buy for the worst case that all buys fill, sell for the worst case that all sells did."""
     assert leg.target is not None  # noqa: S101 - the caller looked
     leaving = at.taking or _is_spent(at, leg)
+    if not (at.may_rest or leaving or leg.price is None):
+        return
     target = ZERO if leaving else leg.target
     least, most = _bounds(at, mine)
     if least > target:
@@ -226,6 +243,8 @@ def _quote(
     at: Situation, mine: list[LiveOrder], exits: list[LiveOrder], leg: Leg, found: Derivation
 ) -> None:
     assert leg.side is not None and leg.price is not None and leg.quantity is not None  # noqa: S101, PT018
+    if not at.may_rest:
+        return
     if exits and leg.side is _SELL:
         return  # of an earlier target: they lock what this would sell, and are taken back first
     if any(p.order.leg == leg.leg for p in at.pending):

@@ -13,10 +13,11 @@ from typing import Final
 import msgspec
 
 from holdfast.domain.action import Approved, Proposed, RiskRefused
+from holdfast.domain.fact import HaltLevel
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.limits import Limits
 from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import AttemptState, Side
+from holdfast.domain.order import AttemptState, Side, TimeInForce
 from holdfast.engine.rate import RateMeter
 from holdfast.ledger.state import AccountState, once
 
@@ -159,6 +160,17 @@ def _not_halted(order: Proposed, gate: Gate) -> Why | None:
     )
 
 
+def _may_rest(order: Proposed, gate: Gate) -> Why | None:
+    """From level `cancel` on, nothing rests but what protects a position."""
+    level = gate.account.halt(order.bot)
+    if level is None or level is HaltLevel.ENTRIES:
+        return None
+    spec = order.spec
+    if order.mate is not None or spec.price is None or spec.time_in_force is TimeInForce.IOC:
+        return None  # the list of a stop, a stop, or over at once
+    return "halted", f"level {level}", "no order that rests; run `holdfast resume`"
+
+
 def _no_doubt(order: Proposed, gate: Gate) -> Why | None:
     """Nothing adds exposure to a symbol while an order on it is in doubt or may yet be."""
     for live in gate.account.orders(order.spec.symbol):
@@ -283,6 +295,7 @@ _ALWAYS: Final[tuple[tuple[Rule, str], ...]] = (
     (_fits_filters, ""),
     (_in_price_band, "price_band_pct"),
     (_holding_covers, ""),
+    (_may_rest, ""),
 )
 _ADDING: Final[tuple[tuple[Rule, str], ...]] = (
     (_not_halted, ""),

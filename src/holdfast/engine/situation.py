@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from holdfast.domain.action import Approved, Proposed
-from holdfast.domain.fact import Decided
+from holdfast.domain.fact import Decided, HaltLevel
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
@@ -73,6 +73,7 @@ class Situation(msgspec.Struct):
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
         taking: the take-profit was reached: the position is being left.
         lists: the venue takes order lists.
+        halt: how much of the bot is stopped; None while it trades.
     """
 
     account: AccountState
@@ -89,6 +90,12 @@ class Situation(msgspec.Struct):
     not_before_ns: int = 0
     taking: bool = False
     lists: bool = False
+    halt: HaltLevel | None = None
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether orders may rest that protect nothing."""
+        return self.halt is None or self.halt is HaltLevel.ENTRIES
 
 
 def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:

@@ -21,7 +21,7 @@ from holdfast.domain.event import (
     Ticked,
     TradeSeen,
 )
-from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, Refusal
+from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, HaltLevel, Refusal
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BookLevels, Quote, Trade
 from holdfast.engine.bot import BotRuntime, StrategyFault
@@ -193,6 +193,7 @@ class Engine:
         price = self.prices.get(symbol)
         if instrument is None or price is None:
             return Derivation([], [])
+        halt = self.account.halt(bot.name)
         return derive(
             Situation(
                 account=self.account,
@@ -208,12 +209,13 @@ class Engine:
                 not_before_ns=bot.not_before_ns,
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
-                taking=self._is_taking(bot, state, symbol, price)
+                taking=halt is not HaltLevel.FLATTEN
+                and self._is_taking(bot, state, symbol, price)
                 and state.running
                 and (decided is None or _has_exits(decided, symbol)),
                 lists=self._lists,
-            ),
-            entries=not (self.account.halted or state.halted),
+                halt=halt,
+            )
         )
 
     def _is_taking(self, bot: BotRuntime, state: BotState, symbol: str, price: Decimal) -> bool:
@@ -347,7 +349,7 @@ class Engine:
         Most news is of that kind, and derivation costs more than this look.
         """
         state = self.account.bots[bot.name]
-        if symbol in state.exits:
+        if symbol in state.exits or self.account.halt(bot.name) is HaltLevel.FLATTEN:
             return False
         for order in self.account.live.values():
             if order.armed.spec.symbol == symbol and order.armed.bot == bot.name:

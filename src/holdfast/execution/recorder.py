@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact
+from holdfast.domain.fact import AnyFact, Halted
 from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
 from holdfast.journal.record import Record
@@ -39,6 +39,14 @@ class Recorder:
         self._journal = journal
         self._on_committed = on_committed
         self._on_broken = on_broken
+        self._stopping: dict[asyncio.Future[Outcome], frozenset[str]] = {}
+
+    def is_stopping(self, bot: str) -> bool:
+        """Whether a halt of `bot`, or of its account, is on its way into the journal.
+
+        What is journaled from now on comes after it, although the fold does not know it yet.
+        """
+        return any(not names.isdisjoint({bot, ""}) for names in self._stopping.values())
 
     async def try_record(self, *facts: AnyFact) -> Outcome:
         """Journal `facts` as one group; when this returns they are durable and folded.
@@ -49,6 +57,8 @@ class Recorder:
             FencedError: this process has lost the stream.
         """
         future = self._journal.append(*facts)
+        if stopped := frozenset(fact.bot for fact in facts if isinstance(fact, Halted)):
+            self._stopping[future] = stopped
         # The callback feeds the fold, not this coroutine: a cancelled caller must lose no records.
         future.add_done_callback(self._publish)
         return await asyncio.shield(future)
@@ -70,6 +80,10 @@ class Recorder:
             wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
 
     def _publish(self, future: asyncio.Future[Outcome]) -> None:
+        self._take_in(future)
+        self._stopping.pop(future, None)
+
+    def _take_in(self, future: asyncio.Future[Outcome]) -> None:
         if future.cancelled():
             return
         error = future.exception()

@@ -12,7 +12,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
-from holdfast.ledger.state import BotState, Exits, LastExit, LiveOrder
+from holdfast.ledger.state import FLATTENED, BotState, Exits, LastExit, LiveOrder
 
 _HUNDRED = Decimal(100)
 
@@ -47,7 +47,9 @@ def filled(
     """An execution, already in the position: it may begin exits, fire one, or end the position."""
     symbol = fill.symbol
     leg = bot.target(symbol)
-    why = order.exit if order is not None else ""
+    why = ""
+    if order is not None:
+        why = FLATTENED if order.is_forced else order.exit
     if why and leg is not None:
         bot.spent[symbol] = leg.episode
     if fill.side is Side.BUY and (leg is None or not leg.has_exits or symbol in bot.exits):

@@ -307,6 +307,8 @@ def _refused(state: AccountState, _at: int, _fact: facts.Refusal) -> None:
 
 def _halted(state: AccountState, _at: int, fact: facts.Halted) -> None:
     of = _bot(state, fact.bot) if fact.bot else state
+    if not of.halted or fact.level.includes(of.halt_level):
+        of.halt_level = fact.level
     of.halted = fact.reason
     of.lost_too_much = of.lost_too_much or fact.by == facts.BY_RISK
 

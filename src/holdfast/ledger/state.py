@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.fact import Armed, Leg, SignalReceived
+from holdfast.domain.fact import Armed, HaltLevel, Leg, SignalReceived
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
@@ -28,6 +28,9 @@ TAKE_PROFIT: Final = "take_profit"
 EXITS: Final = "exits"
 """What the leg of a protective order is called, after its symbol and a bar; the last is of a list
 that is both."""
+
+FLATTENED: Final = "flatten"
+"""What the leg of a sale that a halt demands is called, after its symbol and a bar."""
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _ACKED: Final = AttemptState.ACKED
@@ -100,6 +103,11 @@ class LiveOrder(msgspec.Struct):
         return what if what in _EXITS else ""
 
     @property
+    def is_forced(self) -> bool:
+        """Whether a halt, and not the bot's wish, demands it."""
+        return self.armed.leg.endswith(f"|{FLATTENED}")
+
+    @property
     def is_over(self) -> bool:
         """Whether no news that matters can come."""
         return self.executed <= self.booked and not (self.is_unresolved or self.is_working)
@@ -141,7 +149,7 @@ class LastExit(msgspec.Struct, frozen=True):
     """How a bot came to be flat in a symbol.
 
     Attributes:
-        reason: `wish`, `stop` or `take_profit`.
+        reason: `wish`, `stop`, `take_profit` or `flatten`.
         at_ns: exchange time of the fill that did it.
         price: of that fill.
     """
@@ -157,8 +165,10 @@ class BotState(msgspec.Struct):
     Attributes:
         keys: the last ones that its wishes brought along, oldest first.
         exits: of its open positions, by symbol.
-        spent: episodes whose stop or take-profit has fired, by symbol: they count as flat.
+        spent: episodes whose stop or take-profit has fired, or that a halt has sold, by symbol:
+            they count as flat.
         last_exits: by symbol.
+        halt_level: of its own halt; means nothing while `halted` is empty.
     """
 
     config_version: int = 0
@@ -179,6 +189,7 @@ class BotState(msgspec.Struct):
     exits: dict[str, Exits] = {}
     spent: dict[str, str] = {}
     last_exits: dict[str, LastExit] = {}
+    halt_level: HaltLevel = HaltLevel.ENTRIES
 
     def target(self, symbol: str) -> Leg | None:
         """The standing target in `symbol`, if that is what it wants there."""
@@ -225,6 +236,7 @@ class AccountState(msgspec.Struct):
         lost_too_much: a drawdown is a cause of that halt, perhaps beside others.
         last_trade: the newest booked trade id by symbol.
         signals: the last values of each external series, oldest first.
+        halt_level: of that halt; means nothing while there is none.
     """
 
     account: str = ""
@@ -245,10 +257,19 @@ class AccountState(msgspec.Struct):
     counters: Counters = msgspec.field(default_factory=Counters)
     commands: int = 0
     signals: dict[str, tuple[SignalReceived, ...]] = {}
+    halt_level: HaltLevel = HaltLevel.ENTRIES
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""
         return self.bots.get(name) or BotState()
+
+    def halt(self, bot: str) -> HaltLevel | None:
+        """How much of a bot is stopped, by its own halt and the account's; None while it trades."""
+        own = self.bots.get(bot)
+        level = self.halt_level if self.halted else None
+        if own is None or not own.halted:
+            return level
+        return own.halt_level if level is None or own.halt_level.includes(level) else level
 
     def order(self, cid: str) -> LiveOrder | None:
         """The attempt with this id, live or recently closed."""

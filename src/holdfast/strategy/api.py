@@ -52,7 +52,7 @@ class Exit(msgspec.Struct, frozen=True):
     """How a bot came to be flat.
 
     Attributes:
-        reason: `wish`, `stop` or `take_profit`.
+        reason: `wish`, `stop`, `take_profit`, or `flatten` when a person had it sold.
         price: of the fill that did it, quote units per base unit.
         bars_ago: closed bars since, 0 in the bar that it happened in.
     """

@@ -62,6 +62,7 @@ quotes = st.builds(
     st.booleans(),
 )
 wishes = st.one_of(targets, targets, quotes, st.just(FLAT), st.just(KEEP))
+levels_of_halt = st.sampled_from(["entries", "cancel", "flatten"])
 shares = st.sampled_from([Decimal("0.1"), Decimal("0.5"), Decimal(1)])
 fee_assets = st.sampled_from(["BTC", "USDT", "BNB"])
 
@@ -221,7 +222,8 @@ class AnyCourse(RuleBasedStateMachine):
         else:
             command, undo = data.draw(st.sampled_from([("halt", "resume"), ("stop", "start")]))
             name = data.draw(names)
-            world.ask(command, bot=name)
+            level = {"level": data.draw(levels_of_halt)} if command == "halt" else {}
+            world.ask(command, bot=name, **level)
             world.check()
             world.bar()
             if data.draw(st.integers(0, 4)):

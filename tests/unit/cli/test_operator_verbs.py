@@ -158,6 +158,7 @@ def test_positions_are_exact_and_their_averages_rounded(
     ("words", "arguments"),
     [
         (("halt", "--reason", "maintenance"), {"level": "entries", "reason": "maintenance"}),
+        (("halt", "--level", "flatten", "--bot", "sma"), {"level": "flatten", "bot": "sma"}),
         (("resume", "--bot", "sma"), {"bot": "sma"}),
         (("bot", "stop", "sma"), {"bot": "sma"}),
         (("bot", "start", "idle"), {"bot": "idle"}),
@@ -174,6 +175,26 @@ def test_a_command_waits_until_the_leader_wrote_it_into_the_stream(
     assert told["seq"] == 11
     assert json.loads(took[0].arguments) == arguments
     assert "@" in took[0].by
+
+
+def test_halting_everything_asks_every_account_and_names_those_that_did_not_take_it(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = SqliteFile(path)
+    opened = Opened(account="second", deployment=TAG, generation=1, reporting="USDT")
+    file.commit(file.acquire("second", "a"), [Group((opened,))], 1)
+    file.close()
+    database = ("--database", f"sqlite:///{path}")
+    with leader(path) as took:
+        assert main(["halt", "--all", "--level", "cancel", "--wait", "0.5", *database]) == 4
+        assert [(c.account, c.name) for c in took] == [("main", "halt")]
+    told = capsys.readouterr().err
+    assert "for account second, while main did" in told
+    commands = SqliteCommands(path)
+    (left,) = commands.pending("second")
+    commands.close()
+    assert json.loads(left.arguments) == {"level": "cancel"}
+    assert main(["halt", "--all", "--bot", "sma", *database]) == 2
 
 
 def test_a_command_that_nobody_takes_exits_4_and_stays_asked_for(

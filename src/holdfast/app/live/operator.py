@@ -7,6 +7,7 @@ here: what a command does (engine), how it is shown (cli).
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ import msgspec
 from holdfast.domain.fact import AnyFact
 from holdfast.errors import ConfigError, UnreachableError
 from holdfast.journal.database import Database
+from holdfast.journal.reading import all_heads
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState
 
@@ -88,27 +90,75 @@ def ask(
 ) -> int:
     """Ask the account's leader for `name` and wait until it took effect; its place in the stream.
 
-    The command stays asked for when the wait ends: a node that starts later takes it first.
+    Raises: as `ask_all`.
+    """
+    return ask_all(database, (account,), name, arguments, by=by, wait_s=wait_s)[account]
+
+
+def ask_all(
+    database: Database,
+    accounts: Sequence[str],
+    name: str,
+    arguments: dict[str, str],
+    *,
+    by: str,
+    wait_s: float,
+) -> dict[str, int]:
+    """Ask the leader of each account, all at once; where in each stream it took effect.
+
+    A command stays asked for when the wait ends: a node that starts later takes it first.
 
     Raises:
         ConfigError: there is no such journal.
-        UnreachableError: nobody took it within `wait_s`.
+        UnreachableError: one of them did not take it within `wait_s`.
     """
     database.require()
     commands = database.commands()
+    text = msgspec.json.encode(arguments).decode()
     try:
-        command_id = commands.submit(account, name, msgspec.json.encode(arguments).decode(), by)
+        waiting = {account: commands.submit(account, name, text, by) for account in accounts}
+        taken: dict[str, int] = {}
         deadline = time.monotonic() + wait_s
-        while (seq := commands.taken_at(command_id)) is None:
+        while True:
+            for account in [one for one in waiting if one not in taken]:
+                seq = commands.taken_at(waiting[account])
+                if seq is not None:
+                    taken[account] = seq
+            if len(taken) == len(waiting):
+                return {account: taken[account] for account in accounts}
             if time.monotonic() > deadline:
-                raise UnreachableError(
-                    f"seen: nobody took `{name}` within {wait_s:g} s; expected: a node that trades "
-                    f"account {account}; do: start it, the command is kept and taken first"
-                )
+                raise _not_taken(name, wait_s, taken, [a for a in accounts if a not in taken])
             time.sleep(POLL_S)
-        return seq
     finally:
         commands.close()
+
+
+def _not_taken(
+    name: str, wait_s: float, taken: Iterable[str], left: Sequence[str]
+) -> UnreachableError:
+    done = f", while {', '.join(taken)} did" if taken else ""
+    which = "account" if len(left) == 1 else "accounts"
+    return UnreachableError(
+        f"seen: nobody took `{name}` within {wait_s:g} s for {which} {', '.join(left)}{done}; "
+        f"expected: a node that trades it; do: start it, the command is kept and taken first"
+    )
+
+
+def accounts_of(database: Database) -> tuple[str, ...]:
+    """Every account that has a stream, in order of name.
+
+    Raises:
+        ConfigError: there is no such journal, or no account in it.
+    """
+    database.require()
+    with database.one_moment() as rows:
+        found = tuple(head.account for head in all_heads(database.name, rows))
+    if not found:
+        raise ConfigError(
+            f"seen: no account in {database.name}; expected: one that has traded; do: start "
+            "`holdfast node`, or name another journal with --database"
+        )
+    return found
 
 
 def _kind(fact: AnyFact) -> str:

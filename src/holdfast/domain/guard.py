@@ -1,0 +1,49 @@
+"""Guards: what holds trading back, as facts of the account.
+
+Part of the union in `domain.fact`, which is where others take them from. Not here: the fold
+(ledger.fold), or what each of them stops (engine.risk).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from holdfast.domain.fact_base import Fact
+
+BY_RISK: Final = "risk"
+
+
+class HaltLevel(StrEnum):
+    """How much stops; each stops what the ones before it stop."""
+
+    ENTRIES = "entries"  # nothing that adds exposure
+    CANCEL = "cancel"  # and nothing rests but what protects a position
+    FLATTEN = "flatten"  # and what bots hold is sold
+
+    def includes(self, other: HaltLevel) -> bool:
+        """Whether it stops at least as much as `other`."""
+        levels = tuple(HaltLevel)
+        return levels.index(self) >= levels.index(other)
+
+
+class Halted(Fact, frozen=True, tag="halted"):
+    """Trading of a bot, or of the account (`bot` empty), stops at `level` until resumed.
+
+    A halt on top of another never lowers its level.
+
+    Attributes:
+        by: who, or what part; `BY_RISK` when a drawdown reached its limit.
+    """
+
+    level: HaltLevel
+    reason: str
+    by: str
+    bot: str = ""
+
+
+class Resumed(Fact, frozen=True, tag="resumed"):
+    """The halt of a bot, or of the account (`bot` empty), is lifted."""
+
+    by: str
+    bot: str = ""
