@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
+NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 Level = tuple[Decimal, Decimal]
 """A price, quote units per base unit, and how many base units are offered at it."""

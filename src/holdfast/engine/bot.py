@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.domain.fact import Decided, SignalReceived
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import NS_PER_S, Bar, BookLevels, Trade
+from holdfast.domain.market import NS_PER_MS, NS_PER_S, Bar, BookLevels, Trade
 from holdfast.errors import ConfigError
 from holdfast.strategy.api import Facts, HeldPosition, Setup, Strategy, View
 from holdfast.strategy.book import show_all
@@ -227,7 +227,7 @@ class BotRuntime:
 
         At a close its bars ask it, though they come a little later.
         """
-        every_ns = self.setup.every_s * NS_PER_S
+        every_ns = self.setup.every_ms * NS_PER_MS
         if not every_ns or self.is_joining or len(self.bars) < len(self.symbols):
             return False
         slot_ns = now_ns - now_ns % every_ns

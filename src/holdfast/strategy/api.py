@@ -5,6 +5,7 @@ Not here: shipped strategies (strategy.shipped), loading them (strategy.load).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
@@ -34,6 +35,8 @@ from holdfast.strategy.signals import Signal
 from holdfast.strategy.wish import Returned
 
 IndicatorT = TypeVar("IndicatorT", bound=Indicator)
+
+_TENTHS = re.compile(r"([1-9]00)ms")
 
 
 class HeldPosition(msgspec.Struct, frozen=True):
@@ -266,7 +269,7 @@ class Setup:
         series: the indicators declared, by symbol and seconds of a bar.
         signals: the external series declared, by name.
         books, last_trades: those declared, by symbol.
-        every_s: seconds between decisions within a bar; 0 to decide at closes only.
+        every_ms: between decisions within a bar; 0 to decide at closes only.
     """
 
     def __init__(self, symbols: Sequence[str] = ("BTC/USDT",), bar_s: int = 60) -> None:
@@ -276,7 +279,7 @@ class Setup:
         self.signals: dict[str, Signal] = {}
         self.books: dict[str, Book] = {}
         self.last_trades: dict[str, LastTrade] = {}
-        self.every_s = 0
+        self.every_ms = 0
 
     @property
     def looks_around(self) -> bool:
@@ -338,18 +341,22 @@ class Setup:
     def every(self, interval: str) -> None:
         """Decide between closes as well, at each multiple of `interval` from 00:00 UTC; live only.
 
+        Args:
+            interval: `5s`, or tenths of a second: `200ms`.
+
         Raises:
             ValueError: it is not shorter than the bot's bars, or does not divide them.
             ConfigError: it is no length of time.
         """
-        every_s = timeframe_s(interval)
-        if every_s >= self.bar_s or self.bar_s % every_s:
+        tenths = _TENTHS.fullmatch(interval)
+        every_ms = int(tenths[1]) if tenths else timeframe_s(interval) * 1000
+        if every_ms >= self.bar_s * 1000 or self.bar_s * 1000 % every_ms:
             own = timeframe_text(self.bar_s)
             raise ValueError(
                 f"seen: on.every({interval!r}) of a bot that decides on bars of {own}; expected: "
                 f"a part of {own}, for at their closes it is asked anyway"
             )
-        self.every_s = every_s
+        self.every_ms = every_ms
 
     def require_bars_only(self) -> None:
         """See that nothing was declared that bars cannot tell.
@@ -357,7 +364,7 @@ class Setup:
         Raises:
             ConfigError: something was.
         """
-        live = {"book": self.books, "trades": self.last_trades, "every": self.every_s}
+        live = {"book": self.books, "trades": self.last_trades, "every": self.every_ms}
         what = next((f"on.{name}()" for name, declared in live.items() if declared), "")
         if what:
             raise ConfigError(

@@ -126,6 +126,23 @@ def test_between_closes_it_is_asked_at_each_multiple_and_once() -> None:
     assert made.held() == 0
 
 
+def test_it_may_be_asked_several_times_a_second() -> None:
+    made = world("200ms")
+    begin_ns = made.now_ns
+    quote(made, "99.9", "100.1")
+    made.tick(0.1)
+    assert not made.arming
+    made.tick(0.15)
+    made.settle()
+    assert [decided.seen_ns for decided in made.decided] == [begin_ns + SECOND_NS // 5]
+
+
+@pytest.mark.parametrize("interval", ["20ms", "300ms", "0ms", "1000ms"])
+def test_an_interval_that_no_tick_or_no_close_falls_on_is_refused(interval: str) -> None:
+    with pytest.raises((ValueError, ConfigError), match="expected"):
+        Setup(bar_s=1).every(interval)
+
+
 def test_at_a_close_it_is_asked_once_with_the_bar_although_that_comes_later() -> None:
     made = world("10s")
     made.tick(55)
