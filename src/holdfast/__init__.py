@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from holdfast.app.live.activity import is_trading_active, wait_for_trades_to_complete
     from holdfast.app.markets.data import BarTable, load
     from holdfast.app.research.front import backtest, compare
 
@@ -17,10 +18,20 @@ _HOMES = {
     "BarTable": "holdfast.app.markets.data",
     "backtest": "holdfast.app.research.front",
     "compare": "holdfast.app.research.front",
+    "is_trading_active": "holdfast.app.live.activity",
     "load": "holdfast.app.markets.data",
+    "wait_for_trades_to_complete": "holdfast.app.live.activity",
 }
 
-__all__ = ["BarTable", "__version__", "backtest", "compare", "load"]
+__all__ = [
+    "BarTable",
+    "__version__",
+    "backtest",
+    "compare",
+    "is_trading_active",
+    "load",
+    "wait_for_trades_to_complete",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -648,8 +648,7 @@ class World:
                 and o.armed.bot == order.bot
                 and o.armed.spec.side is Side.BUY
             ], "a buy while a rejection of the same side is provisional"
-            halted = self.account.halted or self.account.bots[order.bot].halted
-            assert not halted, "a buy while halted"
+            assert self.account.halt(order.bot) is None, "a buy while halted"
         level = self.account.halt(order.bot)
         if level is not None and level is not HaltLevel.ENTRIES and order.mate is None:
             assert not spec_rests(order.spec), f"an order that rests at level {level}"

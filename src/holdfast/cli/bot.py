@@ -1,4 +1,4 @@
-"""`holdfast bot`: the bots of an account, and starting and stopping one.
+"""`holdfast bot`: the bots of an account, and starting, draining and stopping one.
 
 Not here: what stopping means (engine).
 """
@@ -22,19 +22,20 @@ WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took 
 
 @app.callback()
 def bot() -> None:
-    """Look at the bots of an account, start or stop one."""
+    """Look at the bots of an account, start, drain or stop one."""
 
 
 @app.command("list")
 def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = False) -> None:
     """Show each bot's state, decisions and positions. Example: holdfast bot list --json"""
+    from holdfast.app.live.activity import condition  # noqa: PLC0415  # --help needs no journal
     from holdfast.app.live.operator import account_state, symbols_of  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
     rows: list[dict[str, Any]] = [
         {
             "bot": name,
-            "state": _state(found.running, found.failed, found.halted or state.halted),
+            "state": condition(state, name),
             "reason": found.failed or found.halted or state.halted,
             "halt": state.halt(name),
             "decisions": found.number,
@@ -66,7 +67,7 @@ def start(
     database: DATABASE = None,
     json: JSON = False,
 ) -> None:
-    """Start a bot that was stopped or that failed. Example: holdfast bot start cross"""
+    """Start a bot that was stopped, failed or drains. Example: holdfast bot start cross"""
     _ask("start", name, wait, account, database, json=json)
 
 
@@ -86,6 +87,23 @@ def stop(
     _ask("stop", name, wait, account, database, json=json)
 
 
+@app.command()
+def drain(
+    name: NAME,
+    *,
+    wait: WAIT = 10.0,
+    account: ACCOUNT = None,
+    database: DATABASE = None,
+    json: JSON = False,
+) -> None:
+    """Let a bot go on without new exposure: it leaves its positions as it wishes. It survives
+    restarts, until `holdfast bot start`.
+
+    Example: holdfast bot drain cross
+    """
+    _ask("drain", name, wait, account, database, json=json)
+
+
 def _ask(
     command: str, name: str, wait_s: float, account: str | None, database: str | None, *, json: bool
 ) -> None:
@@ -103,11 +121,3 @@ def _ask(
         emit({"command": command, "bot": name, "seq": seq})
     else:
         typer.echo(f"{command} {name}: took effect at record {seq}")
-
-
-def _state(running: bool, failed: str, halted: str) -> str:
-    if failed:
-        return "failed"
-    if not running:
-        return "stopped"
-    return "halted" if halted else "running"

@@ -70,7 +70,7 @@ class Ticked(msgspec.Struct, frozen=True, gc=False):
 
 
 class OperatorAsked(msgspec.Struct, frozen=True, gc=False):
-    """A durable command of a person: `halt`, `resume`, `stop`, each with its arguments."""
+    """A durable command of a person: such as `halt` or `drain`, each with its arguments."""
 
     command_id: str
     name: str

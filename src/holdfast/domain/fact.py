@@ -14,6 +14,7 @@ import msgspec
 from holdfast.domain.fact_base import Fact
 from holdfast.domain.fill import Fill
 from holdfast.domain.guard import BY_RISK as BY_RISK
+from holdfast.domain.guard import Draining as Draining
 from holdfast.domain.guard import Halted as Halted
 from holdfast.domain.guard import HaltLevel as HaltLevel
 from holdfast.domain.guard import Resumed as Resumed
@@ -405,6 +406,7 @@ AnyFact = (
     | Refusal
     | Halted
     | Resumed
+    | Draining
     | Reconciled
     | InstrumentChanged
     | CommandTaken

@@ -47,3 +47,17 @@ class Resumed(Fact, frozen=True, tag="resumed"):
 
     by: str
     bot: str = ""
+
+
+class Draining(Fact, frozen=True, tag="draining"):
+    """A bot goes on without new exposure and leaves its positions as it wishes, until started.
+
+    Attributes:
+        on: False when that ends.
+        by, reason: who asked, and why.
+    """
+
+    bot: str
+    by: str
+    reason: str = ""
+    on: bool = True

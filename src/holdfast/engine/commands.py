@@ -12,6 +12,7 @@ from holdfast.domain.fact import (
     BotStarted,
     BotStopped,
     CommandTaken,
+    Draining,
     Halted,
     HaltLevel,
     Resumed,
@@ -23,11 +24,12 @@ def take_command(event: OperatorAsked, account: AccountState) -> Note:
     """A command takes effect where the leader writes it into the stream, with what it does."""
     bot = event.arguments.get("bot", "")
     reason = event.arguments.get("reason", "") or f"{event.name} by {event.by}"
-    effects: dict[str, AnyFact] = {
-        "halt": Halted(level=_level(event), reason=reason, by=event.by, bot=bot),
-        "resume": Resumed(by=event.by, bot=bot),
-        "stop": BotStopped(bot=bot, reason=reason),
-        "start": _restarted(bot, account),
+    effects: dict[str, tuple[AnyFact, ...]] = {
+        "halt": (Halted(level=_level(event), reason=reason, by=event.by, bot=bot),),
+        "resume": (Resumed(by=event.by, bot=bot),),
+        "drain": (Draining(bot=bot, by=event.by, reason=reason),),
+        "stop": (BotStopped(bot=bot, reason=reason),),
+        "start": _started(bot, event, account),
     }
     taken = CommandTaken(
         command_id=event.command_id,
@@ -35,11 +37,10 @@ def take_command(event: OperatorAsked, account: AccountState) -> Note:
         by=event.by,
         arguments=str(sorted(event.arguments.items())),
     )
-    effect = effects.get(event.name)
     known = bot in account.bots
-    if not known and (bot or event.name in {"stop", "start"}):
-        effect = None
-    return Note((taken,) if effect is None else (taken, effect))
+    if not known and (bot or event.name in {"stop", "start", "drain"}):
+        return Note((taken,))
+    return Note((taken, *effects.get(event.name, ())))
 
 
 def _level(event: OperatorAsked) -> HaltLevel:
@@ -48,11 +49,13 @@ def _level(event: OperatorAsked) -> HaltLevel:
     return HaltLevel(asked) if asked in set(HaltLevel) else HaltLevel.ENTRIES
 
 
-def _restarted(bot: str, account: AccountState) -> BotStarted:
+def _started(bot: str, event: OperatorAsked, account: AccountState) -> tuple[AnyFact, ...]:
+    """A bot goes on under the configuration that it had, and drains no more."""
     state = account.bots.get(bot, BotState())
-    return BotStarted(
+    started = BotStarted(
         bot=bot,
         config_version=state.config_version,
         config=state.config,
         anchor_ns=state.anchor_ns,
     )
+    return (started, Draining(bot=bot, by=event.by, on=False)) if state.draining else (started,)

@@ -154,7 +154,10 @@ def _holding_covers(order: Proposed, gate: Gate) -> Why | None:
 
 def _not_halted(order: Proposed, gate: Gate) -> Why | None:
     account = gate.account
-    reason = account.halted or account.bots[order.bot].halted
+    bot = account.bots[order.bot]
+    if bot.draining:
+        return "draining", "a bot that drains", f"`holdfast bot start {order.bot}`"
+    reason = account.halted or bot.halted
     return (
         ("halted", reason, "a trading account and bot; run `holdfast resume`") if reason else None
     )

@@ -210,14 +210,14 @@ class Desk:
             return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
         entered = {o.order.spec.symbol for o in action.orders if not o.order.reduces}
         if entered and self._is_halted(action.orders[0].order.bot):
-            return (), "a halt came before it"
+            return (), "a halt or drain came before it"
         for live in self._account.live.values():
             if live.in_doubt and live.armed.spec.symbol in entered:
                 return (), f"attempt {live.armed.cid} came in doubt meanwhile"
         return self._affordable(action, Purpose.ENTER if entered else Purpose.REDUCE)
 
     def _is_halted(self, bot: str) -> bool:
-        """Whether what is journaled now comes after a halt: it was approved before that."""
+        """Whether what is journaled now comes after a halt or drain, and was approved before."""
         return self._account.halt(bot) is not None or self._recorder.is_stopping(bot)
 
     def _affordable(self, action: Arm, purpose: Purpose) -> tuple[tuple[Approved, ...], str]:

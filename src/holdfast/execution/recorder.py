@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact, Halted
+from holdfast.domain.fact import AnyFact, Draining, Halted
 from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
 from holdfast.journal.record import Record
@@ -42,7 +42,7 @@ class Recorder:
         self._stopping: dict[asyncio.Future[Outcome], frozenset[str]] = {}
 
     def is_stopping(self, bot: str) -> bool:
-        """Whether a halt of `bot`, or of its account, is on its way into the journal.
+        """Whether a halt or drain of `bot`, or of its account, is on its way into the journal.
 
         What is journaled from now on comes after it, although the fold does not know it yet.
         """
@@ -57,7 +57,8 @@ class Recorder:
             FencedError: this process has lost the stream.
         """
         future = self._journal.append(*facts)
-        if stopped := frozenset(fact.bot for fact in facts if isinstance(fact, Halted)):
+        stopped = frozenset(fact.bot for fact in facts if isinstance(fact, Halted | Draining))
+        if stopped:
             self._stopping[future] = stopped
         # The callback feeds the fold, not this coroutine: a cancelled caller must lose no records.
         future.add_done_callback(self._publish)

@@ -324,6 +324,10 @@ def _resumed(state: AccountState, _at: int, fact: facts.Resumed) -> None:
     of.lost_too_much = False
 
 
+def _draining(state: AccountState, _at: int, fact: facts.Draining) -> None:
+    _bot(state, fact.bot).draining = fact.on
+
+
 def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
     """Balances agree with every fill: what was terminal is settled."""
     if not fact.agreed:
@@ -371,6 +375,7 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Refusal: _refused,
     facts.Halted: _halted,
     facts.Resumed: _resumed,
+    facts.Draining: _draining,
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,

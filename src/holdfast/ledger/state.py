@@ -73,6 +73,11 @@ class LiveOrder(msgspec.Struct):
         return state in _UNKNOWN or (state is _REJECTED and not self.closed)
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether nobody knows yet, or nobody can, what became of it."""
+        return self.state in _UNKNOWN
+
+    @property
     def in_doubt(self) -> bool:
         """Whether nobody knows."""
         return self.state is AttemptState.IN_DOUBT
@@ -93,6 +98,11 @@ class LiveOrder(msgspec.Struct):
     def reserve(self) -> Decimal:
         """What of `armed.reserve` is still set aside."""
         return self.armed.reserve * self.outstanding / self.armed.spec.quantity
+
+    @property
+    def protects(self) -> bool:
+        """Whether it is a stop, or shares its list with one."""
+        return self.exit == STOP or (bool(self.exit) and bool(self.armed.list_cid))
 
     @property
     def exit(self) -> str:
@@ -169,6 +179,7 @@ class BotState(msgspec.Struct):
             they count as flat.
         last_exits: by symbol.
         halt_level: of its own halt; means nothing while `halted` is empty.
+        draining: it goes on without new exposure.
     """
 
     config_version: int = 0
@@ -190,6 +201,7 @@ class BotState(msgspec.Struct):
     spent: dict[str, str] = {}
     last_exits: dict[str, LastExit] = {}
     halt_level: HaltLevel = HaltLevel.ENTRIES
+    draining: bool = False
 
     def target(self, symbol: str) -> Leg | None:
         """The standing target in `symbol`, if that is what it wants there."""
@@ -264,12 +276,16 @@ class AccountState(msgspec.Struct):
         return self.bots.get(name) or BotState()
 
     def halt(self, bot: str) -> HaltLevel | None:
-        """How much of a bot is stopped, by its own halt and the account's; None while it trades."""
-        own = self.bots.get(bot)
+        """How much of a bot is stopped; None while it trades.
+
+        By its own halt or the account's, whichever stops more; draining stops entries.
+        """
         level = self.halt_level if self.halted else None
-        if own is None or not own.halted:
+        own = self.bots.get(bot)
+        if own is None or not (own.halted or own.draining):
             return level
-        return own.halt_level if level is None or own.halt_level.includes(level) else level
+        mine = own.halt_level if own.halted else HaltLevel.ENTRIES
+        return mine if level is None or mine.includes(level) else level
 
     def order(self, cid: str) -> LiveOrder | None:
         """The attempt with this id, live or recently closed."""

@@ -220,7 +220,8 @@ class AnyCourse(RuleBasedStateMachine):
         elif what == "restart":
             world.restart(from_snapshot=data.draw(st.booleans()))
         else:
-            command, undo = data.draw(st.sampled_from([("halt", "resume"), ("stop", "start")]))
+            commands = [("halt", "resume"), ("stop", "start"), ("drain", "start")]
+            command, undo = data.draw(st.sampled_from(commands))
             name = data.draw(names)
             level = {"level": data.draw(levels_of_halt)} if command == "halt" else {}
             world.ask(command, bot=name, **level)

@@ -16,6 +16,7 @@ import pytest
 from holdfast.cli import main
 from holdfast.domain.fact import BotStarted, BotStopped, Opened
 from holdfast.journal.commands import Command, SqliteCommands
+from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.strategy.load import SHIPPED
@@ -162,6 +163,7 @@ def test_positions_are_exact_and_their_averages_rounded(
         (("resume", "--bot", "sma"), {"bot": "sma"}),
         (("bot", "stop", "sma"), {"bot": "sma"}),
         (("bot", "start", "idle"), {"bot": "idle"}),
+        (("bot", "drain", "sma"), {"bot": "sma"}),
     ],
 )
 def test_a_command_waits_until_the_leader_wrote_it_into_the_stream(
@@ -204,6 +206,19 @@ def test_a_command_that_nobody_takes_exits_4_and_stays_asked_for(
     commands = SqliteCommands(path)
     assert [command.name for command in commands.pending("main")] == ["halt"]
     commands.close()
+
+
+def test_an_account_tells_what_it_does_and_is_waited_for(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = asked(capsys, path, "account", "status")
+    assert (told["led"], told["trades"], told["complete"]) == (False, False, False)
+    assert told["bots"] == {"idle": "failed", "sma": "running"}
+    assert told["in_doubt"] == [armed(2).cid]
+    with SqliteDatabase(path).own("main"):
+        assert asked(capsys, path, "account", "status")["trades"] is True
+    code, out = run(capsys, path, "account", "wait", "--timeout", "0", "--json")
+    assert (code, json.loads(out)) == (1, {"account": "main", "complete": False})
 
 
 def test_an_unknown_bot_account_or_journal_is_a_usage_error(

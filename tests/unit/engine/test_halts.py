@@ -1,4 +1,4 @@
-"""The levels of a halt: what each takes back, what it lets pass, and that it can be given again."""
+"""The levels of a halt, and draining: what each takes back, what it lets pass, and how it ends."""
 
 from __future__ import annotations
 
@@ -241,3 +241,56 @@ def test_a_level_that_this_version_does_not_know_stops_entries() -> None:
     world.bar()
     assert world.armed[-1].spec.type is OrderType.STOP_LOSS
     assert not [o for o in world.account.live.values() if o.state is AttemptState.ARMED]
+
+
+# -- draining --------------------------------------------------------------------------------------
+
+
+def test_a_bot_that_drains_leaves_as_it_wishes_and_enters_no_more() -> None:
+    world = holding()
+    world.ask("drain", bot="bot")
+    world.settle()
+    assert sides(world) == [(Side.SELL, OrderType.STOP_LOSS)], "its position stays protected"
+    world.wish(Target(quantity=Decimal(2), stop=Percent(5)))
+    world.bar()
+    world.settle()
+    assert world.held() == 1
+    assert [r.rule for r in world.refusals] == ["draining"]
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    assert world.held() == 0
+    assert world.account.bots["bot"].running
+
+
+def test_a_bot_that_drains_takes_its_bids_back_and_keeps_its_asks() -> None:
+    world = quoting()
+    world.ask("drain", bot="bot")
+    world.settle()
+    assert sides(world) == [(Side.SELL, OrderType.LIMIT)]
+
+
+@pytest.mark.parametrize("from_snapshot", [True, False])
+def test_draining_survives_restarts_until_the_bot_is_started(from_snapshot: bool) -> None:
+    world = World(bot("bot"), bot("other"))
+    world.ask("drain", bot="bot")
+    world.restart(from_snapshot=from_snapshot)
+    for name in ("bot", "other"):
+        world.wish(Target(quantity=ONE), name)
+    world.bar()
+    world.settle()
+    assert world.held() == 0
+    assert world.held("other") == 1
+    world.ask("start", bot="bot")
+    world.settle()
+    assert world.held() == 1
+
+
+def test_a_resume_ends_no_drain() -> None:
+    world = World()
+    world.ask("drain", bot="bot")
+    world.ask("halt", level="cancel")
+    assert world.account.halt("bot") is HaltLevel.CANCEL
+    world.ask("resume")
+    world.ask("resume", bot="bot")
+    assert world.account.halt("bot") is HaltLevel.ENTRIES

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from holdfast.domain.action import Approved, Arm, Proposed
-from holdfast.domain.fact import Armed, Halted, HaltLevel, Resumed
+from holdfast.domain.fact import AnyFact, Armed, Draining, Halted, HaltLevel, Resumed
 from holdfast.domain.order import OrderSpec, OrderType, Side
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
@@ -50,11 +50,20 @@ async def _all_told(at: ExecutionWorld, armings: int) -> None:
         await at.drain()
 
 
-@pytest.mark.parametrize("whose", ["", "bot"])
+@pytest.mark.parametrize(
+    ("stops", "lifts"),
+    [
+        (_halt(), Resumed(by="ana")),
+        (_halt("bot"), Resumed(by="ana", bot="bot")),
+        (Draining(bot="bot", by="ana"), Draining(bot="bot", by="ana", on=False)),
+    ],
+)
 @on_loop
-async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(whose: str) -> None:
+async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(
+    stops: AnyFact, lifts: AnyFact
+) -> None:
     at = await _world()
-    halting = asyncio.ensure_future(at.recorder.record(_halt(whose)))
+    halting = asyncio.ensure_future(at.recorder.record(stops))
     await asyncio.sleep(0)  # the halt has its place in the stream, and the fold does not know it
     assert at.account.halt("bot") is None
     at.desk.arm(_arm(1))
@@ -62,8 +71,8 @@ async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(wh
     await halting
     await _all_told(at, 2)
     assert [a.spec.side for a in at.of_kind(Armed)] == [Side.SELL], "what reduces passes"
-    assert [failed.reason for failed in at.failed] == ["a halt came before it"]
-    await at.recorder.record(Resumed(by="ana", bot=whose))
+    assert [failed.reason for failed in at.failed] == ["a halt or drain came before it"]
+    await at.recorder.record(lifts)
     at.desk.arm(_arm(3))
     await _all_told(at, 3)
     assert len(at.of_kind(Armed)) == 2
