@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from holdfast.errors import ConfigError
+
 
 class Member(msgspec.Struct, frozen=True, gc=False):
     """A node that takes part, from one start to its end.
@@ -81,7 +83,13 @@ class LeaseStore(Protocol):
     """
 
     async def join(self, member: Member) -> None:
-        """Enter `member` with no renewals, and its accounts as nobody's where they are new."""
+        """Enter `member` with no renewals, and its accounts as nobody's where they are new.
+
+        May be repeated until its first renewal.
+
+        Raises:
+            ConfigError: another member has its boot id, or it has renewed already.
+        """
         ...
 
     async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
@@ -101,10 +109,11 @@ class LeaseStore(Protocol):
 
         Args:
             of: the member that they are taken from; nothing is taken when it has renewed since, in
-                the same atomic step. None for claims that are nobody's.
+                the same atomic step. None for claims that are nobody's, or of no member that is
+                there.
 
         Returns:
-            The accounts that this member leads from now on.
+            The accounts that this member leads from now on; none when it is not there itself.
         """
         ...
 
@@ -112,15 +121,18 @@ class LeaseStore(Protocol):
         """Its holder gives an account to the member `to`, or with an empty `to` to nobody.
 
         Returns:
-            False when the claim is not what it was, or `to` is not a member.
+            False when the claim is not what it was, or `to` is no member that may lead it.
         """
         ...
 
     async def plan(self, account: str, to: str) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off.
 
+        A plan ends when `to` leads, and when `to` is not there any more. One for the holder itself
+        calls off what was planned.
+
         Returns:
-            False when there is no such account or member.
+            False when there is no such account, or no member `to` that may lead it.
         """
         ...
 
@@ -135,3 +147,11 @@ class LeaseStore(Protocol):
     async def close(self) -> None:
         """Release everything; may be called twice."""
         ...
+
+
+def already_there(member: Member) -> ConfigError:
+    """What a store says to a second member under one boot id."""
+    return ConfigError(
+        f"seen: node {member.node} joins as {member.boot_id}, which is there already; expected: a "
+        "boot id that is new with each start; do: start the node again"
+    )

@@ -1,0 +1,207 @@
+"""Who should take what: decided from what was seen, and from when it was seen.
+
+Lives here: the judgement of one member about the others. It reads no clock and asks no store; what
+it wants may be refused by the store, which compares again. Not here: when to look (keeper).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from holdfast.cluster.port import Claim, Member, Seen, View
+from holdfast.cluster.timing import Timing
+
+FORGET_TTLS: Final = 10
+"""A dead member is shown to people for so many lifetimes of a lease before it is removed."""
+
+
+class Take(msgspec.Struct, frozen=True):
+    """What to ask of `LeaseStore.take`, in one call.
+
+    Attributes:
+        claims: one or many.
+        of: the member that they are taken from; None when they are nobody's.
+    """
+
+    claims: tuple[Claim, ...]
+    of: Seen | None
+
+
+class _Watched(msgspec.Struct):
+    """A counter, and since when it has stood still."""
+
+    renewals: int
+    since_ns: int
+    moved: bool = False  # since it was first seen: its member lives, or lived a moment ago
+
+
+class Election:
+    """One member's memory of the others, and its judgement.
+
+    Everything is measured on the clock of whoever looks; only differences count.
+
+    Args:
+        me: who judges; it takes nothing that is not among its accounts.
+    """
+
+    def __init__(self, me: Member, timing: Timing) -> None:
+        self._me = me
+        self._ttl_ns = round(timing.ttl_s * 1e9)
+        self._hint_ns = round(timing.hint_s * 1e9)
+        self._turn_ns = round(timing.poll_s * 1e9) // 2  # so the next look, late or early, is it
+        self._members: dict[str, _Watched] = {}
+        self._claims: dict[tuple[str, str, int], int] = {}  # since when each has been as it is
+        self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
+
+    def look(self, view: View, now_ns: int, is_gone: Callable[[Member], bool]) -> list[Take]:
+        """What to take now; most often nothing.
+
+        Args:
+            now_ns: read *after* `view` was answered: a renewal is never older than its first sight.
+            is_gone: whether a process of this host has ended, for certain.
+        """
+        seen = self._watch(view, now_ns)
+        if self._me.boot_id not in seen:
+            return []
+        dead = {i for i, one in seen.items() if self._is_dead(one, now_ns, is_gone)}
+        living = self.live(view, now_ns, is_gone)
+        live = [one.member for boot_id, one in seen.items() if boot_id in living]
+        found: dict[str, list[Claim]] = {}
+        free: dict[tuple[str, str, int], int] = {}
+        for claim in view.claims:
+            if claim.boot_id in seen:
+                is_free = claim.boot_id in dead
+            else:
+                is_free = not claim.boot_id or self._stood_ns(claim, now_ns) >= self._ttl_ns
+            if not is_free or claim.account not in self._me.accounts:
+                continue
+            since_ns = free[_key(claim)] = self._free.get(_key(claim), now_ns)
+            if self._is_first(claim, live) or now_ns - since_ns >= self._turn_ns:
+                holder = claim.boot_id if claim.boot_id in seen else ""
+                found.setdefault(holder, []).append(claim)
+        self._free = free
+        return [Take(tuple(claims), seen.get(holder)) for holder, claims in found.items()]
+
+    def live(
+        self, view: View, now_ns: int, is_gone: Callable[[Member], bool]
+    ) -> frozenset[str]:
+        """Boot ids of the members that are known to live, this one among them.
+
+        A member lives when it has renewed since it was first seen, and is not taken for dead.
+
+        Args:
+            view, now_ns, is_gone: as `look` had them before.
+        """
+        return frozenset(
+            boot_id
+            for boot_id, seen in _by_boot_id(view)
+            if boot_id == self._me.boot_id
+            or (
+                (watched := self._members.get(boot_id)) is not None
+                and watched.moved
+                and not self._is_dead(seen, now_ns, is_gone)
+            )
+        )
+
+    def forgettable(
+        self, view: View, now_ns: int, is_gone: Callable[[Member], bool]
+    ) -> list[Seen]:
+        """Dead members that hold nothing; what `LeaseStore.forget` may remove.
+
+        At once when the process is proven gone, else after a while in which people can see it.
+
+        Args:
+            view, now_ns, is_gone: as `look` had them before.
+        """
+        holders = {self._me.boot_id, *(claim.boot_id for claim in view.claims)}
+        return [
+            seen
+            for boot_id, seen in _by_boot_id(view)
+            if boot_id not in holders
+            and (watched := self._members.get(boot_id)) is not None
+            and (
+                self._is_gone(seen.member, is_gone)
+                or now_ns - watched.since_ns >= FORGET_TTLS * self._ttl_ns
+            )
+        ]
+
+    def twin(self, view: View) -> Member | None:
+        """Another live member with this one's name that was here before, as far as was seen.
+
+        It lives when its counter has moved since it was first seen, so what a node left behind that
+        was killed is none. Of two that start at once, one is told.
+        """
+        members = dict(_by_boot_id(view))
+        mine = members.get(self._me.boot_id)
+        order = (-1 if mine is None else mine.renewals, self._me.boot_id)
+        for boot_id, seen in members.items():
+            watched = self._members.get(boot_id)
+            if (
+                watched is not None
+                and watched.moved
+                and seen.member.node == self._me.node
+                and (seen.renewals, boot_id) > order
+            ):
+                return seen.member
+        return None
+
+    def _watch(self, view: View, now_ns: int) -> dict[str, Seen]:
+        """Remember what moved, forget who is not there any more; the members by boot id."""
+        seen = dict(_by_boot_id(view))
+        self._members = {
+            boot_id: self._watched(self._members.get(boot_id), one.renewals, now_ns)
+            for boot_id, one in seen.items()
+        }
+        keys = map(_key, view.claims)
+        self._claims = {key: self._claims.get(key, now_ns) for key in keys}
+        return seen
+
+    @staticmethod
+    def _watched(known: _Watched | None, renewals: int, now_ns: int) -> _Watched:
+        if known is None:
+            return _Watched(renewals, now_ns)
+        if known.renewals != renewals:
+            return _Watched(renewals, now_ns, moved=True)
+        return known
+
+    def _is_dead(self, seen: Seen, now_ns: int, is_gone: Callable[[Member], bool]) -> bool:
+        if seen.member.boot_id == self._me.boot_id:
+            return False
+        still_ns = now_ns - self._members[seen.member.boot_id].since_ns
+        if still_ns >= self._ttl_ns:
+            return True
+        if seen.is_connected is False and still_ns >= self._hint_ns:
+            return True
+        return self._is_gone(seen.member, is_gone)
+
+    def _is_gone(self, member: Member, is_gone: Callable[[Member], bool]) -> bool:
+        return member.host == self._me.host and is_gone(member)
+
+    def _stood_ns(self, claim: Claim, now_ns: int) -> int:
+        return now_ns - self._claims[_key(claim)]
+
+    def _is_first(self, claim: Claim, live: Iterable[Member]) -> bool:
+        """Whether no other live member is to take it rather than this one."""
+        able = [member.boot_id for member in live if claim.account in member.accounts]
+        if claim.wanted in able:
+            return claim.wanted == self._me.boot_id
+        able.append(self._me.boot_id)  # whatever somebody made of its row in the store
+        return self._me.boot_id == max(able, key=lambda boot_id: _weight(claim.account, boot_id))
+
+
+def _by_boot_id(view: View) -> Iterator[tuple[str, Seen]]:
+    """The members of a view; not a row without a boot id, which somebody wrote by hand."""
+    return ((seen.member.boot_id, seen) for seen in view.members if seen.member.boot_id)
+
+
+def _key(claim: Claim) -> tuple[str, str, int]:
+    return claim.account, claim.boot_id, claim.turn
+
+
+def _weight(account: str, boot_id: str) -> bytes:
+    """Rendezvous hashing: accounts spread over members, and only those of a lost one move."""
+    return blake2b(f"{account}\0{boot_id}".encode(errors="replace"), digest_size=8).digest()

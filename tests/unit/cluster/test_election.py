@@ -1,0 +1,217 @@
+"""Who takes what, and when: each rule by itself (the whole of them: tests/property)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.cluster.election import FORGET_TTLS, Election, Take
+from holdfast.cluster.port import Claim, Member, Seen, View
+from holdfast.cluster.timing import PROFILES
+from tests.support.leases import member
+
+TIMING = PROFILES["fast"]
+POLL_NS, TTL_NS = round(TIMING.poll_s * 1e9), round(TIMING.ttl_s * 1e9)
+HINT_NS = round(TIMING.hint_s * 1e9)
+T0 = 10**12
+
+ME, A, B = member("me"), member("a", host="there"), member("b", host="there")
+
+
+def runs(_member: Member) -> bool:
+    return False
+
+
+def ended(_member: Member) -> bool:
+    return True
+
+
+def of(*members: Member, renewals: int = 1, held_by: str = "", **claim: object) -> View:
+    held = Claim("main", held_by, 3, **claim)  # type: ignore[arg-type]
+    return View(tuple(Seen(one, renewals) for one in members), (held,))
+
+
+def first(*members: Member) -> str:
+    """Boot id of the one whom the hash prefers for `main`."""
+    def takes(me: Member) -> bool:
+        election = Election(me, TIMING)
+        election.look(of(*members, renewals=1), T0, runs)
+        return bool(election.look(of(*members, renewals=2), T0, runs))
+
+    (chosen,) = [one.boot_id for one in members if takes(one)]
+    return chosen
+
+
+def test_what_is_nobodys_is_taken_at_once_by_who_is_alone() -> None:
+    view = of(ME)
+    assert Election(ME, TIMING).look(view, T0, runs) == [Take(view.claims, None)]
+
+
+def test_a_member_that_is_not_in_the_store_takes_nothing() -> None:
+    assert Election(ME, TIMING).look(of(A), T0, runs) == []
+
+
+def test_what_this_member_may_not_lead_is_left_alone() -> None:
+    other = member("me", accounts=("other",))
+    assert Election(other, TIMING).look(of(other), T0, runs) == []
+
+
+def test_own_claims_are_never_taken() -> None:
+    election = Election(ME, TIMING)
+    assert election.look(of(ME, held_by="me"), T0, ended) == []
+    assert election.look(of(ME, held_by="me"), T0 + 10 * TTL_NS, ended) == []
+
+
+def test_a_member_that_stood_still_for_its_ttl_is_followed_and_not_before() -> None:
+    election = Election(ME, TIMING)
+    view = of(ME, A, held_by="a")
+    assert election.look(view, T0, runs) == []
+    assert election.look(view, T0 + TTL_NS - 1, runs) == []
+    assert election.look(view, T0 + TTL_NS, runs) == [Take(view.claims, view.members[1])]
+
+
+def test_every_renewal_starts_the_wait_anew_also_one_that_goes_back() -> None:
+    election = Election(ME, TIMING)
+    election.look(of(ME, A, held_by="a", renewals=5), T0, runs)
+    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + TTL_NS, runs) == []
+    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + 2 * TTL_NS - 1, runs) == []
+    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + 2 * TTL_NS, runs)
+
+
+def test_a_process_proven_gone_on_this_host_is_followed_at_once() -> None:
+    here = member("a")
+    view = of(ME, here, held_by="a")
+    assert Election(ME, TIMING).look(view, T0, ended) == [Take(view.claims, view.members[1])]
+
+
+def test_process_ids_of_another_host_prove_nothing() -> None:
+    assert Election(ME, TIMING).look(of(ME, A, held_by="a"), T0, ended) == []
+
+
+def test_a_lost_session_counts_only_with_renewals_that_stand_still() -> None:
+    election = Election(ME, TIMING)
+    gone = View(
+        (Seen(ME, 1), Seen(A, 1, is_connected=False)), of(ME, A, held_by="a").claims
+    )  # fmt: skip
+    assert election.look(gone, T0, runs) == []
+    assert election.look(gone, T0 + HINT_NS - 1, runs) == []
+    assert election.look(gone, T0 + HINT_NS, runs) == [Take(gone.claims, gone.members[1])]
+
+
+def test_a_claim_of_nobody_who_is_there_is_taken_after_a_ttl_of_standing_so() -> None:
+    election = Election(ME, TIMING)
+    view = of(ME, held_by="written by hand")
+    assert election.look(view, T0, runs) == []
+    assert election.look(view, T0 + TTL_NS - 1, runs) == []
+    assert election.look(view, T0 + TTL_NS, runs) == [Take(view.claims, None)]
+
+
+def test_such_a_claim_that_changes_is_waited_for_again() -> None:
+    election = Election(ME, TIMING)
+    election.look(of(ME, held_by="by hand"), T0, runs)
+    assert election.look(of(ME, held_by="by another hand"), T0 + TTL_NS, runs) == []
+
+
+def test_of_two_that_live_one_takes_at_once_and_the_other_at_its_next_look() -> None:
+    here = member("a")
+    chosen = first(ME, here)
+    for me in (ME, here):
+        election = Election(me, TIMING)
+        election.look(of(ME, here, renewals=1, held_by="a"), T0, runs)
+        view = of(ME, here, renewals=2)
+        assert bool(election.look(view, T0 + POLL_NS, runs)) is (me.boot_id == chosen)
+        assert election.look(view, T0 + 2 * POLL_NS, runs)
+
+
+def test_nobody_waits_for_a_member_that_was_never_seen_to_move() -> None:
+    for me in (ME, A):
+        assert Election(me, TIMING).look(of(ME, A), T0, runs)
+
+
+def test_nobody_waits_for_the_dead() -> None:
+    others = [member(f"n{number}", host="there") for number in range(8)]
+    election = Election(ME, TIMING)
+    election.look(of(ME, *others, renewals=1, held_by="n0"), T0, runs)
+    election.look(of(ME, *others, renewals=2, held_by="n0"), T0, runs)
+    assert election.look(of(ME, *others, renewals=2), T0 + TTL_NS, runs)
+
+
+def test_a_planned_successor_comes_first() -> None:
+    for wanted in ("me", "a"):
+        election = Election(ME, TIMING)
+        election.look(of(ME, A, renewals=1, held_by="a"), T0, runs)
+        view = of(ME, A, renewals=2, wanted=wanted)
+        assert bool(election.look(view, T0 + POLL_NS, runs)) is (wanted == "me")
+
+
+def test_accounts_spread_over_members() -> None:
+    accounts = tuple(f"account{number}" for number in range(60))
+    members = [member(f"n{number}", accounts=accounts) for number in range(3)]
+    claims = tuple(Claim(account, "", 0) for account in accounts)
+    shares = []
+    for me in members:
+        election = Election(me, TIMING)
+        held = tuple(msgspec.structs.replace(claim, boot_id="n0") for claim in claims)
+        election.look(View(tuple(Seen(one, 1) for one in members), held), T0, runs)
+        view = View(tuple(Seen(one, 2) for one in members), claims)
+        shares.append({c.account for take in election.look(view, T0, runs) for c in take.claims})
+    assert sorted(account for share in shares for account in share) == sorted(accounts)
+    assert min(map(len, shares)) >= 10
+
+
+def test_what_several_dead_members_held_is_asked_for_by_holder() -> None:
+    accounts = ("one", "two", "three")
+    me = member("me", accounts=accounts)
+    members = (Seen(me, 1), Seen(A, 1), Seen(B, 1))
+    claims = (Claim("one", "a", 1), Claim("three", "b", 1), Claim("two", "a", 1))
+    election = Election(me, TIMING)
+    election.look(View(members, claims), T0, runs)
+    takes = election.look(View(members, claims), T0 + TTL_NS, runs)
+    assert takes == [Take((claims[0], claims[2]), members[1]), Take((claims[1],), members[2])]
+
+
+def test_a_twin_is_another_live_member_of_this_name_that_was_here_before() -> None:
+    younger, older = Election(ME, TIMING), Election(member("old", node="me"), TIMING)
+
+    def at(old: int, new: int) -> View:
+        return View((Seen(ME, new), Seen(member("old", node="me"), old)), ())
+
+    for election in (younger, older):
+        election.look(at(old=8, new=0), T0, runs)
+        assert election.twin(at(old=8, new=0)) is None  # a row that a killed node left behind?
+        election.look(at(old=9, new=1), T0 + POLL_NS, runs)
+    assert younger.twin(at(old=9, new=1)) == member("old", node="me")
+    assert older.twin(at(old=9, new=1)) is None
+
+
+def test_a_member_of_another_name_is_no_twin() -> None:
+    election = Election(ME, TIMING)
+    for renewals in (1, 2):
+        election.look(of(ME, A, renewals=renewals), T0, runs)
+    assert election.twin(of(ME, A, renewals=2)) is None
+
+
+def test_dead_members_that_hold_nothing_are_to_be_forgotten_after_a_while() -> None:
+    election = Election(ME, TIMING)
+    view = of(ME, A, B, held_by="a")
+    election.look(view, T0, runs)
+    late_ns = T0 + FORGET_TTLS * TTL_NS
+    assert election.forgettable(view, late_ns - 1, runs) == []
+    assert [seen.member for seen in election.forgettable(view, late_ns, runs)] == [B]
+
+
+def test_who_is_proven_gone_and_holds_nothing_is_forgotten_at_once() -> None:
+    election = Election(ME, TIMING)
+    here = member("here")
+    view = of(ME, here, A, held_by="a")
+    election.look(view, T0, ended)
+    assert [seen.member for seen in election.forgettable(view, T0, ended)] == [here]
+
+
+def test_who_lives_is_who_moved_and_did_not_stop_again() -> None:
+    election = Election(ME, TIMING)
+    election.look(of(ME, A, renewals=1), T0, runs)
+    assert election.live(of(ME, A, renewals=1), T0, runs) == {"me"}
+    moved = of(ME, A, renewals=2)
+    election.look(moved, T0, runs)
+    assert election.live(moved, T0 + TTL_NS - 1, runs) == {"me", "a"}
+    assert election.live(moved, T0 + TTL_NS, runs) == {"me"}
