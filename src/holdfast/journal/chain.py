@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from holdfast.errors import CorruptionError
+from holdfast.errors import CorruptionError, FencedError
 from holdfast.journal.port import Group, Head, Outcome, Refused
 from holdfast.journal.record import FORMAT, GENESIS, Record, decode, encode, link
 
@@ -114,6 +114,19 @@ def fenced_text(held: Head, stored: Head) -> str:
         f"seen: journal of {held.account} ends at {stored.seq}; expected: {held.seq}, unless "
         "another writer shares this epoch; do: stop sending, and make sure that only one runs"
     )
+
+
+def require_epoch(stored: Head, after: int | None) -> None:
+    """Refuse to take over what was taken over since it was looked at.
+
+    Raises:
+        FencedError: the epoch is not `after`; None allows any.
+    """
+    if after is not None and stored.epoch != after:
+        raise FencedError(
+            f"seen: journal of {stored.account} in epoch {stored.epoch}; expected: {after}, as it "
+            "was when it was looked at; do: leave it to who took it over since, or look again"
+        )
 
 
 def _broken(account: str, seq: int, seen: str, expected: str) -> CorruptionError:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.errors import ConfigError, FencedError
-from holdfast.journal.chain import Batch, Line, extend, fenced_text, merge, prove
+from holdfast.journal.chain import Batch, Line, extend, fenced_text, merge, prove, require_epoch
 from holdfast.journal.claims import Claim, claim_text, claims
 from holdfast.journal.port import Group, Head, Outcome, Refused, Snapshot
 from holdfast.journal.record import GENESIS, Record
@@ -27,12 +27,13 @@ class MemoryStore:
         self._keep = keep
         self._streams: dict[str, _Stream] = {}
 
-    async def acquire(self, account: str, node: str) -> Head:
+    async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1."""
-        return self.acquire_now(account)
+        return self.acquire_now(account, after)
 
-    def acquire_now(self, account: str) -> Head:
+    def acquire_now(self, account: str, after: int | None = None) -> Head:
         """`acquire` for a driver without an event loop."""
+        require_epoch(self._stream(account).head, after)
         stream = self._streams.get(account)
         if stream is None:
             stream = self._streams[account] = _Stream(Head(account, 0, 1, 0, GENESIS))

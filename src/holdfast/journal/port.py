@@ -112,8 +112,16 @@ class Store(Protocol):
     Everything but `commit` is for start-up, snapshots and reports and may be slow.
     """
 
-    async def acquire(self, account: str, node: str) -> Head:
-        """Take the stream over: epoch + 1, durably. Whoever held it is fenced from here on."""
+    async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
+        """Take the stream over: epoch + 1, durably. Whoever held it is fenced from here on.
+
+        Args:
+            after: the epoch that was read before, 0 of a stream that nobody ever acquired; in the
+                same atomic step it must still be that one. None takes over whatever it is.
+
+        Raises:
+            FencedError: the epoch is not `after` (any more); nothing was changed.
+        """
         ...
 
     def commit(

@@ -15,7 +15,7 @@ import psycopg
 
 from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.errors import CorruptionError, FencedError, RetryableError
-from holdfast.journal.chain import Batch, extend, fenced_text, merge
+from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
 from holdfast.journal.claim_tables import refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.postgres_arm import arming
@@ -43,6 +43,11 @@ _POLL_S: Final = 0.01
 _ACQUIRE = """
     INSERT INTO head (account, epoch, generation, seq, hash, node) VALUES (%s, 1, 1, 0, %s, %s)
     ON CONFLICT (account) DO UPDATE SET epoch = head.epoch + 1, node = excluded.node
+    WHERE %s IN (-1, head.epoch)
+    RETURNING account, epoch, generation, seq, hash
+"""
+_ACQUIRE_AFTER = """
+    UPDATE head SET epoch = epoch + 1, node = %s WHERE account = %s AND epoch = %s
     RETURNING account, epoch, generation, seq, hash
 """
 _SAVE = """
@@ -89,13 +94,23 @@ class PostgresStore:
         self._suspect: Backend | None = None
         self._line: PostgresLine | None = self._open()
 
-    async def acquire(self, account: str, node: str) -> Head:
+    async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably."""
 
         def take(connection: Connection) -> Head:
             require_durable(self.name, connection, may_lose=self._may_lose)
-            row = connection.execute(_ACQUIRE, (account, GENESIS, node)).fetchone()
-            assert row is not None  # noqa: S101 - it inserts or updates one
+            if after:
+                answer = connection.execute(_ACQUIRE_AFTER, (node, account, after))
+            else:  # a stream that may be new
+                expected = -1 if after is None else after
+                answer = connection.execute(_ACQUIRE, (account, GENESIS, node, expected))
+            row = answer.fetchone()
+            if row is None:
+                require_epoch(head_of(self.name, PostgresRows(connection), account), after)
+                raise RetryableError(
+                    f"seen: the epoch of {account} changed twice meanwhile; expected: once; "
+                    "nothing was taken over; do: look again"
+                )
             return Head(*row)
 
         return await self._beside(take)

@@ -61,9 +61,9 @@ class SqliteStore:
         self._thread = None if inline else _FileThread(path)
         self._slow = 0  # commits that the thread makes yet, because one was slow
 
-    async def acquire(self, account: str, node: str) -> Head:
+    async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably."""
-        return await self._run(self._file.acquire, account, node)
+        return await self._run(self._file.acquire, account, node, after)
 
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
-from holdfast.journal.chain import Batch, extend, fenced_text, merge
+from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.reading import hash_of, head_of, snapshot_digest
@@ -76,9 +76,10 @@ class SqliteFile:
         self._waits = True
         self._connection: sqlite3.Connection | None = self._open()
 
-    def acquire(self, account: str, node: str) -> Head:
-        """Take the stream over: epoch + 1, durably."""
+    def acquire(self, account: str, node: str, after: int | None = None) -> Head:
+        """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
         with _Transaction(self) as connection:
+            require_epoch(head_of(self.path, connection, account), after)
             connection.execute(_ACQUIRE, (account, GENESIS, node))
             return head_of(self.path, connection, account)
 

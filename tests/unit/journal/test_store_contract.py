@@ -142,6 +142,28 @@ async def test_who_was_taken_over_writes_nothing_any_more(store: Store) -> None:
 
 
 @scenario
+async def test_a_stream_is_taken_over_only_as_it_was_seen(store: Store) -> None:
+    with pytest.raises(FencedError, match=r"in epoch 0; expected: 3"):
+        await store.acquire(MAIN, "b", after=3)
+    assert (await store.acquire(MAIN, "a", after=0)).epoch == 1
+    for seen in (0, 2):
+        with pytest.raises(FencedError, match=rf"in epoch 1; expected: {seen}, as it was"):
+            await store.acquire(MAIN, "b", after=seen)
+    held, _ = await store.commit(await store.head(MAIN), [group(armed(1))], 1)
+    taken = await store.acquire(MAIN, "b", after=1)
+    assert (taken.epoch, taken.seq, taken.hash) == (2, held.seq, held.hash)
+
+
+@scenario
+async def test_of_many_that_saw_the_same_epoch_one_takes_over(store: Store) -> None:
+    await store.acquire(MAIN, "a")
+    asked = [store.acquire(MAIN, f"n{number}", after=1) for number in range(6)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["FencedError"] * 5 + ["Head"]
+    assert (await store.head(MAIN)).epoch == 2
+
+
+@scenario
 async def test_an_outdated_head_of_the_same_epoch_is_refused(store: Store) -> None:
     start = await store.acquire(MAIN, "a")
     end, _ = await store.commit(start, [group(armed(1))], 1)
