@@ -232,6 +232,8 @@ class BarVenue:
         for sent in due:
             yield from self._arrive(sent, price, at_ns)
         for order in [o for o in self._resting.values() if jumped(o.spec, price)]:
+            if order.cid not in self._resting:
+                continue  # what followed from the one before has cancelled it
             if is_stop(order.spec):
                 yield self._triggered(order, price, at_ns, at_ns)
             else:

@@ -100,6 +100,18 @@ def test_a_stop_fills_inside_the_bar_or_where_the_bar_jumped_over_it(
     assert prices(bar(at, opened, low, "99")) == filled_at
 
 
+def test_of_two_orders_that_a_bar_jumps_over_the_first_may_cancel_the_second() -> None:
+    at = venue(BTC=2)
+    at.submit("stop", order(Side.SELL, OrderType.STOP_LOSS, "90"), D(100))
+    at.submit("other", order(Side.SELL, OrderType.STOP_LOSS, "95"), D(100))
+    filled = []
+    for outcome in at.open(D(80), 1):
+        filled.append(outcome.cid)
+        at.cancel("other")  # what the owner of the position does once it is gone
+    assert filled == ["stop"]
+    assert at.free["BTC"] == D(1)
+
+
 def test_a_bar_that_reaches_stop_and_target_fills_the_stop_first_and_is_counted() -> None:
     at = venue(BTC=2)
     at.submit("stop", order(Side.SELL, OrderType.STOP_LOSS, "90"), D(100))
