@@ -17,6 +17,7 @@ from holdfast.app.research.front import fine_instrument
 from holdfast.domain.market import BarColumns, exact
 from holdfast.lab.bar_venue import Terms
 from holdfast.strategy import FLAT, Percent, Setup, Strategy, Target, View, Wish
+from holdfast.strategy.shipped.rebalance import Rebalance
 from holdfast.strategy.shipped.sma_cross import SmaCross
 from holdfast.strategy.wish import OneWish
 
@@ -72,6 +73,7 @@ def run() -> list[Row]:
         Row(what="the same: peak memory", unit="MB", measured=peak_mb, at_most=500),
         _guarded(Guarded(fast=10, slow=30)),
         _guarded(Guarded(fast=40, slow=120)),
+        _banded(),
     ]
 
 
@@ -82,6 +84,19 @@ def _guarded(strategy: Guarded) -> Row:
     return Row(
         what=f"exits and limits, averages {strategy.fast}/{strategy.slow}, {len(GUARDED)} symbols, "
         f"{bars:,} bars: {len(done.fills):,} fills, {done.orders:,} orders",
+        unit="bars/s",
+        measured=bars / done.run_s,
+        at_least=150_000,
+    )
+
+
+def _banded() -> Row:
+    """Weights are traded back when they leave a band: prices have to be watched at every close."""
+    done = _run(Rebalance(band=0.02), GUARDED_CLOSES, *GUARDED)
+    bars = len(GUARDED) * GUARDED_CLOSES
+    return Row(
+        what=f"rebalance in a band of 2 %, {len(GUARDED)} symbols, {bars:,} bars: "
+        f"{len(done.fills)} fills",
         unit="bars/s",
         measured=bars / done.run_s,
         at_least=150_000,

@@ -46,9 +46,9 @@ def trades(found: Run) -> list[tuple[int, str, str]]:
 class Attentive(Backtest):
     """Passes over no bar: the engine takes each one in."""
 
-    def _look_ahead(self) -> None:
-        super()._look_ahead()
-        self._restless, self._short = True, False
+    def _over_closes(self) -> None:
+        self._settled.sees_all, self._may_go_short = True, False
+        super()._over_closes()
 
 
 class Moody(Strategy):

@@ -17,6 +17,7 @@ import msgspec
 
 from holdfast.app.research.express import Express, is_plain
 from holdfast.app.research.outcomes import facts_of
+from holdfast.app.research.settled import Settled
 from holdfast.app.research.stepped import SteppedAccount
 from holdfast.app.research.timeline import NEVER, CloseAt, Market, Timeline
 from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
@@ -34,7 +35,7 @@ from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
 from holdfast.lab.depth import Depth
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, BotState, LiveOrder
+from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import remembering
@@ -145,7 +146,6 @@ class Backtest(SteppedAccount):
         self._fills: list[Fill] = []
         self._fill_times: list[int] = []
         self._rejected = 0
-        self._restless = False  # the engine wants to see the next close, whatever is wished
         self.begin(
             instruments,
             {self._quote: cash},
@@ -154,8 +154,10 @@ class Backtest(SteppedAccount):
             anchor_ns=own.open_ns[0],
         )
         self._express = Express(self.engine.account, _BOT, self.markets[0])
+        self._settled = Settled(self.engine, self.bot, self.markets)
         unbound = limits == UNLIMITED and terms.fee_in == "quote" and not self._is_timed
-        self._may_go_short, self._short = unbound and len(bars) == 1, False
+        self._may_go_short = unbound and len(bars) == 1
+        self._short: bool | None = None  # whether it may now; None: to be looked at
 
     # -- bars --------------------------------------------------------------------------------------
 
@@ -191,8 +193,7 @@ class Backtest(SteppedAccount):
 
     def _over_closes(self) -> None:
         """The hot loop: a bar that nothing rests in and that changes no wish costs no more."""
-        view, decide, first = self._view, self._decide, self.timeline.first
-        self._look_ahead()
+        view, decide, first, settled = self._view, self._decide, self.timeline.first, self._settled
         rows = [(m, m.venue, m.index, m.bars.low, m.bars.high) for m in self.markets]
         main = [(one.indicator, one.values) for one in self.timeline.series if one.name == "value"]
         others = [one for one in self.timeline.series if one.name != "value"]
@@ -226,12 +227,14 @@ class Backtest(SteppedAccount):
                 wish = decide(view)
             except Exception as error:
                 raise self._broken(at, f"{type(error).__name__}: {error}") from error
-            if (wish is KEEP or wish == standing) and not self._restless:
+            if wish is KEEP or wish == standing:
+                if not settled.is_calm and settled.stirs(at, standing):
+                    self._close(at, wish)
                 continue
-            if not (self._short and self._express.takes(wish, at)):
+            if not (self._may_go_short and self._goes_short(at, wish)):
                 self._close(at, wish)
-            if wish is not KEEP:
-                standing = wish
+            # Of its own: a strategy may change a mapping that it has returned.
+            standing = dict(wish) if isinstance(wish, Mapping) else wish
 
     def _show(self, at: int) -> None:
         """What cannot be computed over columns is fed."""
@@ -266,14 +269,14 @@ class Backtest(SteppedAccount):
         with decimal.localcontext(_MONEY):
             self._open(bars, touched)
             if self.engine.account.bots[_BOT].exits:
-                self._look_ahead()  # what filled at the open may leave within this very bar
+                self._find_exits()  # what filled at the open may leave within this very bar
             for market, bar in bars:
                 if market in touched:
                     self._inside(market, bar)
             if self._is_late:
                 self._arrive(bars)
         self._look_at_position()
-        self._look_ahead()
+        self._find_exits()
 
     def _open(self, bars: Sequence[tuple[Market, Bar]], touched: Sequence[Market]) -> None:
         """The bars open, and what arrives in them at a known moment meets its book."""
@@ -344,44 +347,25 @@ class Backtest(SteppedAccount):
         failed = self.engine.account.bots[_BOT].failed
         if failed:
             raise self._broken(at, failed)
-        self._look_ahead()
+        self._find_exits()
 
-    def _look_ahead(self) -> None:
-        """Which bars cannot be passed over, although nothing rests in them and no wish changes."""
-        state = self.engine.account.bots[_BOT]
+    def _goes_short(self, at: int, wish: Wish) -> bool:
+        """Whether a new wish has taken the short way."""
+        if self._short is None:
+            account, settled = self.engine.account, self._settled
+            busy = account.live or settled.is_restless()
+            self._short = not busy and is_plain(account.bots[_BOT])
+        return self._short and self._express.takes(wish, at)
+
+    def _find_exits(self) -> None:
+        """Something happened: where positions are left by themselves now."""
+        self._settled.stir()
+        self._short = None
+        exits = self.engine.account.bots[_BOT].exits
         for symbol, market in self._by_symbol.items():
-            exits = state.exits.get(symbol)
-            take = exits.take_profit if exits is not None else None
+            left = exits.get(symbol)
+            take = left.take_profit if left is not None else None
             market.take_at = float(take) if take is not None else NEVER
-        # Waits for time end in nothing where nothing is missing, cancelled or to be protected.
-        waits = self.engine.wake_ns and (
-            state.exits or any(order.cancelled_ns for order in self.engine.account.live.values())
-        )
-        self._restless = bool(
-            waits or self.bot.refusals or self.bot.due or not self._is_settled(state)
-        )
-        busy = self._restless or self.engine.account.live
-        self._short = self._may_go_short and not busy and is_plain(state)
-
-    def _is_settled(self, state: BotState) -> bool:
-        """Whether no bar can make the engine act that does not change the wish."""
-        coming: dict[str, Decimal] = {}
-        for order in self.engine.account.live.values():
-            signed = order.outstanding if order.armed.spec.side is _BUY else -order.outstanding
-            coming[order.armed.leg] = coming.get(order.armed.leg, ZERO) + signed
-        for leg in state.legs:
-            if leg.target is None:
-                if leg.leg not in coming:
-                    return False
-                continue
-            if leg.trail or leg.band:
-                return False
-            symbol = leg.symbol
-            target = ZERO if state.spent.get(symbol) == leg.episode else leg.target
-            missing = target - state.held(symbol) - coming.get(leg.leg, ZERO)
-            if self._by_symbol[symbol].venue.instrument.floor_quantity(abs(missing)):
-                return False
-        return True
 
     # -- what the strategy is told -----------------------------------------------------------------
 
