@@ -17,6 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.app.chaos.postgres import PostgresServer
+from holdfast.journal import report_schema
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.schema import metadata
 
@@ -85,6 +86,8 @@ def _clear(url: str) -> None:
         )
         for table in metadata.tables:
             connection.execute(f"DELETE FROM {table}".encode())
+        for table in report_schema.metadata.tables:
+            connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
 
 
 def _drop_all() -> None:

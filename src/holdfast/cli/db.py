@@ -1,16 +1,20 @@
-"""`holdfast db`: the schema of the journal database.
+"""`holdfast db`: the schema of the journal database, and the tables of reports beside it.
 
 Not here: the migrations (journal.migrations) or what is in the journal (`holdfast audit`).
 """
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from typing import Annotated
 
 import typer
 
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
+from holdfast.config import load
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -19,7 +23,7 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout
 
 @app.callback()
 def db() -> None:
-    """Look at the journal database's schema, or bring it up to date."""
+    """Look at the journal database, bring it up to date, move it, fill its reports."""
 
 
 @app.command()
@@ -86,3 +90,64 @@ def move(
     for head in moved.heads:
         typer.echo(f"{head.account}: {head.seq:,} records, proved to {head.hash.hex()[:16]}…")
     typer.echo(f"the file is {moved.kept} now; set DATABASE_URL before you start the node")
+
+
+@app.command()
+def report(
+    *,
+    database: DATABASE = None,
+    account: Annotated[str | None, typer.Option(help="One account; otherwise all.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Keep them up to date until told to stop.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget what is there, and fill it in again.")
+    ] = False,
+    json: _Json = False,
+) -> None:
+    """Fill the tables of reports (orders, fills, equity, profit, positions) from the journal.
+
+    It goes on from where it was, beside a trading node, and can be killed at any moment.
+    Example: holdfast db report --follow
+    """
+    from holdfast.app.reports import projector  # noqa: PLC0415  # nobody else needs it
+
+    whose = database_of(database)
+    whose.require()
+    reports = whose.reports(load().reports)
+
+    def accounts() -> list[str]:
+        return [account] if account else projector.accounts_in(whose)
+
+    reports.make(time.time_ns())
+    if rebuild:
+        for one in accounts():
+            reports.reset(one)
+    if follow:
+        filled = projector.follow(whose, reports, accounts, _told_to_stop(), told=_tell)
+    else:
+        filled = {one: projector.fill(whose, reports, one, _tell) for one in accounts()}
+    condition = reports.condition()
+    reports.close()
+    if json:
+        emit({"accounts": filled, "months": condition.months, "in_default": condition.in_default})
+        return
+    for name, at in filled.items():
+        anew = ", begun anew: the journal has another history" if at.begun_anew else ""
+        typer.echo(f"{name}: reports have come to record {at.seq:,}{anew}")
+    if condition.months:
+        typer.echo(f"months: {condition.months[0]} to {condition.months[-1]}")
+    if condition.in_default:
+        typer.echo(f"{condition.in_default:,} rows have a time far from all others: look at them")
+
+
+def _tell(account: str, seq: int, end: int) -> None:
+    if end - seq > 0:
+        typer.echo(f"{account}: {seq:,} of {end:,}", err=True)
+
+
+def _told_to_stop() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

@@ -20,7 +20,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.config.database import DatabasePool, check_database_url, database_url_in
+from holdfast.config.database import (
+    DatabasePool,
+    ReportPolicy,
+    check_database_url,
+    database_url_in,
+)
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
 
@@ -217,6 +222,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         database_url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or
             `postgresql://user@host:port/name` with libpq's parameters (`?sslmode=verify-full`).
         database_pool: connections to a PostgreSQL server, for everything but commits.
+        reports: how long the tables of reports keep what they have.
         may_lose_commits: accept a PostgreSQL server that may lose what it has answered for; after
             such a loss an order can be doubled.
         state_dir: where this host keeps what it knows of a database elsewhere; beside the file
@@ -227,6 +233,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deployment: Name = "holdfast"
     database_url: str = "sqlite:///.holdfast/journal.db"
     database_pool: DatabasePool = msgspec.field(default_factory=DatabasePool)
+    reports: ReportPolicy = msgspec.field(default_factory=ReportPolicy)
     may_lose_commits: bool = False
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = ".holdfast"
     log_level: str = "info"

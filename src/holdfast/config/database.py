@@ -1,4 +1,4 @@
-"""Where the journal is and how many connections lead there: addresses, and the sizes of a pool.
+"""Where the journal is, how many connections lead there, and how long its reports are kept.
 
 Not here: reading the file and the environment as a whole (holdfast.config), opening anything.
 """
@@ -41,6 +41,19 @@ class DatabasePool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if self.min > self.max:
             raise ValueError(f"`min` is {self.min}, expected at most `max`, {self.max}")
+
+
+class ReportPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of old rows in the tables of reports; the journal itself keeps everything.
+
+    Attributes:
+        keep_months: the present month and so many before it, less one, stay; 0 keeps all.
+        drop: remove older ones. Otherwise PostgreSQL detaches their partitions, which stay as
+            tables on their own, and a file keeps them.
+    """
+
+    keep_months: Annotated[int, msgspec.Meta(ge=0, le=1200)] = 0
+    drop: bool = False
 
 
 def check_database_url(url: str) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from holdfast.config.database import DatabasePool
+from holdfast.config.database import DatabasePool, ReportPolicy
 from holdfast.errors import ConfigError
 from holdfast.journal.commands import Commands, SqliteCommands
 from holdfast.journal.high_water import HighWater
@@ -25,6 +25,9 @@ from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_connect import SQLITE_ERRORS, connect, raise_translated
 from holdfast.journal.sqlite_read import one_moment, read_stream
 from holdfast.journal.version import stored_version
+
+if TYPE_CHECKING:
+    from holdfast.journal.reports import Reports
 
 SQLITE = "sqlite:///"
 
@@ -122,6 +125,10 @@ class Database(Protocol):
         """Bring it to the schema of this program, or make it; safe to repeat."""
         ...
 
+    def reports(self, policy: ReportPolicy) -> Reports:
+        """The tables of reports; the first `make` makes them."""
+        ...
+
     def pool(self) -> PoolState | None:
         """Its connections in numbers, for metrics; None where there is nothing to share."""
         ...
@@ -183,6 +190,12 @@ class SqliteDatabase:
         from holdfast.journal.upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
         upgrade(self.name)
+
+    def reports(self, policy: ReportPolicy) -> Reports:
+        """The tables of reports, in a file of their own: filling them never locks the journal."""
+        from holdfast.journal.reports_sqlite import SqliteReports  # noqa: PLC0415  # SQLAlchemy
+
+        return SqliteReports(self.name.with_name(f"{self.name.name}.reports"), policy)
 
     def pool(self) -> None:
         """None: each read opens the file, which costs next to nothing."""

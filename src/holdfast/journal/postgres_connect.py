@@ -162,7 +162,8 @@ def require_durable(name: str, connection: Connection, *, may_lose: bool = False
 
 def raise_translated(name: str, error: psycopg.Error) -> NoReturn:
     """Raise what `error` means when nothing was committed."""
-    raise meaning(name, error.sqlstate or "", str(error).strip()) from error
+    said = error.diag.message_primary or str(error).strip()
+    raise meaning(name, error.sqlstate or "", said) from error
 
 
 def meaning(name: str, sqlstate: str, said: str) -> PlatformError:

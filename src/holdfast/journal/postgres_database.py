@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from holdfast.config.database import DatabasePool
+from holdfast.config.database import DatabasePool, ReportPolicy
 from holdfast.errors import FencedError
 from holdfast.journal.commands import Commands
 from holdfast.journal.database import PoolState
@@ -32,6 +32,9 @@ from holdfast.journal.postgres_read import one_moment, read_stream, stored_versi
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.version import require_current
+
+if TYPE_CHECKING:
+    from holdfast.journal.reports import Reports
 
 _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('holdfast owner of ' || %s, 0))"
 _HOLDER = """
@@ -104,6 +107,12 @@ class PostgresDatabase:
         from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
         upgrade(self.url)
+
+    def reports(self, policy: ReportPolicy) -> Reports:
+        """The tables of reports, over the connections that reads borrow."""
+        from holdfast.journal.reports_postgres import PostgresReports  # noqa: PLC0415  # SQLAlchemy
+
+        return PostgresReports(self._pool, policy)
 
     def pool(self) -> PoolState:
         """Its connections in numbers, for metrics."""

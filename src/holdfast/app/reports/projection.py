@@ -1,0 +1,142 @@
+"""What each record of a stream changes in the tables of reports.
+
+The account's own fold says what became of an order or a position, so reports and trading cannot
+come to disagree. Not here: reading records, writing rows (app.reports.projector).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    AttemptMoved,
+    Filled,
+    Ghost,
+    Marked,
+    OrderMoved,
+    RejectClosed,
+)
+from holdfast.journal.record import Record
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
+
+_ARMED = "armed"
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True):
+    """Where an order was armed: the key of its row.
+
+    Attributes:
+        at_ns: journal time.
+    """
+
+    seq: int
+    at_ns: int
+
+
+class Projection:
+    """The fold of one account up to a record, and the rows that changed since they were taken.
+
+    Attributes:
+        state: the fold.
+    """
+
+    def __init__(self, state: AccountState, places: dict[str, Place]) -> None:
+        self.state = state
+        self._places = places
+        self._rows: dict[str, dict[object, Mapping[str, Any]]] = {}
+
+    @classmethod
+    def from_bytes(cls, body: bytes | None) -> Projection:
+        """As `to_bytes` kept it; from the beginning when nothing was, or by another version."""
+        state = from_bytes(body) if body is not None else None
+        if body is None or state is None:
+            return cls(AccountState(), {})
+        return cls(state, msgspec.json.decode(derived_in(body)[_ARMED], type=dict[str, Place]))
+
+    def to_bytes(self) -> bytes:
+        """The fold, and the keys of the orders that may still change."""
+        known = {*self.state.live, *self.state.recent}
+        self._places = {cid: place for cid, place in self._places.items() if cid in known}
+        return to_bytes(self.state, {_ARMED: msgspec.Raw(msgspec.json.encode(self._places))})
+
+    def take(self, account: str, record: Record, *, known: bool = False) -> None:
+        """Fold one record in, and note the rows that it changes.
+
+        Args:
+            known: its rows are in the tables already.
+        """
+        fact = record.fact
+        apply(self.state, record.seq, record.epoch, record.at_ns, fact)
+        if isinstance(fact, Armed):
+            self._places[fact.cid] = Place(record.seq, record.at_ns)
+        if known:
+            return
+        cid = _order_of(fact)
+        if cid:
+            self._note_order(account, cid, record.at_ns)
+        if isinstance(fact, Filled):
+            self._note_fill(account, record, fact)
+        elif isinstance(fact, Marked):
+            self._note_mark(account, record.seq, fact)
+
+    def taken(self) -> dict[str, Iterable[Mapping[str, Any]]]:
+        """The rows that changed since the last call, by the name of their table."""
+        rows, self._rows = self._rows, {}
+        return {table: changed.values() for table, changed in rows.items()}
+
+    def _note(self, table: str, key: object, row: Mapping[str, Any]) -> None:
+        self._rows.setdefault(table, {})[key] = row
+
+    def _note_order(self, account: str, cid: str, at_ns: int) -> None:
+        order, place = self.state.order(cid), self._places.get(cid)
+        if order is None or place is None:
+            return  # of no attempt of ours, or one that closed long ago
+        spec = order.armed.spec
+        self._note("report_order", cid, {
+            "account": account, "armed_at": place.at_ns, "seq": place.seq,
+            "cid": cid, "order_id": order.order_id or None,
+            "list_cid": order.armed.list_cid or None,
+            "bot": order.armed.bot, "symbol": spec.symbol, "side": spec.side, "type": spec.type,
+            "time_in_force": spec.time_in_force,
+            "quantity": spec.quantity, "price": spec.price, "stop_price": spec.stop_price,
+            "attempt": order.state, "state": order.order_state, "executed": order.executed,
+            "changed_at": at_ns,
+        })  # fmt: skip
+
+    def _note_fill(self, account: str, record: Record, fact: Filled) -> None:
+        fill, bot = fact.fill, self.state.bots.get(fact.bot)
+        position = bot.positions.get(fill.symbol) if bot is not None else None
+        self._note("report_fill", record.seq, {
+            "account": account, "at": fill.at_ns, "seq": record.seq,
+            "bot": fact.bot or None, "symbol": fill.symbol, "side": fill.side,
+            "quantity": fill.quantity, "price": fill.price,
+            "fee": fill.fee, "fee_asset": fill.fee_asset, "quote_rate": fact.quote_rate,
+            "is_maker": fill.is_maker, "trade_id": fill.trade_id,
+            "order_id": fill.venue_order_id, "cid": fill.cid or None,
+            "held": position.quantity if position is not None else None,
+        })  # fmt: skip
+        if position is not None:
+            self._note("report_position", (fact.bot, fill.symbol), {
+                "account": account, "bot": fact.bot, "symbol": fill.symbol,
+                "quantity": position.quantity, "cost": position.cost, "cash": position.cash,
+                "at": fill.at_ns, "seq": record.seq,
+            })  # fmt: skip
+
+    def _note_mark(self, account: str, seq: int, mark: Marked) -> None:
+        row = {"account": account, "at": mark.at_ns, "seq": seq}
+        self._note("report_equity", seq, {**row, "equity": mark.equity})
+        for bot, pnl in mark.pnl.items():
+            self._note("report_pnl", (seq, bot), {**row, "bot": bot, "pnl": pnl})
+
+
+def _order_of(fact: AnyFact) -> str:
+    """The client id of the order that a fact says something of; empty of none."""
+    if isinstance(fact, Armed | AttemptMoved | OrderMoved | RejectClosed | Ghost):
+        return fact.cid
+    return fact.fill.cid if isinstance(fact, Filled) else ""

@@ -1,0 +1,328 @@
+"""Tables that follow the journal: the same in a file and in PostgreSQL, however often one stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from holdfast.app.reports import projector
+from holdfast.app.reports.projector import Followed, Projector, fill
+from holdfast.cli import main
+from holdfast.config.database import ReportPolicy
+from holdfast.domain.order import AttemptState, OrderState, Side
+from holdfast.errors import ConfigError, CorruptionError, FencedError, PlatformError
+from holdfast.journal.database import Database, SqliteDatabase
+from holdfast.journal.postgres_database import PostgresDatabase
+from holdfast.journal.record import GENESIS
+from holdfast.journal.reports import TABLES, Progress, Reports, Row
+from tests.support.postgres import database
+from tests.support.report_stream import (
+    ACCOUNT,
+    BEGIN,
+    DAY,
+    ns,
+    opening,
+    order,
+    stream,
+    trade,
+    write,
+)
+from tests.support.report_stream import (
+    fill as filled,
+)
+from tests.support.waiting import PATIENCE_S, until
+
+NOW_NS = ns(BEGIN + 150 * DAY)
+KEEP_ALL = ReportPolicy()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with ExitStack() as stack:
+        found: Database
+        if request.param == "sqlite":
+            found = SqliteDatabase(tmp_path / "journal.db")
+        else:
+            found = PostgresDatabase(stack.enter_context(database()), tmp_path)
+        stack.callback(found.close)
+        yield found
+
+
+def made(journal: Database, policy: ReportPolicy = KEEP_ALL) -> Reports:
+    reports = journal.reports(policy)
+    reports.make(NOW_NS)
+    return reports
+
+
+def everything(reports: Reports) -> dict[str, list[Row]]:
+    return {table: reports.read(table, ACCOUNT, limit=10**6) for table in TABLES}
+
+
+def test_each_table_says_what_the_stream_says(journal: Database) -> None:
+    write(journal, stream(50))
+    reports = made(journal)
+    at = fill(journal, reports, ACCOUNT)
+    assert at.seq == at.end == 4 + 50 * 9
+    rows = everything(reports)
+    assert {table: len(found) for table, found in rows.items()} == {
+        "report_order": 100, "report_fill": 100, "report_equity": 50, "report_pnl": 100,
+        "report_position": 2,
+    }  # fmt: skip
+
+    first, refused = rows["report_order"][:2]
+    moment = BEGIN + 2 * DAY
+    assert first == {
+        "account": ACCOUNT, "armed_at": ns(moment), "seq": 5,
+        "cid": order(2, "", Side.BUY, "1").cid,
+        "order_id": "v1", "list_cid": None, "bot": "one", "symbol": "BTC/USDT", "side": "BUY",
+        "type": "LIMIT", "time_in_force": "GTC", "quantity": Decimal("0.02"),
+        "price": Decimal("50000.01"), "stop_price": None,
+        "attempt": AttemptState.ACKED, "state": OrderState.FILLED, "executed": Decimal("0.02"),
+        "changed_at": ns(moment + timedelta(hours=30)),
+    }  # fmt: skip
+    assert (refused["attempt"], refused["state"], refused["executed"]) == ("REJECTED", None, 0)
+
+    part = rows["report_fill"][1]
+    assert (part["at"], part["quantity"]) == (ns(moment + timedelta(hours=30)), Decimal("0.015"))
+    assert (part["held"], part["fee"], part["is_maker"]) == (
+        Decimal("0.02"), Decimal("0.00001"), True,
+    )  # fmt: skip
+    assert rows["report_equity"][-1]["equity"] == Decimal("10050.000000000000000001"), "exactly"
+    assert [row["pnl"] for row in rows["report_pnl"][-2:]] == [Decimal(50), Decimal("-0.10")]
+    held = {row["bot"]: row["quantity"] for row in rows["report_position"]}
+    assert held == {
+        bot: next(r["held"] for r in reversed(rows["report_fill"]) if r["bot"] == bot)
+        for bot in ("one", "two")
+    }
+    reports.close()
+
+
+def test_rows_are_asked_for_by_time(journal: Database) -> None:
+    write(journal, stream(50))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    every = reports.read("report_fill", ACCOUNT, limit=1000)
+    middle = every[50]["at"]
+    before = reports.read("report_fill", ACCOUNT, until_ns=middle)
+    after = reports.read("report_fill", ACCOUNT, since_ns=middle)
+    assert [*before, *after] == every
+    assert [row["at"] for row in every] == sorted(row["at"] for row in every)
+    assert reports.read("report_fill", ACCOUNT, since_ns=middle, limit=3) == after[:3]
+    assert reports.read("report_fill", "another") == []
+    reports.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_however_often_it_is_stopped_the_tables_come_out_the_same(
+    journal: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps of any size, projectors that are thrown away between them, and a stream that grows."""
+    chance = random.Random(seed)
+    batches = stream(50)
+    monkeypatch.setattr(projector, "SAVE_EVERY", 20)
+    reports = made(journal)
+    written, at = 0, Followed(0, 1)
+    while written < len(batches) or at.seq != at.end:
+        upto = min(len(batches), written + chance.randint(0, 60))
+        write(journal, batches[written:upto])
+        written = upto
+        one = Projector(journal, reports, ACCOUNT)
+        for _ in range(chance.randint(1, 3)):
+            monkeypatch.setattr(projector, "STEP", chance.randint(1, 90))
+            at = one.step()
+    piecemeal = everything(reports)
+
+    monkeypatch.undo()
+    reports.reset(ACCOUNT)
+    assert everything(reports) == {table: [] for table in TABLES}
+    fill(journal, reports, ACCOUNT)
+    assert piecemeal == everything(reports)
+    fill(journal, reports, ACCOUNT)
+    assert piecemeal == everything(reports), "nothing to do, and nothing done"
+    reports.close()
+
+
+def test_a_step_that_fails_changes_nothing_and_can_be_made_again(journal: Database) -> None:
+    write(journal, stream(5))
+    reports = made(journal)
+    before = reports.begin(ACCOUNT)
+    rows: list[Row] = [{}]  # no row at all, once another was written
+    good = {"account": ACCOUNT, "at": NOW_NS, "seq": 1, "equity": Decimal(1)}
+    with pytest.raises(KeyError):
+        reports.write(
+            ACCOUNT, before, Progress(1, b"x" * 32),
+            {"report_equity": [good], "report_position": rows},
+        )  # fmt: skip
+    assert reports.begin(ACCOUNT) == before
+    assert everything(reports)["report_equity"] == []
+    fill(journal, reports, ACCOUNT)
+    assert len(everything(reports)["report_equity"]) == 5
+    reports.close()
+
+
+def test_of_two_that_fill_the_same_tables_one_is_refused(journal: Database) -> None:
+    write(journal, stream(5))
+    reports, others = made(journal), made(journal)
+    one, other = Projector(journal, reports, ACCOUNT), Projector(journal, others, ACCOUNT)
+    one.step()
+    with pytest.raises(FencedError, match="one process that fills them"):
+        other.step()
+    reports.close()
+    others.close()
+
+
+def test_tables_of_another_history_are_begun_anew(journal: Database, tmp_path: Path) -> None:
+    """As when an older copy of the journal was put back, and went on from there."""
+    write(journal, stream(5))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    reports.write(
+        ACCOUNT, reports.begin(ACCOUNT), Progress(49, b"of a journal that is gone"),
+        {"report_equity": [{"account": ACCOUNT, "at": 1, "seq": 99, "equity": Decimal(1)}]},
+    )  # fmt: skip
+    at = fill(journal, reports, ACCOUNT)
+    assert (at.begun_anew, at.seq) == (True, 4 + 5 * 9)
+    assert [row["seq"] for row in everything(reports)["report_equity"]] == [13, 22, 31, 40, 49]
+    reports.close()
+
+
+def test_a_journal_that_does_not_hold_is_not_reported(journal: Database, tmp_path: Path) -> None:
+    write(journal, stream(5))
+    reports = made(journal)
+    with journal.one_moment() as rows:
+        (body,) = rows.execute("SELECT body FROM record WHERE seq = 20").fetchone()
+    spoiled = bytes(body).replace(b"0", b"1")
+    statement = "UPDATE record SET body = {} WHERE seq = 20"
+    if isinstance(journal, SqliteDatabase):
+        with sqlite3.connect(journal.name) as file:
+            file.execute(statement.format("?"), (spoiled,))
+        file.close()
+    else:
+        assert isinstance(journal, PostgresDatabase)
+        with psycopg.connect(journal.url) as connection:
+            connection.execute(statement.format("%s"), (spoiled,))
+    with pytest.raises(CorruptionError):
+        fill(journal, reports, ACCOUNT)
+    assert reports.begin(ACCOUNT).hash == GENESIS
+    reports.close()
+
+
+def test_tables_of_an_older_layout_are_made_anew_and_of_a_newer_refused(journal: Database) -> None:
+    write(journal, stream(3))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    with reports._transaction() as session:
+        session.execute("UPDATE report_layout SET version = 0")
+    reports.make(NOW_NS)
+    assert everything(reports) == {table: [] for table in TABLES}
+    fill(journal, reports, ACCOUNT)
+    assert len(everything(reports)["report_equity"]) == 3
+    with reports._transaction() as session:
+        session.execute("UPDATE report_layout SET version = 99")
+    with pytest.raises(ConfigError, match="newer version"):
+        reports.make(NOW_NS)
+    reports.close()
+
+
+def test_what_is_too_old_goes_and_does_not_come_back(journal: Database) -> None:
+    """Only where it is asked for, and the journal keeps all of it."""
+    write(journal, stream(50))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    assert everything(reports)["report_fill"][0]["at"] == ns(BEGIN + 2 * DAY)
+    few = made(journal, ReportPolicy(keep_months=3, drop=True))
+    since = ns(BEGIN.replace(month=4, day=1, hour=0, minute=0, second=0, microsecond=0))
+    kept = everything(few)
+    for table, at in TIMES.items():
+        assert min(row[at] for row in kept[table]) >= since
+    few.reset(ACCOUNT)
+    fill(journal, few, ACCOUNT)
+    assert everything(few) == kept
+    reports.close()
+    few.close()
+
+
+TIMES = {"report_order": "armed_at", "report_fill": "at", "report_equity": "at", "report_pnl": "at"}
+
+
+def test_an_order_that_lives_on_when_its_month_goes_is_let_go(journal: Database) -> None:
+    late = order(1, "one", Side.BUY, "1")
+    write(journal, [opening(), (ns(BEGIN), (late,))])
+    reports = made(journal, ReportPolicy(keep_months=2, drop=True))
+    fill(journal, reports, ACCOUNT)
+    write(journal, [(NOW_NS, (filled(1, 1, late, "0.5", BEGIN + 150 * DAY),))])
+    fill(journal, reports, ACCOUNT)
+    rows = everything(reports)
+    assert (len(rows["report_order"]), len(rows["report_fill"])) == (0, 1)
+    assert rows["report_position"][0]["quantity"] == Decimal("0.5")
+    reports.close()
+
+
+# -- the verb --------------------------------------------------------------------------------------
+
+
+def address(journal: Database) -> str:
+    if isinstance(journal, PostgresDatabase):
+        return journal.url
+    return f"sqlite:///{journal.name}"
+
+
+def test_the_verb_fills_and_says_where_they_are(
+    journal: Database, capsys: pytest.CaptureFixture[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    write(journal, stream(3))
+    assert main(["db", "report", "--database", address(journal), "--json"]) == 0
+    told = capsys.readouterr().out
+    assert '"main":{"seq":31,"end":31,"begun_anew":false}' in told.replace(" ", "")
+    assert main(["db", "report", "--database", address(journal), "--rebuild"]) == 0
+    assert "main: reports have come to record 31" in capsys.readouterr().out
+
+
+def test_it_follows_until_it_is_told_to_stop(journal: Database, tmp_path: Path) -> None:
+    write(journal, stream(3))
+    command = [sys.executable, "-m", "holdfast", "db", "report", "--follow", "--json"]
+    process = subprocess.Popen(
+        [*command, "--database", address(journal)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ}, text=True,
+    )  # fmt: skip
+    reports = journal.reports(KEEP_ALL)
+    try:
+        _until_filled(journal, reports, 31)
+        write(journal, [batch for number in (4, 5) for batch in trade(number)])
+        _until_filled(journal, reports, 49)
+        process.send_signal(signal.SIGTERM)
+        out, said = process.communicate(timeout=PATIENCE_S)
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+        reports.close()
+    assert process.returncode == 0, said
+    assert '"seq":49' in out.replace(" ", "")
+
+
+def _until_filled(journal: Database, reports: Reports, seq: int) -> None:
+    def come() -> Any:
+        try:
+            with reports._reading() as session:
+                row = session.execute("SELECT seq FROM report_progress").fetchone()
+        except PlatformError:
+            return False  # the tables are not made yet
+        return row is not None and row[0] >= seq
+
+    asyncio.run(until(come, f"record {seq}", every_s=0.05))
