@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from holdfast.app.chaos.postgres import PostgresServer
+from holdfast.app.chaos.postgres import PostgresServer, database_named
 from holdfast.journal import report_schema
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.schema import metadata
@@ -69,7 +69,7 @@ def _make() -> str:
     name = f"holdfast_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(_base_url(), autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
-    return _named(_base_url(), name)
+    return database_named(_base_url(), name)
 
 
 def _upgrade(url: str) -> None:
@@ -99,10 +99,3 @@ def _drop(url: str) -> None:
     with psycopg.connect(_base_url(), autocommit=True) as connection:
         name = conninfo_to_dict(url)["dbname"]
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def _named(url: str, name: str) -> str:
-    """`url` with another database."""
-    address, mark, parameters = url.partition("?")
-    scheme, _, rest = address.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{parameters}"

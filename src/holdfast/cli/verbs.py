@@ -54,5 +54,6 @@ VERBS: tuple[Verb, ...] = (
     Verb("halt", "halt:halt", "Stop entries, cancel orders or sell positions, until resumed."),
     Verb("resume", "halt:resume", "Lift a halt."),
     Verb("db", "db:app", "Bring the journal database up to date."),
+    Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),
 )

@@ -15,6 +15,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +32,8 @@ class PostgresServer:
     """A server on a Unix socket in a folder of its own. Starting and stopping block.
 
     Attributes:
-        socket: where it listens.
+        folder: its data, its log and its socket.
+        process: as long as it runs.
 
     Raises:
         ConfigError: there is no server on this machine.
@@ -52,24 +55,9 @@ class PostgresServer:
         self.await_ready()
 
     @property
-    def socket(self) -> str:
-        """Its socket."""
-        return str(self.folder / ".s.PGSQL.5432")
-
-    @property
     def url(self) -> str:
         """Of its maintenance database."""
-        return self.url_of("postgres")
-
-    def url_of(self, database: str) -> str:
-        """Of one of its databases."""
-        return f"postgresql:///{database}?host={self.folder}&user=postgres"
-
-    def make(self, database: str) -> str:
-        """Make a database; its address."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{database}" TEMPLATE template0'.encode())
-        return self.url_of(database)
+        return f"postgresql:///postgres?host={self.folder}&user=postgres"
 
     def crash(self) -> None:
         """End it at once, without any order."""
@@ -128,6 +116,36 @@ class PostgresServer:
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one call of the system
                 start_new_session=True,
             )  # fmt: skip
+
+
+@contextmanager
+def make_database(url: str, name: str) -> Iterator[str]:
+    """A database called `name` on the server at `url`, until the context ends; its address.
+
+    Raises:
+        ConfigError: the server does not let us.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0'.encode())
+    except psycopg.Error as error:
+        raise ConfigError(
+            f"seen: no database could be made ({str(error).strip()}); expected: a server that "
+            "answers, and a role that may create databases; do: check DATABASE_URL"
+        ) from error
+    try:
+        yield database_named(url, name)
+    finally:
+        # A server that is gone has nothing to be tidied up.
+        with suppress(psycopg.OperationalError), psycopg.connect(url, autocommit=True) as server:
+            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+def database_named(url: str, name: str) -> str:
+    """`url` with another database."""
+    address, mark, parameters = url.partition("?")
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{name}{mark}{parameters}"
 
 
 def _binaries() -> Path:

@@ -89,7 +89,7 @@ class Link:
     def change(self, conditions: Conditions) -> None:
         """Be like this from now on; what was held leaves when it may."""
         self.conditions = conditions
-        for pair in self._pairs:
+        for pair in tuple(self._pairs):  # one whose ends are let out is over
             pair.flush()
 
     def cut(self) -> None:

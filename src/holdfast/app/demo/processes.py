@@ -10,13 +10,15 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from holdfast.errors import EXIT_USAGE, ConfigError, UnreachableError
 
+LEASH = "holdfast.app.demo.leash"
 LISTEN_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 _TOLD_LINES = 4
@@ -36,28 +38,42 @@ class Child:
 
     Attributes:
         name: for people.
+        log: where its standard error goes.
     """
 
     def __init__(self, name: str, process: Process, leash: int, log: Path) -> None:
         self.name = name
+        self.log = log
         self._process = process
         self._leash = leash
-        self._log = log
 
     @classmethod
-    async def start(cls, name: str, words: Sequence[str], log: Path) -> Child:
-        """Run `holdfast WORDS`, with its standard error in the file `log`."""
+    async def start(
+        cls,
+        name: str,
+        words: Sequence[str],
+        log: Path,
+        *,
+        module: str = LEASH,
+        environ: Mapping[str, str] | None = None,
+    ) -> Child:
+        """Run `holdfast WORDS`, with its standard error in the file `log`.
+
+        Args:
+            module: what holds the leash.
+            environ: beside what every child is given.
+        """
         held, leash = os.pipe()
         try:
             with log.open("ab") as errors:
                 process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "holdfast.app.demo.leash", str(held), *words,
+                    sys.executable, "-m", module, str(held), *words,
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=errors,
                     pass_fds=(held,),
                     start_new_session=True,
-                    env=_environment(),
+                    env={**_environment(), **(environ or {})},
                 )  # fmt: skip
         except BaseException:
             os.close(leash)
@@ -65,6 +81,16 @@ class Child:
         finally:
             os.close(held)
         return cls(name, process, leash, log)
+
+    @property
+    def pid(self) -> int:
+        """Of the process, and of its group."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.returncode is None
 
     async def listening(self) -> str:
         """The address that it prints when it accepts connections.
@@ -78,7 +104,7 @@ class Child:
         except TimeoutError as error:
             raise UnreachableError(
                 f"seen: no word from the {self.name} in {LISTEN_TIMEOUT_S:.0f} s; expected: its "
-                f"address; do: see {self._log}"
+                f"address; do: see {self.log}"
             ) from error
         if not line:
             await self._process.wait()
@@ -91,15 +117,22 @@ class Child:
 
     def failure(self, what: str) -> ConfigError | UnreachableError:
         """What to raise when it has `ended` or the like, with what it told last."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         last = " ".join(" ".join(lines[-_TOLD_LINES:]).split())[-_TOLD_LENGTH:]
         code = self._process.returncode
         kind = ConfigError if code == EXIT_USAGE else UnreachableError
         with_code = "" if code is None else f" with code {code}"
         return kind(
             f"seen: the {self.name} {what}{with_code}: {last}; "
-            f"expected: it to run; do: see {self._log}, or begin anew with --fresh"
+            f"expected: it to run; do: see {self.log}, or begin anew with --fresh"
         )
+
+    async def kill(self) -> None:
+        """SIGKILL to it and to all that it started, stopped ones too. Repeatable."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._let_go()
 
     async def stop(self) -> int:
         """End it with SIGTERM, or by force where that takes too long; its exit code. Repeatable."""
@@ -110,10 +143,13 @@ class Child:
             except TimeoutError:
                 os.killpg(self._process.pid, signal.SIGKILL)
         code = await self._process.wait()
+        self._let_go()
+        return code
+
+    def _let_go(self) -> None:
         if self._leash >= 0:
             os.close(self._leash)
             self._leash = -1
-        return code
 
 
 def _environment() -> dict[str, str]:

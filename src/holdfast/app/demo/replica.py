@@ -6,15 +6,13 @@ here: the exchange's side (audit), prices, and showing any of it (screen).
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from holdfast.app.demo.told import Told
 from holdfast.domain.fact import Armed, Reconciled, TookOver
 from holdfast.errors import ConfigError, RetryableError
+from holdfast.journal.database import Database
 from holdfast.journal.record import Record
-from holdfast.journal.sqlite_read import read_stream
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 
@@ -59,7 +57,7 @@ class Leader(msgspec.Struct, frozen=True):
 
 
 class Replica:
-    """Follows one account's stream in a journal file, as far as `poll` has read it.
+    """Follows one account's stream in a journal, as far as `poll` has read it.
 
     Attributes:
         state: the platform's fold.
@@ -70,8 +68,8 @@ class Replica:
         first_order_ns: of this run, 0 before.
     """
 
-    def __init__(self, path: Path, account: str) -> None:
-        self._path = path
+    def __init__(self, database: Database, account: str) -> None:
+        self._database = database
         self._account = account
         self.state = AccountState()
         self.told = Told()
@@ -101,18 +99,16 @@ class Replica:
         Raises:
             CorruptionError: the chain does not hold, or the facts contradict each other.
         """
-        if not self._path.exists():
-            return 0
         before = self.state.seq
         try:
-            for record in read_stream(self._path, self._account, before):
+            for record in self._database.read(self._account, before):
                 self._take(record)
         except RetryableError:
             pass  # it is being written this moment: the next poll finds it
         except ConfigError:
             if before:
                 raise
-            # The writer is still making the file.
+            # There is no journal yet, or the writer is still making it.
         return self.state.seq - before
 
     def _take(self, record: Record) -> None:

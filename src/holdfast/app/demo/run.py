@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.checker import Checker
 from holdfast.app.demo.control import Control
@@ -354,7 +355,7 @@ async def run_plan(
 
 def _caught_up(home: Home[Plan]) -> Replica:
     """A replica at the end of what earlier runs have left."""
-    replica = Replica(home.journal, ACCOUNT)
+    replica = Replica(SqliteDatabase(home.journal), ACCOUNT)
     try:
         replica.poll()
     except CorruptionError as error:

@@ -26,8 +26,10 @@ class Server:
         self.heard = b""
         self.ends = 0
         self.resets = 0
+        self.writers: list[asyncio.StreamWriter] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         try:
             while data := await reader.read(65536):
                 self.heard += data
@@ -144,6 +146,25 @@ def test_a_held_link_does_not_tell_that_a_side_is_gone() -> None:
             assert (server.ends, server.resets) == (0, 0)
             link.change(OPEN)
             await until(lambda: server.ends + server.resets == 1, "the server to learn of it")
+
+    run(test())
+
+
+def test_connections_that_both_sides_ended_meanwhile_are_over_when_a_link_opens() -> None:
+    async def test() -> None:
+        async with linked() as (link, server):
+            ends = [await connected(link) for _ in range(3)]
+            for reader, writer in ends:
+                writer.write(b"one")
+                await said(reader, 3)
+            link.change(Conditions(holds_up=True, holds_down=True))
+            for writer in (*server.writers, *(writer for _, writer in ends)):
+                writer.write_eof()
+            await not_within_s(ends[0][0].read(1))
+            link.change(OPEN)
+            for reader, writer in ends:
+                assert await asyncio.wait_for(reader.read(1), PATIENCE_S) == b""
+                writer.close()
 
     run(test())
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.checker import Checker
 from holdfast.app.demo.evidence import Ledger, SignedRequest, read_ledger
@@ -82,7 +83,7 @@ async def test_an_order_that_is_taken_back_between_two_looks_is_not_lost(tmp_pat
         admin = ScriptedAdmin(
             lambda: resting("NEW"), lambda: resting("CANCELED"), cancelled_and_heard_of
         )
-        checker = Checker(admin, Replica(path, "main"), world.KEY)
+        checker = Checker(admin, Replica(SqliteDatabase(path), "main"), world.KEY)
 
         last = await checker.settle(lambda: True, lambda: False)
 
@@ -95,7 +96,7 @@ async def test_what_stays_wrong_is_told_when_the_time_is_over(tmp_path: Path) ->
     path = tmp_path / "journal.db"
     with journal(path, *FACTS):
         admin = ScriptedAdmin(lambda: resting("CANCELED"))
-        checker = Checker(admin, Replica(path, "main"), world.KEY)
+        checker = Checker(admin, Replica(SqliteDatabase(path), "main"), world.KEY)
 
         last = await checker.settle(lambda: True, lambda: admin.looks > 2)
 
@@ -108,7 +109,7 @@ async def test_nothing_is_concluded_while_new_orders_may_come(tmp_path: Path) ->
     path = tmp_path / "journal.db"
     with journal(path, *FACTS):
         admin = ScriptedAdmin(lambda: resting("NEW"))
-        checker = Checker(admin, Replica(path, "main"), world.KEY)
+        checker = Checker(admin, Replica(SqliteDatabase(path), "main"), world.KEY)
 
         last = await checker.settle(lambda: admin.looks >= 3, lambda: False)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.replica import Leader, Replica
 from holdfast.app.demo.told import Phase
 from holdfast.domain.fact import AnyFact, Reconciled
@@ -44,19 +45,19 @@ class Writer:
 
 
 def test_nothing_is_there_before_the_node_has_made_its_journal(tmp_path: Path) -> None:
-    replica = Replica(tmp_path / "journal.db", "main")
+    replica = Replica(SqliteDatabase(tmp_path / "journal.db"), "main")
     assert replica.poll() == 0
     assert replica.leader is None
 
 
 def test_a_file_that_is_only_begun_is_no_error_yet(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch()
-    assert Replica(tmp_path / "journal.db", "main").poll() == 0
+    assert Replica(SqliteDatabase(tmp_path / "journal.db"), "main").poll() == 0
 
 
 def test_only_what_is_new_is_folded_at_each_poll(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "journal.db")
-    replica = Replica(tmp_path / "journal.db", "main")
+    replica = Replica(SqliteDatabase(tmp_path / "journal.db"), "main")
     facts = world.facts()
     writer.write(1, *facts[:7])
     assert replica.poll() == 7
@@ -79,7 +80,7 @@ def test_a_broken_chain_is_not_followed(tmp_path: Path) -> None:
     writer.close()
     damage(tmp_path / "journal.db")
     with pytest.raises(CorruptionError):
-        Replica(tmp_path / "journal.db", "main").poll()
+        Replica(SqliteDatabase(tmp_path / "journal.db"), "main").poll()
 
 
 def damage(path: Path) -> None:
@@ -93,7 +94,7 @@ def damage(path: Path) -> None:
 
 def test_the_first_leader_of_a_run_is_no_failover_and_the_next_is(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "journal.db")
-    replica = Replica(tmp_path / "journal.db", "main")
+    replica = Replica(SqliteDatabase(tmp_path / "journal.db"), "main")
     writer.write(1_000, *world.facts())
     replica.poll()
     replica.begin_run()
@@ -117,7 +118,7 @@ def test_the_first_leader_of_a_run_is_no_failover_and_the_next_is(tmp_path: Path
 
 def test_a_failover_that_nobody_saw_coming_counts_from_the_last_record(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "journal.db")
-    replica = Replica(tmp_path / "journal.db", "main")
+    replica = Replica(SqliteDatabase(tmp_path / "journal.db"), "main")
     replica.begin_run()
     writer.write(1_000, *world.facts())
     writer.write(1_400, world.took_over(2, "boot-2"), Reconciled(agreed=True))
@@ -128,7 +129,7 @@ def test_a_failover_that_nobody_saw_coming_counts_from_the_last_record(tmp_path:
 
 def test_struck_again_before_the_first_order_the_gap_of_the_first_goes_on(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "journal.db")
-    replica = Replica(tmp_path / "journal.db", "main")
+    replica = Replica(SqliteDatabase(tmp_path / "journal.db"), "main")
     replica.begin_run()
     writer.write(1_000, *world.facts())
     replica.poll()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.picture import Moment, Mood, draw, say
 from holdfast.app.demo.replica import Failover, Replica
 from holdfast.app.demo.screen import Screen, sparkline
@@ -35,7 +36,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def replica(*more: AnyFact) -> Replica:
     """The scripted journal, with one order resting and one on its way."""
-    found = Replica(Path("nowhere"), "main")
+    found = Replica(SqliteDatabase(Path("nowhere")), "main")
     facts = [
         *world.facts(),
         world.armed(4, Side.BUY, "0.1"),
@@ -151,7 +152,7 @@ def test_without_colours_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_before_the_first_record_nothing_is_made_up() -> None:
-    empty = Replica(Path("nowhere"), "main")
+    empty = Replica(SqliteDatabase(Path("nowhere")), "main")
     lines = shown(empty, moment(check=None, series=[], price_age_s=None))
     text = "\n".join(lines)
     assert "Starting: the node reads its journal" in text

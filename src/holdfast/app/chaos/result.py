@@ -1,0 +1,178 @@
+"""What a chaos run found, for programs and for people.
+
+Not here: how it came about (run).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+
+import msgspec
+
+from holdfast.app.demo.audit import Finding
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Milliseconds by nearest rank; None where nothing was measured."""
+
+    p50: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+def spread_of(values_ms: Iterable[float]) -> Spread:
+    """Of so many values."""
+    ranked = sorted(values_ms)
+    if not ranked:
+        return Spread()
+
+    def rank(share: float) -> float:
+        return round(ranked[max(0, ceil(share * len(ranked)) - 1)], 1)
+
+    return Spread(rank(0.5), rank(0.99), round(ranked[-1], 1))
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One strike and what it cost. All milliseconds run from the strike.
+
+    Attributes:
+        gap_ms: to the first byte of the first order of another process; None where the leader
+            stayed, or nobody went on.
+        silence_ms: the longest time without any new order until all was well again.
+        taken_ms: to the record by which the next one took the journal over.
+        ready_ms: to the record that it has reconciled with the exchange.
+        armed_ms: to the record of its first order.
+        takeovers: how often the journal changed hands.
+        to: the node that went on.
+    """
+
+    strike: str
+    gap_ms: float | None
+    silence_ms: float | None
+    taken_ms: float | None = None
+    ready_ms: float | None = None
+    armed_ms: float | None = None
+    takeovers: int = 0
+    to: str = ""
+
+
+class OfStrike(msgspec.Struct, frozen=True):
+    """The rounds with one kind of strike."""
+
+    rounds: int
+    gap_ms: Spread
+    silence_ms: Spread
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of a run.
+
+    Attributes:
+        gap_ms: over all rounds in which another process went on.
+        phases_ms: where the gap goes: until the journal was taken over, reconciled, armed.
+        unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
+        ghosts: executions of what had been declared absent; they count as duplicates too.
+        stale_epoch_writes_refused: commits of deposed leaders that the journal refused.
+        false_failovers: changes of the leader that no strike explains.
+        stuck: rounds in which no order came within the time to wait for one.
+        skipped: strikes that could not be made here.
+        settled: everything agreed in the end, and nothing was under way.
+    """
+
+    rounds: int
+    gap_ms: Spread
+    duplicate_orders: int
+    lost_orders: int
+    unresolved_orders: int
+    ghosts: int
+    stale_epoch_writes_refused: int
+    false_failovers: int
+    by_strike: dict[str, OfStrike]
+    phases_ms: dict[str, Spread]
+    takeovers: int
+    stuck: int
+    orders: int
+    fills: int
+    doubts: int
+    epoch: int
+    store: str
+    profile: str
+    fault: str
+    nodes: int
+    seed: int
+    seconds: float
+    settled: bool
+    findings: tuple[Finding, ...]
+    skipped: tuple[str, ...]
+    each: tuple[Round, ...]
+
+    @property
+    def is_green(self) -> bool:
+        """No order doubled, none lost, none unresolved; every amount was compared and agrees."""
+        return self.settled and not (
+            self.duplicate_orders
+            or self.lost_orders
+            or self.unresolved_orders
+            or self.ghosts
+            or self.findings
+            or self.stuck
+        )
+
+
+def by_strike(rounds: Sequence[Round]) -> dict[str, OfStrike]:
+    """The rounds, by what was done in them."""
+    kinds = dict.fromkeys(one.strike for one in rounds)
+    return {
+        kind: OfStrike(
+            rounds=sum(one.strike == kind for one in rounds),
+            gap_ms=spread_of(
+                one.gap_ms for one in rounds if one.strike == kind and one.gap_ms is not None
+            ),
+            silence_ms=spread_of(
+                one.silence_ms
+                for one in rounds
+                if one.strike == kind and one.silence_ms is not None
+            ),
+        )
+        for kind in kinds
+    }
+
+
+def phases(rounds: Sequence[Round]) -> dict[str, Spread]:
+    """Where the gaps of those rounds go in which somebody went on."""
+    moved = [one for one in rounds if one.gap_ms is not None]
+    names = ("taken_ms", "ready_ms", "armed_ms", "gap_ms")
+    return {
+        name.removesuffix("_ms"): spread_of(
+            value for one in moved if (value := getattr(one, name)) is not None
+        )
+        for name in names
+    }
+
+
+def sentences(result: Result) -> list[str]:
+    """The result for a person, the most important first."""
+    gap = result.gap_ms
+    lines = [
+        f"{result.rounds} rounds: doubled {result.duplicate_orders}, lost {result.lost_orders}, "
+        f"unresolved {result.unresolved_orders} of {result.orders} orders",
+    ]
+    if gap.p50 is not None:
+        lines.append(f"gap p50 {gap.p50:.0f} ms, p99 {gap.p99:.0f} ms, max {gap.max:.0f} ms")
+    for kind, one in result.by_strike.items():
+        told = one.gap_ms if one.gap_ms.p50 is not None else one.silence_ms
+        what = "gap" if one.gap_ms.p50 is not None else "silence"
+        if told.p50 is not None:
+            lines.append(
+                f"  {kind}: {one.rounds} times, {what} p50 {told.p50:.0f} ms, max {told.max:.0f} ms"
+            )
+    lines.append(
+        f"{result.stale_epoch_writes_refused} writes of deposed leaders refused, "
+        f"{result.false_failovers} false failovers"
+    )
+    lines += [f"skipped: {why}" for why in result.skipped]
+    lines += [f"{one.kind.value}: {one.what}: {one.detail}" for one in result.findings]
+    if not result.settled:
+        lines.append("it did not come to rest: something was still under way in the end")
+    return lines

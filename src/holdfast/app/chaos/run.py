@@ -1,0 +1,261 @@
+"""A chaos run: rounds of strike, wait, heal, and every order checked against the exchange.
+
+Read `Chaos.run` from top to bottom. Not here: what a strike does (strikes), what runs (site), or
+options and output (cli.chaos).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.app.chaos.orders import Orders
+from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
+from holdfast.app.chaos.site import ACCOUNT, Site, running_site
+from holdfast.app.chaos.strikes import Strike, Struck, heal, possible, strike
+from holdfast.app.demo.audit import Audit
+from holdfast.app.demo.checker import PATIENCE_NS, Checker
+from holdfast.app.demo.replica import Replica
+from holdfast.errors import UnreachableError
+
+POLL_S: Final = 0.05
+GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes on
+READY_TIMEOUT_S: Final = 120.0
+SETTLE_S: Final = 90.0
+CHECK_SHARE: Final = 0.05  # of the time: a ledger grows with every order
+ENDING: Final = "the chaos is ending"
+
+Say = Callable[[str], None]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user may choose.
+
+    Attributes:
+        folder: an empty one, for everything that the run writes.
+        rounds: how often the leader is struck.
+        fault: a name of `strikes.FAULTS`.
+        seed: of what is struck when.
+    """
+
+    folder: Path
+    rounds: int
+    store: str = "sqlite"
+    profile: str = "fast"
+    fault: str = "mixed"
+    nodes: int = 1
+    seed: int = 0
+
+
+class Chaos:
+    """One run on a site that stands."""
+
+    def __init__(
+        self, wanted: Wanted, site: Site, say: Say, progress: Callable[[int], None]
+    ) -> None:
+        self._wanted = wanted
+        self._site = site
+        self._say = say
+        self._progress = progress
+        self._chance = random.Random(wanted.seed)
+        self._replica = Replica(site.store.database, ACCOUNT)
+        self._orders = Orders(site.proxy, self._replica)
+        self._checker = Checker(site.admin, self._replica, site.api_key)
+        self._rounds: list[Round] = []
+        self._checked_s = 0.0
+        self._false = 0
+        self._stuck = 0
+        store = site.store
+        self._strikes = possible(
+            wanted.fault,
+            nodes=wanted.nodes,
+            has_store_link=bool(store.upstream),
+            has_server=store.server is not None,
+        )
+
+    async def run(self, began_s: float) -> Result:
+        """Strike so often, let everything come to rest, and check for the last time."""
+        self._replica.begin_run()
+        for number in range(self._wanted.rounds):
+            await self._ready()
+            kind = self._strikes[number % len(self._strikes)]
+            await asyncio.sleep(self._chance.random())  # at any moment of what a leader does
+            self._rounds.append(await self._round(kind))
+            await self._check_now_and_then()
+            self._progress(number + 1)
+        await self._ready()
+        return self._result(await self._settle(), began_s)
+
+    async def _ready(self) -> None:
+        """Return when somebody leads and trades, and every other node stands by, warm."""
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        await self._orders.read()
+        while not await self._is_ready():
+            if time.monotonic() > deadline_s:
+                raise UnreachableError(
+                    f"seen: no leader that trades with a warm standby in {READY_TIMEOUT_S:.0f} s; "
+                    f"expected: both; do: see the logs in {self._wanted.folder}"
+                )
+            await asyncio.sleep(POLL_S)
+
+    async def _is_ready(self) -> bool:
+        fresh = await self._orders.read()
+        for node in self._site.nodes:
+            node.read_log()
+            if not node.is_running:
+                assert node.child is not None  # noqa: S101 - all are started
+                raise node.child.failure("ended")
+        leader = self._replica.leader
+        return (
+            leader is not None
+            and any(node.owns(leader.pid) for node in self._site.nodes)
+            and all(node.warm for node in self._site.nodes)
+            and any(order.boot_id == leader.boot_id for order in fresh)
+        )
+
+    async def _round(self, kind: Strike) -> Round:
+        """Strike the leader, wait until orders flow again, and undo it."""
+        leader = self._replica.leader
+        assert leader is not None  # noqa: S101 - see `_ready`
+        node = next(node for node in self._site.nodes if node.owns(leader.pid))
+        changes = len(self._replica.failovers)
+        await self._orders.read()
+        struck = await strike(self._site, kind, node, leader.pid)
+        healed = False
+        if self._wanted.nodes == 1 and kind.ends_processes:
+            await heal(self._site, struck, leader.pid)
+            healed = True
+        self._orders.mark(struck.mono_ns, leader.boot_id)
+        if kind.moves:
+            if not await self._gone_on():
+                self._stuck += 1
+                self._say(f"{kind.value}: nobody went on within {GAP_TIMEOUT_S:.0f} s")
+            await asyncio.sleep(self._chance.random())
+        else:
+            await asyncio.sleep(1 + 2 * self._chance.random())
+        if not healed:
+            await heal(self._site, struck, leader.pid)
+        await self._ready()
+        found = self._found(struck, changes)
+        if kind.moves:
+            self._false += max(0, found.takeovers - 1)
+        return found
+
+    async def _gone_on(self) -> bool:
+        deadline_s = time.monotonic() + GAP_TIMEOUT_S
+        while self._orders.gap_ms is None:
+            if time.monotonic() > deadline_s:
+                return False
+            await self._orders.read()
+            await asyncio.sleep(POLL_S)
+        return True
+
+    def _found(self, struck: Struck, changes: int) -> Round:
+        since = self._replica.failovers[changes:]
+        first = since[0] if since else None
+        leader = self._replica.leader
+        nodes = self._site.nodes
+
+        def since_ms(at_ns: int) -> float | None:
+            return round((at_ns - struck.wall_ns) / 1e6, 1) if at_ns else None
+
+        return Round(
+            strike=struck.strike.value,
+            gap_ms=self._orders.gap_ms,
+            silence_ms=self._orders.silence_ms,
+            taken_ms=since_ms(first.taken_over_ns) if first else None,
+            ready_ms=since_ms(first.ready_ns) if first else None,
+            armed_ms=since_ms(first.first_order_ns) if first else None,
+            takeovers=len(since),
+            to=next((n.name for n in nodes if leader is not None and n.owns(leader.pid)), ""),
+        )
+
+    # -- checks ------------------------------------------------------------------------------------
+
+    async def _check_now_and_then(self) -> None:
+        """Compare while trading goes on, as often as that costs little."""
+        began_s = time.monotonic()
+        if began_s < self._checked_s:
+            return
+        found = await self._checker.check(PATIENCE_NS)
+        self._checked_s = began_s + (time.monotonic() - began_s) / CHECK_SHARE
+        for finding in found.findings:
+            self._say(f"{finding.kind.value}: {finding.what}: {finding.detail}")
+
+    async def _settle(self) -> Audit:
+        """No entries any more, every doubt waited out, and everything compared."""
+        commands = self._site.store.database.commands()
+        try:
+            arguments = msgspec.json.encode({"reason": ENDING}).decode()
+            await asyncio.to_thread(commands.submit, ACCOUNT, "halt", arguments, "chaos")
+        finally:
+            commands.close()
+        deadline_s = time.monotonic() + SETTLE_S
+        return await self._checker.settle(
+            lambda: bool(self._replica.state.halted), lambda: time.monotonic() > deadline_s
+        )
+
+    def _result(self, last: Audit, began_s: float) -> Result:
+        for node in self._site.nodes:
+            node.read_log()
+        state, wanted = self._replica.state, self._wanted
+        return Result(
+            rounds=len(self._rounds),
+            gap_ms=spread_of(one.gap_ms for one in self._rounds if one.gap_ms is not None),
+            duplicate_orders=last.duplicate_orders,
+            lost_orders=last.lost_orders,
+            unresolved_orders=last.unresolved_orders,
+            ghosts=state.counters.ghosts,
+            stale_epoch_writes_refused=sum(node.refused for node in self._site.nodes),
+            false_failovers=self._false,
+            by_strike=by_strike(self._rounds),
+            phases_ms=phases(self._rounds),
+            takeovers=len(self._replica.failovers),
+            stuck=self._stuck,
+            orders=last.orders,
+            fills=last.executions,
+            doubts=state.counters.doubts,
+            epoch=state.epoch,
+            store=wanted.store,
+            profile=wanted.profile,
+            fault=wanted.fault,
+            nodes=wanted.nodes,
+            seed=wanted.seed,
+            seconds=round(time.monotonic() - began_s, 1),
+            settled=last.is_settled,
+            findings=last.findings,
+            skipped=tuple(
+                f"{kind.value}: cannot be done here"
+                for kind in Strike
+                if wanted.fault == "mixed" and kind not in self._strikes
+            ),
+            each=tuple(self._rounds),
+        )
+
+
+async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -> Result:
+    """Run it from start to end; whatever happens, no process is left.
+
+    Args:
+        say: told of what happens, a sentence at a time.
+        progress: told how many rounds are over.
+
+    Raises:
+        ConfigError, UnreachableError: something does not start, or nobody trades any more.
+    """
+    began_s = time.monotonic()
+    async with running_site(
+        wanted.folder,
+        store=wanted.store,
+        profile=wanted.profile,
+        nodes=wanted.nodes,
+        seed=wanted.seed,
+        say=say,
+    ) as site:
+        return await Chaos(wanted, site, say, progress).run(began_s)

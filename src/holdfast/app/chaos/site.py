@@ -1,0 +1,240 @@
+"""The site of a chaos run: exchange, proxy, store and nodes, each a process of its own.
+
+Lives here: starting and ending them, a node's configuration, and what it has logged. Not here: what
+is done to them (strikes), and what is measured (run).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from holdfast.app.chaos import steady
+from holdfast.app.chaos.proxy import Conditions
+from holdfast.app.chaos.proxy_process import Proxy
+from holdfast.app.chaos.store import ChaosStore, chaos_store
+from holdfast.app.demo.admin import Admin
+from holdfast.app.demo.processes import Child
+
+ACCOUNT: Final = "main"
+EXCHANGE_RTT_MS: Final = 50.0
+STORE_RTT_MS: Final = 1.0
+_FUNDS: Final = {"USDT": "1000000", "BTC": "1", "ETH": "20", "SOL": "400"}
+# Nothing in a chaos run is about how many orders an exchange allows.
+_LIMITS: Final = {
+    "weight_per_minute": 600_000, "orders_per_10s": 10_000, "orders_per_day": 100_000_000,
+    "raw_requests_per_5m": 1_000_000, "connections_per_5m": 10_000,
+}  # fmt: skip
+_WARM_UP_S: Final = 30
+_EVENTS_PER_S: Final = 10
+_REFUSED: Final = "before another writer took it over"
+
+
+class Links(msgspec.Struct):
+    """What the links of a node are like at the moment."""
+
+    exchange: Conditions = Conditions(delay_ms=EXCHANGE_RTT_MS / 2)
+    store: Conditions = Conditions(delay_ms=STORE_RTT_MS / 2)
+
+
+class Node:
+    """One node: its files, its links, and its process while it runs.
+
+    Attributes:
+        warm: whether it said last that it follows or leads.
+        refused: how many of its commits the journal refused because another had taken it over.
+    """
+
+    def __init__(self, name: str, folder: Path, proxy: Proxy, *, has_store_link: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.folder = folder
+        self.config = folder / "holdfast.toml"
+        self.log = folder / "node.log"
+        self.child: Child | None = None
+        self.links = Links()
+        self.warm = False
+        self.refused = 0
+        self._proxy = proxy
+        self._has_store_link = has_store_link
+        self._read = 0
+
+    async def start(self) -> None:
+        """Start its process."""
+        self.warm = False
+        self.child = await Child.start(self.name, ["node", "--config", str(self.config)], self.log)
+
+    async def link(self, links: Links, *, cut: bool = False) -> int:
+        """Change its links; when that was done, `time.monotonic_ns`."""
+        self.links = links
+        at_ns = await self._proxy.change(f"{self.name} exchange", links.exchange, cut=cut)
+        if self._has_store_link:
+            at_ns = await self._proxy.change(f"{self.name} store", links.store, cut=cut)
+        return at_ns
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process is one of this node's."""
+        if self.child is None:
+            return False
+        try:
+            return os.getpgid(pid) == self.child.pid
+        except ProcessLookupError:
+            return False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its supervisor runs, or is stopped."""
+        return self.child is not None and self.child.is_running
+
+    def read_log(self) -> None:
+        """Take in what it has logged since."""
+        if not self.log.exists():
+            return
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        self.refused += _REFUSED.encode() in line
+        if not line.startswith(b"{"):
+            return
+        action = json.loads(line).get("action")
+        if action in {"following", "trading"}:
+            self.warm = True
+        elif action in {"resting", "fenced", "deposed", "restart", "start_wait"}:
+            self.warm = False
+
+
+class Site(msgspec.Struct, frozen=True):
+    """What runs."""
+
+    exchange: Child
+    admin: Admin
+    proxy: Proxy
+    store: ChaosStore
+    nodes: tuple[Node, ...]
+    api_key: str
+
+
+@asynccontextmanager
+async def running_site(
+    folder: Path, *, store: str, profile: str, nodes: int, seed: int, say: Callable[[str], None]
+) -> AsyncIterator[Site]:
+    """All of it for as long as the context lasts, and not longer than this process.
+
+    Raises:
+        ConfigError, UnreachableError: something did not start; the text says why.
+    """
+    async with AsyncExitStack() as stack:
+        kept = stack.enter_context(chaos_store(store, folder))
+        limits = folder / "limits.json"
+        limits.write_text(json.dumps(_LIMITS), encoding="utf-8")
+        words = [
+            "exchange", "serve", "--port", "0", "--synthetic", "--seed", str(seed),
+            "--warm-up", str(_WARM_UP_S), "--rate", str(_EVENTS_PER_S), "--limits", str(limits),
+        ]  # fmt: skip
+        exchange = await Child.start("exchange", words, folder / "exchange.log")
+        stack.push_async_callback(exchange.stop)
+        proxy = await Proxy.start()
+        stack.push_async_callback(proxy.close)
+        url = await exchange.listening()
+        admin = Admin(url)
+        stack.push_async_callback(admin.close)
+        keys = await admin.open_account(dict(_FUNDS))
+        _keep(folder / "api.key", keys.api_key)
+        _keep(folder / "api.secret", keys.secret)
+        made = []
+        for number in range(1, nodes + 1):
+            name = f"node-{number}"
+            node = Node(name, folder / name, proxy, has_store_link=bool(kept.upstream))
+            await _configure(node, proxy, kept, url, profile)
+            made.append(node)
+            stack.push_async_callback(_end, node)
+            await node.start()
+        say(f"exchange at {url}, journal in {kept.database.name}, {nodes} nodes")
+        yield Site(exchange, admin, proxy, kept, tuple(made), keys.api_key)
+
+
+async def _end(node: Node) -> None:
+    if node.child is not None:
+        await node.child.kill()
+
+
+def _keep(file: Path, secret: str) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        out.write(f"{secret}\n")
+
+
+async def _configure(
+    node: Node, proxy: Proxy, store: ChaosStore, url: str, profile: str
+) -> None:
+    """Open its links and write its configuration."""
+    links = node.links
+    upstream = urlsplit(url).netloc
+    port = await proxy.open(
+        f"{node.name} exchange", upstream, links.exchange, carries_orders=True
+    )
+    store_port = 0
+    if store.upstream:
+        store_port = await proxy.open(
+            f"{node.name} store", store.upstream, links.store, carries_orders=False
+        )
+    text = _toml(node, store.through(store_port), f"http://127.0.0.1:{port}", profile)
+    node.config.write_text(text, encoding="utf-8")
+
+
+def _toml(node: Node, database_url: str, url: str, profile: str) -> str:
+    text = json.dumps  # a JSON string is a TOML string
+    websocket = url.replace("http", "ws", 1)
+    keys = node.folder.parent
+    head = f"""\
+deployment = "chaos"
+database_url = {text(database_url)}
+state_dir = {text(str(node.folder))}
+log_level = "info"
+
+[database_pool]
+min = 1
+max = 8
+
+[account]
+name = "{ACCOUNT}"
+api_key = {text(f"file:{keys / 'api.key'}")}
+api_secret = {text(f"file:{keys / 'api.secret'}")}
+limits = {{ max_orders_per_minute = 100000 }}
+
+[account.venue]
+rest_url = "{url}"
+stream_url = "{websocket}/stream"
+ws_api_url = "{websocket}/ws-api/v3"
+"""
+    del profile
+    bots = (
+        ("btc", "Flip", "BTC/USDT", 0, Decimal("0.01")),
+        ("eth", "Flip", "ETH/USDT", 1, Decimal("0.2")),
+        ("sol", "Quote", "SOL/USDT", 2, Decimal(4)),
+    )
+    return head + "".join(
+        f"""
+[[bots]]
+name = "{name}"
+strategy = {text(f"{steady.__file__}:{kind}")}
+symbols = ["{symbol}"]
+timeframe = "1s"
+params = {{ turn = {turn}, turns = {len(bots)}, quantity = "{quantity}" }}
+limits = {{ max_orders_per_minute = 100000 }}
+"""
+        for name, kind, symbol, turn, quantity in bots
+    )

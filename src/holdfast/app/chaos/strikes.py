@@ -1,0 +1,200 @@
+"""What can be done to a leader and to what it depends on, and how it is undone.
+
+Lives here: the kinds of strikes, by the names that users give, and their hands: signals, links, the
+store's server. Not here: when one is due, and what it cost (run).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from holdfast.app.chaos.proxy import Conditions
+from holdfast.app.chaos.site import Links, Node, Site
+
+_SLOW_RTT_MS: Final = 400.0
+
+
+class Strike(StrEnum):
+    """One thing that goes wrong."""
+
+    KILL = "kill"  # SIGKILL to all of the leader's processes
+    KILL_SUPERVISOR = "kill supervisor"
+    KILL_ACCOUNT = "kill account process"
+    PAUSE = "pause"  # SIGSTOP to all of them, SIGCONT once another has gone on
+    PAUSE_ACCOUNT = "pause account process"
+    SILENT = "silent host"  # killed, and its links tell nobody
+    STORE_CUT = "store cut off"
+    STORE_DEAF = "store hears nothing"  # of this node; answers would get through
+    STORE_MUTE = "store answers nothing"  # to this node; what it asks is done
+    ALL_CUT = "node cut off"
+    EXCHANGE_CUT = "exchange cut off"
+    EXCHANGE_DEAF = "exchange hears nothing"
+    EXCHANGE_MUTE = "exchange answers nothing"
+    EXCHANGE_RESET = "exchange connections reset"
+    STORE_RESTART = "store restarted"
+    STORE_SLOW = "store slow"
+
+    @property
+    def moves(self) -> bool:
+        """Whether somebody else has to go on; after the others the leader may stay."""
+        return self in _MOVING
+
+    @property
+    def ends_processes(self) -> bool:
+        """Whether something has to be started again afterwards."""
+        return self in {Strike.KILL, Strike.KILL_SUPERVISOR, Strike.SILENT}
+
+    @property
+    def needs_link(self) -> bool:
+        """Whether there must be a line to the store that can be struck."""
+        return self in _OF_STORE
+
+
+_MOVING: Final = frozenset({
+    Strike.KILL, Strike.KILL_SUPERVISOR, Strike.KILL_ACCOUNT, Strike.PAUSE, Strike.PAUSE_ACCOUNT,
+    Strike.SILENT, Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
+})  # fmt: skip
+_OF_STORE: Final = frozenset({
+    Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT, Strike.STORE_RESTART,
+    Strike.STORE_SLOW,
+})  # fmt: skip
+
+def _held(usual: Conditions, *, up: bool = True, down: bool = True) -> Conditions:
+    return msgspec.structs.replace(usual, holds_up=up, holds_down=down)
+
+
+_USUAL: Final = Links()
+_LINKS: Final = {
+    Strike.STORE_CUT: Links(store=_held(_USUAL.store)),
+    Strike.STORE_DEAF: Links(store=_held(_USUAL.store, down=False)),
+    Strike.STORE_MUTE: Links(store=_held(_USUAL.store, up=False)),
+    Strike.ALL_CUT: Links(exchange=_held(_USUAL.exchange), store=_held(_USUAL.store)),
+    Strike.EXCHANGE_CUT: Links(exchange=_held(_USUAL.exchange)),
+    Strike.EXCHANGE_DEAF: Links(exchange=_held(_USUAL.exchange, down=False)),
+    Strike.EXCHANGE_MUTE: Links(exchange=_held(_USUAL.exchange, up=False)),
+}
+_SIGNALS: Final = {
+    Strike.KILL: signal.SIGKILL, Strike.KILL_SUPERVISOR: signal.SIGKILL,
+    Strike.KILL_ACCOUNT: signal.SIGKILL, Strike.SILENT: signal.SIGKILL,
+    Strike.PAUSE: signal.SIGSTOP, Strike.PAUSE_ACCOUNT: signal.SIGSTOP,
+}  # fmt: skip
+
+FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
+    "kill": (Strike.KILL,),
+    "pause": (Strike.PAUSE,),
+    "silent": (Strike.SILENT,),
+    "partition": (
+        Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
+        Strike.EXCHANGE_CUT, Strike.EXCHANGE_DEAF, Strike.EXCHANGE_MUTE,
+    ),
+    "mixed": tuple(Strike),
+}  # fmt: skip
+"""By the names of the command line."""
+
+
+class Struck(msgspec.Struct, frozen=True):
+    """What was done, and when.
+
+    Attributes:
+        mono_ns, wall_ns: just before; the first on the clock of the proxy, the second on that of
+            the journal.
+    """
+
+    strike: Strike
+    node: Node
+    mono_ns: int
+    wall_ns: int
+
+
+def possible(
+    fault: str, *, nodes: int, has_store_link: bool, has_server: bool
+) -> tuple[Strike, ...]:
+    """The strikes of a name that this site can take.
+
+    Args:
+        has_server: the store's server is ours to crash.
+    """
+    found = []
+    for strike in FAULTS[fault]:
+        if strike.needs_link and not has_store_link:
+            continue
+        if strike is Strike.STORE_RESTART and not has_server:
+            continue
+        if nodes == 1 and strike.moves and not strike.ends_processes:
+            continue  # nobody is there to go on
+        found.append(strike)
+    return tuple(found)
+
+
+async def strike(site: Site, kind: Strike, node: Node, account_pid: int) -> Struck:
+    """Strike the node that leads.
+
+    Args:
+        account_pid: of the process that trades.
+    """
+    if kind is Strike.SILENT:
+        await node.link(_LINKS[Strike.ALL_CUT])
+    mono_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+    if kind in _SIGNALS:
+        _send(_target(kind, node, account_pid), _SIGNALS[kind])
+    elif kind in _LINKS:
+        await node.link(_LINKS[kind])
+    elif kind is Strike.EXCHANGE_RESET:
+        await node.link(Links(), cut=True)
+    elif kind is Strike.STORE_SLOW:
+        for one in site.nodes:
+            await one.link(Links(store=Conditions(delay_ms=_SLOW_RTT_MS / 2)))
+    else:
+        assert site.store.server is not None  # noqa: S101 - see `possible`
+        await asyncio.to_thread(site.store.server.crash)
+    return Struck(kind, node, mono_ns, wall_ns)
+
+
+async def heal(site: Site, struck: Struck, account_pid: int) -> None:
+    """Undo it; what has ended is started again."""
+    node = struck.node
+    match struck.strike:
+        case Strike.PAUSE | Strike.PAUSE_ACCOUNT:
+            _send(_target(struck.strike, node, account_pid), signal.SIGCONT)
+        case Strike.STORE_RESTART:
+            server = site.store.server
+            assert server is not None  # noqa: S101 - it was crashed
+            server.begin()
+            await asyncio.to_thread(server.await_ready)
+        case Strike.STORE_SLOW:
+            for one in site.nodes:
+                await one.link(Links())
+        case _:
+            pass
+    if struck.strike.ends_processes:
+        assert node.child is not None  # noqa: S101 - it was killed
+        await node.child.kill()  # what a dead supervisor has left
+        await node.link(Links(), cut=True)  # its connections are nobody's
+        await node.start()
+    elif node.links != Links():
+        await node.link(Links())
+
+
+def _target(kind: Strike, node: Node, account_pid: int) -> int:
+    """A process, or with a minus its whole group."""
+    assert node.child is not None  # noqa: S101 - it runs
+    match kind:
+        case Strike.KILL_ACCOUNT | Strike.PAUSE_ACCOUNT:
+            return account_pid
+        case Strike.KILL_SUPERVISOR:
+            return node.child.pid
+        case _:
+            return -node.child.pid
+
+
+def _send(target: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(target, number)

@@ -1,0 +1,133 @@
+"""`holdfast chaos`: real nodes, struck on purpose, and every order checked afterwards.
+
+Not here: the run (app.chaos).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.output import emit
+from holdfast.errors import EXIT_FAILED, ConfigError
+
+
+class Store(StrEnum):
+    """What keeps the journal."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+class Profile(StrEnum):
+    """The times of the leases."""
+
+    FAST = "fast"
+    STANDARD = "standard"
+
+
+class Fault(StrEnum):
+    """What is done to the leader."""
+
+    KILL = "kill"
+    PAUSE = "pause"
+    SILENT = "silent"
+    PARTITION = "partition"
+    MIXED = "mixed"
+
+
+def chaos(
+    *,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the leader is struck.")] = 20,
+    store: Annotated[Store, typer.Option(help="What keeps the journal.")] = Store.SQLITE,
+    profile: Annotated[Profile, typer.Option(help="The times of the leases.")] = Profile.FAST,
+    fault: Annotated[Fault, typer.Option(help="What is done to the leader.")] = Fault.MIXED,
+    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the account.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the market, and of when it strikes.")] = 0,
+    directory: Annotated[
+        Path | None,
+        typer.Option("--dir", help="Keep journal and logs here: an empty folder, or a new one."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Strike the leader again and again, and measure how long nobody trades.
+
+    A local exchange, behind a proxy that makes it 50 ms away, and the store, 1 ms away. All of it
+    runs on this machine and ends with this command. Exit code 1 when an order was doubled, lost or
+    left unresolved.
+
+    Example: holdfast chaos --rounds 20 --store postgres --fault kill --json
+    """
+    # It takes a moment to import, and `--help` needs none of it.
+    from holdfast.app.chaos.result import sentences  # noqa: PLC0415
+    from holdfast.app.chaos.run import Wanted, run_chaos  # noqa: PLC0415
+
+    with _folder(directory) as folder, _progress(rounds) as (say, progress):
+        wanted = Wanted(
+            folder=folder,
+            rounds=rounds,
+            store=store.value,
+            profile=profile.value,
+            fault=fault.value,
+            nodes=nodes,
+            seed=seed,
+        )
+        result = asyncio.run(run_chaos(wanted, say, progress))
+    if json:
+        emit(result)
+    else:
+        for line in sentences(result):
+            typer.echo(line)
+    if not result.is_green:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    """The folder of the run; one that nobody asked for goes with it."""
+    if wanted is None:
+        with tempfile.TemporaryDirectory(prefix="holdfast-chaos-") as made:
+            yield Path(made)
+        return
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(wanted.iterdir())
+    except OSError as error:
+        raise ConfigError(
+            f"seen: {wanted}: {error.strerror}; expected: a folder that may be written; "
+            "do: name another with --dir"
+        ) from error
+    if not is_empty:
+        raise ConfigError(
+            f"seen: {wanted} is not empty; expected: a folder for this run alone; "
+            "do: name another with --dir"
+        )
+    yield wanted.absolute()
+
+
+@contextmanager
+def _progress(rounds: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+    """A bar on stderr, and sentences above it."""
+    from rich.console import Console  # noqa: PLC0415  # slow
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("rounds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("rounds", total=rounds)
+        yield (
+            lambda text: bar.console.print(text, highlight=False, markup=False),
+            lambda done: bar.update(task, completed=done),
+        )

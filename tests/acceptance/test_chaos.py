@@ -1,0 +1,62 @@
+"""`holdfast chaos` as a user starts it: real processes, struck, and every order checked.
+
+Not here: the many rounds behind the published figures (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.waiting import PATIENCE_S
+
+COMMAND = [sys.executable, "-m", "holdfast", "chaos", "--json"]
+
+
+def run_chaos(*options: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [*COMMAND, *options], capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def processes_of(directory: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if str(directory) in words:
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_leader_that_is_killed_doubles_and_loses_nothing(store: str, tmp_path: Path) -> None:
+    folder = tmp_path / "chaos"
+    found = run_chaos("--rounds", "2", "--store", store, "--fault", "kill", "--dir", str(folder))
+    assert found["rounds"] == 2
+    assert found["takeovers"] == 2
+    assert found["orders"] > 0
+    for count in ("duplicate_orders", "lost_orders", "unresolved_orders", "ghosts"):
+        assert found[count] == 0, found
+    assert 0 < found["gap_ms"]["p50"] <= found["gap_ms"]["max"]
+    assert found["false_failovers"] == 0
+    assert processes_of(folder) == []
+
+
+def test_a_folder_with_something_in_it_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    done = subprocess.run(
+        [*COMMAND, "--dir", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not empty" in done.stderr

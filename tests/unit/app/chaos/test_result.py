@@ -1,0 +1,25 @@
+"""What is counted of a chaos run."""
+
+from __future__ import annotations
+
+from holdfast.app.chaos.result import Round, Spread, by_strike, phases, spread_of
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    assert spread_of([]) == Spread()
+    assert spread_of([7]) == Spread(7, 7, 7)
+    assert spread_of(range(1, 301)) == Spread(150, 297, 300)
+
+
+def test_rounds_are_told_by_what_was_done_and_those_without_a_gap_by_their_silence() -> None:
+    rounds = [
+        Round(strike="kill", gap_ms=300.0, silence_ms=300.0, taken_ms=100.0),
+        Round(strike="store slow", gap_ms=None, silence_ms=900.0),
+        Round(strike="kill", gap_ms=500.0, silence_ms=500.0, taken_ms=200.0),
+    ]
+    found = by_strike(rounds)
+    assert found["kill"].rounds == 2
+    assert found["kill"].gap_ms == Spread(300.0, 500.0, 500.0)
+    assert found["store slow"].gap_ms == Spread()
+    assert found["store slow"].silence_ms.max == 900.0
+    assert phases(rounds)["taken"] == Spread(100.0, 200.0, 200.0)

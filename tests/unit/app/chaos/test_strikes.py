@@ -1,0 +1,26 @@
+"""Which strikes a site can take."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.app.chaos.strikes import FAULTS, Strike, possible
+
+
+def test_everything_can_be_done_to_two_nodes_on_a_server_of_ours() -> None:
+    found = possible("mixed", nodes=2, has_store_link=True, has_server=True)
+    assert set(found) == set(Strike)
+
+
+def test_a_file_has_no_link_and_a_server_of_others_is_not_crashed() -> None:
+    of_file = possible("mixed", nodes=2, has_store_link=False, has_server=False)
+    assert not any(strike.needs_link for strike in of_file)
+    assert Strike.EXCHANGE_CUT in of_file
+    of_others = possible("mixed", nodes=2, has_store_link=True, has_server=False)
+    assert set(Strike) - set(of_others) == {Strike.STORE_RESTART}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_lone_node_is_struck_only_by_what_it_can_come_back_from(fault: str) -> None:
+    found = possible(fault, nodes=1, has_store_link=True, has_server=True)
+    assert not any(strike.moves and not strike.ends_processes for strike in found)
