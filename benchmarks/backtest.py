@@ -12,10 +12,11 @@ from decimal import Decimal
 from functools import cache
 
 from benchmarks.row import Row
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.front import fine_instrument
+from holdfast.app.research.simulated import Run
 from holdfast.domain.market import BarColumns, exact
-from holdfast.lab.bar_venue import Terms
+from holdfast.lab.settlement import Terms
 from holdfast.strategy import FLAT, Percent, Setup, Strategy, Target, View, Wish
 from holdfast.strategy.shipped.rebalance import Rebalance
 from holdfast.strategy.shipped.sma_cross import SmaCross

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
+from holdfast.app.research.simulated import Run
 from holdfast.domain.market import BarColumns, exact
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Strategy, Target, View, Wish
 

@@ -81,6 +81,7 @@ OTHER_PORTS = frozenset({
 PURE = (
     "domain", "ledger", "engine", "exchange.book", "exchange.contingency", "exchange.matching",
     "lab.bar_venue", "lab.depth", "lab.figures", "lab.payload", "lab.round_trips",
+    "lab.settlement", "lab.tape_venue",
 )  # fmt: skip
 IMPURE_MODULES = frozenset({
     "aiohttp", "asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "sqlalchemy",

@@ -1,6 +1,6 @@
 """What an execution costs: one rule for the local exchange and for backtests.
 
-Not here: who pays in which asset (exchange.settlement, lab.bar_venue).
+Not here: who pays in which asset (exchange.settlement, lab.settlement).
 """
 
 from __future__ import annotations

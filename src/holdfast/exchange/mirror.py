@@ -15,6 +15,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Trade as Print
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
+from holdfast.domain.waiting_line import WaitingLine
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.book import Level
 from holdfast.exchange.contingency import Placement
@@ -25,12 +26,10 @@ from holdfast.exchange.listing import Listing
 from holdfast.exchange.matching import Engine, rest
 from holdfast.exchange.order_list import ListTicket
 from holdfast.exchange.orders import Kind, Order, Ticket, Trade
-from holdfast.exchange.waiting_line import WaitingLine
 
 _BUY: Final = Side.BUY
 
 # Who offers what is shown there, nobody knows here.
-_UNTOLD: Final = Decimal("Infinity")
 _NOBODY: Final[OrderedDict[int, Order]] = OrderedDict()
 
 ASSUMPTION = (
@@ -45,7 +44,7 @@ class MirroredHalf:
 
     def __init__(self, side: Side, depth: Depth) -> None:
         self.side = side
-        self.line = WaitingLine(side)
+        self.line: WaitingLine[Order] = WaitingLine(side, self)
         self._depth = depth
 
     def __len__(self) -> int:
@@ -69,13 +68,10 @@ class MirroredHalf:
         """What is shown at a price."""
         return self._depth.bid_at(price) if self.side is _BUY else self._depth.ask_at(price)
 
-    def ahead_at(self, price: Decimal) -> Decimal:
-        """What a newcomer has ahead at a price; infinite where nobody was told of it yet."""
-        quantity, is_buy = self.quantity_at(price), self.side is _BUY
-        edge = self._depth.bid_edge if is_buy else self._depth.ask_edge
-        if not quantity and edge is not None and (price < edge if is_buy else price > edge):
-            return _UNTOLD
-        return quantity
+    @property
+    def edge(self) -> Decimal | None:
+        """The last price that a snapshot told."""
+        return self._depth.bid_edge if self.side is _BUY else self._depth.ask_edge
 
     def at(self, price: Decimal) -> Level | None:
         """The level at `price`, or None."""
@@ -84,7 +80,7 @@ class MirroredHalf:
 
     def add(self, order: Order, price: Decimal) -> None:
         """Let `order` wait behind all that is, or may be, at `price`."""
-        self.line.join(order, price, self.ahead_at(price), self._depth.at_ns)
+        self.line.join(order, price, self._depth.at_ns)
 
     def remove(self, order: Order, _price: Decimal) -> None:
         """Take a resting order out; KeyError when it does not rest here."""
@@ -157,10 +153,7 @@ class MirroredBook:
             (self.asks, change.asks, self._touched[1]),
         ):
             touched.update(prices)
-            if change.is_whole:
-                half.line.shrink((price, half.ahead_at(price)) for price in half.line.prices())
-            else:
-                half.line.shrink((price, half.quantity_at(price)) for price in prices)
+            half.line.learn(None if change.is_whole else prices)
         for (_number, side), taken in self._taken.items():
             if change.is_whole:
                 taken.clear()

@@ -215,6 +215,11 @@ class Order(OrderFields, kw_only=True):
     account: Account | None
     fills: tuple[Execution, ...] = ()
 
+    @property
+    def owner(self) -> int:
+        """The number of the account, 0 for the house."""
+        return 0 if self.account is None else self.account.number
+
 
 def accepted(account: Account, ticket: Ticket, terms: Terms, at_ns: int) -> Order:
     """The order of a ticket, to be numbered and entered."""

@@ -5,7 +5,8 @@ slippage, or walk a recorded book; limits when a bar trades through them, at the
 limit; stops inside the bar. Where one bar reaches a stop and a limit that would close the same
 position, the stop fills and the bar counts as ambiguous. With a latency, orders and cancels take
 effect when they arrive; bars do not tell prices inside, so within one only what hurts does: stops.
-Not here: books and how orders walk them (depth), queues (exchange), time (app.research.backtest).
+Not here: books and how orders walk them (depth), money (settlement), prints and queues
+(tape_venue), time (app.research.backtest).
 """
 
 from __future__ import annotations
@@ -13,16 +14,14 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal, NamedTuple
 
 import msgspec
 
-from holdfast.domain.fee import fee_of
-from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.money import ZERO, plain
+from holdfast.domain.money import plain
 from holdfast.domain.order import OrderSpec, OrderState, Side
-from holdfast.lab.depth import Depth
+from holdfast.lab.depth import Books, Depth
+from holdfast.lab.settlement import Outcome, Settlement, Terms, Working
 from holdfast.lab.triggers import (
     crosses,
     is_stop,
@@ -37,55 +36,6 @@ from holdfast.lab.triggers import (
 _BUY, _SELL = Side.BUY, Side.SELL
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What trading costs in a backtest.
-
-    Attributes:
-        fee_rate: fraction of what is traded, 0.001 for 10 basis points.
-        fee_in: `quote` always; `base` takes the fee of a buy from the base units bought, as spot
-            exchanges do, and that of a sell from the quote received.
-        slippage: fraction by which market and stop orders fill worse than the bar says.
-        margin: fraction by which a bar must trade beyond a limit before that fills.
-        latency_ns: by which an order, or a cancel, arrives after it was decided.
-    """
-
-    fee_rate: Decimal = Decimal("0.001")
-    fee_in: Literal["quote", "base"] = "quote"
-    slippage: Decimal = ZERO
-    margin: Decimal = ZERO
-    latency_ns: int = 0
-
-
-CONSERVATIVE = Terms(
-    slippage=Decimal("0.0005"), margin=Decimal("0.0002"), latency_ns=250_000_000
-)
-"""For those who would rather be surprised by the market's kindness."""
-
-
-class Outcome(NamedTuple):
-    """What became of an order.
-
-    Attributes:
-        fills: those of one moment, best price first; a bar gives one, a book one for each level.
-        reason: why it was refused.
-        at_ns: when that was, UTC nanoseconds.
-    """
-
-    cid: str
-    order_id: int
-    state: OrderState
-    fills: tuple[Fill, ...] = ()
-    reason: str = ""
-    at_ns: int = 0
-
-
-class _Working(msgspec.Struct):
-    order_id: int
-    cid: str
-    spec: OrderSpec
-    held: Decimal = ZERO
-
-
 class _Sent(msgspec.Struct):
     """An order on its way, or a cancel of one that rests (`order` is None).
 
@@ -95,7 +45,7 @@ class _Sent(msgspec.Struct):
 
     arrives_ns: int
     cid: str
-    order: _Working | None
+    order: Working | None
     by_bars: bool = False
 
     @property
@@ -104,14 +54,13 @@ class _Sent(msgspec.Struct):
         return self.order is not None and takes(self.order.spec)
 
 
-class BarVenue:
+class BarVenue(Settlement):
     """One market of one account.
 
     Each bar is told as `open`, `meanwhile`, `lose_clock`, `inside` and `close`; all but the first
     and `inside` do nothing unless a latency or books say when an order arrives.
 
     Args:
-        free: what can be spent, by asset; the markets of one account share it.
         depth: recorded books, walked by what takes; None fills it by bars.
 
     Attributes:
@@ -127,24 +76,19 @@ class BarVenue:
         instrument: Instrument,
         terms: Terms,
         free: dict[str, Decimal],
-        depth: Depth | None = None,
+        depth: Depth[Books] | None = None,
     ) -> None:
-        self.instrument = instrument
-        self.terms = terms
+        super().__init__(instrument, terms, free)
         self.depth = depth
         self.is_late = terms.latency_ns > 0
         self.is_timed = self.is_late or depth is not None
-        self.free = free
         self.fall_to, self.rise_to = reach_of(())
         self.at_market = False
         self.ambiguous_bars = 0
         self._sent: list[_Sent] = []  # by arrival
         self._close_ns = 0  # of the bar
         self._last_ns: int | None = None  # of the bar, while nobody knows when in it things happen
-        self._latest_ns = 0  # of what is known to have happened
-        self._resting: dict[str, _Working] = {}
-        self._orders = 0
-        self._trades = 0
+        self._resting: dict[str, Working] = {}
 
     # -- orders in ---------------------------------------------------------------------------------
 
@@ -156,7 +100,7 @@ class BarVenue:
             sent_ns: when it was decided, UTC nanoseconds.
         """
         self._orders += 1
-        order = _Working(self._orders, cid, spec)
+        order = Working(self._orders, cid, spec)
         if not self.is_late and not takes(spec):
             return self._rest(order, last, sent_ns)
         self._send(cid, order, sent_ns)
@@ -169,7 +113,7 @@ class BarVenue:
         self._send(cid, None, sent_ns)
         return None
 
-    def _send(self, cid: str, order: _Working | None, sent_ns: int) -> None:
+    def _send(self, cid: str, order: Working | None, sent_ns: int) -> None:
         arrives_ns = sent_ns + self.terms.latency_ns
         if self._last_ns is not None:
             # An answer to something inside the bar: at its end it has happened, not earlier.
@@ -195,17 +139,15 @@ class BarVenue:
             walked = None if sent.by_bars else self._walked(order, sent.arrives_ns)
             yield walked or self._at_market(order, price, at_ns)
 
-    def _rest(self, order: _Working, last: Decimal, at_ns: int) -> Outcome:
+    def _rest(self, order: Working, last: Decimal, at_ns: int) -> Outcome:
         spec, limit = order.spec, order.spec.price
         if limit is not None and crosses(spec, last):
             why = f"post-only {plain(limit)} would cross {plain(last)}"
             return self._refused(order, why, at_ns)
-        asset, held = self._needs(spec, limit if limit is not None else last)
-        if held > self.free.get(asset, ZERO):
-            return self._refused(order, self._too_little(asset, held), at_ns)
-        order.held = held
+        lacks = self._hold(order, limit if limit is not None else last)
+        if lacks:
+            return self._refused(order, lacks, at_ns)
         self._latest_ns = max(self._latest_ns, at_ns)
-        self.free[asset] = self.free.get(asset, ZERO) - held
         self._resting[order.cid] = order
         self._look()
         return Outcome(order.cid, order.order_id, OrderState.NEW, at_ns=at_ns)
@@ -306,7 +248,7 @@ class BarVenue:
 
     # -- money -------------------------------------------------------------------------------------
 
-    def _met_ns(self, order: _Working, price: Decimal, since_ns: int) -> int | None:
+    def _met_ns(self, order: Working, price: Decimal, since_ns: int) -> int | None:
         """When in this bar the books came to `price`, which the bar reached; None: not known."""
         if self.depth is None or self._last_ns is None:
             return None
@@ -316,13 +258,13 @@ class BarVenue:
         return self.depth.when(spec, price, since_ns, self._last_ns, falls=falls)
 
     def _triggered(
-        self, order: _Working, price: Decimal, at_ns: int, met_ns: int | None
+        self, order: Working, price: Decimal, at_ns: int, met_ns: int | None
     ) -> Outcome:
         """A stop is a market order now: it walks the book of `met_ns`, or fills by `price`."""
         walked = None if met_ns is None else self._walked(order, met_ns)
         return walked or self._fill(order, self._slipped(order.spec.side, price), at_ns)
 
-    def _walked(self, order: _Working, at_ns: int) -> Outcome | None:
+    def _walked(self, order: Working, at_ns: int) -> Outcome | None:
         """What an order made of the book at `at_ns`; None where there is no book for it.
 
         Raises:
@@ -333,94 +275,17 @@ class BarVenue:
         if depth is None or walk is None:
             return None
         self._unrest(order)
-        spec, cid, number = order.spec, order.cid, order.order_id
-        if spec.side is _SELL:
-            asset, needed = self.instrument.base, walk.quantity
-        else:
-            asset, needed = self.instrument.quote, self._cost(walk.value)
-        if needed > self.free.get(asset, ZERO):
-            return self._refused(order, self._too_little(asset, needed), at_ns)
-        depth.books.take(spec.side, walk.parts)
-        fills = tuple([self._booked(order, *part, at_ns) for part in walk.parts])
-        state = OrderState.EXPIRED if walk.unfilled else OrderState.FILLED
-        return Outcome(cid, number, state, fills, at_ns=at_ns)
+        return self._taken(order, walk, depth.books, at_ns)
 
-    def _at_market(self, order: _Working, price: Decimal, at_ns: int) -> Outcome:
-        spec = order.spec
-        price = self._slipped(spec.side, price)
-        if spec.price is not None:
-            missed = price > spec.price if spec.side is _BUY else price < spec.price
-            if missed:
-                return Outcome(order.cid, order.order_id, OrderState.EXPIRED, at_ns=at_ns)
-        asset, needed = self._needs(spec, price)
-        if needed > self.free.get(asset, ZERO):
-            return self._refused(order, self._too_little(asset, needed), at_ns)
-        return self._fill(order, price, at_ns)
-
-    def _fill(self, order: _Working, price: Decimal, at_ns: int) -> Outcome:
-        at_ns = max(at_ns, self._latest_ns)  # a bar does not tell when, but this came after that
+    def _fill(self, order: Working, price: Decimal, at_ns: int) -> Outcome:
         self._unrest(order)
-        fill = self._booked(order, price, order.spec.quantity, at_ns)
-        return Outcome(order.cid, order.order_id, OrderState.FILLED, (fill,), at_ns=at_ns)
+        return super()._fill(order, price, at_ns)
 
-    def _booked(self, order: _Working, price: Decimal, quantity: Decimal, at_ns: int) -> Fill:
-        spec, free, terms = order.spec, self.free, self.terms
-        base, quote = self.instrument.base, self.instrument.quote
-        value = price * quantity
-        sign = 1 if spec.side is _BUY else -1
-        in_base = terms.fee_in == "base" and spec.side is _BUY
-        fee_asset = base if in_base else quote
-        fee = fee_of(quantity if in_base else value, terms.fee_rate)
-        free[base] = free.get(base, ZERO) + sign * quantity
-        free[quote] = free.get(quote, ZERO) - sign * value
-        free[fee_asset] -= fee
-        self._trades += 1
-        self._latest_ns = max(self._latest_ns, at_ns)
-        return Fill(
-            symbol=spec.symbol,
-            side=spec.side,
-            trade_id=str(self._trades),
-            venue_order_id=str(order.order_id),
-            cid=order.cid,
-            quantity=quantity,
-            price=price,
-            fee=fee,
-            fee_asset=fee_asset,
-            at_ns=at_ns,
-        )
-
-    def _needs(self, spec: OrderSpec, price: Decimal) -> tuple[str, Decimal]:
-        """The asset that an order spends and how much of it, fee included."""
-        if spec.side is _SELL:
-            return self.instrument.base, spec.quantity
-        return self.instrument.quote, self._cost(price * spec.quantity)
-
-    def _cost(self, value: Decimal) -> Decimal:
-        """What a buy worth `value` takes from the quote units, its fee included."""
-        if self.terms.fee_in == "quote":
-            return value + fee_of(value, self.terms.fee_rate)
-        return value
-
-    def _slipped(self, side: Side, price: Decimal) -> Decimal:
-        slippage = self.terms.slippage
-        if not slippage:
-            return price
-        if side is _BUY:
-            return self.instrument.ceil_price(price * (1 + slippage))
-        return self.instrument.floor_price(price * (1 - slippage))
-
-    def _unrest(self, order: _Working) -> None:
+    def _unrest(self, order: Working) -> None:
         """Give back what an order that rests has held."""
         if self._resting.pop(order.cid, None) is not None:
-            spent = self.instrument.quote if order.spec.side is _BUY else self.instrument.base
-            self.free[spent] += order.held
+            self._let_go(order)
             self._look()
-
-    def _refused(self, order: _Working, why: str, at_ns: int) -> Outcome:
-        return Outcome(order.cid, order.order_id, OrderState.REJECTED, (), why, at_ns)
-
-    def _too_little(self, asset: str, needed: Decimal) -> str:
-        return f"{plain(needed)} {asset} needed, {plain(self.free.get(asset, ZERO))} free"
 
     def _look(self) -> None:
         """Work out which bars can fill anything."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from holdfast.domain.market import NS_PER_S, Level
+from holdfast.domain.market import NS_PER_S, BookLevels, Level
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, Side
 from holdfast.errors import ConfigError
@@ -52,7 +52,34 @@ class Books(Protocol):
         ...
 
 
-class Depth:
+class QueueBooks(Books, Protocol):
+    """Recorded books in which orders wait: they tell how much stands at a price, and when it
+    changes. Here a side is the one on which orders of that side rest."""
+
+    def changes(
+        self, until_ns: int
+    ) -> Iterable[tuple[Iterable[Decimal], Iterable[Decimal]] | None]:
+        """Go forward to `until_ns` change by change: the prices of bids and asks that each has told
+        anew, None for all of them."""
+        ...
+
+    def quantity_at(self, side: Side, price: Decimal) -> Decimal:
+        """What is shown at a price: 0 for nothing, infinite while the book is not known."""
+        ...
+
+    def edge(self, side: Side) -> Decimal | None:
+        """The last price that a snapshot told; further ones are known only once they change."""
+        ...
+
+    def best(self, levels: int, at_ns: int) -> BookLevels:
+        """The best levels at `at_ns`, whatever was taken from them; none while not known."""
+        ...
+
+
+BooksT_co = TypeVar("BooksT_co", bound=Books, covariant=True)
+
+
+class Depth(Generic[BooksT_co]):
     """What a backtest's orders find in recorded books, and how many found one.
 
     Args:
@@ -63,7 +90,7 @@ class Depth:
         walked, missed: orders that met a book, and those that did not.
     """
 
-    def __init__(self, books: Books, *, fallback: bool = False) -> None:
+    def __init__(self, books: BooksT_co, *, fallback: bool = False) -> None:
         self.books = books
         self.fallback = fallback
         self.walked = 0

@@ -6,26 +6,27 @@ Lives here: which book is in force when, from raw recordings. Not here: the rule
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 
-from holdfast.domain.market import NS_PER_S, Level
+from holdfast.domain.market import NS_PER_S, BookLevels, Level
 from holdfast.domain.order import Side
-from holdfast.errors import ConfigError
+from holdfast.domain.waiting_line import UNTOLD
 from holdfast.market.names import split_venue_symbol
 from holdfast.market.orderbook import BookGapError, Diff, OrderBook, Snapshot
 from holdfast.market.raw_messages import Top, book_events, first_book_change
+from holdfast.market.recordings import files_by_symbol
 from holdfast.market.stamp import iso
-from holdfast.market.table import read_lines
+from holdfast.market.table import read_lines, sha256_of
 
 # Busy markets change ten times a second. A book as old as this says nothing about the market.
 STALE_NS = 5 * NS_PER_S
 
 _BUY = Side.BUY
+_EXPECTED = "Binance's raw stream messages with a depth snapshot and the changes after it"
 
 
 class BookReplay:
@@ -102,6 +103,42 @@ class BookReplay:
             at_ns = self._next_ns
         return None
 
+    def best(self, levels: int, at_ns: int) -> BookLevels:
+        """The best levels at `at_ns`, whatever was taken from them; none while not known.
+
+        Where later times were asked for already, those of then.
+
+        Raises:
+            ConfigError: a line of a recording is no message.
+        """
+        if self.levels(_BUY, max(at_ns, self._asked_ns)) is None:
+            return BookLevels(0, self.symbol)
+        return self._book.best(levels)
+
+    def changes(
+        self, until_ns: int
+    ) -> Iterator[tuple[Iterator[Decimal], Iterator[Decimal]] | None]:
+        """Go forward to `until_ns`: the prices of bids and asks that each change has told anew,
+        None for all of them. Whoever went forward in another way has missed some.
+
+        Raises:
+            ConfigError: a line of a recording is no message.
+        """
+        while self._next is not None and (self._next_ns or 0) <= until_ns:
+            told, is_whole = self._next, self._step()
+            bids, asks = ((price for price, _ in side) for side in (told.bids, told.asks))
+            yield None if is_whole else (bids, asks)
+
+    def quantity_at(self, side: Side, price: Decimal) -> Decimal:
+        """What is shown where orders of `side` rest: infinite while the book is not known."""
+        if not self._book.is_known:
+            return UNTOLD
+        return self._book.bid_at(price) if side is _BUY else self._book.ask_at(price)
+
+    def edge(self, side: Side) -> Decimal | None:
+        """The last price that a snapshot told on the side on which orders of `side` rest."""
+        return self._book.bid_edge if side is _BUY else self._book.ask_edge
+
     def take(self, side: Side, parts: Sequence[Level]) -> None:
         """An order of `side` has executed `parts`, prices with quantities, in the last book."""
         for price, quantity in parts:
@@ -128,12 +165,15 @@ class BookReplay:
         """When the next change counts: a clock that was set back takes no changes back."""
         return None if self._next is None else max(self._next.at_ns, self._walked_ns)
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """Take the next change in; whether the book is another one since."""
         assert self._next is not None  # noqa: S101 - the caller looked
-        self._take_in(self._next)
+        is_whole = self._take_in(self._next)
         self._next = self._pull()
+        return is_whole
 
-    def _take_in(self, diff: Diff) -> None:
+    def _take_in(self, diff: Diff) -> bool:
+        is_whole = False
         self._walked_ns = max(self._walked_ns, diff.at_ns)
         book = self._book
         for snapshot in self._snapshots:
@@ -141,6 +181,7 @@ class BookReplay:
                 with suppress(BookGapError):  # too old for the changes after it: the next may fit
                     book.restore(snapshot)
                     self._taken.clear()
+                    is_whole = True
         self._snapshots.clear()
         with suppress(BookGapError):  # not known until a snapshot that fits
             book.apply(diff)
@@ -151,6 +192,7 @@ class BookReplay:
             for side, levels in ((Side.SELL, diff.bids), (Side.BUY, diff.asks)):
                 for price, _ in levels:
                     self._taken.pop((side, price), None)
+        return is_whole
 
 
 def open_books(paths: Sequence[Path], symbols: Sequence[str]) -> dict[str, BookReplay]:
@@ -163,50 +205,19 @@ def open_books(paths: Sequence[Path], symbols: Sequence[str]) -> dict[str, BookR
     Raises:
         ConfigError: a symbol has none, or a recording cannot be read or is of another symbol.
     """
-    found: dict[str, dict[Path, int]] = {symbol: {} for symbol in symbols}
-    for path in paths:
-        is_folder = path.is_dir()
-        for file in path.iterdir() if is_folder else (path,):
-            first = None if file.is_dir() else first_book_change(file, read_lines(file))
-            recorded = "" if first is None else split_venue_symbol(first[0]) or first[0]
-            if first is not None and recorded in found:
-                found[recorded][file] = first[1]
-            elif not is_folder:
-                raise _other(file, symbols, recorded)
-    for symbol, files in found.items():
-        if not files:
-            told = ", ".join(map(str, paths)) or "no files"
-            raise ConfigError(
-                f"seen: no recorded order book of {symbol} in {told}; expected: Binance's raw "
-                "stream messages with a depth snapshot and the changes after it; do: name a "
-                "recording"
-            )
+    found = files_by_symbol(paths, symbols, _first, what="recorded order book", expected=_EXPECTED)
     return {symbol: _replay(symbol, files) for symbol, files in found.items()}
 
 
-def _replay(symbol: str, begins: dict[Path, int]) -> BookReplay:
-    files = sorted(begins, key=lambda file: (begins[file], file))
+def _first(file: Path) -> tuple[str, int] | None:
+    first = first_book_change(file, read_lines(file))
+    return None if first is None else (split_venue_symbol(first[0]) or first[0], first[1])
+
+
+def _replay(symbol: str, files: Mapping[Path, int]) -> BookReplay:
     venue_symbol = symbol.replace("/", "")
     events = chain.from_iterable(
         book_events(file, read_lines(file), venue_symbol) for file in files
     )
-    return BookReplay(symbol, events, first_ns=begins[files[0]], sha256=_sha256(files))
-
-
-def _other(file: Path, symbols: Sequence[str], recorded: str) -> ConfigError:
-    seen = f"with the book of {recorded}" if recorded else "without changes of a book"
-    return ConfigError(
-        f"seen: {file} {seen}; expected: Binance's raw stream messages with the book of "
-        f"{' or '.join(symbols)}; do: name another recording"
-    )
-
-
-def _sha256(files: Sequence[Path]) -> str:
-    """Of the one recording; of several, of their digests in the order of time."""
-    digests = []
-    for file in files:
-        with file.open("rb") as content:
-            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()
+    first_ns = next(iter(files.values()))
+    return BookReplay(symbol, events, first_ns=first_ns, sha256=sha256_of(list(files)))

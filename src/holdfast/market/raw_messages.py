@@ -112,18 +112,30 @@ def looks_raw(content: bytes) -> bool:
     return len(stamp) == 19 and stamp.isdigit() and message.startswith(b"{")
 
 
-def venue_symbols(path: Path, content: bytes) -> list[str]:
+def venue_symbols(path: Path, lines: Iterable[bytes]) -> list[str]:
     """The exchange's names of the symbols that traded, sorted."""
-    return sorted({data.s for _, data in _trades(path, content)})
+    return sorted({data.s for _, data in _trades(path, lines)})
 
 
-def raw_trades(path: Path, content: bytes, venue_symbol: str, symbol: str) -> Iterator[Trade]:
+def first_trade(path: Path, lines: Iterable[bytes]) -> tuple[str, int] | None:
+    """The exchange's name of the symbol, and exchange time (UTC ns), of the first trade.
+
+    Raises:
+        ConfigError: that line is no message; it says which.
+    """
+    found = next(_trades(path, lines), None)
+    return None if found is None else (found[1].s, found[1].T * _MS_NS)
+
+
+def raw_trades(
+    path: Path, lines: Iterable[bytes], venue_symbol: str, symbol: str
+) -> Iterator[Trade]:
     """The trades of one symbol in the order recorded.
 
     Raises:
         ConfigError: a line is no message; it says which.
     """
-    for number, data in _trades(path, content):
+    for number, data in _trades(path, lines):
         if data.s != venue_symbol:
             continue
         try:
@@ -195,8 +207,8 @@ def _levels(pairs: tuple[tuple[str, str], ...]) -> tuple[Level, ...]:
     return tuple([(parse(price), parse(quantity)) for price, quantity in pairs])
 
 
-def _trades(path: Path, content: bytes) -> Iterator[tuple[int, _TradeData]]:
-    for number, line in enumerate(content.splitlines(), start=1):
+def _trades(path: Path, lines: Iterable[bytes]) -> Iterator[tuple[int, _TradeData]]:
+    for number, line in enumerate(lines, start=1):
         if _TRADE not in line:
             continue
         _, _, message = line.partition(b" ")

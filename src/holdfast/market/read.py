@@ -115,7 +115,8 @@ def open_recording(path: Path, *, symbol: str | None = None, bar_s: int | None =
 
 
 def _open_raw(path: Path, content: bytes, wanted: str | None) -> Recording:
-    traded = {item: names.split_venue_symbol(item) or item for item in venue_symbols(path, content)}
+    lines = content.splitlines()
+    traded = {item: names.split_venue_symbol(item) or item for item in venue_symbols(path, lines)}
     chosen = [item for item, ours in traded.items() if wanted in {None, ours}]
     if len(chosen) != 1:
         raise ConfigError(
@@ -123,7 +124,7 @@ def _open_raw(path: Path, content: bytes, wanted: str | None) -> Recording:
             f"expected: one symbol{f', {wanted}' if wanted else ''}; do: choose one with --symbol"
         )
     ours = traded[chosen[0]]
-    return Recording(path, Kind.TRADES, ours, 0, lambda: raw_trades(path, content, chosen[0], ours))
+    return Recording(path, Kind.TRADES, ours, 0, lambda: raw_trades(path, lines, chosen[0], ours))
 
 
 def layout_of(

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,7 @@ _ZIP = b"PK\x03\x04"
 _PARQUET = b"PAR1"
 _ARROW = b"ARROW1"
 _FEATHER_V1 = b"FEA1"
+_UNPACKED_ROWS = 1 << 17
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The first of equally frequent ones counts.
 _DELIMITERS = (",", ";", "\t")
@@ -93,6 +96,17 @@ def read_lines(path: Path) -> Iterator[bytes]:
         yield from lines
 
 
+def sha256_of(files: Sequence[Path]) -> str:
+    """Of the one file; of several, of their digests in this order."""
+    digests = []
+    for file in files:
+        with file.open("rb") as content:
+            digests.append(hashlib.file_digest(content, "sha256").hexdigest())
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
@@ -151,8 +165,17 @@ def columnar_frame(content: bytes) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415
 
     read = pl.read_parquet if content.startswith(_PARQUET) else pl.read_ipc
-    try:
+    with _undamaged():
         return read(io.BytesIO(content))
+
+
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    """ValueError for what polars says of a damaged file."""
+    import polars as pl  # noqa: PLC0415
+
+    try:
+        yield
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ValueError(str(error)) from error
 
@@ -176,14 +199,35 @@ def _only_name(path: Path, archive: zipfile.ZipFile) -> str:
 def _columnar(name: str, content: bytes) -> Table:
     import polars as pl  # noqa: PLC0415
 
-    frame = columnar_frame(content)
-    times = [key for key, kind in frame.schema.items() if isinstance(kind, pl.Datetime | pl.Date)]
+    with _undamaged():
+        if content.startswith(_PARQUET):
+            frame = pl.scan_parquet(io.BytesIO(content))
+        else:
+            frame = columnar_frame(content).lazy()
+        schema = frame.collect_schema()
+    times = [key for key, kind in schema.items() if isinstance(kind, pl.Datetime | pl.Date)]
     frame = frame.with_columns(pl.col(key).dt.epoch("ns") for key in times)
     rows = (
         (number, [_text(value) for value in row])
-        for number, row in enumerate(frame.iter_rows(), start=1)
+        for number, row in enumerate(_rows_of(name, frame), start=1)
     )
-    return Table(name, tuple(frame.columns), rows)
+    return Table(name, tuple(schema), rows)
+
+
+def _rows_of(name: str, frame: pl.LazyFrame) -> Iterator[tuple[Any, ...]]:
+    """The rows of a frame, of which a part at a time is unpacked."""
+    for start in count(0, _UNPACKED_ROWS):
+        try:
+            with _undamaged():
+                part = frame.slice(start, _UNPACKED_ROWS).collect()
+        except ValueError as error:
+            raise ConfigError(
+                f"seen: {name}, rows from {start + 1} on: {error}; expected: a whole file; "
+                "do: fetch it again"
+            ) from error
+        yield from part.iter_rows()
+        if len(part) < _UNPACKED_ROWS:
+            return
 
 
 def _csv(name: str, content: bytes) -> Table:

@@ -11,8 +11,9 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Level
 from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side, TimeInForce
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
+from holdfast.lab.bar_venue import BarVenue
 from holdfast.lab.depth import Depth
+from holdfast.lab.settlement import Outcome, Terms
 
 D = Decimal
 NO_COSTS = Terms(fee_rate=D(0))

@@ -136,7 +136,7 @@ def test_a_folder_gives_the_recordings_of_the_symbol_and_a_file_must_be_one() ->
     assert both["BTC/USDT"].sha256 == one.sha256 != both["ETH/USDT"].sha256
     assert len(one.sha256) == 64
     assert one.coverage.startswith("from 2024-08-08T23:54:15.208000Z")
-    with pytest.raises(ConfigError, match=r"with the book of BTC/USDT; expected: .*ETH/USDT"):
+    with pytest.raises(ConfigError, match=r"order book of BTC/USDT; expected: .*ETH/USDT"):
         open_books([btc], ["ETH/USDT"])
     with pytest.raises(ConfigError, match="no recorded order book of SOL/USDT"):
         open_books([folder], ["BTC/USDT", "SOL/USDT"])
@@ -164,7 +164,7 @@ def test_a_recording_cut_in_two_is_the_same_in_any_order_and_packing(tmp_path: P
 def test_a_file_without_a_book_and_one_that_is_not_there_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "BTC_USDT-1m.csv"
     empty.write_text("time,open,high,low,close,volume\n")
-    with pytest.raises(ConfigError, match=r"BTC_USDT-1m\.csv without changes of a book"):
+    with pytest.raises(ConfigError, match=r"BTC_USDT-1m\.csv with no recorded order book"):
         open_books([empty], ["BTC/USDT"])
     with pytest.raises(ConfigError, match=r"nothing\.gz: No such file"):
         open_books([tmp_path / "nothing.gz"], ["BTC/USDT"])

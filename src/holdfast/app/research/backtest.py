@@ -10,80 +10,38 @@ from __future__ import annotations
 
 import decimal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-import msgspec
-
 from holdfast.app.research.express import Express, is_plain
-from holdfast.app.research.outcomes import facts_of
 from holdfast.app.research.settled import Settled
-from holdfast.app.research.stepped import SteppedAccount
+from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
 from holdfast.app.research.timeline import NEVER, CloseAt, Market, Timeline
-from holdfast.domain.event import BarClosed, Committed, QuoteSeen, Ticked
+from holdfast.domain.event import BarClosed, QuoteSeen, Ticked
 from holdfast.domain.fact import AnyFact, Armed, Filled
-from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import Bar, BarColumns, Quote, exact
-from holdfast.domain.money import PRECISION, ZERO
-from holdfast.domain.order import IdKind, OrderState, Side
+from holdfast.domain.money import PRECISION
+from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.facts import held_position
-from holdfast.engine.step import Engine
-from holdfast.errors import RejectedError
-from holdfast.lab.bar_venue import BarVenue, Outcome, Terms
-from holdfast.lab.depth import Depth
+from holdfast.lab.bar_venue import BarVenue
+from holdfast.lab.depth import Books, Depth
+from holdfast.lab.settlement import Terms
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, LiveOrder
+from holdfast.ledger.state import LiveOrder
 from holdfast.strategy.api import Exit, HeldPosition, OpenOrder, Setup, Strategy
 from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import remembering
 from holdfast.strategy.signals import Known, hearing
 from holdfast.strategy.wish import KEEP, Wish
 
-UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
-
-_BOT, _BUY = "backtest", Side.BUY
+_BUY = Side.BUY
 _MONEY = decimal.Context(prec=PRECISION)
 
 
-class Run(msgspec.Struct, frozen=True):
-    """What happened.
-
-    Attributes:
-        markets: the bars of each symbol, the bot's own first.
-        times_ns: every close of any of them, UTC nanoseconds.
-        fills: in order; `fill_times` is the number of the close before which each fell.
-        cash: quote units at the end.
-        held: base units at the end, by symbol.
-        orders, rejected: attempts armed, and how many of them the venue refused.
-        refused: what the risk gate kept back.
-        ambiguous_bars: see `BarVenue`.
-        run_s: wall time of the stepping alone.
-    """
-
-    markets: Sequence[BarColumns]
-    times_ns: Sequence[int]
-    opening_cash: Decimal
-    fills: Sequence[Fill]
-    fill_times: Sequence[int]
-    cash: Decimal
-    held: Mapping[str, Decimal]
-    orders: int
-    rejected: int
-    refused: int
-    ambiguous_bars: int
-    run_s: float
-
-    @property
-    def final_equity(self) -> Decimal:
-        """With the last positions marked at the last closes, in quote units."""
-        worth = (self.held[bars.symbol] * exact(bars.close[-1]) for bars in self.markets)
-        return self.cash + sum(worth, start=ZERO)
-
-
-class Backtest(SteppedAccount):
+class Backtest(SimulatedAccount):
     """One bot over the bars of its symbols.
 
     Args:
@@ -107,13 +65,12 @@ class Backtest(SteppedAccount):
         cash: Decimal,
         terms: Terms,
         limits: Limits = UNLIMITED,
-        depth: Mapping[str, Depth] | None = None,
+        depth: Mapping[str, Depth[Books]] | None = None,
         signals: Mapping[str, Sequence[Known]] | None = None,
     ) -> None:
         own = bars[0]
-        self._quote = instruments[0].quote
-        self.bot = BotRuntime(
-            _BOT,
+        bot = BotRuntime(
+            BOT,
             strategy,
             symbols=[each.symbol for each in bars],
             timeframe_s=own.bar_s,
@@ -121,8 +78,9 @@ class Backtest(SteppedAccount):
             join_timeout_s=0,
             ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
         )
+        super().__init__(bot, instruments, cash, begins_ns=own.open_ns[0])
         self.timeline = Timeline(bars)
-        free = {self._quote: cash}
+        free = {instruments[0].quote: cash}
         places = zip(bars, instruments, self.timeline.index, strict=True)
         self.markets = [
             Market(each, index, BarVenue(one, terms, free, (depth or {}).get(one.symbol)))
@@ -134,26 +92,11 @@ class Backtest(SteppedAccount):
         # What the loop below has fed already need not be fed again.
         self._feed = Feed(self.timeline.lay_out(self.bot.setup))
         self.bot.feed = Feed(Setup(self.bot.symbols, own.bar_s))
-        super().__init__(Engine(AccountState(), (self.bot,), UNLIMITED), _BOT)
         declared, self.bot.setup.signals = self.bot.setup.signals, {}
         self._decide = hearing(remembering(strategy), declared, signals or {})
         self._wish: Wish = KEEP
         self._view = CloseAt(self.markets, self.timeline.times_ns, self)
-        self._cash = cash
-        self.now_ns = own.open_ns[0]
-        self._at = 0
-        self._seq = 0
-        self._fills: list[Fill] = []
-        self._fill_times: list[int] = []
-        self._rejected = 0
-        self.begin(
-            instruments,
-            {self._quote: cash},
-            reporting=self._quote,
-            deployment=_BOT,
-            anchor_ns=own.open_ns[0],
-        )
-        self._express = Express(self.engine.account, _BOT, self.markets[0])
+        self._express = Express(self.engine.account, BOT, self.markets[0])
         self._settled = Settled(self.engine, self.bot, self.markets)
         unbound = limits == UNLIMITED and terms.fee_in == "quote" and not self._is_timed
         self._may_go_short = unbound and len(bars) == 1
@@ -171,22 +114,10 @@ class Backtest(SteppedAccount):
         with decimal.localcontext():  # a strategy that sets a precision sets nobody else's
             self._over_closes()
         run_s = time.perf_counter() - began_s
-        account = self.engine.account
-        holdings = account.holdings
-        # What arrives within a bar arrives in each symbol by itself.
-        made = list(zip(self._fill_times, self._fills, strict=True))
-        made.sort(key=lambda one: (one[0], one[1].at_ns))
-        return Run(
-            markets=[market.bars for market in self.markets],
-            times_ns=self.timeline.times_ns,
-            opening_cash=self._cash,
-            fills=[fill for _, fill in made],
-            fill_times=[at for at, _ in made],
-            cash=holdings[self._quote],
-            held={m.symbol: holdings.get(m.symbol.split("/")[0], ZERO) for m in self.markets},
-            orders=account.counters.attempts + self._express.orders,
-            rejected=self._rejected,
-            refused=account.counters.refusals,
+        return self._found(
+            [market.bars for market in self.markets],
+            self.timeline.times_ns,
+            orders=self._express.orders,
             ambiguous_bars=sum(market.venue.ambiguous_bars for market in self.markets),
             run_s=run_s,
         )
@@ -250,7 +181,7 @@ class Backtest(SteppedAccount):
                 self._fills.append(fill)
                 self._fill_times.append(at)
                 self._seq += 1
-                apply(self.engine.account, self._seq, 0, fill.at_ns, Filled(fill=fill, bot=_BOT))
+                apply(self.engine.account, self._seq, 0, fill.at_ns, Filled(fill=fill, bot=BOT))
         if fill is None:
             self._close(self._express.at, self._express.give_back())
             return False
@@ -268,7 +199,7 @@ class Backtest(SteppedAccount):
             touched = self.markets  # what follows in one may arrive in another
         with decimal.localcontext(_MONEY):
             self._open(bars, touched)
-            if self.engine.account.bots[_BOT].exits:
+            if self.engine.account.bots[BOT].exits:
                 self._find_exits()  # what filled at the open may leave within this very bar
             for market, bar in bars:
                 if market in touched:
@@ -319,7 +250,7 @@ class Backtest(SteppedAccount):
         self._book(venue.inside(bar.low, bar.high, bar.open_ns))
         if not reached:
             return
-        exits = self.engine.account.bots[_BOT].exits.get(bar.symbol)
+        exits = self.engine.account.bots[BOT].exits.get(bar.symbol)
         if exits is None or exits.take_profit is None:
             venue.ambiguous_bars += 1
             return
@@ -344,7 +275,7 @@ class Backtest(SteppedAccount):
                 late = late or stale
             if late:
                 self.step(Ticked(self.now_ns))  # nobody waits for the bar that is missing
-        failed = self.engine.account.bots[_BOT].failed
+        failed = self.engine.account.bots[BOT].failed
         if failed:
             raise self._broken(at, failed)
         self._find_exits()
@@ -354,14 +285,14 @@ class Backtest(SteppedAccount):
         if self._short is None:
             account, settled = self.engine.account, self._settled
             busy = account.live or settled.is_restless()
-            self._short = not busy and is_plain(account.bots[_BOT])
+            self._short = not busy and is_plain(account.bots[BOT])
         return self._short and self._express.takes(wish, at)
 
     def _find_exits(self) -> None:
         """Something happened: where positions are left by themselves now."""
         self._settled.stir()
         self._short = None
-        exits = self.engine.account.bots[_BOT].exits
+        exits = self.engine.account.bots[BOT].exits
         for symbol, market in self._by_symbol.items():
             left = exits.get(symbol)
             take = left.take_profit if left is not None else None
@@ -378,18 +309,15 @@ class Backtest(SteppedAccount):
 
     def positions(self) -> Mapping[str, HeldPosition]:
         """Of the bot, in each of its symbols."""
-        return self.engine.facts[_BOT].positions()
+        return self.engine.facts[BOT].positions()
 
     def last_exits(self, now_ns: int) -> Mapping[str, Exit]:
         """How the bot came to be flat last."""
-        return self.engine.facts[_BOT].last_exits(now_ns)
+        return self.engine.facts[BOT].last_exits(now_ns)
 
     def orders(self) -> Sequence[OpenOrder]:
         """The bot's orders that may still execute."""
-        return self.engine.facts[_BOT].orders()
-
-    def _broken(self, at: int, why: str) -> RejectedError:
-        return RejectedError("strategy", f"seen: {why}, in bar {at}; do: correct the strategy")
+        return self.engine.facts[BOT].orders()
 
     # -- the venue, and what it did  ----------------------------------------------------
 
@@ -404,31 +332,5 @@ class Backtest(SteppedAccount):
         outcome = venue.cancel(live.armed.cid, self.now_ns)
         return [] if outcome is None else self._facts_of(outcome)
 
-    def _book(self, outcomes: Iterable[Outcome]) -> None:
-        """One after the other: the engine may act on each."""
-        for outcome in outcomes:
-            self.now_ns = max(self.now_ns, outcome.at_ns)
-            self._commit(*self._facts_of(outcome))
-            self._carry_out()
-
-    def _facts_of(self, outcome: Outcome) -> list[AnyFact]:
-        self._rejected += outcome.state is OrderState.REJECTED
-        self._fills += outcome.fills
-        self._fill_times += [self._at] * len(outcome.fills)
-        return facts_of(outcome, self.engine.account.live[outcome.cid])
-
-    def _id(self, intent: str, n: int, kind: IdKind) -> str:
-        """As unique as a real client order id, which is a digest: no exchange reads this one."""
-        return f"{intent}/{n}/{kind.value}"
-
-    def _commit(self, *facts: AnyFact) -> None:
-        """Fold facts as if they were journaled; what the engine asks for is queued, not nested."""
-        left = len(facts)
-        for fact in facts:
-            left -= 1
-            self._seq += 1
-            event = Committed(self._seq, self.now_ns, fact, left > 0)
-            self._queue.extend(self.engine.step(event))
-
     def _look_at_position(self) -> None:
-        self._view.position = held_position(self.engine.account.bots[_BOT], self.bot.symbol)
+        self._view.position = held_position(self.engine.account.bots[BOT], self.bot.symbol)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from holdfast.domain.money import parse, plain
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import CONSERVATIVE, Terms
-from holdfast.lab.depth import Depth
-from holdfast.market.book_replay import open_books
+from holdfast.lab.depth import Books, Depth
+from holdfast.lab.settlement import CONSERVATIVE, Terms
+from holdfast.market.book_replay import BookReplay, open_books
 
 _BPS = Decimal(10_000)
 _NS_PER_MS = 1_000_000
@@ -76,7 +76,7 @@ def terms_of(
 
 def open_depth(
     paths: Paths | None, symbols: Sequence[str], *, fallback: bool
-) -> dict[str, Depth]:
+) -> dict[str, Depth[BookReplay]]:
     """The recorded books of each symbol; none where no recordings are named.
 
     Raises:
@@ -89,7 +89,7 @@ def open_depth(
     return {symbol: Depth(one, fallback=fallback) for symbol, one in books.items()}
 
 
-def depth_sha256(depth: Mapping[str, Depth]) -> str | None:
+def depth_sha256(depth: Mapping[str, Depth[Books]]) -> str | None:
     """Of the recorded books: of the one symbol's, or of the digests of several in their order."""
     if not depth:
         return None
@@ -108,7 +108,7 @@ def numbers(terms: Terms) -> dict[str, str]:
     }
 
 
-def words(terms: Terms, depth: Mapping[str, Depth]) -> dict[str, str]:
+def words(terms: Terms, depth: Mapping[str, Depth[Books]]) -> dict[str, str]:
     """What a run took for granted, as its report says it: name to text."""
     told = numbers(terms)
     slipped = f", {told['slippage_bps']} basis points worse" if terms.slippage else ""
@@ -136,7 +136,7 @@ def words(terms: Terms, depth: Mapping[str, Depth]) -> dict[str, str]:
 
 
 def _of_books(
-    by_bars: Mapping[str, str], depth: Mapping[str, Depth], late: str
+    by_bars: Mapping[str, str], depth: Mapping[str, Depth[Books]], late: str
 ) -> dict[str, str]:
     is_soft = any(one.fallback for one in depth.values())
     missing = f"they {by_bars['market orders']}" if is_soft else "it is an error"

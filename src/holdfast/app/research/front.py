@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from holdfast import __version__
-from holdfast.app.research.backtest import UNLIMITED, Backtest, Run
+from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.costs import (
     Money,
     Paths,
@@ -27,17 +27,18 @@ from holdfast.app.research.costs import (
     terms_of,
     words,
 )
+from holdfast.app.research.simulated import UNLIMITED, Run
 from holdfast.app.research.timeline import Timeline, laid
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns
 from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import Terms
 from holdfast.lab.comparison import compare
-from holdfast.lab.depth import Depth
+from holdfast.lab.depth import Books, Depth
 from holdfast.lab.figures import even_prices, figures
 from holdfast.lab.result import Provenance, Result
+from holdfast.lab.settlement import Terms
 from holdfast.market.bar_table import BarTable
 from holdfast.market.stamp import iso
 from holdfast.signals.file import read_series
@@ -128,7 +129,7 @@ def series(path: Path) -> list[Known]:
     return [Known(entry.known_at_ns or 0, entry.value) for entry in read_series(path)]
 
 
-def _with_costs(found: Result, terms: Terms, books: Mapping[str, Depth]) -> Result:
+def _with_costs(found: Result, terms: Terms, books: Mapping[str, Depth[Books]]) -> Result:
     provenance = msgspec.structs.replace(found.provenance, depth_sha256=depth_sha256(books))
     return msgspec.structs.replace(
         found,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from holdfast.domain.fact import AnyFact, AttemptMoved, Filled, OrderMoved
 from holdfast.domain.order import AttemptState, OrderState
-from holdfast.lab.bar_venue import Outcome
+from holdfast.lab.settlement import Outcome
 from holdfast.ledger.state import LiveOrder
 
 

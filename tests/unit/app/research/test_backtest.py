@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
+from holdfast.app.research.simulated import Run
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError, RejectedError
-from holdfast.lab.bar_venue import Terms
+from holdfast.lab.settlement import Terms
 from holdfast.strategy import (
     FLAT,
     KEEP,

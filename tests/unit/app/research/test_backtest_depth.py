@@ -15,16 +15,17 @@ import msgspec
 import pytest
 
 from holdfast.app.markets.data import BarTable, load
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.front import backtest
+from holdfast.app.research.simulated import Run
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarColumns, Level
 from holdfast.domain.money import plain
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import Terms
 from holdfast.lab.depth import Depth
 from holdfast.lab.result import Result
+from holdfast.lab.settlement import Terms
 from holdfast.market.book_replay import BookReplay
 from holdfast.market.orderbook import Diff, Snapshot
 from holdfast.strategy import FLAT, KEEP, Percent, Quotes, Strategy, Target, View, Wish
@@ -71,7 +72,7 @@ def held(found: Run) -> Decimal:
     return found.held["BTC/USDT"]
 
 
-def in_books(replay: BookReplay, *, fallback: bool = False) -> dict[str, Depth]:
+def in_books(replay: BookReplay, *, fallback: bool = False) -> dict[str, Depth[BookReplay]]:
     return {"BTC/USDT": Depth(replay, fallback=fallback)}
 
 
@@ -210,7 +211,7 @@ def test_what_a_thin_book_leaves_is_asked_for_again_and_never_taken_twice() -> N
 
 
 def test_a_take_profit_and_a_stop_meet_the_book_that_came_to_their_price() -> None:
-    def depth(*tops: tuple[int, str]) -> dict[str, Depth]:
+    def depth(*tops: tuple[int, str]) -> dict[str, Depth[BookReplay]]:
         events: list[Snapshot | Diff] = []
         for number, (at_ms, bid) in enumerate(tops, start=1):
             whole = Snapshot(number, ((D(bid), D(5)),), ((D(bid) + 1, D(5)),))
@@ -308,7 +309,7 @@ def test_what_a_stop_inside_a_bar_frees_is_spent_at_its_end_and_not_before_it() 
     eth = msgspec.structs.replace(bars(*flat * 5), symbol="ETH/USDT")
     whole = Snapshot(1, ((D(99), D(9)),), ((D(100), D(9)),))
 
-    def books(symbol: str) -> Depth:
+    def books(symbol: str) -> Depth[BookReplay]:
         times = enumerate(range(900, 5_000, 100), 2)
         changes = [Diff(at_ms * MS, number, number, (), ()) for number, at_ms in times]
         return Depth(BookReplay(symbol, [whole, *changes]))

@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from holdfast import backtest
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
+from holdfast.app.research.simulated import Run
 from holdfast.domain.market import BarColumns
 from holdfast.errors import ConfigError
-from holdfast.lab.bar_venue import Terms
+from holdfast.lab.settlement import Terms
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.strategy import (
     FLAT,

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.app.research.backtest import Backtest, Run
+from holdfast.app.research.backtest import Backtest
+from holdfast.app.research.simulated import Run
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns
-from holdfast.lab.bar_venue import Terms
+from holdfast.lab.settlement import Terms
 from holdfast.strategy import FLAT, KEEP, Percent, Setup, Strategy, Target, View, Wish
 from tests.support.backtests import MINUTE_NS, Attentive, bars_of, trades, walk
 from tests.support.engine_world import BTC
