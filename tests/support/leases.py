@@ -5,16 +5,20 @@ Not here: what is asked of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import psycopg
 
 from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import LeaseStore, Member
+from holdfast.cluster.postgres import PostgresLeases
 from holdfast.cluster.sqlite import SqliteLeases
 from holdfast.cluster.timing import Timing
+from tests.support.postgres import database
 
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "postgres")
 
 PATIENT = Timing(renew_s=5.0, ttl_s=60.0, call_s=20.0)
 """For tests that are not about time, on a machine that may be busy."""
@@ -43,4 +47,22 @@ def new_leases(
     if kind == "memory":
         shared = MemoryLeases()
         return lambda: shared
+    if kind == "postgres":
+        url = stack.enter_context(lease_database())
+        return lambda: PostgresLeases(url, timing)
     return lambda: SqliteLeases(directory / "leases", timing)
+
+
+@contextmanager
+def lease_database() -> Iterator[str]:
+    """The address of a database with a journal's tables, and none of leases yet."""
+    with database() as url:
+        try:
+            yield url
+        finally:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE application_name = 'holdfast keeper' AND datname = current_database()"
+                )
+                connection.execute("DROP TABLE IF EXISTS lease_version, lease_member, lease_claim")

@@ -75,6 +75,7 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 # these by another name.
 OTHER_PORTS = frozenset({
     "cluster.timing", "venues.capability", "exchange.flow", "journal.record", "market.bar_table",
+    "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
 })  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.

@@ -26,16 +26,34 @@ def lease_url_beside(database_url: str) -> str:
 
 
 def lease_store_at(url: str, timing: Timing) -> LeaseStore:
-    """The leases at `sqlite:///path`, or for one process alone in `memory`. Opens nothing yet.
+    """The leases at an address. Opens nothing yet.
+
+    Args:
+        url: `sqlite:///path`, `postgresql://user@host/name`, or for one process alone `memory`.
 
     Raises:
-        ConfigError: another kind of address. The text does not show it: it may carry a password.
+        ConfigError: another kind of address, or its driver is not installed. The text does not
+            show the address, which may carry a password.
     """
     if url == MEMORY:
         return MemoryLeases()
     if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
         return SqliteLeases(Path(url.removeprefix(_SQLITE)), timing)
+    kind = url.partition("://")[0] if "://" in url else "unknown"
+    if kind in {"postgresql", "postgres"}:
+        try:
+            from holdfast.cluster.postgres import PostgresLeases  # noqa: PLC0415  # optional
+        except ImportError as error:
+            raise _no_driver("PostgreSQL", "postgres", error) from error
+        return PostgresLeases(url, timing)
     raise ConfigError(
-        f"seen: leases at an address of kind {url.partition(':')[0]!r}; expected: sqlite:///path; "
-        "do: correct `cluster.lease_url`"
+        f"seen: leases at an address of kind {kind!r}; expected: sqlite:///path or "
+        "postgresql://user@host/name; do: correct `cluster.lease_url`"
+    )
+
+
+def _no_driver(server: str, extra: str, error: ImportError) -> ConfigError:
+    return ConfigError(
+        f"seen: leases in {server}, and no driver for it ({error}); expected: one; do: pip install "
+        f"'holdfast[{extra}]'"
     )

@@ -89,7 +89,7 @@ def connect(
     try:
         connection = psycopg.connect(**asked_of(url, application), autocommit=True)
     except psycopg.OperationalError as error:
-        raise _refused(name, str(error).strip()) from error
+        raise refused(name, str(error).strip()) from error
     try:
         prepare(name, connection, idles=idles)
     except BaseException:
@@ -223,7 +223,9 @@ def _encryption(url: str) -> dict[str, str]:
     return {} if is_here or "PGSSLMODE" in os.environ else {"sslmode": "require"}
 
 
-def _refused(name: str, said: str) -> PlatformError:
+def refused(name: str, said: str) -> PlatformError:
+    """What it means that a server does not let us in."""
+    """What it means that a server does not let us in."""
     said = said.splitlines()[-1] if said else "no answer"
     if any(words in said for words in _WRONG_ADDRESS) and "No such file" not in said:
         return ConfigError(

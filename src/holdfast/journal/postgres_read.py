@@ -19,11 +19,12 @@ from holdfast.journal.version import require_current
 _TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'
+    AND NOT starts_with(table_name, 'lease_')
 """
 
 
 def stored_version(connection: Connection) -> str | None:
-    """The version of the open database, None when it has no tables yet."""
+    """The version of the open database, None when it has no tables yet; leases do not count."""
     tables = {name for (name,) in connection.execute(_TABLES)}
     if not tables:
         return None

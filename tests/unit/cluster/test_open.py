@@ -37,7 +37,9 @@ def test_leases_in_memory_are_of_who_opened_them() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("url", ["", "sqlite:///", "sqlite:x", "mysql://me:secret@host/name"])
+@pytest.mark.parametrize(
+    "url", ["", "sqlite:///", "sqlite:x", "mysql://me:secret@host/name", "me:secret@host"]
+)
 def test_another_address_is_refused_without_being_shown(url: str) -> None:
     with pytest.raises(ConfigError, match=r"cluster\.lease_url") as refused:
         lease_store_at(url, PATIENT)

@@ -1,0 +1,212 @@
+"""One session of a PostgreSQL server for leases: every call is one message, bounded in time.
+
+A message holds all statements of one transaction, so a node that freezes holds no lock: the server
+has either heard all of it or nothing. Not here: the statements (cluster.postgres).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncClientCursor
+from psycopg.rows import TupleRow
+
+from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
+from holdfast.journal.postgres_connect import asked_of, meaning, name_of, refused
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("cluster.postgres")
+
+VERSION: Final = 1
+_MAKE_TURN: Final = 0x686F6C646C6561  # a number of ours, for those who make the tables at once
+
+_TABLES: Final = f"""
+    SELECT pg_advisory_xact_lock({_MAKE_TURN});
+    CREATE TABLE IF NOT EXISTS lease_version (version integer PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS lease_member (
+        boot_id text PRIMARY KEY,
+        node text NOT NULL,
+        host text NOT NULL,
+        pid bigint NOT NULL,
+        started bigint NOT NULL,
+        version text NOT NULL,
+        accounts text[] NOT NULL,
+        renewals bigint NOT NULL DEFAULT 0,
+        backend integer NOT NULL,
+        backend_start timestamptz NOT NULL
+    ) WITH (fillfactor = 50);
+    CREATE TABLE IF NOT EXISTS lease_claim (
+        account text PRIMARY KEY,
+        boot_id text NOT NULL DEFAULT '',
+        turn bigint NOT NULL DEFAULT 0,
+        wanted text NOT NULL DEFAULT ''
+    );
+    INSERT INTO lease_version
+        SELECT {VERSION} WHERE NOT EXISTS (SELECT FROM lease_version)
+"""  # noqa: S608 - our numbers
+_SESSION: Final = """
+    SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
+_UNDEFINED_TABLE: Final = "42P01"
+_ENDED_BY_THE_SERVER: Final = ("57P", "08")  # perhaps after the commit
+_COMMITTED_IN_DOUBT: Final = ("40003",)
+
+Results = list[list[tuple[Any, ...]]]
+
+
+class Line:
+    """A connection that is opened when it is needed, and closed after each failure.
+
+    Args:
+        call_s: how long a call may take, with opening and with waiting for the one before it.
+    """
+
+    def __init__(self, url: str, call_s: float) -> None:
+        self.name = name_of(url)
+        self._url = url
+        self._call_s = call_s
+        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._turn = asyncio.Lock()
+        self.backend: tuple[int, str] = (0, "")
+
+    async def run(self, statements: str, parameters: dict[str, object], *, writes: bool) -> Results:
+        """Run `statements` as one transaction; the rows of each.
+
+        `%(backend)s` and `%(backend_start)s` name the session itself.
+
+        Args:
+            writes: whether nobody knows what was done when no answer comes.
+
+        Raises:
+            ConfigError: wrong address or role, or tables of another version.
+            RetryableError: nothing was done.
+            OutcomeUnknownError: it may have been done.
+        """
+        sent = False
+        try:
+            async with asyncio.timeout(self._call_s), self._turn:
+                connection = self._connection or await self._open()
+                parameters["backend"], parameters["backend_start"] = self.backend
+                sent = True
+                return await self._execute(connection, statements, parameters)
+        except TimeoutError as error:
+            said = f"no answer within {self._call_s:g} s"
+            raise self._failed(said, "", sent=sent and writes) from error
+        except psycopg.Error as error:
+            self._drop()
+            said, sqlstate = str(error).strip(), error.sqlstate or ""
+            raise self._failed(said, sqlstate, sent=sent and writes) from error
+
+    async def _execute(
+        self,
+        connection: psycopg.AsyncConnection[TupleRow],
+        statements: str,
+        parameters: dict[str, object],
+    ) -> Results:
+        async def ask() -> Results:
+            async with AsyncClientCursor(connection) as cursor:
+                await cursor.execute(statements.encode(), parameters)
+                results: Results = []
+                while True:
+                    results.append(await cursor.fetchall() if cursor.description else [])
+                    if not cursor.nextset():
+                        return results
+
+        # A task of its own: whoever cancels a call of the driver waits until the server has heard
+        # of it, and this server may be silent.
+        asking = asyncio.ensure_future(ask())
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self._connection = None
+            _hang_up(connection)  # and `ask` hears of it
+            asking.add_done_callback(lambda asking: _end(asking, connection))
+            raise
+
+    async def _open(self) -> psycopg.AsyncConnection[TupleRow]:
+        """A session with its tables; they are made where there are none."""
+        asked = {**asked_of(self._url, "holdfast keeper"), "tcp_user_timeout": self._ms(2)}
+        try:
+            connection = await psycopg.AsyncConnection.connect(**asked, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise refused(self.name, str(error).strip()) from error
+        try:
+            await connection.execute(
+                "SELECT set_config('statement_timeout', %(ms)s, false), "
+                "set_config('lock_timeout', %(ms)s, false), "
+                "set_config('idle_in_transaction_session_timeout', %(ms)s, false)",
+                {"ms": str(self._ms(1))},
+            )
+            await self._require_tables(connection)
+            row = await (await connection.execute(_SESSION.encode())).fetchone()
+        except BaseException:
+            connection.pgconn.finish()
+            raise
+        self.backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
+        self._connection = connection
+        return connection
+
+    async def _require_tables(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
+        found = await connection.execute(
+            "SELECT to_regclass('lease_version'), to_regclass('lease_member'), "
+            "to_regclass('lease_claim')"
+        )
+        if None in (await found.fetchone() or (None,)):
+            async with AsyncClientCursor(connection) as cursor:
+                await cursor.execute(_TABLES.encode())
+        answer = await connection.execute("SELECT version FROM lease_version")
+        versions = sorted(row[0] for row in await answer.fetchall())
+        if versions != [VERSION]:
+            raise ConfigError(
+                f"seen: lease tables of version {', '.join(map(str, versions))} in {self.name}; "
+                f"expected: {VERSION}; do: end all nodes, drop lease_version, lease_member and "
+                "lease_claim, and start them again, all of one version"
+            )
+
+    def close(self) -> None:
+        """Release the connection; a next use opens it again."""
+        self._drop()
+
+    def _ms(self, calls: int) -> int:
+        return max(1, round(calls * self._call_s * 1000))
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.pgconn.finish()
+            self._connection = None
+
+    def _failed(self, said: str, sqlstate: str, *, sent: bool) -> PlatformError:
+        ended = not sqlstate or sqlstate.startswith(_ENDED_BY_THE_SERVER)
+        if sent and (ended or sqlstate in _COMMITTED_IN_DOUBT):
+            return OutcomeUnknownError(
+                f"seen: {self.name}: {said}; expected: an answer; do: look whether it was done"
+            )
+        if sqlstate == _UNDEFINED_TABLE:
+            return RetryableError(
+                f"seen: {self.name}: {said}; expected: the lease tables; do: nothing, they are "
+                "made again, and every node joins again"
+            )
+        return meaning(self.name, sqlstate, said)
+
+
+def _hang_up(connection: psycopg.AsyncConnection[TupleRow]) -> None:
+    """End the line without a word that a silent server would have to answer."""
+    with (
+        suppress(OSError, psycopg.Error),  # it is closed already
+        socket.socket(fileno=os.dup(connection.pgconn.socket)) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _end(
+    asking: asyncio.Future[Results], connection: psycopg.AsyncConnection[TupleRow]
+) -> None:
+    """Nobody waits any more for what was asked."""
+    connection.pgconn.finish()
+    if not asking.cancelled():
+        asking.exception()

@@ -1,0 +1,272 @@
+"""Leases on a real PostgreSQL server: sessions that end, silent servers, tables by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
+
+import psycopg
+import pytest
+
+from holdfast.cluster.port import Claim, Seen
+from holdfast.cluster.postgres import PostgresLeases
+from holdfast.cluster.timing import Timing
+from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
+from holdfast.journal.postgres_database import PostgresDatabase
+from tests.support.leases import PATIENT, lease_database, member
+from tests.support.postgres import database
+from tests.support.waiting import PATIENCE_S, until
+
+T = TypeVar("T")
+
+QUICK = Timing(renew_s=0.5, ttl_s=4.0, call_s=1.0)
+A = member("a")
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with lease_database() as address:
+        yield address
+
+
+def run(url: str, use: Callable[[PostgresLeases], Awaitable[T]], timing: Timing = PATIENT) -> T:
+    async def opened() -> T:
+        leases = PostgresLeases(url, timing)
+        try:
+            return await use(leases)
+        finally:
+            await leases.close()
+
+    return asyncio.run(opened())
+
+
+def by_hand(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def backend(url: str) -> int:
+    """The process of the server that serves the keeper."""
+    ((pid,),) = by_hand(
+        url,
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'holdfast keeper' "
+        "AND datname = current_database()",
+    )
+    assert isinstance(pid, int)
+    return pid
+
+
+async def seen(leases: PostgresLeases, boot_id: str) -> Seen:
+    return next(s for s in (await leases.view()).members if s.member.boot_id == boot_id)
+
+
+def test_a_member_is_connected_as_long_as_its_session_lasts(url: str) -> None:
+    async def use(watcher: PostgresLeases) -> None:
+        other = PostgresLeases(url, PATIENT)
+        await other.join(A)
+        assert (await seen(watcher, "a")).is_connected is True
+        await other.close()
+
+        async def gone() -> None:
+            while (await seen(watcher, "a")).is_connected:
+                await asyncio.sleep(0)
+
+        await asyncio.wait_for(gone(), PATIENCE_S)
+        assert (await seen(watcher, "a")).is_connected is False
+        assert await other.renew("a") == ()
+        assert (await seen(watcher, "a")).is_connected is True
+        await other.close()
+
+    run(url, use)
+
+
+def test_a_session_that_the_server_ended_is_opened_again(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        by_hand(url, f"SELECT pg_terminate_backend({backend(url)}, 10000)")
+        with pytest.raises(OutcomeUnknownError, match="look whether it was done"):
+            await leases.renew("a")
+        assert await leases.renew("a") == ()
+        assert (await seen(leases, "a")).renewals == 1
+
+    run(url, use)
+
+
+def test_a_silent_server_costs_one_call_and_leaves_its_outcome_open(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        pid = backend(url)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began_s = time.monotonic()
+            with pytest.raises(OutcomeUnknownError, match="no answer within 1 s"):
+                await leases.renew("a")
+            assert time.monotonic() - began_s < PATIENCE_S
+            assert await leases.renew("a") == ()  # on another session
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    run(url, use, QUICK)
+
+
+def test_who_is_cancelled_in_the_middle_leaves_a_store_that_works(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        for _ in range(5):
+            asked = asyncio.ensure_future(leases.renew("a"))
+            await asyncio.sleep(0)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+        assert await leases.renew("a") == ()
+
+    run(url, use)
+
+
+def test_a_lock_that_somebody_holds_is_a_failure_that_did_nothing(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        with psycopg.connect(url) as other:
+            other.execute("SELECT FROM lease_member FOR UPDATE")
+            with pytest.raises((RetryableError, OutcomeUnknownError)):
+                await leases.renew("a")
+        assert await leases.renew("a") == ()
+        assert (await seen(leases, "a")).renewals >= 1
+
+    run(url, use, QUICK)
+
+
+def test_a_node_that_stops_between_two_calls_holds_no_lock(url: str) -> None:
+    """Each call is one message: nothing is open in the server when none is under way."""
+
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        await leases.take("a", (Claim("main", "", 0),), None)
+        assert by_hand(
+            url,
+            "SELECT state, (SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid) "
+            f"FROM pg_stat_activity a WHERE pid = {backend(url)}",
+        ) == [("idle", 0)]
+
+    run(url, use)
+
+
+def test_a_renewal_does_not_wait_for_the_disk_and_a_claim_does(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        setting = "SELECT setting FROM pg_settings WHERE name = 'synchronous_commit'"
+        assert by_hand(url, setting) == [("on",)]
+        await leases.renew("a")
+        said = await leases._line.run("SHOW synchronous_commit", {}, writes=False)
+        assert said == [[("on",)]]  # what follows a renewal waits again
+
+    run(url, use)
+
+
+def test_a_database_that_takes_no_writes_is_told(url: str) -> None:
+    run(url, lambda leases: leases.join(A))
+    by_hand(url, "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(RetryableError, match="read-only transaction"):
+            run(url, lambda leases: leases.renew("a"))
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
+
+
+def test_a_server_that_is_not_there_is_told_in_time() -> None:
+    with pytest.raises(RetryableError, match="does not answer"):
+        run("postgresql://u@127.0.0.1:1/x", lambda leases: leases.renew("a"), QUICK)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
+    async def use() -> None:
+        held: list[asyncio.StreamWriter] = []
+        server = await asyncio.start_server(lambda _, w: held.append(w), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        leases = PostgresLeases(f"postgresql://u@127.0.0.1:{port}/x", QUICK)
+        with pytest.raises(RetryableError, match="no answer within 1 s"):
+            await leases.renew("a")
+        await until(lambda: bool(held), "a connection")
+        for writer in held:
+            writer.close()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(use())
+
+
+def test_what_is_no_address_is_refused_without_being_shown() -> None:
+    with pytest.raises(ConfigError) as refused:
+        PostgresLeases("postgresql://me:sec%ret@h/n", PATIENT)
+    assert "ret" not in str(refused.value).replace("secret", "")
+
+
+def test_a_database_that_does_not_exist_is_a_mistake_in_configuration(url: str) -> None:
+    address, _, rest = url.partition("?")
+    with pytest.raises(ConfigError, match="does not exist"):
+        run(f"{address}_not?{rest}", lambda leases: leases.renew("a"))
+
+
+def test_tables_of_another_version_are_refused(url: str) -> None:
+    run(url, lambda leases: leases.join(A))
+    by_hand(url, "UPDATE lease_version SET version = 9")
+    with pytest.raises(ConfigError, match=r"lease tables of version 9 .*expected: 1"):
+        run(url, lambda leases: leases.renew("a"))
+
+
+def test_rows_changed_by_hand_are_shown_as_they_are(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        by_hand(url, "UPDATE lease_member SET renewals = -3, accounts = '{main,NULL,\"\"}'")
+        by_hand(url, "UPDATE lease_claim SET boot_id = 'nobody I know', turn = 99")
+        assert await leases.renew("a") == ()
+        view = await leases.view()
+        assert view.claims == (Claim("main", "nobody I know", 99),)
+        assert view.members[0].renewals == -2
+        assert view.members[0].member.accounts[0] == "main"
+
+    run(url, use)
+
+
+def test_tables_dropped_by_hand_are_made_again_and_everybody_is_gone(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        by_hand(url, "DROP TABLE lease_member, lease_claim")
+        with pytest.raises(RetryableError, match="they are made again"):
+            await leases.renew("a")
+        assert await leases.renew("a") is None
+
+    run(url, use)
+
+
+def test_leases_may_have_a_database_without_a_journal() -> None:
+    with database(empty=True) as url:
+        run(url, lambda leases: leases.join(A))
+        assert [s.member for s in run(url, lambda leases: leases.view()).members] == [A]
+
+
+def test_leases_that_came_first_are_not_in_the_way_of_a_journal() -> None:
+    with database(empty=True) as url:
+        run(url, lambda leases: leases.join(A))
+        journal = PostgresDatabase(url)
+        assert journal.version() is None
+        journal.upgrade()
+        assert journal.version() is not None
+
+
+def test_many_who_begin_at_once_make_the_tables_once(url: str) -> None:
+    async def use() -> None:
+        stores = [PostgresLeases(url, PATIENT) for _ in range(6)]
+        await asyncio.gather(*(s.join(member(f"n{n}")) for n, s in enumerate(stores)))
+        assert len((await stores[0].view()).members) == 6
+        for store in stores:
+            await store.close()
+
+    asyncio.run(use())
