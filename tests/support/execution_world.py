@@ -27,14 +27,16 @@ from holdfast.domain.order import (
 )
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
+from holdfast.execution.breaker import Breakers
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import Desk
+from holdfast.execution.guarded import GuardedVenue
 from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
 from holdfast.journal.memory import MemoryStore
-from holdfast.journal.port import Store
+from holdfast.journal.port import Outcome, Store
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import REMEMBERED, apply
 from holdfast.ledger.state import AccountState, LiveOrder
@@ -195,10 +197,13 @@ class ExecutionWorld:
         self.clock.take(TimeSample(START_MS, 0, 0))
         self.recorder = Recorder(writer, self._committed, self.broken.append)
         self._store, self._writer, self._policy = store, writer, policy
+        self._noting: set[asyncio.Task[Outcome]] = set()
         self._wire()
 
     def _wire(self) -> None:
-        asked = self._asked
+        mono_ns = lambda: self.mono_ns  # noqa: E731
+        self.breakers = Breakers("binance", self.account, mono_ns, self._moved)
+        self.asked = asked = GuardedVenue(self._asked, self.breakers)
         self.books = self.new_books()
         self.desk = Desk(
             account=self.account,
@@ -208,7 +213,8 @@ class ExecutionWorld:
             books=self.books,
             clock=self.clock,
             on_failed=self.failed.append,
-            mono_ns=lambda: self.mono_ns,
+            mono_ns=mono_ns,
+            breakers=self.breakers,
         )
         self.sweep = Sweep(self.account, asked, self.books, lambda: True)
         self.resolver = Resolver(
@@ -238,6 +244,11 @@ class ExecutionWorld:
         again._wire()
         return again
 
+    def _moved(self, fact: AnyFact) -> None:
+        noting = asyncio.create_task(self.recorder.record(fact))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+
     def _committed(self, event: Committed) -> None:
         apply(self.account, event.seq, 1, event.at_ns, event.fact)
         self.facts.append(event.fact)
@@ -252,6 +263,10 @@ class ExecutionWorld:
             self._policy,
             find=lambda cid: self._store.attempt("main", cid),
         )
+
+    def sample(self) -> TimeSample:
+        """The exchange's clock as it shows now."""
+        return TimeSample(START_MS + self.mono_ns // 1_000_000, self.mono_ns, self.mono_ns)
 
     def pass_s(self, seconds: float) -> None:
         """Time passes, here and at the exchange."""
@@ -321,6 +336,8 @@ class ExecutionWorld:
 
     async def drain(self) -> None:
         """Return when everything that was started has been written."""
+        if self._noting:
+            await asyncio.wait(self._noting)
         await self._writer.drain()
         await asyncio.sleep(0)
 

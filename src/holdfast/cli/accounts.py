@@ -39,6 +39,10 @@ def status(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = F
     if found.halt:
         told += f", halted at level {found.halt} ({found.reason})"
     typer.echo(f"{found.account} {told}")
+    if found.in_maintenance:
+        typer.echo("  the exchange is under maintenance: nothing is opened")
+    for endpoint, what in found.breakers.items():
+        typer.echo(f"  circuit breaker for {endpoint} requests: {what}")
     for name, what in found.bots.items():
         typer.echo(f"  {name}: {what}")
     typer.echo(

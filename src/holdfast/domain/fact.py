@@ -14,9 +14,12 @@ import msgspec
 from holdfast.domain.fact_base import Fact
 from holdfast.domain.fill import Fill
 from holdfast.domain.guard import BY_RISK as BY_RISK
+from holdfast.domain.guard import BreakerMoved as BreakerMoved
+from holdfast.domain.guard import BreakerState as BreakerState
 from holdfast.domain.guard import Draining as Draining
 from holdfast.domain.guard import Halted as Halted
 from holdfast.domain.guard import HaltLevel as HaltLevel
+from holdfast.domain.guard import Maintenance as Maintenance
 from holdfast.domain.guard import Resumed as Resumed
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, Side
@@ -407,6 +410,8 @@ AnyFact = (
     | Halted
     | Resumed
     | Draining
+    | BreakerMoved
+    | Maintenance
     | Reconciled
     | InstrumentChanged
     | CommandTaken

@@ -61,3 +61,33 @@ class Draining(Fact, frozen=True, tag="draining"):
     by: str
     reason: str = ""
     on: bool = True
+
+
+class BreakerState(StrEnum):
+    """What is known of a class of an exchange's endpoints."""
+
+    CLOSED = "closed"  # they answer
+    OPEN = "open"  # they failed again and again: nothing adds exposure for a while
+    HALF_OPEN = "half_open"  # that while is over: one probe at a time
+
+
+class BreakerMoved(Fact, frozen=True, tag="breaker"):
+    """A circuit breaker changed its state.
+
+    Attributes:
+        endpoint: class of the venue's endpoints: `order`, `cancel` or `query`.
+        evidence: the answer, or the time, that moved it.
+    """
+
+    venue: str
+    endpoint: str
+    state: BreakerState
+    evidence: str = ""
+
+
+class Maintenance(Fact, frozen=True, tag="maintenance"):
+    """The exchange says that it is closed for a while, or answers again (`on` False)."""
+
+    venue: str
+    on: bool
+    evidence: str = ""

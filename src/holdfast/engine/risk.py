@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from holdfast.domain.action import Approved, Proposed, RiskRefused
-from holdfast.domain.fact import HaltLevel
+from holdfast.domain.fact import BreakerState, HaltLevel
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.limits import Limits
 from holdfast.domain.money import ZERO, plain
@@ -174,6 +174,16 @@ def _may_rest(order: Proposed, gate: Gate) -> Why | None:
     return "halted", f"level {level}", "no order that rests; run `holdfast resume`"
 
 
+def _venue_answers(_order: Proposed, gate: Gate) -> Why | None:
+    """An exchange that fails is left alone with what adds exposure; all else goes on."""
+    if gate.account.in_maintenance:
+        return "maintenance", "the exchange is under maintenance", "an exchange that is open"
+    for endpoint, state in gate.account.breakers.items():
+        if state is BreakerState.OPEN:
+            return "circuit_breaker", f"{endpoint} requests fail", "an exchange that answers"
+    return None
+
+
 def _no_doubt(order: Proposed, gate: Gate) -> Why | None:
     """Nothing adds exposure to a symbol while an order on it is in doubt or may yet be."""
     for live in gate.account.orders(order.spec.symbol):
@@ -302,6 +312,7 @@ _ALWAYS: Final[tuple[tuple[Rule, str], ...]] = (
 )
 _ADDING: Final[tuple[tuple[Rule, str], ...]] = (
     (_not_halted, ""),
+    (_venue_answers, ""),
     (_no_doubt, ""),
     (_order_notional, "max_order_notional"),
     (_position_notional, "max_position_notional"),

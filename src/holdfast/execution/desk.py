@@ -21,6 +21,7 @@ from holdfast.errors import FencedError, RejectedError, RetryableError
 from holdfast.execution import points
 from holdfast.execution.attempts import Attempts, Identity, Request, send
 from holdfast.execution.books import Books
+from holdfast.execution.breaker import Breakers
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
@@ -72,6 +73,7 @@ class Desk:
     Args:
         on_failed: told when nothing of an arming was journaled.
         mono_ns: local monotonic clock.
+        breakers: what keeps entries back while the exchange fails; None keeps none.
         reach: see `points`.
     """
 
@@ -86,6 +88,7 @@ class Desk:
         clock: ExchangeClock,
         on_failed: Callable[[ArmFailed], None],
         mono_ns: Callable[[], int],
+        breakers: Breakers | None = None,
         reach: Reach = pass_by,
     ) -> None:
         self._account = account
@@ -96,6 +99,7 @@ class Desk:
         self._clock = clock
         self._on_failed = on_failed
         self._mono_ns = mono_ns
+        self._breakers = breakers
         self._reach = reach
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
@@ -208,34 +212,55 @@ class Desk:
             return (), "this node is stopping"
         if not self._clock.is_usable:
             return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
-        entered = {o.order.spec.symbol for o in action.orders if not o.order.reduces}
-        if entered and self._is_halted(action.orders[0].order.bot):
-            return (), "a halt or drain came before it"
+        kept, why = self._guarded(action.orders)
+        entered = {o.order.spec.symbol for o in kept if not o.order.reduces}
         for live in self._account.live.values():
             if live.in_doubt and live.armed.spec.symbol in entered:
                 return (), f"attempt {live.armed.cid} came in doubt meanwhile"
-        return self._affordable(action, Purpose.ENTER if entered else Purpose.REDUCE)
+        if not kept:
+            return (), why
+        orders, short = self._affordable(kept, Purpose.ENTER if entered else Purpose.REDUCE)
+        return orders, (short or why) if len(orders) < len(action.orders) else ""
 
-    def _is_halted(self, bot: str) -> bool:
-        """Whether what is journaled now comes after a halt or drain, and was approved before."""
-        return self._account.halt(bot) is not None or self._recorder.is_stopping(bot)
+    def _guarded(self, orders: tuple[Approved, ...]) -> tuple[tuple[Approved, ...], str]:
+        """The orders up to the first that adds exposure and may not, and why it may not.
 
-    def _affordable(self, action: Arm, purpose: Purpose) -> tuple[tuple[Approved, ...], str]:
+        They were approved a moment ago, and what is journaled now comes after what came since.
+        """
+        first = next((i for i, o in enumerate(orders) if not o.order.reduces), None)
+        if first is None:
+            return orders, ""
+        bot = orders[0].order.bot
+        if self._account.halt(bot) is not None or self._recorder.is_stopping(bot):
+            return orders[:first], "a halt or drain came before it"
+        if self._breakers is None:
+            return orders, ""
+        if why := self._breakers.holds():
+            return orders[:first], why
+        if self._breakers.is_probing:
+            is_busy = self._unsent or any(o.is_under_way for o in self._account.live.values())
+            why = "one order at a time, until the exchange has taken some"
+            return orders[: first if is_busy else first + 1], why
+        return orders, ""
+
+    def _affordable(
+        self, orders: tuple[Approved, ...], purpose: Purpose
+    ) -> tuple[tuple[Approved, ...], str]:
         """All orders when the rate budget has room for all, so that none is armed and not sent.
 
         When so many never fit at once they go in parts: the engine hands the rest out again.
         """
-        sizes = [len(approved.order.specs) for approved in action.orders]
+        sizes = [len(approved.order.specs) for approved in orders]
         count = len(sizes)
         while count > 1 and self._venue.delay_s(purpose, sum(sizes[:count])) == math.inf:
             count //= 2
         wait_s = self._venue.delay_s(purpose, sum(sizes[:count]) + self._unsent)
         if wait_s > 0:
             return (), f"the rate budget is used up for {wait_s:.1f} s"
-        if count < len(action.orders):
-            why = f"the rate budget never has room for {len(action.orders)} orders at once"
-            return action.orders[:count], why
-        return action.orders, ""
+        if count < len(orders):
+            why = f"the rate budget never has room for {len(orders)} orders at once"
+            return orders[:count], why
+        return orders, ""
 
     async def _withdraw(
         self,

@@ -328,6 +328,17 @@ def _draining(state: AccountState, _at: int, fact: facts.Draining) -> None:
     _bot(state, fact.bot).draining = fact.on
 
 
+def _breaker(state: AccountState, _at: int, fact: facts.BreakerMoved) -> None:
+    if fact.state is facts.BreakerState.CLOSED:
+        state.breakers.pop(fact.endpoint, None)
+    else:
+        state.breakers[fact.endpoint] = fact.state
+
+
+def _maintenance(state: AccountState, _at: int, fact: facts.Maintenance) -> None:
+    state.in_maintenance = fact.on
+
+
 def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
     """Balances agree with every fill: what was terminal is settled."""
     if not fact.agreed:
@@ -376,6 +387,8 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Halted: _halted,
     facts.Resumed: _resumed,
     facts.Draining: _draining,
+    facts.BreakerMoved: _breaker,
+    facts.Maintenance: _maintenance,
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,

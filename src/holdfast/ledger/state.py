@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.fact import Armed, HaltLevel, Leg, SignalReceived
+from holdfast.domain.fact import Armed, BreakerState, HaltLevel, Leg, SignalReceived
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
@@ -249,6 +249,8 @@ class AccountState(msgspec.Struct):
         last_trade: the newest booked trade id by symbol.
         signals: the last values of each external series, oldest first.
         halt_level: of that halt; means nothing while there is none.
+        breakers: circuit breakers that are not closed, by class of endpoints.
+        in_maintenance: the exchange says that it is closed for a while.
     """
 
     account: str = ""
@@ -270,6 +272,8 @@ class AccountState(msgspec.Struct):
     commands: int = 0
     signals: dict[str, tuple[SignalReceived, ...]] = {}
     halt_level: HaltLevel = HaltLevel.ENTRIES
+    breakers: dict[str, BreakerState] = {}
+    in_maintenance: bool = False
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

@@ -17,6 +17,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Bar
 from holdfast.domain.order import OrderSpec, OrderState, Side
+from holdfast.errors import RetryableError
 
 
 class Purpose(StrEnum):
@@ -110,6 +111,14 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     at_ns: int = 0
 
 
+class ThrottledError(RetryableError):
+    """The rate limits, by our own count or the exchange's word, leave no room now."""
+
+
+class MaintenanceError(RetryableError):
+    """The exchange says that it is closed for a while."""
+
+
 class Answer(StrEnum):
     """What a reply to a new order or a cancel proves."""
 
@@ -130,6 +139,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         others: further orders of the same list, which the same reply tells of.
         code: venue code or HTTP status or exception name, as text.
         evidence: what was seen, for people, never a secret.
+        is_throttled: rate limits were the reason, by our own count or the exchange's word.
+        in_maintenance: the exchange says that it is closed for a while.
     """
 
     answer: Answer
@@ -138,6 +149,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     final: bool = False
     report: OrderReport | None = None
     others: tuple[OrderReport, ...] = ()
+    is_throttled: bool = False
+    in_maintenance: bool = False
 
     @property
     def reports(self) -> tuple[OrderReport, ...]:
@@ -214,8 +227,9 @@ VenueEvent = OrderReport | ListReport | BalanceReport | MoneyMoved | StreamUp | 
 class Venue(Protocol):
     """One account at one exchange. Nothing here retries; reads raise when unanswered.
 
-    Reads raise RetryableError (no usable answer: says nothing about orders), RejectedError (the
-    venue refused the question, e.g. a revoked key).
+    Reads raise RetryableError (no usable answer: says nothing about orders; ThrottledError and
+    MaintenanceError are of that kind), RejectedError (the venue refused the question, e.g. a
+    revoked key).
     """
 
     async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:

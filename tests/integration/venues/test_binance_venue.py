@@ -23,11 +23,13 @@ from holdfast.venues.binance.signing import Key
 from holdfast.venues.port import (
     Answer,
     Cancellation,
+    MaintenanceError,
     OrderReport,
     Placement,
     Purpose,
     StreamDown,
     StreamUp,
+    ThrottledError,
     VenueEvent,
 )
 from tests.support.exchange import Client, Clock, local_exchange
@@ -320,5 +322,35 @@ def test_orders_do_not_queue_behind_questions() -> None:
             for question in questions:
                 question.cancel()
             await asyncio.gather(*questions, return_exceptions=True)
+
+    asyncio.run(scenario())
+
+
+def test_maintenance_is_told_apart_from_failures_by_orders_and_by_questions() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            await venue.time()
+            running.desk.admin.inject(Fault(FaultKind.MAINTENANCE))
+            verdict = await venue.place(market_order("closed1"), lambda: None)
+            assert (verdict.answer, verdict.in_maintenance) == (Answer.UNKNOWN, True)
+            with pytest.raises(MaintenanceError):
+                await venue.open_orders("BTC/USDT", Purpose.RESOLVE)
+            with pytest.raises(MaintenanceError):
+                await venue.time()
+
+    asyncio.run(scenario())
+
+
+def test_our_own_rate_budget_and_a_ban_are_told_apart_from_failures() -> None:
+    async def scenario() -> None:
+        async with trading() as (venue, running, _):
+            await venue.time()
+            running.desk.admin.inject(Fault(FaultKind.BAN, params={"for_s": 100}))
+            first = await venue.place(market_order("banned1"), lambda: None)
+            assert (first.answer, first.is_throttled) == (Answer.REJECTED, True)
+            second = await venue.place(market_order("banned2"), lambda: None)
+            assert (second.answer, second.is_throttled) == (Answer.NOT_SENT, True)
+            with pytest.raises(ThrottledError):
+                await venue.balances(Purpose.RESOLVE)
 
     asyncio.run(scenario())

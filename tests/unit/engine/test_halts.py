@@ -7,7 +7,14 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.domain.fact import HaltLevel, InstrumentChanged
+from holdfast.domain.fact import (
+    AnyFact,
+    BreakerMoved,
+    BreakerState,
+    HaltLevel,
+    InstrumentChanged,
+    Maintenance,
+)
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.order import AttemptState, OrderType, Side
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
@@ -294,3 +301,42 @@ def test_a_resume_ends_no_drain() -> None:
     world.ask("resume")
     world.ask("resume", bot="bot")
     assert world.account.halt("bot") is HaltLevel.ENTRIES
+
+
+# -- an exchange that fails ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "rule"),
+    [
+        (
+            BreakerMoved(venue="binance", endpoint="query", state=BreakerState.OPEN),
+            BreakerMoved(venue="binance", endpoint="query", state=BreakerState.HALF_OPEN),
+            "circuit_breaker",
+        ),
+        (
+            Maintenance(venue="binance", on=True),
+            Maintenance(venue="binance", on=False),
+            "maintenance",
+        ),
+    ],
+)
+def test_while_the_exchange_fails_nothing_is_added_and_afterwards_it_is_by_itself(
+    begins: AnyFact, ends: AnyFact, rule: str
+) -> None:
+    world = World(bot("bot"), bot("other"))
+    world.wish(Target(quantity=ONE), "other")
+    world.bar()
+    world.settle()
+    world.commit(begins)
+    world.wish(Target(quantity=ONE))
+    world.wish(FLAT, "other")
+    world.bar()
+    world.settle()
+    assert world.held() == 0
+    assert world.held("other") == 0, "exits go on"
+    assert [refusal.rule for refusal in world.refusals] == [rule]
+    world.restart()
+    world.commit(ends)
+    world.settle()
+    assert world.held() == 1

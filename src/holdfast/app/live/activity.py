@@ -28,6 +28,8 @@ class Activity(msgspec.Struct, frozen=True):
     Attributes:
         led: a process is the writer of its stream now.
         halt: level of the account's halt, empty while there is none; `reason` says why.
+        breakers: circuit breakers that are not closed, by class of endpoints: open or half_open.
+        in_maintenance: the exchange says that it is closed for a while.
         bots: each bot's condition: running, draining, halted, stopped or failed.
         in_doubt: client order ids of attempts that are armed or in doubt.
         resting: of orders that the exchange has open and that protect nothing, and of those whose
@@ -39,6 +41,8 @@ class Activity(msgspec.Struct, frozen=True):
     led: bool
     halt: str
     reason: str
+    breakers: dict[str, str]
+    in_maintenance: bool
     bots: dict[str, str]
     in_doubt: tuple[str, ...]
     resting: tuple[str, ...]
@@ -47,7 +51,8 @@ class Activity(msgspec.Struct, frozen=True):
     @property
     def trades(self) -> bool:
         """Whether a bot may open a position now."""
-        return self.led and not self.halt and "running" in self.bots.values()
+        is_held = self.halt or self.in_maintenance or "open" in self.breakers.values()
+        return self.led and not is_held and "running" in self.bots.values()
 
     @property
     def is_complete(self) -> bool:
@@ -75,6 +80,8 @@ def activity_of(state: AccountState, *, led: bool) -> Activity:
         led=led,
         halt=state.halt_level.value if state.halted else "",
         reason=state.halted,
+        breakers={endpoint: found.value for endpoint, found in sorted(state.breakers.items())},
+        in_maintenance=state.in_maintenance,
         bots={name: condition(state, name) for name in sorted(state.bots)},
         in_doubt=_cids(o for o in state.live.values() if o.is_under_way),
         resting=_cids(o for o in working if not o.protects or o.executed > o.booked),
@@ -107,8 +114,9 @@ def look(database: Database, account: str) -> Activity:
 def is_trading_active(*, account: str | None = None, database: str | None = None) -> bool:
     """Whether a bot of the account may open a position now.
 
-    That is: a process is the writer of its journal, the account is not halted, and at least one bot
-    runs, neither halted nor draining. Blocks while the journal is read; safe to repeat.
+    That is: a process is the writer of its journal, the account is not halted, its exchange neither
+    under maintenance nor failing, and at least one bot runs, neither halted nor draining. Blocks
+    while the journal is read; safe to repeat.
 
     Args:
         account: its name; otherwise the one of `holdfast.toml` in the working directory.

@@ -41,9 +41,11 @@ from holdfast.engine.step import Engine
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
+from holdfast.execution.breaker import Breakers
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import Desk
 from holdfast.execution.evidence import is_behind
+from holdfast.execution.guarded import GuardedVenue
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.recorder import Recorder
@@ -75,10 +77,13 @@ class Trader:
         self.stream = stream
         self.account = stream.account
         self.clock = ExchangeClock(time.monotonic_ns)
-        self.venue, self.market = _connect(config)
+        venue, self.market = _connect(config)
+        kind = config.account.venue.kind
+        self.breakers = Breakers(kind, self.account, time.monotonic_ns, self._note)
+        self.venue, self._gate = GuardedVenue(venue, self.breakers), venue.gate
         self.commands = stream.database.commands()
         self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
-        lists = capability_of(config.account.venue.kind).order_lists
+        lists = capability_of(kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
         self._stepping = False
@@ -92,18 +97,14 @@ class Trader:
         )
         self.desk = Desk(
             account=self.account,
-            identity=Identity(
-                self.account.deployment,
-                self.account.account,
-                self.account.generation,
-                stream.boot_id,
-            ),
+            identity=_identity(stream),
             venue=self.venue,
             recorder=self.recorder,
             books=self.books,
             clock=self.clock,
             on_failed=self._on_arm_failed,
             mono_ns=time.monotonic_ns,
+            breakers=self.breakers,
             reach=reach,
         )
         self.sweep = Sweep(self.account, self.venue, self.books, lambda: self.stream_is_up)
@@ -157,9 +158,9 @@ class Trader:
                 case CancelOrder():
                     self.desk.cancel(action)
                 case _:
-                    self._note(action.facts)
+                    self._note(*action.facts)
 
-    def _note(self, facts: tuple[AnyFact, ...]) -> None:
+    def _note(self, *facts: AnyFact) -> None:
         task = asyncio.ensure_future(self.recorder.record(*facts))
         self._notes.add(task)
         task.add_done_callback(self._noted)
@@ -356,10 +357,11 @@ class Trader:
             self.follow_account(),
             self.resolver.run(),
             self.sweep.run(),
+            self.breakers.run(),
             self.history.run(),
             follow_books(
                 _endpoints(self.config),
-                self.venue.gate,
+                self._gate,
                 instruments=self.account.instruments,
                 wanted=levels_wanted(self.bots),
                 take=self.take,
@@ -416,6 +418,11 @@ def _endpoints(config: Config) -> Endpoints:
     return Endpoints(
         rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
     )
+
+
+def _identity(stream: Stream) -> Identity:
+    account = stream.account
+    return Identity(account.deployment, account.account, account.generation, stream.boot_id)
 
 
 def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:

@@ -187,6 +187,7 @@ class BinanceVenue:
             return Verdict(
                 answer=Answer.NOT_SENT,
                 code="rate_budget",
+                is_throttled=True,
                 evidence=f"the rate budget has room again in {wait_s:.3f} s",
             )
         window_s = window_ms / 1_000

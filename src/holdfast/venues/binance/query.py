@@ -11,8 +11,9 @@ from holdfast.errors import RejectedError, RetryableError
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.gate import Gate
 from holdfast.venues.binance.line import Line, UnansweredError
+from holdfast.venues.binance.verdict import CLOSED, THROTTLED
 from holdfast.venues.budget import Cost
-from holdfast.venues.port import Purpose
+from holdfast.venues.port import MaintenanceError, Purpose, ThrottledError
 
 _MOST_BYTES: Final = 64_000_000  # a full exchangeInfo has tens of megabytes
 _LATE: Final = -1021
@@ -24,13 +25,13 @@ async def ask(
     """The body of a 2xx reply.
 
     Raises:
-        RetryableError: no usable answer, or no rate budget to ask with.
+        RetryableError: no usable answer; ThrottledError, MaintenanceError where that is why.
         RejectedError: the exchange refused the question.
     """
     path = path_and_query.partition("?")[0]
     wait_s = gate.pass_through(purpose, cost)
     if wait_s > 0:
-        raise RetryableError(
+        raise ThrottledError(
             f"seen: no rate budget for GET {path}; expected: room in {wait_s:.3f} s; do: ask then"
         )
     try:
@@ -45,6 +46,9 @@ async def ask(
         gate.clock.forget()
     elif refusal is not None and reply.status in {400, 401}:
         raise RejectedError(str(refusal.code), refusal.msg)
-    raise RetryableError(
-        f"seen: HTTP {reply.status} to GET {path}: {reply.body[:200]!r}; do: ask again"
-    )
+    told = f"seen: HTTP {reply.status} to GET {path}: {reply.body[:200]!r}; do: ask again"
+    if reply.status in THROTTLED:
+        raise ThrottledError(told)
+    if refusal is not None and refusal.code == CLOSED:
+        raise MaintenanceError(told)
+    raise RetryableError(told)

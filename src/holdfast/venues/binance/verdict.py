@@ -64,6 +64,9 @@ REFUSALS: Final[dict[int, bool]] = {
 # them: there the exchange itself says that the outcome is unknown, or somebody else is speaking.
 _SPEAKING: Final = frozenset({400, 401, 418, 429})
 
+THROTTLED: Final = frozenset({418, 429})
+CLOSED: Final = -1016  # "This service is no longer available."
+
 # Codes under which the engine's words arrive.
 _FROM_THE_ENGINE: Final = frozenset({-1010, -2010})
 
@@ -152,6 +155,7 @@ def _accepted(
 
 def _rejected(status: int, refusal: decode.Refusal, *, final: bool) -> Verdict:
     return Verdict(
+        is_throttled=status in THROTTLED,
         answer=Answer.REJECTED,
         code=str(refusal.code),
         evidence=f"HTTP {status}: {refusal.msg}",
@@ -162,7 +166,10 @@ def _rejected(status: int, refusal: decode.Refusal, *, final: bool) -> Verdict:
 def _unknown(status: int, body: bytes, refusal: decode.Refusal | None) -> Verdict:
     if refusal is not None:
         return Verdict(
-            answer=Answer.UNKNOWN, code=str(refusal.code), evidence=f"HTTP {status}: {refusal.msg}"
+            answer=Answer.UNKNOWN,
+            code=str(refusal.code),
+            evidence=f"HTTP {status}: {refusal.msg}",
+            in_maintenance=refusal.code == CLOSED,
         )
     return Verdict(
         answer=Answer.UNKNOWN, code=str(status), evidence=f"HTTP {status}: {body[:200]!r}"

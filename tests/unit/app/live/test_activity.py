@@ -18,9 +18,12 @@ from holdfast.domain.fact import (
     AttemptMoved,
     BotStarted,
     BotStopped,
+    BreakerMoved,
+    BreakerState,
     Draining,
     Halted,
     HaltLevel,
+    Maintenance,
     Opened,
     OrderMoved,
     Resumed,
@@ -134,6 +137,8 @@ def test_an_account_is_complete_when_nothing_but_protective_orders_rests(
         ((Draining(bot="sma", by="ana"),), True, False),
         ((Draining(bot="sma", by="ana"), Draining(bot="sma", by="ana", on=False)), True, True),
         ((BotStopped(bot="sma", reason="x"),), True, False),
+        ((Maintenance(venue="binance", on=True),), True, False),
+        ((BreakerMoved(venue="binance", endpoint="order", state=BreakerState.OPEN),), True, False),
     ],
 )
 def test_trading_is_active_while_a_bot_may_open_a_position(
