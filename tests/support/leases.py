@@ -5,6 +5,8 @@ Not here: what is asked of them.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,11 +16,15 @@ import psycopg
 from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import LeaseStore, Member
 from holdfast.cluster.postgres import PostgresLeases
+from holdfast.cluster.redis import RedisLeases
 from holdfast.cluster.sqlite import SqliteLeases
 from holdfast.cluster.timing import Timing
 from tests.support.postgres import database
+from tests.support.redis import redis_url
 
-KINDS = ("memory", "sqlite", "postgres")
+KINDS = ("memory", "sqlite", "postgres", "redis")
+
+_numbers = itertools.count(1)
 
 PATIENT = Timing(renew_s=5.0, ttl_s=60.0, call_s=20.0)
 """For tests that are not about time, on a machine that may be busy."""
@@ -50,6 +56,9 @@ def new_leases(
     if kind == "postgres":
         url = stack.enter_context(lease_database())
         return lambda: PostgresLeases(url, timing)
+    if kind == "redis":
+        deployment = f"test-{os.getpid()}-{next(_numbers)}"
+        return lambda: RedisLeases(redis_url(), timing, deployment)
     return lambda: SqliteLeases(directory / "leases", timing)
 
 

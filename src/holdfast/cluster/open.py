@@ -25,11 +25,13 @@ def lease_url_beside(database_url: str) -> str:
     return database_url
 
 
-def lease_store_at(url: str, timing: Timing) -> LeaseStore:
+def lease_store_at(url: str, timing: Timing, deployment: str = "holdfast") -> LeaseStore:
     """The leases at an address. Opens nothing yet.
 
     Args:
-        url: `sqlite:///path`, `postgresql://user@host/name`, or for one process alone `memory`.
+        url: `sqlite:///path`, `postgresql://user@host/name`, `redis://host/0` (`rediss://` with
+            TLS, `unix:///path`), or for one process alone `memory`.
+        deployment: names what is ours in a Redis server that is shared.
 
     Raises:
         ConfigError: another kind of address, or its driver is not installed. The text does not
@@ -46,9 +48,15 @@ def lease_store_at(url: str, timing: Timing) -> LeaseStore:
         except ImportError as error:
             raise _no_driver("PostgreSQL", "postgres", error) from error
         return PostgresLeases(url, timing)
+    if kind in {"redis", "rediss", "unix"}:
+        try:
+            from holdfast.cluster.redis import RedisLeases  # noqa: PLC0415  # optional
+        except ImportError as error:
+            raise _no_driver("Redis", "redis", error) from error
+        return RedisLeases(url, timing, deployment)
     raise ConfigError(
-        f"seen: leases at an address of kind {kind!r}; expected: sqlite:///path or "
-        "postgresql://user@host/name; do: correct `cluster.lease_url`"
+        f"seen: leases at an address of kind {kind!r}; expected: sqlite:///path, "
+        "postgresql://user@host/name or redis://host:6379/0; do: correct `cluster.lease_url`"
     )
 
 
