@@ -148,7 +148,7 @@ async def _orders(trader: Trader, watch: _Stopwatch, rounds: int, pause_s: float
         bar = _next_bar(trader)
         watch.begin()
         began_s = time.perf_counter()
-        trader.take(BarClosed(bar))
+        trader.follower.take(BarClosed(bar))
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await watch.booked.wait()
         waits_ms.append((watch.left_s - began_s) * 1e3)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -138,6 +139,7 @@ class Node:
         self._records: list[Record] = []
         url = database or f"sqlite:///{self.journal}"
         self._url = url
+        self._account = account
         self.database = database_at(url, folder)
         if not database:
             self.journal.write_bytes(_empty_journal())
@@ -184,24 +186,45 @@ class Node:
         assert self.process is not None
         return await asyncio.wait_for(self.process.wait(), within_s)
 
-    def child_pid(self) -> int:
-        """The account process; LookupError while there is none."""
+    def children(self) -> list[int]:
+        """Its keeper and its account process, in the order of their starts."""
         assert self.process is not None
         pid = self.process.pid
         try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return [int(n) for n in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         except FileNotFoundError:
-            children = []
-        if not children:
-            raise LookupError(f"process {pid} has no child")
-        return int(children[0])
+            return []
+
+    def child_pid(self) -> int:
+        """The account process; LookupError while there is none."""
+        children = self.children()
+        if len(children) < 2:
+            raise LookupError("there is no account process")
+        return children[-1]
 
     async def kill_all(self) -> None:
-        """kill -9 of the supervisor and of its account process, together."""
-        child = self.child_pid()
+        """kill -9 of the supervisor and of its children, together."""
+        children = self.children()
         self.send(signal.SIGKILL)
-        os.kill(child, signal.SIGKILL)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
         await self.ended()
+
+    def send_all(self, number: signal.Signals) -> None:
+        """Send the supervisor and its children a signal."""
+        children = self.children()
+        self.send(number)
+        for child in children:
+            os.kill(child, number)
+
+    def sibling(self, name: str) -> Node:
+        """Another node of the same cluster: its configuration, journal and key, and a log of its
+        own.
+        """
+        other = copy(self)
+        other.log = self.folder / f"{name}.log"
+        other.process = None
+        return other
 
     async def end(self) -> None:
         """Whatever state it is in, it ends; for the way out of a test."""

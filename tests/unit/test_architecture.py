@@ -45,7 +45,7 @@ ROOMS: dict[str, Room] = {
     "ledger": _rooms("domain", "errors"),
     "engine": _rooms("strategy", "ledger", "domain", "errors"),
     "telemetry": _rooms(),
-    "config": _rooms("domain", "errors"),
+    "config": _rooms("domain", "errors", ports=True),
     "cluster": _EDGE,
     "journal": _EDGE,
     # It resolves what is in doubt from the same fold that the engine decides on.
@@ -74,7 +74,8 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 # A port says what a room offers and brings no implementation along: every `<room>/port.py`, and
 # these by another name.
 OTHER_PORTS = frozenset({
-    "cluster.timing", "venues.capability", "exchange.flow", "journal.record", "market.bar_table",
+    "cluster.board", "cluster.host", "cluster.timing", "venues.capability", "exchange.flow",
+    "journal.record", "market.bar_table",
     "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
 })  # fmt: skip
 

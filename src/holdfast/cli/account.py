@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from holdfast.config import load
+from holdfast.errors import ConfigError
 
 ACCOUNT = Annotated[
     str | None, typer.Option(help="Its name; otherwise the configuration's.", show_default=False)
@@ -21,7 +22,15 @@ JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 
 def account_name(name: str | None) -> str:
     """The account that `--account`, or else the configuration, names."""
-    return name if name is not None else load().account.name
+    if name is not None:
+        return name
+    names = [account.name for account in load().all_accounts]
+    if len(names) > 1:
+        raise ConfigError(
+            f"seen: no --account, and a configuration of {len(names)}; expected: one of "
+            f"{', '.join(names)}; do: name it with --account"
+        )
+    return names[0]
 
 
 def operator() -> str:

@@ -20,14 +20,18 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.cluster import Cluster
 from holdfast.config.database import (
     DatabasePool,
     ReportPolicy,
     check_database_url,
     database_url_in,
 )
+from holdfast.config.secret import Secret, resolve
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
+
+__all__ = ["Cluster", "Config", "Secret", "load", "resolve"]
 
 DEFAULT_FILE = Path("holdfast.toml")
 
@@ -67,15 +71,12 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         rest_url: the root, without `/api/v3`.
         stream_url: the combined market stream endpoint.
         ws_api_url: the WebSocket API endpoint, for the user stream.
-        nodes: how many nodes ask from one network address, each counted once per account that it
-            may trade; the limits that an exchange counts by address are split evenly among them.
     """
 
     kind: Annotated[str, msgspec.Meta(pattern=r"^binance$")] = "binance"
     rest_url: str = "https://api.binance.com"
     stream_url: str = "wss://stream.binance.com:9443/stream"
     ws_api_url: str = "wss://ws-api.binance.com:443/ws-api/v3"
-    nodes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
     def __post_init__(self) -> None:
         for name, schemes in (
@@ -132,7 +133,8 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A strategy on some symbols of the account.
 
     Attributes:
-        name: its identity in the journal.
+        name: its identity in the journal of its account.
+        account: that it trades on; needed where there are several.
         strategy: a shipped one's name, or `FILE:Class`.
         symbols: unified, `BASE/QUOTE`; the first is the primary one.
         timeframe: of the primary bars.
@@ -147,6 +149,7 @@ class Bot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: Name
     strategy: Annotated[str, msgspec.Meta(min_length=1)]
     symbols: Annotated[tuple[Symbol, ...], msgspec.Meta(min_length=1)]
+    account: Name | None = None
     timeframe: Timeframe = "1m"
     join_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 5.0
     decide_budget_ms: Annotated[float, msgspec.Meta(gt=0, le=2000)] = 100.0
@@ -231,6 +234,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         state_dir: where this host keeps what it knows of a database elsewhere; beside the file
             of a SQLite journal it is that file's directory.
         log_level: `debug`, `info`, `warning` or `error`.
+        account: the only one; or
+        accounts: several, each with a stream, a leader and a process of its own.
+        cluster: how several nodes share them.
     """
 
     deployment: Name = "holdfast"
@@ -241,6 +247,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = ".holdfast"
     log_level: str = "info"
     account: Account = msgspec.field(default_factory=Account)
+    accounts: tuple[Account, ...] = ()
+    cluster: Cluster = msgspec.field(default_factory=Cluster)
     bots: tuple[Bot, ...] = ()
     signals: tuple[SignalSource, ...] = ()
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
@@ -251,24 +259,40 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
         _check_unique("bot names", [bot.name for bot in self.bots])
         _check_unique("signal names", [signal.name for signal in self.signals])
+        self._check_accounts()
         for bot in self.bots:
-            _check_allowed(bot.symbols, self.account.limits, f"account.limits.symbols ({bot.name})")
+            limits = self._account_of(bot).limits
+            _check_allowed(bot.symbols, limits, f"account.limits.symbols ({bot.name})")
 
+    def _check_accounts(self) -> None:
+        if self.accounts and self.account != Account():
+            raise ValueError("`account` and `accounts` are both given, expected one of them")
+        _check_unique("account names", [account.name for account in self.accounts])
+        _check_unique("accounts' keys", [account.api_key for account in self.accounts])
+        if len(self.accounts) > 1 and any(signal.secret for signal in self.signals):
+            raise ValueError("webhooks and several accounts, expected one account: each listens")
 
-class Secret:
-    """A secret's value, which shows itself only to who asks by name."""
+    def _account_of(self, bot: Bot) -> Account:
+        names = [account.name for account in self.all_accounts]
+        if bot.account is None and len(names) == 1:
+            return self.all_accounts[0]
+        if bot.account not in names:
+            raise ValueError(
+                f"bot {bot.name!r} is on account {bot.account!r}, expected `account` to be one of "
+                f"{', '.join(names)}"
+            )
+        return self.all_accounts[names.index(bot.account)]
 
-    __slots__ = ("_value",)
+    @property
+    def all_accounts(self) -> tuple[Account, ...]:
+        """The one, or the several."""
+        return self.accounts or (self.account,)
 
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value; never log or format what this returns."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(***)"
+    def for_account(self, name: str) -> Config:
+        """What concerns one account: it alone, with its bots."""
+        account = next(one for one in self.all_accounts if one.name == name)
+        bots = tuple(bot for bot in self.bots if self._account_of(bot) is account)
+        return msgspec.structs.replace(self, account=account, accounts=(), bots=bots)
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -307,32 +331,6 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         raise _explained(source, document, str(error)) from error
 
 
-def resolve(reference: str, environ: Mapping[str, str] = os.environ) -> Secret:
-    """The secret that `env:NAME` or `file:PATH` refers to, without surrounding white space.
-
-    Raises:
-        ConfigError: nothing is there, or it is empty. The text names the reference, not the value.
-    """
-    kind, _, name = reference.partition(":")
-    if kind == "env":
-        value, remedy = environ.get(name, ""), f"export {name}=..."
-    elif kind == "file":
-        remedy = f"put the secret alone into {name}"
-        try:
-            value = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"seen: {reference} cannot be read ({type(error).__name__}); "
-                f"expected: a readable text file; do: {remedy}"
-            ) from error
-    else:
-        raise ConfigError(
-            "seen: a secret that is no reference; expected: env:NAME or file:PATH; "
-            "do: move the value out of the configuration, and replace it at the exchange"
-        )
-    if not value.strip():
-        raise ConfigError(f"seen: {reference} is empty; expected: a secret; do: {remedy}")
-    return Secret(value.strip())
 
 
 def _read(path: Path | None) -> tuple[str, dict[str, Any]]:

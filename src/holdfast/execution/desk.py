@@ -75,6 +75,7 @@ class Desk:
         mono_ns: local monotonic clock.
         breakers: what keeps entries back while the exchange fails; None keeps none.
         reach: see `points`.
+        may_lead: whether this node's lease runs.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Desk:
         mono_ns: Callable[[], int],
         breakers: Breakers | None = None,
         reach: Reach = pass_by,
+        may_lead: Callable[[], bool] = lambda: True,
     ) -> None:
         self._account = account
         self._attempts = Attempts(identity, clock)
@@ -101,6 +103,7 @@ class Desk:
         self._mono_ns = mono_ns
         self._breakers = breakers
         self._reach = reach
+        self._may_lead = may_lead
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
         self._closing = False
@@ -157,6 +160,9 @@ class Desk:
         if self._closing:
             await self._not_sent(request, "this node is stopping")
             return
+        if not self._may_lead():
+            await self._not_sent(request, "the lease of this node ran out")
+            return
         window_ms = request[0].window_ms
         if spent_ms > window_ms / 2:
             # A store that stalled must not put the whole market in doubt.
@@ -210,6 +216,8 @@ class Desk:
             return (), ""
         if self._closing:
             return (), "this node is stopping"
+        if not self._may_lead():
+            return (), "the lease of this node ran out"
         if not self._clock.is_usable:
             return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
         kept, why = self._guarded(action.orders)

@@ -7,8 +7,10 @@ difference is booked with its evidence or halts. Not here: settling doubts (reso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -137,8 +139,12 @@ class Reconciler:
 
     # -- at the start ------------------------------------------------------------------------------
 
-    async def at_start(self) -> bool:
+    async def at_start(self, *, balances: bool = True) -> bool:
         """Compare everything; trading may begin when it returns. Whether nothing was unexplained.
+
+        Args:
+            balances: compare them as well. Who goes on a moment after the last leader need not wait
+                for it: the next comparison in passing is soon.
 
         Raises:
             RetryableError, RejectedError: the exchange did not answer; call again.
@@ -147,10 +153,12 @@ class Reconciler:
         findings: list[str] = []
         facts: list[AnyFact] = []
         live = {order.armed.spec.symbol for order in self._account.live.values()}
-        for symbol in sorted({*self._symbols, *live}):
-            findings += await self._orders(symbol)
-            findings += await self._trades(symbol)
-        findings += await self._balances(facts)
+        symbols = sorted({*self._symbols, *live})
+        asked = [ask(symbol) for symbol in symbols for ask in (self._orders, self._trades)]
+        for found in await _all(asked):
+            findings += found
+        if balances:
+            findings += await self._balances(facts)
         if self._policy is ReconcilePolicy.HALT and findings and not self._account.halted:
             facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
         await self._recorder.record(
@@ -316,3 +324,13 @@ class Reconciler:
         """One step of the finest instrument that has the asset as its base; else exact."""
         steps = [i.quantity_step for i in self._account.instruments.values() if i.base == asset]
         return min(steps, default=ZERO)
+
+
+async def _all(questions: Iterable[Coroutine[Any, Any, list[str]]]) -> list[list[str]]:
+    """Ask side by side: a takeover lasts as long as one answer, not as all of them."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(question) for question in questions]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the others were cancelled because of it
+    return [task.result() for task in tasks]

@@ -23,7 +23,8 @@ from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_connect import SQLITE_ERRORS, connect, raise_translated
-from holdfast.journal.sqlite_read import one_moment, read_stream
+from holdfast.journal.sqlite_read import SqliteReading, one_moment, read_stream
+from holdfast.journal.tail import Tail
 from holdfast.journal.version import stored_version
 
 if TYPE_CHECKING:
@@ -117,6 +118,10 @@ class Database(Protocol):
         """A connection for reading, as of one moment."""
         ...
 
+    def tail(self) -> Tail:
+        """Follows streams as they grow; opens nothing yet."""
+        ...
+
     def version(self) -> str | None:
         """Of the schema; None without any tables."""
         ...
@@ -176,6 +181,10 @@ class SqliteDatabase:
     def one_moment(self) -> AbstractContextManager[Rows]:
         """A connection for reading, as of one moment."""
         return one_moment(self.name)
+
+    def tail(self) -> Tail:
+        """Follows streams as they grow; opens nothing yet."""
+        return Tail(self.name, lambda: SqliteReading(self.name))
 
     def version(self) -> str | None:
         """Of the schema; None without any tables."""

@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from holdfast.cluster.host import started_at
 from holdfast.errors import ConfigError, FencedError
 
 
@@ -79,16 +80,6 @@ class OwnerLock:
         _traceback: TracebackType | None,
     ) -> None:
         self.release()
-
-
-def started_at(pid: int) -> int:
-    """Start time of a process in clock ticks after boot; 0 where the system does not say."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    # The name, in parentheses, may hold anything; the start time is the 20th field after it.
-    return int(status.rpartition(")")[2].split()[19])
 
 
 def _read(file: int) -> Holder | None:

@@ -28,9 +28,15 @@ from holdfast.journal.postgres_connect import (
     raise_translated,
 )
 from holdfast.journal.postgres_pool import ON_DEMAND, Pool
-from holdfast.journal.postgres_read import one_moment, read_stream, stored_version
+from holdfast.journal.postgres_read import (
+    PostgresReading,
+    one_moment,
+    read_stream,
+    stored_version,
+)
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
+from holdfast.journal.tail import Tail
 from holdfast.journal.version import require_current
 
 if TYPE_CHECKING:
@@ -97,6 +103,10 @@ class PostgresDatabase:
     def one_moment(self) -> AbstractContextManager[Rows]:
         """A connection for reading, as of one moment."""
         return one_moment(self._pool)
+
+    def tail(self) -> Tail:
+        """Follows streams as they grow; opens nothing yet."""
+        return Tail(self.name, lambda: PostgresReading(self.url))
 
     def version(self) -> str | None:
         """Of the schema; None without any tables."""

@@ -10,7 +10,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from holdfast.journal.postgres_connect import Connection, PostgresRows, raise_translated
+from holdfast.journal.postgres_connect import (
+    Connection,
+    PostgresRows,
+    connect,
+    name_of,
+    raise_translated,
+)
 from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.reading import proved
 from holdfast.journal.record import Record
@@ -59,3 +65,35 @@ def read_stream(pool: Pool, account: str, after_seq: int = 0) -> Iterator[Record
     """
     with one_moment(pool) as rows:
         yield from proved(pool.name, rows, account, after_seq)
+
+
+
+class PostgresReading:
+    """A connection that is kept, for who looks again and again."""
+
+    def __init__(self, url: str) -> None:
+        self._name = name_of(url)
+        self._connection = connect(url, application="holdfast follower")
+        try:
+            self._connection.read_only = True
+            require_current(self._name, stored_version(self._connection))
+            self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        except psycopg.Error as error:
+            self._connection.close()
+            raise_translated(self._name, error)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def moment(self) -> Iterator[PostgresRows]:
+        """The database as of one moment, while it is entered."""
+        try:
+            with self._connection.transaction():
+                yield PostgresRows(self._connection)
+        except psycopg.Error as error:
+            raise_translated(self._name, error)
+
+    def close(self) -> None:
+        """Release it; may be called twice."""
+        self._connection.close()

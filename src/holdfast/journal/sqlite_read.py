@@ -52,6 +52,38 @@ def one_moment(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[s
             raise_translated(path, error)
 
 
+class SqliteReading:
+    """A connection that is kept, for who looks again and again."""
+
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        self._path = path
+        self._connection = connect(path, busy_timeout_s, read_only=True)
+        try:
+            require_current(path, stored_version(self._connection))
+        except SQLITE_ERRORS as error:
+            self._connection.close()
+            raise_translated(path, error)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def moment(self) -> Iterator[sqlite3.Connection]:
+        """The file as of one moment, while it is entered."""
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+        except SQLITE_ERRORS as error:
+            raise_translated(self._path, error)
+
+    def close(self) -> None:
+        """Release it; may be called twice."""
+        self._connection.close()
+
+
 def find_attempt(
     path: Path, account: str, cid: str, busy_timeout_s: float = BUSY_TIMEOUT_S
 ) -> Armed | CancelArmed | None:

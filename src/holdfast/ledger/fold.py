@@ -169,6 +169,7 @@ def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
     bot.wish = fact.wish
     bot.legs = fact.legs
     bot.memory = fact.memory
+    bot.decided_ns = fact.seen_ns
     bot.progress = {}
     if bot.exits or bot.spent or any(leg.has_exits for leg in fact.legs):
         exits.decided(bot, fact.legs, state.instruments)

@@ -180,6 +180,7 @@ class BotState(msgspec.Struct):
         last_exits: by symbol.
         halt_level: of its own halt; means nothing while `halted` is empty.
         draining: it goes on without new exposure.
+        decided_ns: time of the market event that the last decision was made on.
     """
 
     config_version: int = 0
@@ -202,6 +203,7 @@ class BotState(msgspec.Struct):
     last_exits: dict[str, LastExit] = {}
     halt_level: HaltLevel = HaltLevel.ENTRIES
     draining: bool = False
+    decided_ns: int = 0
 
     def target(self, symbol: str) -> Leg | None:
         """The standing target in `symbol`, if that is what it wants there."""

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.cluster.host import started_at
 from holdfast.errors import ConfigError, CorruptionError, FencedError, RetryableError, exit_code
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.memory import MemoryStore
-from holdfast.journal.owner import OwnerLock, started_at
+from holdfast.journal.owner import OwnerLock
 from holdfast.journal.port import Group, Head
 from holdfast.journal.record import GENESIS
 from tests.support.journal_facts import armed

@@ -1,7 +1,7 @@
-"""Opening an account's journal: own it, take the stream over, and fold it up to its end.
+"""An account's journal: followed as it grows, and taken over.
 
-Lives here: the order of these steps. When `open_stream` returns, this process is the one writer.
-Not here: anything about the exchange (trader).
+Lives here: the order of these steps. When `take_over` returns, this process is the one writer. Not
+here: anything about the exchange (follower, trader).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ from holdfast.errors import FencedError
 from holdfast.journal.database import Database, Owner, database_at
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.port import Head, Snapshot, Store
+from holdfast.journal.record import GENESIS, Record
+from holdfast.journal.tail import Tail
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
@@ -85,38 +87,127 @@ def database_of(config: Config) -> Database:
     )
 
 
+class Fold(msgspec.Struct):
+    """An account's journal, followed and not owned.
+
+    Attributes:
+        end: as far as it is folded.
+        saved_seq: where the newest snapshot stood.
+        found: what bots had derived from bars by then, by name.
+    """
+
+    database: Database
+    store: Store
+    tail: Tail
+    account: AccountState
+    end: Head
+    saved_seq: int
+    found: dict[str, msgspec.Raw]
+
+    def news(self) -> list[Record]:
+        """What was written since the last call; to be folded by the caller, in this order.
+
+        Raises:
+            CorruptionError, RetryableError: as `Tail.since`.
+        """
+        self.end, records = self.tail.since(self.end)
+        return records
+
+    async def close(self) -> None:
+        """Let go of it; may be called twice."""
+        self.tail.close()
+        await self.store.close()
+
+
+async def follow_stream(database: Database, account: str) -> Fold:
+    """Open the journal and fold `account` up to its end, without becoming its writer.
+
+    Raises:
+        CorruptionError: it is damaged, or behind what this host has seen.
+        ConfigError: of another version, or cannot be opened.
+        RetryableError: not now.
+    """
+    store = await asyncio.to_thread(database.store)
+    try:
+        await database.high_water(account).check(store)
+        snapshot = await store.load_snapshot(account)
+        state = (from_bytes(snapshot.body) if snapshot is not None else None) or AccountState()
+        found = derived_in(snapshot.body) if snapshot is not None else {}
+        saved_seq = state.seq
+        seq_hash = await store.hash_at(account, saved_seq) or GENESIS
+        end = Head(account, state.epoch, 1, saved_seq, seq_hash)
+        fold = Fold(database, store, database.tail(), state, end, saved_seq, found)
+        for record in fold.news():
+            apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+    except BaseException:
+        await store.close()
+        raise
+    return fold
+
+
+async def take_over(
+    fold: Fold,
+    *,
+    deployment: str,
+    reporting: str,
+    catch_up: Callable[[], Awaitable[None]],
+    may_lead: Callable[[], bool] = lambda: True,
+) -> Stream:
+    """Become the writer of what was followed.
+
+    Args:
+        catch_up: folds what predecessors have written by now.
+        may_lead: asked after the head was read: a lease that has run out since must not end the
+            epoch of whoever took over.
+
+    Raises:
+        FencedError: another process writes it, or took it over meanwhile.
+        CorruptionError, RetryableError: as `Store.acquire`.
+    """
+    database, account = fold.database, fold.end.account
+    owner = await _own(database, account)
+    try:
+        before = await fold.store.head(account)
+        _require_lease(account, may_lead)
+        node = f"{os.uname().nodename}:{os.getpid()}"
+        head = await fold.store.acquire(account, node, after=before.epoch)
+        await catch_up()
+        _require_end(fold.account, head)
+    except BaseException:
+        owner.release()
+        raise
+    fold.tail.close()
+    boot_id = f"{os.getpid()}-{time.time_ns():x}"
+    stream = Stream(
+        database, fold.store, owner, database.high_water(account),
+        JournalWriter(fold.store, head), fold.account, boot_id, fold.saved_seq, fold.found,
+    )  # fmt: skip
+    await _begin(stream, node, deployment, reporting)
+    stream.high_water.write(stream.writer.head)
+    seq, epoch = fold.account.seq, head.epoch
+    log.info("journal open", action="opened", seq=seq, epoch=epoch, boot_id=boot_id)
+    return stream
+
+
 async def open_stream(
     database: Database, *, account: str, deployment: str, reporting: str
 ) -> Stream:
-    """Open the journal and become its writer for `account`.
+    """Open the journal and become its writer for `account`, at once.
 
     Raises:
-        FencedError: another process writes it.
-        CorruptionError: it is damaged, or behind what this node has seen.
-        ConfigError: of another version, or cannot be opened.
+        As `follow_stream` and `take_over`.
     """
-    owner = await _own(database, account)
-    store = None
+    fold = await follow_stream(database, account)
+
+    async def catch_up() -> None:
+        for record in fold.news():
+            apply(fold.account, record.seq, record.epoch, record.at_ns, record.fact)
+
     try:
-        store = await asyncio.to_thread(database.store)
-        high_water = database.high_water(account)
-        await high_water.check(store)
-        state, saved_seq, found = await _folded(store, account)
-        node = f"{os.uname().nodename}:{os.getpid()}"
-        head = await store.acquire(account, node)
-        _require_end(state, head)
+        return await take_over(fold, deployment=deployment, reporting=reporting, catch_up=catch_up)
     except BaseException:
-        if store is not None:
-            await store.close()
-        owner.release()
+        await fold.close()
         raise
-    boot_id = f"{os.getpid()}-{time.time_ns():x}"
-    writer = JournalWriter(store, head)
-    stream = Stream(database, store, owner, high_water, writer, state, boot_id, saved_seq, found)
-    await _begin(stream, node, deployment, reporting)
-    high_water.write(stream.writer.head)
-    log.info("journal open", action="opened", seq=state.seq, epoch=head.epoch, boot_id=boot_id)
-    return stream
 
 
 async def _own(database: Database, account: str) -> Owner:
@@ -130,26 +221,19 @@ async def _own(database: Database, account: str) -> Owner:
             await asyncio.sleep(0.05)
 
 
-async def _folded(
-    store: Store, account: str
-) -> tuple[AccountState, int, dict[str, msgspec.Raw]]:
-    """The fold up to the end of the stream, where the snapshot that it began from stands, and what
-    bots had derived by then.
-    """
-    snapshot = await store.load_snapshot(account)
-    state = (from_bytes(snapshot.body) if snapshot is not None else None) or AccountState()
-    found = derived_in(snapshot.body) if snapshot is not None else {}
-    saved_seq = state.seq
-    for record in store.read(account, after_seq=saved_seq):
-        apply(state, record.seq, record.epoch, record.at_ns, record.fact)
-    return state, saved_seq, found
+def _require_lease(account: str, may_lead: Callable[[], bool]) -> None:
+    if not may_lead():
+        raise FencedError(
+            f"seen: the lease of account {account} ran out; expected: one that runs; do: wait, it "
+            "is taken again when it is free"
+        )
 
 
 def _require_end(state: AccountState, head: Head) -> None:
     if state.seq != head.seq:
         raise FencedError(
-            f"seen: the stream grew from {state.seq} to {head.seq} while it was taken over; "
-            "expected: nobody else writing; do: end the other process, then start again"
+            f"seen: the stream ends at {head.seq}, and it was folded to {state.seq}; expected: "
+            "nobody else writing; do: end the other process, then start again"
         )
 
 

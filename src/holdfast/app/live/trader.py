@@ -1,29 +1,28 @@
-"""One account, trading: journal, engine, execution, venue and market joined in one event loop.
+"""One account, led: the journal's writer, execution and the exchange joined in one event loop.
 
-Lives here: the wiring, and the order of start and stop. Not here: the process around it (node), the
-rules of any part.
+Lives here: the wiring, and the order of start and stop. Not here: what a leader goes on with
+(follower), the process around it (node), the rules of any part.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
 
-from holdfast.app.live.books import follow_books, levels_wanted
-from holdfast.app.live.bots import all_derived, config_text, make_bot, symbols_of, take_up
-from holdfast.app.live.history import History
-from holdfast.app.live.opening import Stream, database_of, open_stream
+from holdfast.app.live.bots import all_derived, symbols_of
+from holdfast.app.live.follower import Follower, following
+from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
 from holdfast.app.live.upkeep import Upkeep
 from holdfast.app.live.watch import Watch
-from holdfast.config import Bot, Config, resolve
+from holdfast.config import Config
 from holdfast.domain.action import Action, Arm, CancelOrder
-from holdfast.domain.event import ArmFailed, Committed, Event, QuoteSeen, TradeSeen
+from holdfast.domain.event import ArmFailed, Committed
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -34,15 +33,13 @@ from holdfast.domain.fact import (
     OrderMoved,
 )
 from holdfast.domain.instrument import TradingStatus
-from holdfast.domain.market import Bar, Quote, Trade
+from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import AttemptState
 from holdfast.engine.bot import BotRuntime
-from holdfast.engine.step import Engine
-from holdfast.errors import ConfigError, RejectedError
+from holdfast.errors import ConfigError, FencedError, RejectedError
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.breaker import Breakers
-from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import Desk
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.guarded import GuardedVenue
@@ -51,42 +48,44 @@ from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.resolve import Resolver
 from holdfast.execution.sweep import Sweep
-from holdfast.telemetry.log import get_logger, hide
-from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.endpoints import Endpoints
-from holdfast.venues.binance.market import BinanceMarket
-from holdfast.venues.binance.signing import Key
-from holdfast.venues.capability import capability_of
-from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamDown, StreamUp
+from holdfast.telemetry.log import get_logger
+from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamUp, VenueEvent
 
 log = get_logger("app.trader")
 
 STOP_TIMEOUT_S = 2.0
 
 
+def always() -> bool:
+    """Who trades without a lease may always go on."""
+    return True
+
+
+def nothing() -> None:
+    """Nobody waits for its turn."""
+
+
 class Trader:
-    """A running account. Made by `trading`, which also ends it.
+    """A running account. Made by `leading`, which also ends it."""
 
-    Attributes:
-        broken: set to what ended it, for `until_broken`.
-    """
-
-    def __init__(self, config: Config, stream: Stream, watch: Watch, reach: Reach) -> None:
+    def __init__(
+        self, follower: Follower, stream: Stream, reach: Reach, may_lead: Callable[[], bool]
+    ) -> None:
+        config = follower.config
         self.config = config
-        self.watch = watch
+        self.follower = follower
         self.stream = stream
         self.account = stream.account
-        self.clock = ExchangeClock(time.monotonic_ns)
-        venue, self.market = _connect(config)
+        self.engine = follower.engine
+        self.bots = follower.bots
+        self.clock = follower.clock
         kind = config.account.venue.kind
         self.breakers = Breakers(kind, self.account, time.monotonic_ns, self._note)
-        self.venue, self._gate = GuardedVenue(venue, self.breakers), venue.gate
+        self.venue = GuardedVenue(follower.venue, self.breakers)
+        self.market = follower.market
         self.commands = stream.database.commands()
-        self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
-        lists = capability_of(kind).order_lists
-        self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
-        self.stream_is_up = False
         self._stepping = False
+        self._may_lead = may_lead
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._notes: set[asyncio.Task[object]] = set()
 
@@ -106,8 +105,9 @@ class Trader:
             mono_ns=time.monotonic_ns,
             breakers=self.breakers,
             reach=reach,
+            may_lead=may_lead,
         )
-        self.sweep = Sweep(self.account, self.venue, self.books, lambda: self.stream_is_up)
+        self.sweep = Sweep(self.account, self.venue, self.books, lambda: follower.stream_is_up)
         self.resolver = Resolver(
             account=self.account,
             venue=self.venue,
@@ -129,23 +129,22 @@ class Trader:
             equity=self.engine.marks.equity,
         )
         self.signals = Signals(config, self.account, self.recorder.record, self.clock.earliest_ms)
-        self.history = self._made_history()
         self.upkeep = Upkeep(
             stream=stream,
-            clock=self.clock,
-            venue=self.venue,
             commands=self.commands,
             reconciler=self.reconciler,
-            watch=watch,
-            take=self.take,
+            take=follower.take,
             learn_instruments=self.learn_instruments,
         )
+        follower.perform = self.perform
+        follower.on_account = self.on_account
+
+    @property
+    def stream_is_up(self) -> bool:
+        """Whether the user stream delivers."""
+        return self.follower.stream_is_up
 
     # -- the loop: events in, actions out --------------------------------------------------------
-
-    def take(self, event: Event) -> None:
-        """Step the engine with one event and start what it asks for."""
-        self.perform(self.engine.step(event))
 
     def perform(self, actions: Iterable[Action]) -> None:
         """Start each action; orders and cancels go to the desk, notes to the journal."""
@@ -184,11 +183,16 @@ class Trader:
             self.sweep.hurry()
 
     def _on_arm_failed(self, failed: ArmFailed) -> None:
-        self.take(failed)
+        self.follower.take(failed)
 
     def _on_broken(self, error: BaseException) -> None:
         if not self._broken.done():
             self._broken.set_exception(error)
+
+    def ended(self, feeding: asyncio.Task[None]) -> None:
+        """What feeds this account ended; so does it."""
+        if not feeding.cancelled():
+            self._on_broken(feeding.exception() or FencedError("nothing is followed any more"))
 
     def _fee_rate(self, asset: str, quote: str) -> tuple[Decimal, str] | None:
         price = self.engine.prices.get(f"{asset}/{quote}")
@@ -211,19 +215,19 @@ class Trader:
         """
         for bot in self.bots:
             self.signals.require(bot.name, bot.setup.signals)
-        self.clock.take(await self.venue.time())
-        self._require_listed(await self.learn_instruments())
+        if all(symbol in self.account.instruments for symbol in symbols_of(self.bots)):
+            self.upkeep.suspect_filters()  # they are asked for again, beside trading
+        else:
+            self._require_listed(await self.learn_instruments())
         for bot in self.bots:
             if bot.name in quarantine:
                 bot.give_up(quarantine[bot.name])
-            self._take_up(bot)
-            await self.history.catch_up(bot)
         self.stream.derived = lambda: all_derived(
-            (bot, self._written(bot)) for bot in self.bots
+            (bot, self.follower.written(bot)) for bot in self.bots
         )
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
         try:
-            await self.reconciler.at_start()
+            await self.reconciler.at_start(balances=not self.follower.is_up_to_date())
         except RejectedError as error:
             raise ConfigError(
                 f"seen: the exchange refuses this key ({error}); expected: a key that may read "
@@ -231,12 +235,21 @@ class Trader:
             ) from error
         for bot in self.bots:
             self._require_flat_elsewhere(bot)
-            started = self.engine.start_bot(bot, self._text(bot))
+            started = self.engine.start_bot(bot, self.follower.text(bot))
             if started is not None:
                 await self.recorder.record(started)
         for name, why in quarantine.items():  # perhaps before it had ever begun
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
-        self._stepping = True
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Resume the last decisions; a bar that closed while nobody led is decided on now."""
+        now_ns = self.follower.now_ns()
+        for bot in self.bots:
+            fresh = now_ns - bot.asks_ns < bot.timeframe_s * NS_PER_S
+            if bot.bars and fresh and self.account.bot(bot.name).decided_ns < bot.asks_ns:
+                bot.due = True
+        self._stepping = self.follower.is_leading = True
         self.perform(self.engine.resume())
 
     async def learn_instruments(self) -> frozenset[str]:
@@ -279,54 +292,22 @@ class Trader:
                 "another name"
             )
 
-    def _written(self, bot: BotRuntime) -> Bot:
-        return next(one for one in self.config.bots if one.name == bot.name)
-
-    def _text(self, bot: BotRuntime) -> str:
-        return config_text(bot, self._written(bot))
-
-    def _take_up(self, bot: BotRuntime) -> None:
-        """Indicators go on where the last process left them, bit for bit."""
-        now_ns = self.clock.earliest_ms() * 1_000_000
-        if take_up(bot, self._written(bot), self.stream.found.get(bot.name), now_ns):
-            for bar in bot.bars.values():
-                self.engine.marks.take(bar.symbol, bar.close)
-
-    def _made_history(self) -> History:
-        return History(
-            self.market,
-            anchor_ns=self._anchor_ns,
-            now_ns=lambda: self.clock.earliest_ms() * 1_000_000,
-            is_live=lambda: self._stepping,
-            take=self.take,
-        )
-
-    def _anchor_ns(self, bot: BotRuntime) -> int:
-        """Where the bars of a bot begin: as journaled, unless it is to be another bot from now."""
-        known = self.account.bots.get(bot.name)
-        return known.anchor_ns if known is not None and known.config == self._text(bot) else 0
-
     # -- while it runs -----------------------------------------------------------------------------
 
-    async def follow_account(self) -> None:
+    async def on_account(self, event: VenueEvent) -> None:
         """Book what the user stream says; it only speeds up what polling finds as well."""
-        async for event in self.venue.events():
-            match event:
-                case StreamUp():
-                    self.stream_is_up = True
-                    self.sweep.hurry()  # nothing is replayed: whatever was missed is asked for
-                    self.resolver.wake()
-                case StreamDown(reason=reason):
-                    self.stream_is_up = False
-                    log.warning("user stream down", action="stream_down", reason=reason)
-                case OrderReport():
-                    await self.books.report(event, "stream")
-                case ListReport():
-                    self._look_after(event)
-                case MoneyMoved():
-                    await self.reconciler.moved(event)
-                case _:
-                    pass  # balances are compared by the reconciler, at quiet moments
+        match event:
+            case StreamUp():
+                self.sweep.hurry()  # nothing is replayed: whatever was missed is asked for
+                self.resolver.wake()
+            case OrderReport():
+                await self.books.report(event, "stream")
+            case ListReport():
+                self._look_after(event)
+            case MoneyMoved():
+                await self.reconciler.moved(event)
+            case _:
+                pass  # balances are compared by the reconciler, at quiet moments
 
     def _look_after(self, told: ListReport) -> None:
         """A list is over: what the reports of its orders have not told yet is asked for."""
@@ -334,39 +315,15 @@ class Trader:
         if told.is_over and any(order is not None and order.is_working for order in orders):
             self.sweep.hurry()
 
-    async def follow_market(self, timeframe_s: int) -> None:
-        """Step the engine with bars and quotes as they happen."""
-        bots = [bot for bot in self.bots if bot.timeframe_s == timeframe_s]
-        traded = tuple({symbol: None for bot in bots for symbol in bot.setup.last_trades})
-        async for event in self.market.stream(symbols_of(bots), timeframe_s, traded):
-            match event:
-                case Bar():
-                    self.history.heard(event, bots)
-                case StreamUp():
-                    self.history.may_miss(bots)
-                case StreamDown(reason=reason):
-                    log.warning("market stream down", action="market_down", reason=reason)
-                case Quote():
-                    self.take(QuoteSeen(event))
-                case Trade():
-                    self.take(TradeSeen(event))
-
     async def run(self) -> None:
-        """Trade until something ends it; the first part that breaks ends all."""
+        """Trade until something ends it; the first part that breaks ends all.
+
+        What is followed is fed by `Follower.run`, beside this.
+        """
         parts = [
-            self.follow_account(),
             self.resolver.run(),
             self.sweep.run(),
             self.breakers.run(),
-            self.history.run(),
-            follow_books(
-                _endpoints(self.config),
-                self._gate,
-                instruments=self.account.instruments,
-                wanted=levels_wanted(self.bots),
-                take=self.take,
-            ),
-            *(self.follow_market(t) for t in sorted({bot.timeframe_s for bot in self.bots})),
             *self.signals.parts(),
             *self.upkeep.parts(),
         ]
@@ -376,59 +333,72 @@ class Trader:
             try:
                 await self._broken
             finally:
-                self._stepping = False  # at once: what commits while the parts end starts nothing
+                self._rest()  # at once: what commits while the parts end starts nothing
 
-    async def stop(self) -> None:
-        """No new orders; what is in flight may finish; the journal closes with a snapshot."""
-        self._stepping = False
+    def _rest(self) -> None:
+        self._stepping = self.follower.is_leading = False
+
+    async def stop(self, at_rest: Callable[[], None]) -> None:
+        """No new orders; what is in flight may finish; the journal closes with a snapshot.
+
+        Args:
+            at_rest: called when nothing is written any more, so that another may go on; the
+                snapshot is for whoever starts later.
+        """
+        self._rest()
         await self.desk.close(STOP_TIMEOUT_S)
-        await self.venue.close()
-        await self.market.close()
         self.commands.close()
+        await self.stream.writer.drain()
+        self.stream.owner.release()
+        at_rest()
         await self.stream.close()
-        await asyncio.to_thread(self.stream.database.close)
+
+
+def _identity(stream: Stream) -> Identity:
+    state = stream.account
+    return Identity(state.deployment, state.account, state.generation, stream.boot_id)
+
+
+@asynccontextmanager
+async def leading(
+    follower: Follower,
+    quarantine: dict[str, str],
+    *,
+    reach: Reach = pass_by,
+    may_lead: Callable[[], bool] = always,
+    at_rest: Callable[[], None] = nothing,
+) -> AsyncIterator[Trader]:
+    """An account that is taken over, reconciled and started; closed on the way out.
+
+    Args:
+        at_rest: see `Trader.stop`.
+
+    Raises:
+        PlatformError: see `Follower.take_over` and `Trader.start`.
+    """
+    stream = await follower.take_over(may_lead)
+    trader = Trader(follower, stream, reach, may_lead)
+    try:
+        await trader.start(quarantine)
+        yield trader
+    finally:
+        await asyncio.shield(trader.stop(at_rest))
 
 
 @asynccontextmanager
 async def trading(
     config: Config, watch: Watch, *, quarantine: dict[str, str], reach: Reach = pass_by
 ) -> AsyncIterator[Trader]:
-    """An account that has been opened, reconciled and started; closed on the way out.
+    """An account that is led at once and fed, by a process that nobody else elects.
 
     Raises:
-        PlatformError: see `open_stream` and `Trader.start`.
+        PlatformError: see `following` and `leading`.
     """
-    quotes = [bot.symbols[0].split("/")[1] for bot in config.bots]
-    stream = await open_stream(
-        database_of(config),
-        account=config.account.name,
-        deployment=config.deployment,
-        reporting=quotes[0] if quotes else "USDT",
-    )
-    trader = Trader(config, stream, watch, reach)
-    try:
-        await trader.start(quarantine)
-        yield trader
-    finally:
-        await asyncio.shield(trader.stop())
-
-
-def _endpoints(config: Config) -> Endpoints:
-    venue = config.account.venue
-    return Endpoints(
-        rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
-    )
-
-
-def _identity(stream: Stream) -> Identity:
-    account = stream.account
-    return Identity(account.deployment, account.account, account.generation, stream.boot_id)
-
-
-def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:
-    account, endpoints = config.account, _endpoints(config)
-    api_key, secret = resolve(account.api_key), resolve(account.api_secret)
-    hide(secret.reveal())
-    key, share = Key(api_key.reveal(), secret.reveal()), 1 / account.venue.nodes
-    venue = BinanceVenue(key, endpoints, share=share)
-    return venue, BinanceMarket(endpoints, gate=venue.gate)
+    async with following(config, watch) as follower:
+        feeding = asyncio.create_task(follower.run())
+        try:
+            async with leading(follower, quarantine, reach=reach) as trader:
+                feeding.add_done_callback(trader.ended)
+                yield trader
+        finally:
+            feeding.cancel()

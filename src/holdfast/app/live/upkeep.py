@@ -1,4 +1,4 @@
-"""What an account needs done now and then: time, clock samples, commands, snapshots, heartbeats.
+"""What the leader of an account does now and then: commands, snapshots, comparisons, filters.
 
 Lives here: one small loop each. Not here: anything on the path of an order.
 """
@@ -6,7 +6,6 @@ Lives here: one small loop each. Not here: anything on the path of an order.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -14,21 +13,17 @@ from typing import Any
 import msgspec
 
 from holdfast.app.live.opening import Stream
-from holdfast.app.live.watch import Watch
-from holdfast.domain.event import Event, OperatorAsked, Ticked
+from holdfast.domain.event import Event, OperatorAsked
 from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
-from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.reconcile import Reconciler
 from holdfast.journal.commands import Commands
 from holdfast.telemetry.log import get_logger
-from holdfast.venues.port import Venue
 
 log = get_logger("app.upkeep")
 
-TICK_S = 0.1
-CLOCK_S = 5.0
 COMPARE_S = 60.0
+COMPARE_SOON_S = 1.0
 INSTRUMENTS_S = 600.0
 HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
@@ -51,20 +46,14 @@ class Upkeep:
         self,
         *,
         stream: Stream,
-        clock: ExchangeClock,
-        venue: Venue,
         commands: Commands,
         reconciler: Reconciler,
-        watch: Watch,
         take: Callable[[Event], None],
         learn_instruments: Callable[[], Awaitable[object]],
     ) -> None:
         self._stream = stream
-        self._clock = clock
-        self._venue = venue
         self._commands = commands
         self._reconciler = reconciler
-        self._watch = watch
         self._take = take
         self._learn_instruments = learn_instruments
         self._suspicion = asyncio.Event()
@@ -76,34 +65,19 @@ class Upkeep:
     def parts(self) -> list[Coroutine[Any, Any, None]]:
         """Each runs until cancelled."""
         return [
-            self._tick(),
-            self._sample_clock(),
             self._take_commands(),
             self._keep(),
             self._compare(),
             self._refresh_instruments(),
         ]
 
-    async def _tick(self) -> None:
-        """Time passes for the engine; retries and marks are due by it."""
-        while True:
-            self._take(Ticked(time.time_ns()))
-            self._watch.beat()
-            await asyncio.sleep(TICK_S)
-
-    async def _sample_clock(self) -> None:
-        """Ask the exchange for its time; it also keeps a connection warm."""
-        while True:
-            await asyncio.sleep(CLOCK_S)
-            try:
-                self._clock.take(await self._venue.time())
-            except (RetryableError, RejectedError) as error:
-                log.warning("no clock sample", action="clock_wait", why=str(error))
-
     async def _compare(self) -> None:
         """Money may move without a fill, and the stream may have missed it."""
+        looks = 0
         while True:
-            await asyncio.sleep(COMPARE_S)
+            # A difference counts when it is seen twice; a leader that is new looks at once.
+            await asyncio.sleep(COMPARE_S if looks >= 2 else COMPARE_SOON_S)
+            looks += 1
             try:
                 await self._reconciler.in_passing()
             except (RetryableError, RejectedError) as error:

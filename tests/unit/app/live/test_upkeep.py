@@ -37,7 +37,7 @@ async def test_a_market_that_was_halted_for_a_moment_is_not_left_alone_for_minut
     nothing: Any = None
     side_tasks = Upkeep(
         stream=SimpleNamespace(account=account),  # type: ignore[arg-type]
-        clock=nothing, venue=nothing, commands=nothing, reconciler=nothing, watch=nothing,
+        commands=nothing, reconciler=nothing,
         take=nothing, learn_instruments=learn_instruments,
     )  # fmt: skip
     *others, refreshing = side_tasks.parts()

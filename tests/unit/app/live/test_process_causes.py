@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.app.live.node import platform_cause
+from holdfast.app.live.process import platform_cause
 from holdfast.errors import CorruptionError, FencedError, RetryableError
 
 AGAIN, FENCED = RetryableError("no answer"), FencedError("taken over")

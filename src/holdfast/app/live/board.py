@@ -1,0 +1,118 @@
+"""The board that a node's processes share: memory that survives a fork, and pipes that only wake.
+
+Whoever is restarted finds what was last said. Not here: the words (cluster.board), the heartbeat of
+an account process (watch).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import mmap
+import os
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from holdfast.cluster.board import State, Wanted
+
+_CELL = struct.Struct("=Q")
+_SIZE = _CELL.size
+
+
+def lease_clock_ns() -> int:
+    """A clock that never goes back, and goes on while the machine is suspended where there is one.
+
+    It is the same in every process of a host.
+    """
+    return time.clock_gettime_ns(_LEASE_CLOCK)
+
+
+_LEASE_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class SharedBoard:
+    """A `cluster.board.Board` across forks; make it before the first one.
+
+    Args:
+        accounts: all that will ever be asked for.
+    """
+
+    def __init__(self, accounts: Sequence[str]) -> None:
+        self._places = {name: 1 + 2 * index for index, name in enumerate(accounts)}
+        self._memory = mmap.mmap(-1, _SIZE * (1 + 2 * len(self._places)))
+        self._wakes = {name: _Bell() for name in accounts}
+        self._keeper = _Bell()
+
+    def lease(self, until_ns: int) -> None:
+        """Nothing is armed by this node after `until_ns` of `lease_clock_ns`."""
+        self._put(0, until_ns)
+
+    def want(self, account: str, wanted: Wanted) -> None:
+        """What is wanted of an account from now on."""
+        self._put(self._places[account], wanted)
+        self._wakes[account].ring()
+
+    def wanted(self, account: str) -> Wanted:
+        """What is wanted of an account."""
+        return Wanted(self._get(self._places[account]))
+
+    def tell(self, account: str, state: State) -> None:
+        """How far an account is."""
+        self._put(self._places[account] + 1, state)
+        self._keeper.ring()
+
+    def state(self, account: str) -> State:
+        """How far an account is."""
+        return State(self._get(self._places[account] + 1))
+
+    def may_lead(self, account: str) -> bool:
+        """Whether an account may arm at this moment."""
+        return self.wanted(account) is Wanted.LEAD and lease_clock_ns() < self._get(0)
+
+    async def until(self, account: str, *wanted: Wanted) -> Wanted:
+        """Return when what is wanted is one of these."""
+        bell = self._wakes[account]
+        while (now := self.wanted(account)) not in wanted:
+            await bell.rung()
+        return now
+
+    async def told(self) -> None:
+        """Return when an account may have told something since the last call."""
+        await self._keeper.rung()
+
+    def _get(self, place: int) -> int:
+        value: int = _CELL.unpack_from(self._memory, place * _SIZE)[0]
+        return value
+
+    def _put(self, place: int, value: int) -> None:
+        _CELL.pack_into(self._memory, place * _SIZE, value)
+
+
+class _Bell:
+    """Wakes one process; what was rung while nobody listened is heard at once."""
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        for end in (self._read, self._write):
+            os.set_blocking(end, False)
+
+    def ring(self) -> None:
+        with suppress(BlockingIOError):  # full of rings that nobody has heard yet
+            os.write(self._write, b"!")
+
+    async def rung(self) -> None:
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._read, _hear, heard)
+        try:
+            await heard
+        finally:
+            loop.remove_reader(self._read)
+        with suppress(BlockingIOError):
+            os.read(self._read, 4096)
+
+
+def _hear(heard: asyncio.Future[None]) -> None:
+    if not heard.done():
+        heard.set_result(None)

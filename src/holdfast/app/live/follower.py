@@ -1,0 +1,295 @@
+"""An account that is followed: its journal folded as it grows, its indicators fed, its lines warm.
+
+Lives here: all that a standby has ready, and what a leader goes on with. It writes nothing and
+sends no order. Not here: leading (trader), who leads (cluster).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from holdfast.app.live.books import follow_books, levels_wanted
+from holdfast.app.live.bots import config_text, make_bot, symbols_of, take_up
+from holdfast.app.live.history import History
+from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
+from holdfast.app.live.watch import Watch
+from holdfast.config import Bot, Config, resolve
+from holdfast.domain.action import Action
+from holdfast.domain.event import Committed, Event, QuoteSeen, Ticked, TradeSeen
+from holdfast.domain.fact import BotStarted, TookOver
+from holdfast.domain.market import Bar, Quote, Trade
+from holdfast.engine.bot import BotRuntime
+from holdfast.engine.step import Engine
+from holdfast.errors import RejectedError, RetryableError
+from holdfast.execution.clock import ExchangeClock
+from holdfast.journal.record import Record
+from holdfast.ledger.fold import apply
+from holdfast.telemetry.log import get_logger, hide
+from holdfast.venues.binance.client import BinanceVenue
+from holdfast.venues.binance.endpoints import Endpoints
+from holdfast.venues.binance.market import BinanceMarket
+from holdfast.venues.binance.signing import Key
+from holdfast.venues.capability import capability_of
+from holdfast.venues.port import StreamDown, StreamUp, VenueEvent
+
+log = get_logger("app.follower")
+
+TICK_S = 0.1
+CLOCK_S = 5.0
+FOLLOW_S = 0.05
+HEARD_S = 60.0
+
+
+class OutgrownError(RetryableError):
+    """What was followed cannot be gone on with; another process begins where the journal is."""
+
+
+class Follower:
+    """An account in the making: everything but the right to write. Made by `following`.
+
+    Attributes:
+        is_leading: set by the trader; from then on what the engine asks for is performed.
+        perform: takes the engine's actions; set by the trader.
+        on_account: takes the user stream's events; set by the trader. Before that they are dropped:
+            the journal tells what its leader made of them.
+    """
+
+    def __init__(self, config: Config, fold: Fold, watch: Watch) -> None:
+        self.config = config
+        self.fold = fold
+        self.watch = watch
+        self.account = fold.account
+        self.clock = ExchangeClock(time.monotonic_ns)
+        self.venue, self.market = _connect(config)
+        self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
+        lists = capability_of(config.account.venue.kind).order_lists
+        self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
+        self.stream_is_up = False
+        self.is_leading = False
+        self._owns = False
+        self._heard_s = -math.inf
+        self._reading = asyncio.Lock()
+        self.perform: Callable[[Iterable[Action]], None] = _drop
+        self.on_account: Callable[[VenueEvent], Awaitable[None]] | None = None
+        self.history = History(
+            self.market,
+            anchor_ns=self._anchor_ns,
+            now_ns=self.now_ns,
+            is_live=lambda: self.is_leading,
+            take=self.take,
+        )
+
+    def now_ns(self) -> int:
+        """Exchange time, rather early than late."""
+        return self.clock.earliest_ms() * 1_000_000
+
+    def take(self, event: Event) -> None:
+        """Step the engine with one event; until this account is led it asks for nothing."""
+        self.perform(self.engine.step(event))
+
+    def _fold_in(self, record: Record) -> None:
+        fact = record.fact
+        if isinstance(fact, TookOver):
+            apply(self.account, record.seq, record.epoch, record.at_ns, fact)
+            return
+        self.engine.step(Committed(record.seq, record.at_ns, fact))
+        if isinstance(fact, BotStarted):
+            for bot in self.bots:
+                if bot.name == fact.bot and not self._begins_like(bot, fact):
+                    raise OutgrownError(
+                        f"seen: bot {bot.name} begins at another bar than the one followed; "
+                        "expected: the same indicators; do: nothing, it is followed anew"
+                    )
+
+    async def prepare(self) -> None:
+        """Learn the exchange's time and the bars so far.
+
+        Raises:
+            RetryableError: the exchange does not answer; begin again.
+            RejectedError: it refuses.
+        """
+        self.clock.take(await self.venue.time())
+        for bot in self.bots:
+            body = self.fold.found.get(bot.name)
+            if take_up(bot, self.written(bot), body, self.now_ns()):  # bit for bit
+                for bar in bot.bars.values():
+                    self.engine.marks.take(bar.symbol, bar.close)
+            await self.history.catch_up(bot)
+
+    async def take_over(self, may_lead: Callable[[], bool]) -> Stream:
+        """Become the writer of the journal, folded to its end.
+
+        Raises:
+            OutgrownError: a bot begins where the one here did not.
+            PlatformError: as `opening.take_over`.
+        """
+        self._owns = True
+        quotes = [bot.symbols[0].split("/")[1] for bot in self.config.bots]
+        return await take_over(
+            self.fold,
+            deployment=self.config.deployment,
+            reporting=quotes[0] if quotes else "USDT",
+            catch_up=self._catch_up,
+            may_lead=may_lead,
+        )
+
+    async def run(self) -> None:
+        """Keep all of it up to date until cancelled, also while the account is led."""
+        timeframes = sorted({bot.timeframe_s for bot in self.bots})
+        async with asyncio.TaskGroup() as group:
+            for part in (
+                self._tick(),
+                self._sample_clock(),
+                self._follow_journal(),
+                self._follow_account(),
+                self._follow_books(),
+                self.history.run(),
+                *(self._follow_market(timeframe_s) for timeframe_s in timeframes),
+            ):
+                group.create_task(part)
+
+    def is_up_to_date(self) -> bool:
+        """Whether a leader wrote a moment ago what was folded here as it came."""
+        return time.monotonic() - self._heard_s < HEARD_S
+
+    def written(self, bot: BotRuntime) -> Bot:
+        """A bot's configuration."""
+        return next(one for one in self.config.bots if one.name == bot.name)
+
+    def text(self, bot: BotRuntime) -> str:
+        """A bot's configuration as canonical JSON."""
+        return config_text(bot, self.written(bot))
+
+    async def close(self) -> None:
+        """Let go of the lines; the journal is closed by who opened it."""
+        await self.venue.close()
+        await self.market.close()
+
+    def _anchor_ns(self, bot: BotRuntime) -> int:
+        """Where the bars of a bot begin: as journaled, unless it is to be another bot from now."""
+        known = self.account.bots.get(bot.name)
+        return known.anchor_ns if known is not None and known.config == self.text(bot) else 0
+
+    def _begins_like(self, bot: BotRuntime, fact: BotStarted) -> bool:
+        first = bot.first_bar
+        return fact.config != self.text(bot) or first is None or first.open_ns == fact.anchor_ns
+
+    # -- side by side ------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        """Time passes for the engine; retries and marks are due by it."""
+        while True:
+            self.take(Ticked(time.time_ns()))
+            self.watch.beat()
+            await asyncio.sleep(TICK_S)
+
+    async def _sample_clock(self) -> None:
+        """Ask the exchange for its time; it also keeps a connection warm."""
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            try:
+                self.clock.take(await self.venue.time())
+            except (RetryableError, RejectedError) as error:
+                log.warning("no clock sample", action="clock_wait", why=str(error))
+
+    async def _follow_journal(self) -> None:
+        """Fold what the leader writes, until this process is to write itself."""
+        while not self._owns:
+            try:
+                await self._catch_up(always=False)
+            except RetryableError as error:
+                log.warning("journal not read", action="follow_wait", why=str(error))
+            await asyncio.sleep(FOLLOW_S)
+
+    async def _catch_up(self, *, always: bool = True) -> None:
+        async with self._reading:
+            if self._owns and not always:
+                return  # what comes now is this process's own
+            for record in await asyncio.to_thread(self.fold.news):
+                self._fold_in(record)
+                self._heard_s = time.monotonic()
+
+    async def _follow_account(self) -> None:
+        """The user stream, connected before anybody needs it."""
+        async for event in self.venue.events():
+            if isinstance(event, StreamUp):
+                self.stream_is_up = True
+            elif isinstance(event, StreamDown):
+                self.stream_is_up = False
+                log.warning("user stream down", action="stream_down", reason=event.reason)
+            if self.on_account is not None:
+                await self.on_account(event)
+
+    async def _follow_market(self, timeframe_s: int) -> None:
+        """Step the engine with bars and quotes as they happen."""
+        bots = [bot for bot in self.bots if bot.timeframe_s == timeframe_s]
+        traded = tuple({symbol: None for bot in bots for symbol in bot.setup.last_trades})
+        async for event in self.market.stream(symbols_of(bots), timeframe_s, traded):
+            match event:
+                case Bar():
+                    self.history.heard(event, bots)
+                case StreamUp():
+                    self.history.may_miss(bots)
+                case StreamDown(reason=reason):
+                    log.warning("market stream down", action="market_down", reason=reason)
+                case Quote():
+                    self.take(QuoteSeen(event))
+                case Trade():
+                    self.take(TradeSeen(event))
+
+
+    async def _follow_books(self) -> None:
+        """Step the engine with books, from when their instruments are known."""
+        wanted = levels_wanted(self.bots)
+        while any(s not in self.account.instruments for s in wanted):  # noqa: ASYNC110
+            await asyncio.sleep(TICK_S)
+        await follow_books(
+            _endpoints(self.config),
+            self.venue.gate,
+            instruments=self.account.instruments,
+            wanted=wanted,
+            take=self.take,
+        )
+
+
+@asynccontextmanager
+async def following(config: Config, watch: Watch) -> AsyncIterator[Follower]:
+    """An account that is followed; its journal and its lines are closed on the way out.
+
+    Raises:
+        PlatformError: see `follow_stream` and `Follower.prepare`.
+    """
+    fold = await follow_stream(database_of(config), config.account.name)
+    try:
+        follower = Follower(config, fold, watch)
+        try:
+            await follower.prepare()
+            yield follower
+        finally:
+            await follower.close()
+    finally:
+        await fold.close()
+        await asyncio.to_thread(fold.database.close)
+
+
+def _drop(_actions: Iterable[Action]) -> None:
+    """Nobody acts on what is only followed."""
+
+
+def _endpoints(config: Config) -> Endpoints:
+    venue = config.account.venue
+    return Endpoints(
+        rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
+    )
+
+
+def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:
+    account, endpoints = config.account, _endpoints(config)
+    api_key, secret = resolve(account.api_key), resolve(account.api_secret)
+    hide(secret.reveal())
+    venue = BinanceVenue(Key(api_key.reveal(), secret.reveal()), endpoints)
+    return venue, BinanceMarket(endpoints, gate=venue.gate)

@@ -1,0 +1,210 @@
+"""The process of one account: it follows until it is to lead, and leads until it is not.
+
+Read `_live` from top to bottom. Not here: who decides that (cluster), what becomes of an end
+(seat), trading itself (trader).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+
+from holdfast.app.live.board import SharedBoard
+from holdfast.app.live.follower import Follower, following
+from holdfast.app.live.trader import leading
+from holdfast.app.live.watch import Watch
+from holdfast.cluster.board import State, Wanted
+from holdfast.config import Config
+from holdfast.errors import (
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_USAGE,
+    CorruptionError,
+    FencedError,
+    PlatformError,
+    RetryableError,
+    exit_code,
+)
+from holdfast.execution.points import Reach
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("app.process")
+
+CRASHED = 70  # ended by a defect: begin again, from the journal
+RESTED = 75  # it leads no more: begin again, as a follower
+CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
+
+
+class Life(msgspec.Struct, frozen=True):
+    """What an account's process is born with.
+
+    Attributes:
+        config: of this account alone.
+        quarantine: bots that must not be asked again, with the reason.
+    """
+
+    config: Config
+    watch: Watch
+    quarantine: dict[str, str]
+    board: SharedBoard
+    reach: Reach
+
+    @property
+    def account(self) -> str:
+        """Its name."""
+        return self.config.account.name
+
+
+def account_process(life: Life, alive: int) -> None:
+    """The child: follow and lead until told to stop. Never returns.
+
+    Args:
+        alive: end of a pipe that is closed when the supervisor is gone.
+    """
+    run_child(_trade(life), alive, code_of, RESTED)
+
+
+def run_child(
+    work: Coroutine[Any, Any, None],
+    alive: int,
+    code_of: Callable[[PlatformError], int],
+    ended: int,
+) -> None:
+    """A forked process that runs `work` until it ends or SIGTERM comes. Never returns.
+
+    Args:
+        code_of: the exit code of a `PlatformError`.
+        ended: the exit code when `work` ends by itself.
+    """
+    code = CRASHED
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor passes a stop on
+        code = asyncio.run(_until_told(work, alive, ended))
+    except PlatformError as error:
+        code = code_of(error)
+        print(f"holdfast node: {error}", file=sys.stderr)  # noqa: T201 - before and after logs
+    except BaseException:  # noqa: BLE001 - the process ends here; nothing may reach the fork's parent
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+async def _until_told(work: Coroutine[Any, Any, None], alive: int, ended: int) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(alive, stop.set)  # the supervisor is gone: end as if it had said so
+    waiting = asyncio.create_task(stop.wait())
+    life = asyncio.create_task(work)
+    await asyncio.wait({waiting, life}, return_when=asyncio.FIRST_COMPLETED)
+    loop.remove_reader(alive)
+    if stop.is_set():
+        log.info("stopping", action="stopping")
+    if life.done():
+        waiting.cancel()
+        await life
+        return ended
+    life.cancel()
+    await asyncio.wait({life}, timeout=CLOSE_TIMEOUT_S)
+    if not life.done():
+        # The journal is made for an end at any moment; waiting on would keep it from the next node.
+        log.error("the process does not close", action="close_hung", after_s=CLOSE_TIMEOUT_S)
+        os._exit(CRASHED)
+    if not life.cancelled() and (error := life.exception()) is not None:
+        raise error
+    return EXIT_OK
+
+
+def code_of(error: PlatformError) -> int:
+    """What would only repeat itself ends the account; the rest begins again from the journal."""
+    if isinstance(error, CorruptionError):
+        return EXIT_FAILED
+    if isinstance(error, FencedError):
+        return RESTED
+    code = exit_code(error)
+    return code if code == EXIT_USAGE else CRASHED
+
+
+async def _trade(life: Life) -> None:
+    """Follow and lead; an exchange that does not answer at start is asked again."""
+    wait_s = 0.2
+    while True:
+        try:
+            await _live(life)
+        except (PlatformError, ExceptionGroup) as error:
+            cause = platform_cause(error)
+            if cause is None:
+                raise
+            if isinstance(cause, FencedError):
+                log.warning("fenced", action="fenced", why=str(cause))
+            if not isinstance(cause, RetryableError):
+                raise cause from None  # what ended beside it ended because of it
+            log.warning("cannot trade yet", action="start_wait", why=str(cause))
+            life.board.tell(life.account, State.DOWN)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 5.0)
+        else:
+            return
+
+
+async def _live(life: Life) -> None:
+    """Follow until the account is to be led here; lead until it is not."""
+    async with following(life.config, life.watch) as follower, asyncio.TaskGroup() as group:
+        feeding = group.create_task(follower.run())
+        life.board.tell(life.account, State.FOLLOWING)
+        log.info("following", action="following", seq=follower.account.seq)
+        await life.board.until(life.account, Wanted.LEAD)
+        await _lead(life, follower)
+        feeding.cancel()
+
+
+async def _lead(life: Life, follower: Follower) -> None:
+    board, name = life.board, life.account
+    async with leading(
+        follower,
+        life.quarantine,
+        reach=life.reach,
+        may_lead=lambda: board.may_lead(name),
+        at_rest=lambda: board.tell(name, State.DOWN),
+    ) as trader:
+        board.tell(name, State.LEADING)
+        log.info("trading", action="trading", bots=[bot.name for bot in trader.bots])
+        trading = asyncio.create_task(trader.run())
+        until = asyncio.create_task(board.until(name, Wanted.FOLLOW, Wanted.YIELD))
+        try:
+            await asyncio.wait({trading, until}, return_when=asyncio.FIRST_COMPLETED)
+            if trading.done():
+                await trading
+        finally:
+            for task in (trading, until):
+                task.cancel()
+            await asyncio.wait({trading, until})
+        log.info("resting", action="resting", wanted=board.wanted(name).name)
+
+
+def platform_cause(error: Exception) -> PlatformError | None:
+    """What the end of an account is about: the one error of ours that decides what is done next.
+
+    Parts that run side by side end in a group. An error that asks for an end goes before one that
+    asks for another try, and a defect before both: None, since none of ours explains it.
+    """
+    causes: list[PlatformError] = []
+    pending: list[BaseException] = [error]
+    while pending:
+        one = pending.pop(0)
+        if isinstance(one, BaseExceptionGroup):
+            pending += one.exceptions
+        elif isinstance(one, PlatformError):
+            causes.append(one)
+        else:
+            return None
+    return min(causes, key=lambda cause: isinstance(cause, RetryableError))

@@ -1,0 +1,164 @@
+"""One account's process as its supervisor sees it: forked, watched, ended, begun again.
+
+Lives here: what each kind of end means, and what becomes of a strategy that never returns. Not
+here: what the process does (process), the other accounts (node).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from holdfast.app.live.board import SharedBoard
+from holdfast.app.live.process import CRASHED, RESTED
+from holdfast.app.live.watch import Watch
+from holdfast.cluster.board import State
+from holdfast.config import Config
+from holdfast.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("app.seat")
+
+DECIDE_BUDGET_S = 2.0  # a strategy that takes longer has hung, or starves its whole account
+HANG_S = 30.0  # an event loop that does not turn for this long, whatever it does
+STOP_TIMEOUT_S = 8.0
+DEATHS_WHILE_DECIDING = 2
+_FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
+
+Run = Callable[[Config, Watch, dict[str, str]], None]
+"""The child: never returns."""
+
+
+class Blame(msgspec.Struct):
+    """Which bots cost their process its life, and which must not be asked again."""
+
+    deaths: dict[str, int] = {}
+    quarantine: dict[str, str] = {}
+
+    def hung(self, bot: str, seconds: float) -> None:
+        """Its strategy did not return within the budget."""
+        self.quarantine[bot] = f"its strategy did not return within {seconds:.1f} s"
+
+    def died(self, bot: str) -> None:
+        """The process ended while it was deciding; the second time is no coincidence."""
+        self.deaths[bot] = self.deaths.get(bot, 0) + 1
+        if self.deaths[bot] >= DEATHS_WHILE_DECIDING:
+            self.quarantine[bot] = f"its process died {self.deaths[bot]} times while it decided"
+
+
+class Seat:
+    """Keeps one account's process alive until it must not go on.
+
+    Args:
+        config: of this account alone.
+        hang_s: how long the event loop of a leader may stand still before another goes on.
+        run: what the child does.
+
+    Attributes:
+        code: of its last end when nothing is begun again, else None.
+    """
+
+    def __init__(self, config: Config, board: SharedBoard, hang_s: float, run: Run) -> None:
+        self.name = config.account.name
+        self.code: int | None = None
+        self._config = config
+        self._board = board
+        self._hang_s = hang_s
+        self._run = run
+        self._watch = Watch()
+        self._blame = Blame()
+        self._pid = 0
+        self._restarts = 0
+        self._began_s = self._due_s = self._beat_s = 0.0
+        self._beats = -1
+        self._told_s = 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return bool(self._pid)
+
+    def look(self, *, stopping: bool) -> None:
+        """Take note of an end, begin what is due, end what hangs."""
+        now_s = time.monotonic()
+        if self._pid:
+            self._reap(now_s, stopping=stopping)
+        if self._pid:
+            self._watch_over(now_s, stopping=stopping)
+        elif self.code is None and not stopping and now_s >= self._due_s:
+            self._begin(now_s)
+
+    def _begin(self, now_s: float) -> None:
+        self._watch.clear()
+        self._began_s, self._beat_s, self._beats, self._told_s = now_s, now_s, -1, 0.0
+        pid = os.fork()
+        if pid == 0:
+            self._run(self._config, self._watch, self._blame.quarantine)
+        self._pid = pid
+
+    def _reap(self, now_s: float, *, stopping: bool) -> None:
+        ended, status = os.waitpid(self._pid, os.WNOHANG)
+        if not ended:
+            return
+        self._pid = 0
+        code = self._judged(os.waitstatus_to_exitcode(status))
+        if stopping or code in _FINAL:
+            self.code = EXIT_OK if stopping and code not in _FINAL else code
+            self._board.tell(self.name, State.DOWN if stopping else State.UNFIT)
+            return
+        self._board.tell(self.name, State.DOWN)
+        early = code != RESTED and _is_early(code, now_s - self._began_s)
+        self._restarts = self._restarts + 1 if early else 0
+        self._due_s = now_s + (min(0.25 * 2**self._restarts, 10.0) if early else 0.0)
+        log.warning(
+            "account process ended", action="restart", account=self.name, code=code,
+            restarts=self._restarts,
+        )  # fmt: skip
+
+    def _watch_over(self, now_s: float, *, stopping: bool) -> None:
+        if self._watch.beats != self._beats:
+            self._beats, self._beat_s = self._watch.beats, now_s
+        if stopping and not self._told_s:
+            os.kill(self._pid, signal.SIGTERM)
+            self._told_s = now_s
+        too_late = self._told_s and now_s - self._told_s > STOP_TIMEOUT_S
+        if self._is_hung(now_s - self._beat_s) or too_late:
+            os.kill(self._pid, signal.SIGKILL)
+
+    def _is_hung(self, silent_s: float) -> bool:
+        deciding = self._watch.deciding()
+        if deciding is not None:
+            if deciding[1] <= DECIDE_BUDGET_S or silent_s <= DECIDE_BUDGET_S:
+                return False
+            bot = self._config.bots[deciding[0]].name
+            self._blame.hung(bot, deciding[1])
+            log.error("a strategy does not return", action="decide_hung", bot=bot)
+            return True
+        leads = self._board.state(self.name) is State.LEADING
+        if silent_s > (self._hang_s if leads else HANG_S):
+            log.error(
+                "the event loop does not turn", action="loop_hung", account=self.name,
+                silent_s=silent_s,
+            )  # fmt: skip
+            return True
+        return False
+
+    def _judged(self, code: int) -> int:
+        """The code to go by: a process that ended within `decide` has not ended on purpose."""
+        deciding = self._watch.deciding()
+        if deciding is None:
+            return code
+        self._blame.died(self._config.bots[deciding[0]].name)
+        return CRASHED
+
+
+def _is_early(code: int, lived_s: float) -> bool:
+    """Whether a life was so short that the next one had better wait.
+
+    A defect comes back; a process that was killed from outside has done nothing wrong.
+    """
+    return lived_s < (10.0 if code == CRASHED else 1.0)

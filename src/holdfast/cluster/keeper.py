@@ -1,0 +1,233 @@
+"""The keeper: renews a node's lease, watches the others, and says which accounts to lead.
+
+Read `_round` from top to bottom. It runs no strategy and sends no order; in production it is a
+process of its own. Not here: who should lead (election), what leading takes (app).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from holdfast.cluster.board import Board, State, Wanted
+from holdfast.cluster.election import Election
+from holdfast.cluster.port import Claim, LeaseStore, Member, View
+from holdfast.cluster.timing import Timing
+from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("cluster.keeper")
+
+HANDING_POLL_S = 0.01
+"""Between two looks while an account is on its way from one member to another."""
+_FAILED = (RetryableError, OutcomeUnknownError, TimeoutError)
+
+
+class ForgottenError(RetryableError):
+    """The store does not know this member any more; begin again under another boot id."""
+
+
+class Keeper:
+    """Keeps one member of a cluster, from joining to leaving.
+
+    Args:
+        now_ns: the clock that leases are measured on; the board's.
+        is_gone: whether a member's process is proven gone.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: LeaseStore,
+        member: Member,
+        timing: Timing,
+        board: Board,
+        now_ns: Callable[[], int],
+        is_gone: Callable[[Member], bool],
+    ) -> None:
+        self._store = store
+        self._member = member
+        self._me = member.boot_id
+        self._timing = timing
+        self._board = board
+        self._now_ns = now_ns
+        self._is_gone = is_gone
+        self._election = Election(member, timing)
+        self._held: dict[str, Claim] = {}
+        self._led: set[str] = set()  # accounts that have led since they are held
+        self._renew_at_ns = 0
+        self._stopping = False
+        self._wake = asyncio.Event()
+        self._told_s = -60.0
+
+    def stop(self) -> None:
+        """Hand over what is held, as soon as it has come to rest, and leave."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Take part until stopped.
+
+        Raises:
+            ConfigError: another live member has this node's name.
+            ForgottenError: the store forgot this member; make another keeper.
+        """
+        listening = asyncio.create_task(self._listen())
+        try:
+            await self._join()
+            while not (self._stopping and not self._held):
+                await self._round()
+                await self._pause()
+            await self._leave()
+        finally:
+            listening.cancel()
+            self._board.lease(0)
+            for account in self._member.accounts:
+                self._board.want(account, Wanted.FOLLOW)
+
+    async def _listen(self) -> None:
+        """What an account tells is acted on at once."""
+        while True:
+            await self._board.told()
+            self._wake.set()
+
+    async def _join(self) -> None:
+        pause_s = self._timing.poll_s
+        while not self._stopping:
+            try:
+                async with asyncio.timeout(self._timing.call_s):
+                    await self._store.join(self._member)
+            except _FAILED as error:
+                self._say("no lease store", "join_wait", error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, self._timing.ttl_s)
+            else:
+                log.info("joined", action="joined", node=self._member.node, boot_id=self._me)
+                return
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(self._timing.call_s):
+                await self._store.leave(self._me)
+        except _FAILED as error:  # the lease runs out by itself
+            self._say("not left", "leave_failed", error)
+
+    # -- one round -------------------------------------------------------------------------------
+
+    async def _round(self) -> None:
+        """Renew when it is time; look at everybody; take what is nobody's; give what is planned."""
+        if self._now_ns() >= self._renew_at_ns:
+            await self._renew()
+        try:
+            async with asyncio.timeout(self._timing.call_s):
+                view = await self._store.view()
+                self._require_name(view)
+                if not self._stopping:
+                    await self._take(view)
+                await self._give(view)
+        except _FAILED as error:
+            self._say("no view of the cluster", "view_wait", error)
+
+    async def _renew(self) -> None:
+        """One renewal; a failed one is tried again at the next round, until the lease runs out."""
+        sent_ns = self._now_ns()
+        try:
+            async with asyncio.timeout(self._timing.call_s):
+                held = await self._store.renew(self._me)
+        except _FAILED as error:
+            self._say("lease not renewed", "renew_wait", error)
+            return
+        if held is None:
+            raise ForgottenError(
+                f"seen: no member {self._me} in the lease store; expected: this node; do: nothing, "
+                "it joins again"
+            )
+        self._renew_at_ns = sent_ns + int(self._timing.renew_s * 1e9)
+        self._board.lease(sent_ns + int(self._timing.lease_s * 1e9))
+        self._hold(held)
+
+    def _hold(self, held: Iterable[Claim]) -> None:
+        """What is held is to be led, and nothing else."""
+        self._held = {claim.account: claim for claim in held}
+        for account in self._member.accounts:
+            claim, wanted = self._held.get(account), self._board.wanted(account)
+            if claim is None:
+                self._led.discard(account)
+                if wanted is not Wanted.FOLLOW:
+                    log.warning("deposed", action="deposed", account=account)
+                    self._board.want(account, Wanted.FOLLOW)
+            elif wanted is Wanted.FOLLOW and not self._stopping:
+                self._board.want(account, Wanted.LEAD)
+
+    async def _take(self, view: View) -> None:
+        """What is nobody's, or a dead member's; only accounts that are warm here."""
+        for take in self._election.look(view, self._now_ns(), self._is_gone):
+            warm = [c for c in take.claims if self._board.state(c.account) is State.FOLLOWING]
+            if not warm:
+                continue
+            taken = await self._store.take(self._me, warm, take.of)
+            if taken:
+                from_whom = take.of.member.node if take.of is not None else ""
+                log.info("taken", action="taken", accounts=sorted(taken), from_node=from_whom)
+                await self._renew()  # what is held, with its turns, and a lease that is fresh
+        for seen in self._election.forgettable(view, self._now_ns(), self._is_gone):
+            await self._store.forget(seen)
+
+    async def _give(self, view: View) -> None:
+        """What is planned for another, what ended here, and everything when this node stops."""
+        live = self._election.live(view, self._now_ns(), self._is_gone)
+        for account, claim in list(self._held.items()):
+            state = self._board.state(account)
+            if state is State.LEADING:
+                self._led.add(account)
+            to = self._successor(claim, view, live, state)
+            if to is None:
+                continue
+            if state is State.LEADING:
+                self._board.want(account, Wanted.YIELD)
+            elif await self._store.hand(claim, to):
+                log.info("handed over", action="handed", account=account, to=to)
+                await self._renew()
+
+    def _successor(
+        self, claim: Claim, view: View, live: frozenset[str], state: State
+    ) -> str | None:
+        """Who is to have an account next: a boot id, empty for nobody; None while it stays."""
+        now = next((c for c in view.claims if c.account == claim.account), claim)
+        if now.wanted and now.wanted != self._me and now.wanted in live:
+            return now.wanted
+        others = sorted(
+            seen.member.boot_id
+            for seen in view.members
+            if seen.member.boot_id in live - {self._me} and claim.account in seen.member.accounts
+        )
+        ended = state is State.DOWN and claim.account in self._led
+        if self._stopping or state is State.UNFIT or (ended and others):
+            return others[0] if others else ""
+        return None
+
+    def _require_name(self, view: View) -> None:
+        twin = self._election.twin(view)
+        if twin is not None:
+            raise ConfigError(
+                f"seen: node {self._member.node} runs already, as process {twin.pid}; "
+                "expected: another name for each; do: change `cluster.node` of one of them"
+            )
+
+    async def _pause(self) -> None:
+        """Until the next look, or until an account tells something."""
+        handing = any(self._board.wanted(a) is Wanted.YIELD for a in self._held)
+        pause_s = HANDING_POLL_S if handing else self._timing.poll_s
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    def _say(self, what: str, action: str, error: BaseException) -> None:
+        """At most once in ten seconds."""
+        now_s = self._now_ns() / 1e9
+        if now_s - self._told_s >= 10.0:
+            self._told_s = now_s
+            log.warning(what, action=action, why=str(error) or type(error).__name__)
