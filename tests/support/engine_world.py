@@ -45,6 +45,7 @@ from holdfast.domain.order import (
     client_order_id,
 )
 from holdfast.engine.bot import BotRuntime
+from holdfast.engine.complete import has_all
 from holdfast.engine.step import Engine
 from holdfast.journal.claims import Claim, claims
 from holdfast.ledger.fold import apply
@@ -695,6 +696,19 @@ class World:
         again = self.engine.resume()
         new = [a for a in again if not (isinstance(a, CancelOrder) and a.cid in self.cancelling)]
         assert new == [], f"not idempotent: {new}"
+        self._check_quick_look()
+
+    def _check_quick_look(self) -> None:
+        """Where the look before derivation finds nothing missing, derivation does neither."""
+        for bot in self.engine.bots.values():
+            if bot.is_busy or bot.name not in self.account.bots:
+                continue
+            for symbol in bot.symbols:
+                if has_all(self.account, bot, symbol, self.engine.prices.get(symbol)):
+                    for fresh in (False, True):
+                        missing = self.engine._derive(bot, symbol, None, fresh=fresh)
+                        assert missing.orders == [], f"missing in {symbol}: {missing}"
+                        assert missing.cancels == [], f"too much in {symbol}: {missing}"
 
 
 def spec_rests(spec: OrderSpec) -> bool:

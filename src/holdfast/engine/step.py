@@ -26,6 +26,7 @@ from holdfast.domain.limits import Limits
 from holdfast.domain.market import BookLevels, Quote, Trade
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
+from holdfast.engine.complete import has_all
 from holdfast.engine.decide import Decider
 from holdfast.engine.derive import derive
 from holdfast.engine.facts import BotFacts, held_position
@@ -165,7 +166,15 @@ class Engine:
             symbols: where something may be missing.
         """
         new = () if decided is None else [leg.symbol for leg in decided.legs if not leg.since]
-        where = [s for s in bot.symbols if s in new or (s in symbols and not self._has_all(bot, s))]
+        where = [
+            symbol
+            for symbol in bot.symbols
+            if symbol in new
+            or (
+                symbol in symbols
+                and not has_all(self.account, bot, symbol, self.prices.get(symbol))
+            )
+        ]
         if decided is None and not where:
             return []
         found = Derivation([], [])
@@ -183,6 +192,8 @@ class Engine:
             wanted = len(found.orders)
             found.orders = payable(found.orders, bot.name, self.account, self.pending)
             bot.waits_for_cash = len(found.orders) < wanted
+        if decided is None and not (found.orders or found.cancels):
+            return []
         return self._gate(bot, decided, found)
 
     def _derive(
@@ -341,35 +352,6 @@ class Engine:
             if not bot.is_busy:
                 actions += self._act(bot, None, where, fresh=False)
         return actions
-
-    def _has_all(self, bot: BotRuntime, symbol: str) -> bool:
-        """Whether nothing can be missing: nothing is under way, and it holds what it wants.
-
-        Or so nearly that what is missing makes no order, as after a fee that was taken in base.
-        Most news is of that kind, and derivation costs more than this look.
-        """
-        state = self.account.bots[bot.name]
-        if symbol in state.exits or self.account.halt(bot.name) is HaltLevel.FLATTEN:
-            return False
-        for order in self.account.live.values():
-            if order.armed.spec.symbol == symbol and order.armed.bot == bot.name:
-                return False
-        for leg in state.legs:
-            if leg.symbol != symbol:
-                continue
-            if leg.target is None:
-                return False
-            missing = abs(leg.target - state.held(symbol))
-            if missing and not self._is_dust(symbol, missing):
-                return False
-        return True
-
-    def _is_dust(self, symbol: str, quantity: Decimal) -> bool:
-        """Whether no order can be as small as `quantity`."""
-        instrument, price = self.account.instruments.get(symbol), self.prices.get(symbol)
-        if instrument is None or price is None:
-            return False
-        return quantity < instrument.smallest_order(price)
 
     # -- time, people, failures --------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from holdfast.domain.event import BarClosed, QuoteSeen, Ticked
 from holdfast.domain.fact import AnyFact, Armed, Filled
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import Bar, BarColumns, Quote, exact
+from holdfast.domain.market import BarColumns, Quote, exact
 from holdfast.domain.money import PRECISION
 from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
@@ -39,6 +39,8 @@ from holdfast.strategy.wish import KEEP, Wish
 
 _BUY = Side.BUY
 _MONEY = decimal.Context(prec=PRECISION)
+Opened = tuple[Market, int, Decimal]
+"""A market, the number of its bar, and at what that opened."""
 
 
 class Backtest(SimulatedAccount):
@@ -193,70 +195,74 @@ class Backtest(SimulatedAccount):
         if self._express.waiting and self._fill_short(at):
             return
         self._at = at
-        bars = [(m, m.bar(m.index[at])) for m in self.markets if m.index[at] >= 0]
-        self.now_ns = bars[0][1].open_ns
+        self.now_ns = self.timeline.open_ns(at)
+        numbers = [(market, market.index[at]) for market in self.markets]
+        opened = [(one, n, exact(one.bars.open[n])) for one, n in numbers if n >= 0]
         if self._is_timed:
             touched = self.markets  # what follows in one may arrive in another
         with decimal.localcontext(_MONEY):
-            self._open(bars, touched)
+            self._open(opened, touched)
             if self.engine.account.bots[BOT].exits:
                 self._find_exits()  # what filled at the open may leave within this very bar
-            for market, bar in bars:
+            for market, number, price in opened:
                 if market in touched:
-                    self._inside(market, bar)
+                    self._inside(market, number, price)
             if self._is_late:
-                self._arrive(bars)
+                self._arrive(opened)
         self._look_at_position()
         self._find_exits()
 
-    def _open(self, bars: Sequence[tuple[Market, Bar]], touched: Sequence[Market]) -> None:
+    def _open(self, opened: Sequence[Opened], touched: Sequence[Market]) -> None:
         """The bars open, and what arrives in them at a known moment meets its book."""
-        for _, bar in bars:
-            self.engine.marks.take(bar.symbol, bar.open)
-        for market, bar in bars:
+        open_ns, close_ns = self.now_ns, self.timeline.times_ns[self._at]
+        for market, _, price in opened:
+            self.engine.marks.take(market.symbol, price)
+        for market, _, price in opened:
             if market in touched:
-                self._book(market.venue.open(bar.open, bar.open_ns, bar.close_ns))
+                self._book(market.venue.open(price, open_ns, close_ns))
         if self._is_timed:
-            self._meanwhile(bars)
-        for market, bar in bars:
-            if market.venue.at_market and len(bars) > 1:
+            self._meanwhile(opened)
+        for market, _, price in opened:
+            if market.venue.at_market and len(opened) > 1:
                 # What was sold at the open pays for what is bought there, in another symbol.
-                self._book(market.venue.now(bar.open, bar.open_ns))
-        for market, _ in bars:
+                self._book(market.venue.now(price, open_ns))
+        for market, *_ in opened:
             market.venue.lose_clock()
 
-    def _meanwhile(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+    def _meanwhile(self, opened: Sequence[Opened]) -> None:
         """What arrives inside the bars and need not wait for their close, until nothing does."""
         before = -1
         while self._seq > before:
             before = self._seq
-            for market, bar in bars:
-                self._book(market.venue.meanwhile(bar.open))
+            for market, _, price in opened:
+                self._book(market.venue.meanwhile(price))
 
-    def _arrive(self, bars: Sequence[tuple[Market, Bar]]) -> None:
+    def _arrive(self, opened: Sequence[Opened]) -> None:
         """The bars close: what has arrived inside them takes effect."""
-        for _, bar in bars:
-            self.engine.marks.take(bar.symbol, bar.close)
-        for market, bar in bars:
-            self._book(market.venue.close(bar.close, bar.close_ns))
+        closes = [(market, exact(market.bars.close[number])) for market, number, _ in opened]
+        for market, price in closes:
+            self.engine.marks.take(market.symbol, price)
+        for market, price in closes:
+            self._book(market.venue.close(price, self.timeline.times_ns[self._at]))
 
-    def _inside(self, market: Market, bar: Bar) -> None:
+    def _inside(self, market: Market, number: int, opened: Decimal) -> None:
         """Between open and close; the engine sees a price at which it leaves by itself.
 
         Unless the stop has left before.
         """
-        venue = market.venue
-        reached = float(bar.high) >= market.take_at
-        self._book(venue.inside(bar.low, bar.high, bar.open_ns))
+        venue, low, high = market.venue, market.bars.low[number], market.bars.high[number]
+        reached, open_ns = high >= market.take_at, market.bars.open_ns[number]
+        if reached or high >= venue.rise_to or low <= venue.fall_to:
+            self._book(venue.inside(exact(low), exact(high), open_ns))
         if not reached:
             return
-        exits = self.engine.account.bots[BOT].exits.get(bar.symbol)
+        exits = self.engine.account.bots[BOT].exits.get(market.symbol)
         if exits is None or exits.take_profit is None:
             venue.ambiguous_bars += 1
             return
-        price = max(bar.open, exits.take_profit)
-        self.step(QuoteSeen(Quote(bar.open_ns, bar.symbol, price, price)))
-        self._book(venue.now(price, bar.open_ns))
+        price = max(opened, exits.take_profit)
+        self.step(QuoteSeen(Quote(open_ns, market.symbol, price, price)))
+        self._book(venue.now(price, open_ns))
 
     def _close(self, at: int, wish: Wish) -> None:
         """The engine takes the bars in, and asks for the wish that was heard just now."""
@@ -271,7 +277,7 @@ class Backtest(SimulatedAccount):
                 self.step(Ticked(self.now_ns))
             for market in self.markets:
                 stale = market.index[at] < 0
-                self.step(BarClosed(market.bar(market.newest(at)), live=not stale))
+                self.step(BarClosed(market.closed(at), live=not stale))
                 late = late or stale
             if late:
                 self.step(Ticked(self.now_ns))  # nobody waits for the bar that is missing
@@ -325,12 +331,12 @@ class Backtest(SimulatedAccount):
         symbol = attempt.spec.symbol
         venue, last = self._by_symbol[symbol].venue, self.engine.prices[symbol]
         outcome = venue.submit(attempt.cid, attempt.spec, last, self.now_ns)
-        return [] if outcome is None else self._facts_of(outcome)
+        return [] if outcome is None else self._facts_of(outcome, LiveOrder(attempt))
 
     def _take_back(self, live: LiveOrder) -> list[AnyFact]:
         venue = self._by_symbol[live.armed.spec.symbol].venue
         outcome = venue.cancel(live.armed.cid, self.now_ns)
-        return [] if outcome is None else self._facts_of(outcome)
+        return [] if outcome is None else self._facts_of(outcome, live)
 
     def _look_at_position(self) -> None:
         self._view.position = held_position(self.engine.account.bots[BOT], self.bot.symbol)

@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.app.research.outcomes import facts_of
 from holdfast.app.research.stepped import SteppedAccount
+from holdfast.domain.action import Arm
 from holdfast.domain.event import Committed
 from holdfast.domain.fact import AnyFact
 from holdfast.domain.fill import Fill
@@ -26,7 +27,7 @@ from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.settlement import Outcome
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, LiveOrder
 
 BOT = "backtest"
 UNLIMITED = Limits(price_band_pct=None, max_orders_per_minute=None)
@@ -131,18 +132,26 @@ class SimulatedAccount(SteppedAccount):
             run_s=run_s,
         )
 
+    def _arm(self, action: Arm) -> None:
+        """Orders and what the venue says to them at once are one group: nothing lies between."""
+        facts: list[AnyFact] = [] if action.decided is None else [action.decided]
+        for order in action.orders:
+            armed = self._armed(order)
+            facts += (armed, *self._send(armed))
+        self._commit(*facts)
+
     def _book(self, outcomes: Iterable[Outcome]) -> None:
         """One after the other: the engine may act on each."""
         for outcome in outcomes:
             self.now_ns = max(self.now_ns, outcome.at_ns)
-            self._commit(*self._facts_of(outcome))
+            self._commit(*self._facts_of(outcome, self.engine.account.live[outcome.cid]))
             self._carry_out()
 
-    def _facts_of(self, outcome: Outcome) -> list[AnyFact]:
+    def _facts_of(self, outcome: Outcome, live: LiveOrder) -> list[AnyFact]:
         self._rejected += outcome.state is OrderState.REJECTED
         self._fills += outcome.fills
         self._fill_times += [self._at] * len(outcome.fills)
-        return facts_of(outcome, self.engine.account.live[outcome.cid])
+        return facts_of(outcome, live)
 
     def _id(self, intent: str, n: int, kind: IdKind) -> str:
         """As unique as a real client order id, which is a digest: no exchange reads this one."""

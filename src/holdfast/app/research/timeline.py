@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from holdfast.domain.market import NS_PER_S, Bar, BarColumns
+from holdfast.domain.market import NS_PER_S, Bar, BarColumns, exact
 from holdfast.domain.money import ZERO
 from holdfast.lab.bar_venue import BarVenue
 from holdfast.market.bar_table import SCHEMA, BarTable
@@ -50,6 +50,16 @@ class Market:
         while at >= 0 and self.index[at] < 0:
             at -= 1
         return self.index[at] if at >= 0 else -1
+
+    def closed(self, at: int) -> Bar:
+        """The newest bar at time number `at`, as far as an engine looks at it.
+
+        Its strategy has been asked already, so nobody looks at more than times and close.
+        """
+        number, bars = self.newest(at), self.bars
+        close, open_ns = exact(bars.close[number]), bars.open_ns[number]
+        close_ns = open_ns + bars.bar_s * NS_PER_S
+        return Bar(bars.symbol, open_ns, close_ns, close, close, close, close, ZERO)
 
     def bar(self, number: int) -> Bar:
         """A bar, made once however often it is looked at in a row."""
@@ -123,9 +133,14 @@ class Timeline:
             opens = sorted(set().union(*(bars.open_ns for bars in markets)))
             self.index = [_places(bars.open_ns, opens) for bars in markets]
         self.times_ns = [at + length_ns for at in opens]
+        self._length_ns = length_ns
         self.series: list[Series] = []
         self.first = max(next(at for at, n in enumerate(one) if n >= 0) for one in self.index)
         self._markets = list(markets)
+
+    def open_ns(self, at: int) -> int:
+        """When the bars opened that close at time number `at`, UTC nanoseconds."""
+        return self.times_ns[at] - self._length_ns
 
     def lay_out(self, on: Setup) -> Setup:
         """Compute what can be computed over columns; what has to be fed is handed back.

@@ -1,0 +1,113 @@
+"""Whether nothing can be missing in a symbol: the quick look that goes before derivation.
+
+Most news changes nothing that orders are derived from, and this costs a fraction of finding that
+out. It says yes only where derivation would find nothing, which a property test holds it to; of
+what is more than one resting order it does not judge. Not here: what is missing (engine.derive).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from holdfast.domain.fact import HaltLevel, Leg
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import AttemptState, Side
+from holdfast.engine.bot import BotRuntime
+from holdfast.ledger.state import STOP, AccountState, BotState, LiveOrder
+
+# Members of an enum are slow to look up on Python 3.11.
+_BUY: Final = Side.BUY
+_ACKED: Final = AttemptState.ACKED
+_FLATTEN: Final = HaltLevel.FLATTEN
+
+
+def has_all(account: AccountState, bot: BotRuntime, symbol: str, price: Decimal | None) -> bool:
+    """Whether a bot can have nothing missing or superfluous in a symbol.
+
+    Args:
+        price: the market's last one, None before any.
+    """
+    state = account.bots[bot.name]
+    found: LiveOrder | None = None
+    for order in account.live.values():
+        armed = order.armed
+        if armed.spec.symbol == symbol and armed.bot == bot.name:
+            if found is not None:
+                return False
+            found = order
+    if found is not None:
+        return price is not None and _rests_well(account, bot, state, found, price)
+    if symbol in state.exits or account.halt(bot.name) is _FLATTEN:
+        return False
+    for leg in state.legs:
+        if leg.symbol != symbol:
+            continue
+        if leg.target is None:
+            return False
+        missing = abs(leg.target - state.held(symbol))
+        if missing and not _is_dust(account, symbol, missing, price):
+            return False
+    return True
+
+
+def _is_dust(account: AccountState, symbol: str, quantity: Decimal, price: Decimal | None) -> bool:
+    """Whether no order can be as small as `quantity`.
+
+    What is missing so may be what a fee that was taken in base has left.
+    """
+    instrument = account.instruments.get(symbol)
+    if instrument is None or price is None:
+        return False
+    return quantity < instrument.smallest_order(price)
+
+
+def _rests_well(
+    account: AccountState, bot: BotRuntime, state: BotState, order: LiveOrder, price: Decimal
+) -> bool:
+    """Whether the one order of a bot in a symbol is all that its one target there needs."""
+    symbol, name = order.armed.spec.symbol, bot.name
+    if not (order.state is _ACKED and order.is_working and order.executed == order.booked):
+        return False
+    if bot.pending or symbol in bot.taking or symbol in bot.making_way or symbol in state.spent:
+        return False
+    if not state.running or account.halt(name) is not None:
+        return False
+    legs = [leg for leg in state.legs if leg.symbol == symbol]
+    if len(legs) != 1 or legs[0].target is None:
+        return False
+    if symbol in state.exits:
+        return _protects(account, state, order, legs[0], price)
+    return not order.exit and _leads_to(state, order, legs[0])
+
+
+def _leads_to(state: BotState, order: LiveOrder, leg: Leg) -> bool:
+    """Whether it is the leg's, and with it the target is met: by what it will have, or may."""
+    armed = order.armed
+    if armed.leg != leg.leg or armed.decision < (leg.since or state.number):
+        return False
+    missing = leg.target - state.held(leg.symbol) if leg.target is not None else ZERO
+    if armed.spec.side is _BUY:
+        return ZERO <= missing <= order.outstanding
+    return ZERO <= -missing <= order.outstanding
+
+
+def _protects(
+    account: AccountState, state: BotState, order: LiveOrder, leg: Leg, price: Decimal
+) -> bool:
+    """Whether it is a stop that rests alone, where it belongs, for all of a position."""
+    spec, symbol = order.armed.spec, leg.symbol
+    exits, held = state.exits[symbol], state.held(symbol)
+    if order.exit != STOP or order.armed.list_cid or order.executed or leg.trail:
+        return False
+    if exits.stop is None or spec.stop_price is None or spec.stop_price < exits.stop:
+        return False
+    if exits.take_profit is not None and price >= exits.take_profit:
+        return False
+    if leg.target != held or spec.quantity != held:
+        return False
+    # Nothing else has set aside what it sells.
+    asset = order.armed.reserve_asset
+    if any(one.armed.reserve_asset == asset and one is not order for one in account.live.values()):
+        return False
+    return account.holdings.get(asset, ZERO) >= held
