@@ -74,8 +74,8 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 # A port says what a room offers and brings no implementation along: every `<room>/port.py`, and
 # these by another name.
 OTHER_PORTS = frozenset({
-    "cluster.board", "cluster.host", "cluster.timing", "venues.capability", "exchange.flow",
-    "journal.record", "market.bar_table",
+    "cluster.blocker", "cluster.board", "cluster.host", "cluster.timing", "venues.capability",
+    "exchange.flow", "journal.record", "market.bar_table",
     "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
 })  # fmt: skip
 

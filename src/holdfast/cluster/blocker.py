@@ -1,50 +1,16 @@
-"""A process that stopped while it held the write lock of a SQLite file: who it is, and its end.
+"""Who holds the write lock of a SQLite file, so that who stopped with it in its hands can be ended.
 
-SQLite waits for it for good, and so would everybody else. Not here: what is written to the file.
+SQLite waits for it for good, and so would everybody else. Not here: whether to end it (the stores).
 """
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Final
 
-import msgspec
+from holdfast.cluster.host import Process, started_at
 
 _WRITE_LOCK: Final = 120  # the byte of the `-shm` file that whoever writes has locked
-_START_TIME: Final = 19  # of the fields after the name in /proc/PID/stat
-_STOPPED: Final = ("T", "t")  # by a signal, by a debugger
-
-
-class Process(msgspec.Struct, frozen=True):
-    """A process of this host.
-
-    Attributes:
-        started: in clock ticks after boot, so that a pid used again is told apart; 0 where the
-            system does not say.
-    """
-
-    pid: int
-    started: int
-
-
-def this_process() -> Process:
-    """The process that asks."""
-    fields = _stat(os.getpid())
-    return Process(os.getpid(), int(fields[_START_TIME]) if fields else 0)
-
-
-def is_alive(process: Process) -> bool:
-    """Whether it runs yet, or is stopped; not what ended and was not waited for."""
-    fields = _stat(process.pid)
-    return fields is not None and int(fields[_START_TIME]) == process.started and fields[0] != "Z"
-
-
-def is_stopped(process: Process) -> bool:
-    """Whether it was halted by a signal or a debugger, and does not run until it is told to."""
-    fields = _stat(process.pid)
-    return fields is not None and fields[0] in _STOPPED
 
 
 def writer_of(path: Path) -> Process | None:
@@ -66,28 +32,6 @@ def writer_of(path: Path) -> Process | None:
         first, last = words[6:]
         is_it = int(first) <= _WRITE_LOCK and (last == "EOF" or int(last) >= _WRITE_LOCK)
         if is_it and int(words[5].rpartition(":")[2]) == inode:
-            fields = _stat(int(words[4]))
-            return Process(int(words[4]), int(fields[_START_TIME])) if fields else None
+            pid = int(words[4])
+            return Process(pid, started_at(pid)) if pid > 0 else None
     return None
-
-
-def kill(process: Process) -> bool:
-    """SIGKILL it when it still is that process; False when it may not be killed."""
-    if not process.started or not is_alive(process):
-        return True
-    try:
-        os.kill(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return True
-
-
-def _stat(pid: int) -> list[str] | None:
-    """What /proc says about a process from its state on; None when there is no such."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()  # the name, in parentheses, may hold anything

@@ -1,4 +1,4 @@
-"""Which operating system this is, and whether one of its processes still runs.
+"""Which operating system this is, and what has become of one of its processes.
 
 Not here: what is concluded from it (election, the stores).
 """
@@ -6,53 +6,101 @@ Not here: what is concluded from it (election, the stores).
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from holdfast.cluster.port import Member
 
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_NUMBERING: Final = Path("/proc/self/ns/pid")
+_START_TIME: Final = 19  # of the fields after the name in /proc/PID/stat
+_ENDED: Final = ("Z", "X")  # and perhaps its parent has not heard of it yet
+_STOPPED: Final = ("T", "t")  # by a signal, by a debugger
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process of this host.
+
+    Attributes:
+        started: in clock ticks after boot, so that a pid used again is told apart; 0 where the
+            system does not say.
+    """
+
+    pid: int
+    started: int
 
 
 def host_id() -> str:
-    """Names this operating system from one boot to the next; within it a process id means one."""
+    """Names this operating system from one boot to the next; within it a process id means one.
+
+    Containers on one machine share its kernel and not its process ids, so they are hosts of their
+    own.
+    """
     try:
-        return _BOOT.read_text(encoding="ascii").strip()
+        return f"{_BOOT.read_text(encoding='ascii').strip()} {_NUMBERING.readlink()}"
     except OSError:
         return socket.gethostname()
 
 
+def this_process() -> Process:
+    """The process that asks."""
+    return Process(os.getpid(), started_at(os.getpid()))
+
+
 def started_at(pid: int) -> int:
     """Start time of a process in clock ticks after boot; 0 where the system does not say."""
+    fields = _stat(pid)
+    return int(fields[_START_TIME]) if fields else 0
+
+
+def has_ended(process: Process) -> bool:
+    """Whether it is proven that it is no more; False also when nobody can tell."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    # The name, in parentheses, may hold anything; the start time is the 20th field after it.
-    return int(status.rpartition(")")[2].split()[19])
-
-
-def is_gone(member: Member) -> bool:
-    """Whether it is proven that a member's process is no more; False also when nobody can tell.
-
-    A process that ended, but whom its parent has not heard of yet, is gone as well.
-    """
-    if member.host != host_id():
-        return False
-    try:
-        os.kill(member.pid, 0)
+        os.kill(process.pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:  # it runs, or another has its number: the start time says which
         pass
-    if member.started and started_at(member.pid) not in {0, member.started}:
+    if process.started and started_at(process.pid) not in {0, process.started}:
         return True
-    return _is_zombie(member.pid)
+    fields = _stat(process.pid)
+    return fields is not None and fields[0] in _ENDED
 
 
-def _is_zombie(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
+def is_gone(member: Member) -> bool:
+    """Whether a member's process is proven to be no more; False also when nobody can tell."""
+    return member.host == host_id() and has_ended(Process(member.pid, member.started))
+
+
+def is_stopped(process: Process) -> bool:
+    """Whether it was halted by a signal or a debugger, and does not run until it is told to."""
+    fields = _stat(process.pid)
+    return fields is not None and fields[0] in _STOPPED
+
+
+def kill(process: Process) -> bool:
+    """SIGKILL exactly that process; False when its identity is unknown, or it may not be killed."""
+    if has_ended(process):
+        return True
+    if not process.started:
         return False
-    return status.rpartition(")")[2].split()[0] in {"Z", "X"}
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What /proc says about a process from its state on; None when there is no such."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()  # the name, in parentheses, may hold anything

@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
-from holdfast.cluster.blocker import Process, is_alive, is_stopped, kill, this_process, writer_of
+from holdfast.cluster.blocker import writer_of
+from holdfast.cluster.host import Process, has_ended, is_stopped, kill, this_process
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
 from holdfast.telemetry.log import get_logger
@@ -178,7 +179,7 @@ class LeaseFile:
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN IMMEDIATE")
             self._require_tables(connection)
-            gone = [p for p in _openers(connection) if not is_alive(p)]
+            gone = [p for p in _openers(connection) if has_ended(p)]
             connection.executemany("DELETE FROM opener WHERE pid = ?", [(p.pid,) for p in gone])
             me = this_process()
             connection.execute(_OPENED, (me.pid, me.started))

@@ -94,11 +94,16 @@ class Database(Protocol):
         """Open it for writing; its tables are made where there are none."""
         ...
 
-    def own(self, account: str) -> Owner:
-        """Become the one live writer of `account`.
+    def own(self, account: str, *, displace: bool = False) -> Owner:
+        """Become the one live writer of `account`. Blocks, for some seconds at most.
+
+        Args:
+            displace: whoever is it has lost its lease, and may hang: it is put aside, and killed or
+                cut off where it holds up the journal.
 
         Raises:
             FencedError: another process is; the text names it.
+            RetryableError: the one to be displaced cannot be; the text says who blocks.
         """
         ...
 
@@ -161,10 +166,10 @@ class SqliteDatabase:
         """Open it for writing; its tables are made where there are none."""
         return SqliteStore(self.name)
 
-    def own(self, account: str) -> OwnerLock:
+    def own(self, account: str, *, displace: bool = False) -> OwnerLock:
         """Become the one live writer of `account` on this host; the directory is made."""
         self.name.parent.mkdir(parents=True, exist_ok=True)
-        return OwnerLock(self.name, account)
+        return OwnerLock(self.name, account, displace=displace)
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""

@@ -8,26 +8,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from holdfast.cluster.host import started_at
+from holdfast.cluster.host import Process, this_process
 from holdfast.errors import ConfigError, FencedError
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock.
-
-    Attributes:
-        started: the process's start time in clock ticks after boot, so that a pid used again is
-            told apart; 0 where the system does not say.
-    """
-
-    pid: int
-    started: int
+from holdfast.journal.displace import free_writing
 
 
 class OwnerLock:
@@ -35,34 +25,40 @@ class OwnerLock:
 
     Args:
         path: the journal file; the lock is a file beside it, which stays.
+        displace: whoever holds it has lost its lease, and may hang: then the lock file gives way to
+            a new one, and what hinders writing the journal is ended (journal.displace).
 
     Raises:
         FencedError: another process holds it; the text names it.
         ConfigError: the lock file cannot be made.
+        RetryableError: the journal is blocked by a process that may not be ended; the text names
+            it.
     """
 
-    def __init__(self, path: Path, account: str) -> None:
+    def __init__(self, path: Path, account: str, *, displace: bool = False) -> None:
         self.path = path.with_name(f"{path.name}.{account}.lock")
-        try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ConfigError(
-                f"seen: {self.path} cannot be opened ({error.strerror}); expected: a directory "
-                "that may be written; do: create it or name another"
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = _read(self._file)
+        self._file = _opened(self.path)
+        self._held = True
+        holder = _read(self._file)
+        is_free = _locked(self._file)
+        if not is_free and not displace:
             os.close(self._file)
             raise FencedError(
                 f"seen: {path} is written for account {account} by process "
                 f"{holder.pid if holder else 'unknown'}; expected: one writer; do: end that "
                 "process first, or name another journal"
-            ) from error
+            )
+        if displace:
+            try:
+                free_writing(path, _recorded(path), holder)
+            except BaseException:
+                os.close(self._file)
+                raise
+        if not is_free:
+            os.close(self._file)
+            self._file = _replaced(self.path)
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, msgspec.json.encode(Holder(os.getpid(), started_at(os.getpid()))), 0)
-        self._held = True
+        os.pwrite(self._file, msgspec.json.encode(this_process()), 0)
 
     def release(self) -> None:
         """Let others have it; may be called twice."""
@@ -82,8 +78,46 @@ class OwnerLock:
         self.release()
 
 
-def _read(file: int) -> Holder | None:
+def _recorded(path: Path) -> set[Process]:
+    """Who wrote into some lock of the journal `path` that it writes an account."""
+    found: set[Process] = set()
+    for file in path.parent.glob(f"{escape(path.name)}.*.lock"):
+        descriptor = _opened(file)
+        holder = _read(descriptor)
+        os.close(descriptor)
+        found |= {holder} if holder else set()
+    return found
+
+
+def _opened(path: Path) -> int:
     try:
-        return msgspec.json.decode(os.pread(file, 256, 0), type=Holder)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"seen: {path} cannot be opened ({error.strerror}); expected: a directory that may be "
+            "written; do: create it or name another"
+        ) from error
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _replaced(path: Path) -> int:
+    """A new file at `path`, locked before anybody can see it; the old one is its holder's alone."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    file = _opened(new)
+    _locked(file)
+    new.replace(path)
+    return file
+
+
+def _read(file: int) -> Process | None:
+    try:
+        return msgspec.json.decode(os.pread(file, 256, 0), type=Process)
     except msgspec.DecodeError:  # it is being written this moment
         return None

@@ -28,6 +28,7 @@ from holdfast.journal.postgres_connect import (
     require_durable,
 )
 from holdfast.journal.postgres_line import Backend, PostgresLine, TakenError
+from holdfast.journal.postgres_owner import writer_name
 from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.postgres_read import read_stream, stored_version
 from holdfast.journal.postgres_side import Side
@@ -236,7 +237,7 @@ class PostgresStore:
         return line
 
     def _open(self) -> PostgresLine:
-        connection = connect(self._url, idles=False, application="holdfast writer")
+        connection = connect(self._url, idles=False, application=writer_name())
         try:
             version = stored_version(connection)
             if version is None:

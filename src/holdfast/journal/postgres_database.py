@@ -5,28 +5,25 @@ Not here: the parts (the other `postgres` modules), choosing a database (journal
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from holdfast.config.database import DatabasePool, ReportPolicy
-from holdfast.errors import FencedError
 from holdfast.journal.commands import Commands
 from holdfast.journal.database import PoolState
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.postgres_connect import (
     PostgresRows,
-    connect,
     database_name,
     name_of,
-    raise_translated,
 )
+from holdfast.journal.postgres_owner import PostgresOwner
 from holdfast.journal.postgres_pool import ON_DEMAND, Pool
 from holdfast.journal.postgres_read import (
     PostgresReading,
@@ -41,16 +38,6 @@ from holdfast.journal.version import require_current
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
-
-_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('holdfast owner of ' || %s, 0))"
-_HOLDER = """
-    SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND l.database =
-        (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (l.classid::bigint << 32 | l.objid::bigint) =
-            hashtextextended('holdfast owner of ' || %s, 0)
-"""
-_OWNER: Final = "holdfast owner"
 
 
 class PostgresDatabase:
@@ -83,10 +70,10 @@ class PostgresDatabase:
         """Open it for writing; its tables are made where there are none."""
         return PostgresStore(self.url, self._pool, may_lose=self.may_lose)
 
-    def own(self, account: str) -> PostgresOwner:
+    def own(self, account: str, *, displace: bool = False) -> PostgresOwner:
         """Become the one live writer of `account` in this database."""
         self._state.mkdir(parents=True, exist_ok=True)
-        return PostgresOwner(self.url, account)
+        return PostgresOwner(self.url, account, displace=displace)
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""
@@ -131,38 +118,6 @@ class PostgresDatabase:
     def close(self) -> None:
         """Close the connections that reads had opened."""
         self._pool.close()
-
-
-class PostgresOwner:
-    """A lock of the session, which the server drops with it: when this process ends, or vanishes.
-
-    The epoch is what makes a second writer harmless; this tells a person at once, and by name.
-
-    Raises:
-        FencedError: another process holds it; the text names it.
-    """
-
-    def __init__(self, url: str, account: str) -> None:
-        name = name_of(url)
-        who = f"{_OWNER} {os.uname().nodename}:{os.getpid()}"
-        self._connection = connect(url, application=who)
-        try:
-            (held,) = self._connection.execute(_LOCK, (account,)).fetchone() or (False,)
-            holder = None if held else self._connection.execute(_HOLDER, (account,)).fetchone()
-        except psycopg.Error as error:
-            self._connection.close()
-            raise_translated(name, error)
-        if not held:
-            self._connection.close()
-            process = str(holder[0]).removeprefix(f"{_OWNER} ") if holder else "unknown"
-            raise FencedError(
-                f"seen: {name} is written for account {account} by process {process}; expected: "
-                "one writer; do: end that process first, or name another database"
-            )
-
-    def release(self) -> None:
-        """Let others have it; may be called twice."""
-        self._connection.close()
 
 
 class PostgresCommands(Commands):

@@ -1,0 +1,55 @@
+"""A process that owns an account's journal and waits to be stopped.
+
+Run as `python -m tests.support.hung_holder URL WHERE`, with WHERE `inside` (in a transaction that
+has the write lock, in a file) or `between` (owning, with an epoch, and with nothing open). It says
+`ready`; what it hears afterwards on stdin, a line, has it commit once more, and say how that ended.
+Not here: stopping it (whoever started it).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+
+from holdfast.errors import PlatformError
+from holdfast.journal.database import SqliteDatabase, database_at
+from holdfast.journal.port import Group
+from tests.support.journal_facts import armed
+
+
+def say(word: str) -> None:
+    """One line, at once."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def main(url: str, where: str) -> None:
+    """Own it, be stopped, and try to go on."""
+    database = database_at(url)
+    owner = database.own("main")
+    store = database.store()
+    head = await store.acquire("main", "hung")
+    head, _ = await store.commit(head, [Group((armed(1),))], 1)
+    if where == "inside":
+        assert isinstance(database, SqliteDatabase)
+        connection = sqlite3.connect(database.name, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+    say("ready")
+    sys.stdin.readline()
+    try:
+        await store.commit(head, [Group((armed(2),))], 2)
+        say("committed")
+    except PlatformError as error:
+        say(type(error).__name__)
+        try:
+            await store.commit(head, [Group((armed(2),))], 2)
+            say("committed")
+        except PlatformError as again:
+            say(type(again).__name__)
+    await store.close()
+    owner.release()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2]))
