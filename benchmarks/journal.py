@@ -206,11 +206,11 @@ async def _writer(path: Path, quick_s: float = QUICK_S) -> tuple[SqliteStore, Jo
 
 
 async def _arm(writer: JournalWriter, count: int) -> list[float]:
-    """One order at a time, from `append` to knowing that it may be sent."""
+    """One order at a time, from `append` to knowing that it may be sent, as the desk has it."""
     took = []
     for attempt in attempts(count):
         start = time.perf_counter()
-        await writer.append(attempt)
+        await writer.append(attempt, flush=True)
         took.append(time.perf_counter() - start)
     return took
 

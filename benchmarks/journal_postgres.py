@@ -110,7 +110,7 @@ async def _round(url: str, connection: Connection) -> Round:
             wire.append(time.perf_counter() - start)
         for attempt in attempts(BLOCK):
             start = time.perf_counter()
-            await writer.append(attempt)
+            await writer.append(attempt, flush=True)
             armed.append(time.perf_counter() - start)
     flood_per_s = await _flood(writer)
     await store.close()

@@ -107,6 +107,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancelling: set[str] = set()
         self._closing = False
+        self._arming = 0  # started in this turn of the loop, and not with the journal yet
         self._unsent = 0  # orders that were given room in the rate budget and have not used it yet
 
     # -- orders ----------------------------------------------------------------------------------
@@ -114,9 +115,11 @@ class Desk:
     def arm(self, action: Arm) -> None:
         """Start carrying a decision and its orders; returns at once."""
         self._reach(points.DECIDED)
+        self._arming += 1
         self._start(self._arm(action))
 
     async def _arm(self, action: Arm) -> None:
+        self._arming -= 1
         orders, why = self._sendable(action)
         requests = [self._attempts.of(order) for order in orders]
         armed = tuple(attempt for request in requests for attempt in request)
@@ -141,7 +144,8 @@ class Desk:
         """Whether the decision and its attempts are durable, and may be sent."""
         facts: tuple[AnyFact, ...] = armed if action.decided is None else (action.decided, *armed)
         try:
-            outcome = await self._recorder.try_record(*facts)
+            # The last one that starts in this turn takes all others along into one commit.
+            outcome = await self._recorder.try_record(*facts, flush=not self._arming)
         except CommitUnknownError as error:
             await self._withdraw(action, orders, armed, error)
             return False

@@ -7,6 +7,7 @@ the fold itself (ledger).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from holdfast.domain.event import Committed
@@ -39,6 +40,7 @@ class Recorder:
         self._journal = journal
         self._on_committed = on_committed
         self._on_broken = on_broken
+        self._unfolded: deque[asyncio.Future[Outcome]] = deque()  # in the order of the stream
         self._stopping: dict[asyncio.Future[Outcome], frozenset[str]] = {}
 
     def is_stopping(self, bot: str) -> bool:
@@ -48,20 +50,27 @@ class Recorder:
         """
         return any(not names.isdisjoint({bot, ""}) for names in self._stopping.values())
 
-    async def try_record(self, *facts: AnyFact) -> Outcome:
+    async def try_record(self, *facts: AnyFact, flush: bool = False) -> Outcome:
         """Journal `facts` as one group; when this returns they are durable and folded.
+
+        Args:
+            flush: nobody else is about to record: begin at once, in this turn of the loop.
 
         Raises:
             RetryableError: not journaled, for certain.
             CommitUnknownError: see there; what is in the stream has been folded.
             FencedError: this process has lost the stream.
         """
-        future = self._journal.append(*facts)
+        future = self._journal.append(*facts, flush=flush)
+        self._unfolded.append(future)
         stopped = frozenset(fact.bot for fact in facts if isinstance(fact, Halted | Draining))
         if stopped:
             self._stopping[future] = stopped
+        if flush and future.done():  # on a quick disk no turn of the loop lies between
+            self._fold_what_is_done()
+            return future.result()
         # The callback feeds the fold, not this coroutine: a cancelled caller must lose no records.
-        future.add_done_callback(self._publish)
+        future.add_done_callback(self._fold_what_is_done)
         return await asyncio.shield(future)
 
     async def record(self, *facts: AnyFact) -> Outcome:
@@ -79,6 +88,11 @@ class Recorder:
                 log.warning("evidence waits for the journal", action="record_wait", why=str(error))
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
+
+    def _fold_what_is_done(self, _done: asyncio.Future[Outcome] | None = None) -> None:
+        """Commits end in the order of the stream; so does what waited for them."""
+        while self._unfolded and self._unfolded[0].done():
+            self._publish(self._unfolded.popleft())
 
     def _publish(self, future: asyncio.Future[Outcome]) -> None:
         self._take_in(future)

@@ -47,6 +47,12 @@ class MemoryStore:
         """Append `groups`, as the port promises."""
         return self.commit_now(head, groups, at_ns)
 
+    def commit_at_once(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]] | None:
+        """Always: there is nothing to wait for."""
+        return self.commit_now(head, groups, at_ns)
+
     def commit_now(
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> tuple[Head, list[Outcome]]:
@@ -56,7 +62,7 @@ class MemoryStore:
             FencedError: another writer took over; nothing was written.
         """
         stream = self._stream(head.account)
-        if stream.head != head:
+        if stream.head is not head and stream.head != head:
             raise FencedError(fenced_text(head, stream.head))
         refused = stream.claim(groups)
         if not refused:

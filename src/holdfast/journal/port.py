@@ -79,8 +79,11 @@ class Appender(Protocol):
         """Where the stream stands after the last commit."""
         ...
 
-    def append(self, *facts: AnyFact) -> asyncio.Future[Outcome]:
+    def append(self, *facts: AnyFact, flush: bool = False) -> asyncio.Future[Outcome]:
         """Commit `facts` as one group, after everything appended before.
+
+        Args:
+            flush: begin now, and not when the loop turns: nobody else is about to append.
 
         Cancelling the future only stops the waiting. Raises when awaited: FencedError,
         RetryableError (not written, for certain), CommitUnknownError.
@@ -121,6 +124,18 @@ class Store(Protocol):
 
         Raises:
             FencedError: the epoch is not `after` (any more); nothing was changed.
+        """
+        ...
+
+    def commit_at_once(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]] | None:
+        """As `commit`, in the caller's thread, where that is quicker than handing it on.
+
+        None where it is not: nothing has been done then, and `commit` is to be called.
+
+        Raises:
+            As `commit`.
         """
         ...
 

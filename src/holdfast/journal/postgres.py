@@ -116,6 +116,9 @@ class PostgresStore:
 
         return await self._beside(take)
 
+    def commit_at_once(self, head: Head, groups: Sequence[Group], at_ns: int) -> None:
+        """Never: the server is always waited for."""
+
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> Awaitable[tuple[Head, list[Outcome]]]:

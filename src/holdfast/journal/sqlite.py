@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -65,25 +66,27 @@ class SqliteStore:
         """Take the stream over: epoch + 1, durably."""
         return await self._run(self._file.acquire, account, node, after)
 
+    def commit_at_once(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]] | None:
+        """`commit` in the caller's thread, on a quick disk; None where the thread is to do it."""
+        if self._thread is None:
+            return self._commit(head, groups, at_ns, wait=True)
+        if self._slow or not self._thread.is_idle:
+            return None
+        try:
+            return self._commit(head, groups, at_ns, wait=False)
+        except RetryableError:
+            return None  # nothing was written, and the thread may wait for who holds the file
+
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> Awaitable[tuple[Head, list[Outcome]]]:
-        """Append `groups` durably in one transaction, as the port promises.
-
-        On a quick disk in the caller's thread, else away from it.
-        """
-        if self._thread is None or (not self._slow and self._thread.is_idle):
-            done: asyncio.Future[tuple[Head, list[Outcome]]]
-            done = asyncio.get_running_loop().create_future()
-            _settle(done, *_outcome(self._commit, (head, groups, at_ns, self._thread is None)))
-            failure = done.exception()
-            if self._thread is None or not isinstance(failure, RetryableError):
-                return done
-            # Nothing was written, and the thread may wait for the lock that this one may not.
-        return self._run(self._commit, head, groups, at_ns, True)
+        """Append `groups` durably in one transaction, as the port promises; away from the loop."""
+        return self._run(partial(self._commit, wait=True), head, groups, at_ns)
 
     def _commit(
-        self, head: Head, groups: Sequence[Group], at_ns: int, wait: bool
+        self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool
     ) -> tuple[Head, list[Outcome]]:
         began_s = time.perf_counter()
         try:

@@ -7,17 +7,17 @@ Everything here blocks and belongs to one thread at a time. Not here: threads an
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
 from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.reading import hash_of, head_of, snapshot_digest
-from holdfast.journal.record import GENESIS, Record
+from holdfast.journal.record import GENESIS
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
     SQLITE_ERRORS,
@@ -116,6 +116,12 @@ class SqliteFile:
         return batch.head, merge(refused, batch.records, len(groups))
 
     def _insert(self, connection: sqlite3.Connection, head: Head, batch: Batch) -> None:
+        """Move the head, add the records, and claim what they need.
+
+        Raises:
+            FencedError: the head is not where it should be.
+            sqlite3.IntegrityError: something of what they claim is taken.
+        """
         account, end = head.account, batch.head
         advanced = connection.execute(
             _ADVANCE, (end.seq, end.hash, account, head.epoch, head.seq, head.hash)
@@ -127,7 +133,13 @@ class SqliteFile:
             seq += 1
             connection.execute(_RECORD, (account, seq, body, digest))
         for records in batch.records:
-            _insert_claims(connection, account, records)
+            for record in records:
+                claiming = _INSERTING.get(type(record.fact))
+                if claiming is not None:
+                    statement, row_of = claiming
+                    row = row_of(account, record.seq, record.fact)
+                    if row is not None:
+                        connection.execute(statement, row)
 
     def head(self, account: str) -> Head:
         """The head as stored; epoch 0 when nobody ever acquired the stream."""
@@ -231,24 +243,24 @@ class _Transaction:
         _traceback: TracebackType | None,
     ) -> None:
         if error is None:
-            self._commit()
+            try:
+                self._connection.execute("COMMIT")
+            except sqlite3.Error as failure:
+                self._commit_failed(failure)
             return
         self._roll_back()
         if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
             raise_translated(self._file.path, error)
 
-    def _commit(self) -> None:
-        try:
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._roll_back()
-            if getattr(error, "sqlite_errorname", "").startswith(_NOTHING_WRITTEN):
-                raise_translated(self._file.path, error)
-            self._file.close()  # what the file says once it is opened afresh is the outcome
-            raise OutcomeUnknownError(
-                f"seen: {self._file.path}: {error} while committing; expected: a durable commit; "
-                "do: read the head to find out whether it is in"
-            ) from error
+    def _commit_failed(self, error: sqlite3.Error) -> NoReturn:
+        self._roll_back()
+        if getattr(error, "sqlite_errorname", "").startswith(_NOTHING_WRITTEN):
+            raise_translated(self._file.path, error)
+        self._file.close()  # what the file says once it is opened afresh is the outcome
+        raise OutcomeUnknownError(
+            f"seen: {self._file.path}: {error} while committing; expected: a durable commit; "
+            "do: read the head to find out whether it is in"
+        ) from error
 
     def _roll_back(self) -> None:
         try:
@@ -257,17 +269,3 @@ class _Transaction:
         except sqlite3.Error:
             self._file.close()  # closing ends the transaction as well
 
-
-def _insert_claims(connection: sqlite3.Connection, account: str, records: Iterable[Record]) -> None:
-    """Claim what `records` need.
-
-    Raises:
-        sqlite3.IntegrityError: something of it is taken.
-    """
-    for record in records:
-        claiming = _INSERTING.get(type(record.fact))
-        if claiming is not None:
-            statement, row_of = claiming
-            row = row_of(account, record.seq, record.fact)
-            if row is not None:
-                connection.execute(statement, row)

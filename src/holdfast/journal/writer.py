@@ -26,8 +26,9 @@ _LAST_RETRY_S = 1.0
 class JournalWriter:
     """Appends to one stream for as long as nobody takes it over.
 
-    A batch is what queued up while the commit before it ran: there is no waiting window, so a lone
-    append pays one commit and a burst shares few. Belongs to one event loop.
+    A batch is what queued up while the commit before it ran, or in one turn of the event loop:
+    there is no waiting window, so a lone append pays one commit and a burst shares few. Belongs to
+    one event loop.
 
     Args:
         head: from `Store.acquire`; nobody else may commit with it.
@@ -51,6 +52,7 @@ class JournalWriter:
         self._queue: list[_Waiting] = []
         self._batch: list[_Waiting] = []  # being committed
         self._idle = True
+        self._starting: asyncio.Handle | None = None  # of the next turn of the loop
         self._draining: list[asyncio.Future[None]] = []
         self._finding_out: asyncio.Task[None] | None = None
         self._lost: FencedError | None = None
@@ -60,8 +62,12 @@ class JournalWriter:
         """Where the stream stands after the last commit."""
         return self._head
 
-    def append(self, *facts: AnyFact) -> asyncio.Future[Outcome]:
+    def append(self, *facts: AnyFact, flush: bool = False) -> asyncio.Future[Outcome]:
         """Append `facts` as one group, after everything appended before.
+
+        Args:
+            flush: begin now, with all that was appended: nobody else is about to. Where the store
+                commits in the caller's thread, the outcome is there when this returns.
 
         Await the result for the outcome. Cancelling it only stops the waiting: the group is
         committed all the same. Only after `RetryableError` may the same facts be appended again.
@@ -78,10 +84,13 @@ class JournalWriter:
             _fail((future,), self._lost)
             return future
         self._queue.append((Group(facts), future))
-        if self._idle:
+        if flush and (self._idle or self._starting is not None):
+            self._idle = False
+            self._start()
+        elif self._idle:
             self._idle = False
             # After the callers that are ready at this moment, which then share the commit.
-            loop.call_soon(self._start)
+            self._starting = loop.call_soon(self._start)
         return future
 
     async def drain(self) -> None:
@@ -92,38 +101,63 @@ class JournalWriter:
             await drained
 
     def _start(self) -> None:
-        self._batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
-        if not self._batch:
-            self._idle = True
-            for drained in self._draining:
-                if not drained.done():
-                    drained.set_result(None)
-            self._draining = []
-            return
-        groups = [group for group, _ in self._batch]
-        commit = asyncio.ensure_future(self._store.commit(self._head, groups, self._now_ns()))
-        if commit.done() and not self._queue:  # a quick store: its callers learn it a turn earlier
-            self._finished(commit)
+        if self._starting is not None:
+            self._starting.cancel()
+            self._starting = None
+        if len(self._queue) > MAX_BATCH:
+            self._batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
         else:
+            self._batch, self._queue = self._queue, []
+        groups = [group for group, _ in self._batch]
+        at_ns = self._now_ns()
+        try:
+            done = self._store.commit_at_once(self._head, groups, at_ns)
+        except Exception as error:  # noqa: BLE001  # it is the callers', who get it
+            self._failed(error)
+            return
+        if done is None:
+            commit = asyncio.ensure_future(self._store.commit(self._head, groups, at_ns))
             commit.add_done_callback(self._finished)
+        else:
+            self._committed(*done)
 
     def _finished(self, commit: asyncio.Future[tuple[Head, list[Outcome]]]) -> None:
         if commit.cancelled():
             # Only a dying event loop does that; the store may still commit.
             self._give_up("its event loop ended during a commit")
+            self._go_on()
         elif (error := commit.exception()) is None:
-            self._head, outcomes = commit.result()
-            for (_, future), outcome in zip(self._batch, outcomes, strict=True):
-                if not future.done():
-                    future.set_result(outcome)
-        elif isinstance(error, OutcomeUnknownError):
+            self._committed(*commit.result())
+        else:
+            self._failed(error)
+
+    def _committed(self, head: Head, outcomes: list[Outcome]) -> None:
+        self._head = head
+        for (_, future), outcome in zip(self._batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+        self._go_on()
+
+    def _failed(self, error: BaseException) -> None:
+        if isinstance(error, OutcomeUnknownError):
             self._finding_out = asyncio.create_task(self._find_out(error), name="journal writer")
             return
-        elif isinstance(error, FencedError):
+        if isinstance(error, FencedError):
             self._lose(error)
         else:  # nothing was written; it is the callers', who get it
             _fail((future for _, future in self._batch), error)
-        self._start()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The next batch, once those who wait for this one have been told; or rest."""
+        if self._queue:
+            self._starting = asyncio.get_running_loop().call_soon(self._start)
+            return
+        self._idle = True
+        for drained in self._draining:
+            if not drained.done():
+                drained.set_result(None)
+        self._draining = []
 
     async def _find_out(self, cause: OutcomeUnknownError) -> None:
         try:
@@ -142,7 +176,7 @@ class JournalWriter:
                 self._head = stored
             else:
                 self._lose(FencedError(fenced_text(self._head, stored)))
-        self._start()
+        self._go_on()
 
     async def _ask(self) -> tuple[Head, list[Record]]:
         """The head, and what was written since the last one known; for a while, if need be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved, CancelArmed, Filled
@@ -10,6 +11,8 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
 from holdfast.errors import RejectedError
 from holdfast.execution.resolve import HORIZON_MS
+from holdfast.journal.memory import MemoryStore
+from holdfast.journal.port import Group, Head, Outcome
 from holdfast.ledger.state import LiveOrder
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
@@ -107,9 +110,18 @@ def _arm_of_one(number: int) -> Arm:
     return Arm(None, (Approved(proposed, "USDT", ZERO),))
 
 
+class Elsewhere(MemoryStore):
+    """Commits while the event loop turns, as on a slow disk."""
+
+    def commit_at_once(
+        self, _head: Head, _groups: Sequence[Group], _at_ns: int
+    ) -> tuple[Head, list[Outcome]] | None:
+        return None
+
+
 @on_loop
 async def test_what_is_being_armed_while_the_desk_closes_is_known_not_to_have_been_sent() -> None:
-    at = await world()
+    at = await world(store=Elsewhere())
 
     at.desk.arm(_arm_of_one(1))
     await asyncio.sleep(0)  # it is on its way to the journal

@@ -31,6 +31,7 @@ class ScriptedJournal:
         self.script: list[Exception | Answer | None] = []
         self.hold = False
         self.held: list[tuple[asyncio.Future[Outcome], tuple[AnyFact, ...]]] = []
+        self.unanswered: list[tuple[asyncio.Future[Outcome], tuple[AnyFact, ...]]] = []
         self.appended: list[tuple[AnyFact, ...]] = []
         self._seq = count(1)
 
@@ -38,15 +39,23 @@ class ScriptedJournal:
     def head(self) -> Head:
         return Head("main", 1, 1, 0, bytes(32))
 
-    def append(self, *facts: AnyFact) -> asyncio.Future[Outcome]:
+    def append(self, *facts: AnyFact, flush: bool = False) -> asyncio.Future[Outcome]:
         self.appended.append(facts)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         if self.hold:
             self.held.append((future, facts))
         else:
-            loop.call_soon(self.answer, future, facts)  # a commit takes its time
+            self.unanswered.append((future, facts))
+            loop.call_soon(self._answer_all)  # a commit takes its time
+        if flush:
+            self._answer_all()
         return future
+
+    def _answer_all(self) -> None:
+        unanswered, self.unanswered = self.unanswered, []
+        for future, facts in unanswered:
+            self.answer(future, facts)
 
     def answer(self, future: asyncio.Future[Outcome], facts: tuple[AnyFact, ...]) -> None:
         step = self.script.pop(0) if self.script else None
@@ -87,6 +96,18 @@ async def test_what_is_recorded_is_folded_when_the_call_returns() -> None:
     assert isinstance(outcome, tuple)
     assert heard.ids == ["a", "b"]
     assert [(e.seq, e.at_ns, e.more) for e in heard.committed] == [(1, 7, True), (2, 7, False)]
+
+
+@on_loop
+async def test_what_is_flushed_is_folded_after_what_was_recorded_before_it() -> None:
+    heard = Heard()
+    before = asyncio.create_task(heard.recorder.record(fact("a")))
+    await asyncio.sleep(0)
+    outcome = await heard.recorder.try_record(fact("b"), flush=True)
+    assert isinstance(outcome, tuple)
+    assert heard.ids == ["a", "b"]
+    await before
+    assert heard.ids == ["a", "b"]
 
 
 @on_loop

@@ -29,6 +29,11 @@ class ScriptedStore(MemoryStore):
         self.after: list[Exception | None] = []  # raised although it was committed
         self.on_head: list[Exception | None] = []
 
+    def commit_at_once(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[Outcome]] | None:
+        return None
+
     async def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> tuple[Head, list[Outcome]]:
@@ -105,6 +110,18 @@ async def test_callers_that_are_ready_together_share_a_commit(
 
     await asyncio.gather(*(caller(number) for number in range(8)))
     assert store.batches == [8]
+
+
+@scenario
+async def test_flushing_commits_all_that_was_appended_and_nothing_twice(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    pending = [writer.append(armed(number)) for number in range(2)]
+    pending.append(writer.append(armed(2), flush=True))
+    late = writer.append(armed(3), flush=True)  # a commit runs: it waits for its end
+    await asyncio.gather(*pending, late)
+    assert store.batches == [3, 1]
+    assert stored(store) == [armed(number) for number in range(4)]
 
 
 @scenario
