@@ -28,8 +28,9 @@ T = TypeVar("T")
 QUICK_S = 0.002
 """A commit this short is made where it is asked for: handing it to a thread costs as much."""
 
-CALM_COMMITS = 32
-"""After a slower one the thread commits, until so many in a row were quick."""
+CALM_COMMITS = 8
+"""After a slower one the thread commits, until so many in a row were quick: few, since a sync in a
+hundred is slow on a quick disk as well, and eight in a row are not quick on a slow one."""
 
 
 class SqliteStore:
