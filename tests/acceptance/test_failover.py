@@ -11,14 +11,18 @@ import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from holdfast.app.live.members import Handover, hand_over
+from holdfast.config import load
 from holdfast.domain.fact import TookOver
 from tests.support.ledger_check import Judgement
 from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.waiting import PATIENCE_S
 
 FAST = '[cluster]\nprofile = "fast"\n'
 
@@ -40,6 +44,13 @@ async def pair(at: Scene) -> AsyncIterator[tuple[Node, Node]]:
 def takeovers(node: Node) -> list[TookOver]:
     """Every epoch's beginning, oldest first."""
     return [record.fact for record in node.records() if isinstance(record.fact, TookOver)]
+
+
+def warm(node: Node) -> bool:
+    """Whether it follows, and does not lead."""
+    last = [*node.logged("following"), *node.logged("trading")]
+    newest = max(last, key=lambda line: str(line["timestamp"]), default={"action": ""})
+    return newest["action"] == "following"
 
 
 async def killed(leader: Node, _standby: Node) -> None:
@@ -82,3 +93,25 @@ def test_the_standby_goes_on_and_nothing_is_doubled_or_lost(
     assert judged.faults == []
     assert len({epoch.boot_id for epoch in epochs}) >= 2
     print(f"gap {gap_s:.3f} s")
+
+
+def test_an_account_is_handed_to_a_named_node_and_back(tmp_path: Path) -> None:
+    async def handed() -> tuple[Judgement, list[Handover]]:
+        async with scene(tmp_path, flow=PulseFlow(("BTC/USDT",))) as at, pair(at) as nodes:
+            config = load(nodes[0].config)
+            names = {str(node.logged("joined")[0]["node"]): node for node in nodes}
+            moved = []
+            for name, node in reversed(names.items()):
+                await until_node(node, partial(warm, node), "a warm standby")
+                moved.append(
+                    await asyncio.to_thread(hand_over, config, "main", name, PATIENCE_S)
+                )
+                await until_armed(nodes[0], len(nodes[0].armed()) + 2)
+            await nodes[1].stop()
+            return await at.ended_well(nodes[0]), moved
+
+    judged, moved = asyncio.run(handed())
+
+    assert judged.faults == []
+    assert all(one.gap_ms is not None and 0 < one.gap_ms < 10_000 for one in moved)
+    print([one.gap_ms for one in moved])

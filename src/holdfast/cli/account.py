@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,9 @@ from holdfast.errors import ConfigError
 
 ACCOUNT = Annotated[
     str | None, typer.Option(help="Its name; otherwise the configuration's.", show_default=False)
+]
+CONFIG = Annotated[
+    Path | None, typer.Option(help="A TOML file (holdfast.toml).", show_default=False)
 ]
 JSON = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 

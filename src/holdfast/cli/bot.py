@@ -1,4 +1,4 @@
-"""`holdfast bot`: the bots of an account, and starting, draining and stopping one.
+"""`holdfast bot`: the bots of an account, and starting, draining, stopping and moving one.
 
 Not here: what stopping means (engine).
 """
@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
+from holdfast.cli.account import ACCOUNT, CONFIG, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
+from holdfast.config import load
 from holdfast.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True)
@@ -22,7 +23,7 @@ WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took 
 
 @app.callback()
 def bot() -> None:
-    """Look at the bots of an account, start, drain or stop one."""
+    """Look at the bots of an account, start, drain, stop or move one."""
 
 
 @app.command("list")
@@ -102,6 +103,31 @@ def drain(
     Example: holdfast bot drain cross
     """
     _ask("drain", name, wait, account, database, json=json)
+
+
+@app.command()
+def handover(
+    name: NAME,
+    *,
+    to: Annotated[str, typer.Option(help="The node that is to lead, by its name.")],
+    wait: WAIT = 30.0,
+    config: CONFIG = None,
+    json: JSON = False,
+) -> None:
+    """Move a bot to another node; its whole account moves, with all bots on it.
+
+    Example: holdfast bot handover cross --to second
+    """
+    from holdfast.app.live.members import hand_over  # noqa: PLC0415
+
+    loaded = load(config)
+    whose = loaded.account_of(name)
+    moved = hand_over(loaded, whose, to, wait)
+    if json:
+        emit(moved)
+    else:
+        gap = f", {moved.gap_ms:.0f} ms after the old leader" if moved.gap_ms is not None else ""
+        typer.echo(f"account {moved.account}: led by {moved.node} from record {moved.seq} on{gap}")
 
 
 def _ask(

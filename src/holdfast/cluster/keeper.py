@@ -56,6 +56,7 @@ class Keeper:
         self._held: dict[str, Claim] = {}
         self._led: set[str] = set()  # accounts that have led since they are held
         self._renew_at_ns = 0
+        self._expecting = False
         self._stopping = False
         self._wake = asyncio.Event()
         self._told_s = -60.0
@@ -122,6 +123,7 @@ class Keeper:
             async with asyncio.timeout(self._timing.call_s):
                 view = await self._store.view()
                 self._require_name(view)
+                await self._learn(view)
                 if not self._stopping:
                     await self._take(view)
                 await self._give(view)
@@ -145,6 +147,13 @@ class Keeper:
         self._renew_at_ns = sent_ns + int(self._timing.renew_s * 1e9)
         self._board.lease(sent_ns + int(self._timing.lease_s * 1e9))
         self._hold(held)
+
+    async def _learn(self, view: View) -> None:
+        """What was handed to this member, or planned for it, is not left until the next renewal."""
+        mine = {claim.account for claim in view.claims if claim.boot_id == self._me}
+        self._expecting = any(claim.wanted == self._me for claim in view.claims)
+        if mine != set(self._held):
+            await self._renew()
 
     def _hold(self, held: Iterable[Claim]) -> None:
         """What is held is to be led, and nothing else."""
@@ -217,7 +226,7 @@ class Keeper:
     async def _pause(self) -> None:
         """Until the next look, or until an account tells something."""
         handing = any(self._board.wanted(a) is Wanted.YIELD for a in self._held)
-        pause_s = HANDING_POLL_S if handing else self._timing.poll_s
+        pause_s = HANDING_POLL_S if handing or self._expecting else self._timing.poll_s
         try:
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()

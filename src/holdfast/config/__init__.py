@@ -288,6 +288,20 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The one, or the several."""
         return self.accounts or (self.account,)
 
+    def account_of(self, bot: str) -> str:
+        """The name of the account that a bot trades on.
+
+        Raises:
+            ConfigError: there is no such bot.
+        """
+        for one in self.bots:
+            if one.name == bot:
+                return self._account_of(one).name
+        raise ConfigError(
+            f"seen: no bot {bot!r} in the configuration; expected: one of "
+            f"{', '.join(one.name for one in self.bots) or 'none is there'}; do: correct the name"
+        )
+
     def for_account(self, name: str) -> Config:
         """What concerns one account: it alone, with its bots."""
         account = next(one for one in self.all_accounts if one.name == name)

@@ -47,6 +47,17 @@ class TookOver(Fact, frozen=True, tag="took_over"):
     version: str
 
 
+class Rested(Fact, frozen=True, tag="rested"):
+    """A writer laid the stream down on purpose: nothing of it is on its way that it did not book.
+
+    Attributes:
+        why: `handover`, `stop` or `deposed`.
+    """
+
+    boot_id: str
+    why: str
+
+
 class BotStarted(Fact, frozen=True, tag="bot_started"):
     """A bot trades from here on, under this configuration.
 
@@ -392,6 +403,7 @@ class SignalReceived(Fact, frozen=True, tag="signal"):
 AnyFact = (
     Opened
     | TookOver
+    | Rested
     | BotStarted
     | BotStopped
     | Decided

@@ -24,6 +24,7 @@ from holdfast.domain.fact import (
     OrderMoved,
     Refusal,
     RejectClosed,
+    Rested,
     SignalReceived,
 )
 from holdfast.domain.order import Side
@@ -69,10 +70,11 @@ class News:
             Halted: self._is_halted,
             Refusal: self._concern_nobody,
             Marked: self._concern_nobody,
+            Rested: self._concern_nobody,
             CommandTaken: self._concern_nobody,
             SignalReceived: self._concern_nobody,
         }  # every other fact may concern every bot
-        self._remember_rates()
+        self.remember_rates()
 
     def take(self, event: Committed) -> None:
         """Fold a fact, and note the bots for which it may have changed something.
@@ -181,8 +183,10 @@ class News:
         bot.due = True
         return bot
 
-    def _remember_rates(self) -> None:
-        """What was armed lately counts in a new process as well."""
+    def remember_rates(self) -> None:
+        """What was armed lately counts in a new process as well, and in who followed it."""
+        for rate in (*self.bot_rates.values(), self.account_rate):
+            rate.clear()
         known = (*self._account.recent.values(), *self._account.live.values())
         for order in sorted(known, key=lambda order: order.armed.timestamp_ms):
             rate = self.bot_rates.get(order.armed.bot)

@@ -32,3 +32,7 @@ class RateMeter:
         while times and times[0] <= oldest:
             times.popleft()
         return len(times)
+
+    def clear(self) -> None:
+        """None has happened."""
+        self._times.clear()

@@ -400,6 +400,7 @@ class Engine:
         Until it is called facts are folded and bars are taken in, and nothing is handed out.
         """
         self._acting = True
+        self._news.remember_rates()
         self._news.drain()
         return [*self._unreadable(), *self._rederive(_everywhere(self.bots.values()))]
 

@@ -136,6 +136,10 @@ def _opened(state: AccountState, _at: int, fact: facts.Opened) -> None:
     state.reporting = fact.reporting
 
 
+def _rested(_state: AccountState, _at: int, _fact: facts.Rested) -> None:
+    """Kept for whoever asks how long nobody led."""
+
+
 def _took_over(state: AccountState, _at: int, _fact: facts.TookOver) -> None:
     state.counters.takeovers += 1
 
@@ -370,6 +374,7 @@ def _noted(_state: AccountState, _at: int, _fact: AnyFact) -> None:
 _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Opened: _opened,
     facts.TookOver: _took_over,
+    facts.Rested: _rested,
     facts.BotStarted: _bot_started,
     facts.BotStopped: _bot_stopped,
     facts.Decided: _decided,

@@ -39,6 +39,7 @@ log = get_logger("app.process")
 
 CRASHED = 70  # ended by a defect: begin again, from the journal
 RESTED = 75  # it leads no more: begin again, as a follower
+_REASONS = {Wanted.LEAD: "stop", Wanted.YIELD: "handover", Wanted.FOLLOW: "deposed"}
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
 
 
@@ -174,6 +175,7 @@ async def _lead(life: Life, follower: Follower) -> None:
         life.quarantine,
         reach=life.reach,
         may_lead=lambda: board.may_lead(name),
+        why_rests=lambda: _REASONS[board.wanted(name)],
         at_rest=lambda: board.tell(name, State.DOWN),
     ) as trader:
         board.tell(name, State.LEADING)

@@ -31,12 +31,13 @@ from holdfast.domain.fact import (
     CancelArmed,
     InstrumentChanged,
     OrderMoved,
+    Rested,
 )
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import AttemptState
 from holdfast.engine.bot import BotRuntime
-from holdfast.errors import ConfigError, FencedError, RejectedError
+from holdfast.errors import ConfigError, FencedError, PlatformError, RejectedError
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.breaker import Breakers
@@ -338,20 +339,29 @@ class Trader:
     def _rest(self) -> None:
         self._stepping = self.follower.is_leading = False
 
-    async def stop(self, at_rest: Callable[[], None]) -> None:
+    async def stop(self, why: str, at_rest: Callable[[], None]) -> None:
         """No new orders; what is in flight may finish; the journal closes with a snapshot.
 
         Args:
+            why: for the journal, which is told unless it is another's by now.
             at_rest: called when nothing is written any more, so that another may go on; the
                 snapshot is for whoever starts later.
         """
         self._rest()
         await self.desk.close(STOP_TIMEOUT_S)
         self.commands.close()
+        await self._say_rested(why)
         await self.stream.writer.drain()
         self.stream.owner.release()
         at_rest()
         await self.stream.close()
+
+    async def _say_rested(self, why: str) -> None:
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.recorder.try_record(Rested(boot_id=self.stream.boot_id, why=why))
+        except (PlatformError, TimeoutError) as error:
+            log.warning("end not journaled", action="rested_failed", why=str(error))
 
 
 def _identity(stream: Stream) -> Identity:
@@ -366,12 +376,13 @@ async def leading(
     *,
     reach: Reach = pass_by,
     may_lead: Callable[[], bool] = always,
+    why_rests: Callable[[], str] = lambda: "stop",
     at_rest: Callable[[], None] = nothing,
 ) -> AsyncIterator[Trader]:
     """An account that is taken over, reconciled and started; closed on the way out.
 
     Args:
-        at_rest: see `Trader.stop`.
+        why_rests, at_rest: see `Trader.stop`.
 
     Raises:
         PlatformError: see `Follower.take_over` and `Trader.start`.
@@ -382,7 +393,7 @@ async def leading(
         await trader.start(quarantine)
         yield trader
     finally:
-        await asyncio.shield(trader.stop(at_rest))
+        await asyncio.shield(trader.stop(why_rests(), at_rest))
 
 
 @asynccontextmanager

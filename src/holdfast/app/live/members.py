@@ -1,0 +1,173 @@
+"""Who takes part in a cluster, as a person sees it, and moving an account by plan.
+
+Not here: doing it (cluster.keeper), what an account is (operator).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from holdfast.app.live.opening import database_of
+from holdfast.cluster.open import lease_store_at, lease_url_beside
+from holdfast.cluster.port import LeaseStore, View
+from holdfast.config import Config
+from holdfast.domain.fact import Reconciled, Rested, TookOver
+from holdfast.errors import ConfigError, UnreachableError
+from holdfast.journal.database import Database
+from holdfast.journal.reading import head_of
+from holdfast.journal.record import Record
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+
+
+class Node(msgspec.Struct, frozen=True):
+    """A node as the others see it.
+
+    Attributes:
+        is_live: whether it renewed while it was looked at.
+        leads: accounts.
+    """
+
+    name: str
+    boot_id: str
+    pid: int
+    version: str
+    is_live: bool
+    leads: tuple[str, ...]
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """An account that moved.
+
+    Attributes:
+        seq: of the record in which the new leader took over.
+        gap_ms: from when the old leader had come to rest until the new one could arm; None when
+            the old one ended in another way.
+    """
+
+    account: str
+    node: str
+    seq: int
+    gap_ms: float | None
+
+
+def nodes(config: Config) -> list[Node]:
+    """All members, by name; takes a little more than one renewal to see who lives.
+
+    Raises:
+        ConfigError, RetryableError: the lease store cannot be read.
+    """
+    return asyncio.run(_with_leases(config, lambda store: _nodes(store, config)))
+
+
+def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
+    """Move `account` to the node named `to`, and wait until it leads there.
+
+    Raises:
+        ConfigError: there is no such node, it may not lead the account, or leads it already.
+        UnreachableError: it did not lead within `wait_s`; the plan is called off.
+    """
+    return asyncio.run(
+        _with_leases(config, lambda store: _hand_over(store, config, account, to, wait_s))
+    )
+
+
+async def _with_leases(config: Config, work: Callable[[LeaseStore], Awaitable[T]]) -> T:
+    url = config.cluster.lease_url or lease_url_beside(config.database_url)
+    store = lease_store_at(url, config.cluster.timing)
+    try:
+        return await work(store)
+    finally:
+        await store.close()
+
+
+async def _nodes(store: LeaseStore, config: Config) -> list[Node]:
+    before = await store.view()
+    await asyncio.sleep(1.5 * config.cluster.timing.renew_s)
+    after = await store.view()
+    renewed = {seen.member.boot_id: seen.renewals for seen in before.members}
+    return sorted(
+        (
+            Node(
+                name=seen.member.node,
+                boot_id=seen.member.boot_id,
+                pid=seen.member.pid,
+                version=seen.member.version,
+                is_live=seen.renewals > renewed.get(seen.member.boot_id, -1),
+                leads=tuple(c.account for c in after.claims if c.boot_id == seen.member.boot_id),
+            )
+            for seen in after.members
+        ),
+        key=lambda node: (node.name, node.boot_id),
+    )
+
+
+async def _hand_over(
+    store: LeaseStore, config: Config, account: str, to: str, wait_s: float
+) -> Handover:
+    database = database_of(config)
+    target = _target(await _nodes(store, config), account, to)
+    head = _last_seq(database, account)
+    if not await store.plan(account, target.boot_id):
+        raise ConfigError(
+            f"seen: node {to} does not lead {account}; expected: a node whose configuration has "
+            "it; do: name another"
+        )
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        done = _done(account, to, list(database.read(account, head)))
+        if done is not None and await _leads(store, account, target.boot_id):
+            return done
+        if time.monotonic() > deadline_s:
+            await store.plan(account, "")
+            raise UnreachableError(
+                f"seen: {account} was not led by {to} within {wait_s:g} s; expected: a handover; "
+                "do: look at `holdfast cluster nodes` and at the log of its leader"
+            )
+        await asyncio.sleep(POLL_S)
+
+
+def _target(found: list[Node], account: str, to: str) -> Node:
+    live = [node for node in found if node.is_live]
+    named = [node for node in live if to in {node.name, node.boot_id}]
+    if len(named) != 1:
+        raise ConfigError(
+            f"seen: {len(named)} live nodes called {to}; expected: one of "
+            f"{', '.join(node.name for node in live) or 'none is there'}; do: correct the name"
+        )
+    if account in named[0].leads:
+        raise ConfigError(
+            f"seen: {to} leads {account} already; expected: another node; do: nothing"
+        )
+    return named[0]
+
+
+def _last_seq(database: Database, account: str) -> int:
+    database.require()
+    with database.one_moment() as rows:
+        return head_of(database.name, rows, account).seq
+
+
+async def _leads(store: LeaseStore, account: str, boot_id: str) -> bool:
+    view: View = await store.view()
+    return any(c.account == account and c.boot_id == boot_id for c in view.claims)
+
+
+def _done(account: str, to: str, new: list[Record]) -> Handover | None:
+    """The handover in what was written since it was asked for; None while it is under way."""
+    rested = next((record for record in new if isinstance(record.fact, Rested)), None)
+    begun = next((record for record in new if isinstance(record.fact, TookOver)), None)
+    if begun is None:
+        return None
+    ready = next((r for r in new if r.seq > begun.seq and isinstance(r.fact, Reconciled)), None)
+    if ready is None:
+        return None
+    gap_ms = (ready.at_ns - rested.at_ns) / 1e6 if rested is not None else None
+    return Handover(account, to, begun.seq, gap_ms)
