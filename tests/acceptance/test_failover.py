@@ -74,7 +74,7 @@ async def its_account_killed(leader: Node, _standby: Node) -> None:
     os.kill(leader.child_pid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("ends", [killed, stopped, its_account_killed])
+@pytest.mark.parametrize("ends", [killed, paused, stopped, its_account_killed])
 def test_the_standby_goes_on_and_nothing_is_doubled_or_lost(
     tmp_path: Path, ends: Callable[[Node, Node], Awaitable[None]]
 ) -> None:

@@ -135,6 +135,7 @@ class Follower:
             reporting=quotes[0] if quotes else "USDT",
             catch_up=self._catch_up,
             may_lead=may_lead,
+            displace=True,  # a claim is held, so its lease has ended
         )
 
     async def run(self) -> None:

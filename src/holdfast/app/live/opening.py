@@ -152,10 +152,12 @@ async def take_over(
     reporting: str,
     catch_up: Callable[[], Awaitable[None]],
     may_lead: Callable[[], bool] = lambda: True,
+    displace: bool = False,
 ) -> Stream:
     """Become the writer of what was followed.
 
     Args:
+        displace: whoever writes it has lost its lease: a process that hangs is put aside at once.
         catch_up: folds what predecessors have written by now.
         may_lead: asked after the head was read: a lease that has run out since must not end the
             epoch of whoever took over.
@@ -165,7 +167,7 @@ async def take_over(
         CorruptionError, RetryableError: as `Store.acquire`.
     """
     database, account = fold.database, fold.end.account
-    owner = await _own(database, account)
+    owner = await _own(database, account, displace=displace)
     try:
         before = await fold.store.head(account)
         _require_lease(account, may_lead)
@@ -210,11 +212,11 @@ async def open_stream(
         raise
 
 
-async def _own(database: Database, account: str) -> Owner:
+async def _own(database: Database, account: str, *, displace: bool) -> Owner:
     deadline = time.monotonic() + WAIT_FOR_OWNER_S
     while True:
         try:
-            return await asyncio.to_thread(database.own, account)
+            return await asyncio.to_thread(database.own, account, displace=displace)
         except FencedError:
             if time.monotonic() > deadline:
                 raise
