@@ -185,8 +185,8 @@ class News:
 
     def remember_rates(self) -> None:
         """What was armed lately counts in a new process as well, and in who followed it."""
-        for rate in (*self.bot_rates.values(), self.account_rate):
-            rate.clear()
+        for meter in (*self.bot_rates.values(), self.account_rate):
+            meter.clear()
         known = (*self._account.recent.values(), *self._account.live.values())
         for order in sorted(known, key=lambda order: order.armed.timestamp_ms):
             rate = self.bot_rates.get(order.armed.bot)
