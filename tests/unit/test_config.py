@@ -159,7 +159,7 @@ def test_a_mistake_in_the_environment_names_the_variable(written: Path) -> None:
     assert "with LOG_LEVEL" in refused(written, "", {"LOG_LEVEL": "loud"})
 
 
-@pytest.mark.parametrize("name", ["REDIS_URL", "STRATEGY", "CAPITAL_ALLOCATION"])
+@pytest.mark.parametrize("name", ["STRATEGY", "CAPITAL_ALLOCATION"])
 def test_a_variable_that_is_not_acted_on_yet_is_not_passed_over(written: Path, name: str) -> None:
     told = refused(written, "", {name: "x"})
     assert f"seen: {name}" in told

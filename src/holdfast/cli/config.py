@@ -38,8 +38,11 @@ def show(
     """
     effective = load(file)
     # The address of a database may carry a password; the user's name in it is no secret.
+    cluster = effective.cluster
     effective = msgspec.structs.replace(
-        effective, database_url=masked_text(effective.database_url)
+        effective,
+        database_url=masked_text(effective.database_url),
+        cluster=msgspec.structs.replace(cluster, lease_url=masked_text(cluster.lease_url)),
     )
     if json:
         emit(effective)

@@ -13,6 +13,10 @@ DRIFT: Final = 0.01
 """How much faster than the holder's a watcher's clock may run; both are monotonic."""
 
 
+SHORTEST_TTL_S: Final = 0.8
+"""Half of it is how long a journal's server lets a frozen session hold a lock."""
+
+
 class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Times of one profile, in seconds.
 
@@ -31,6 +35,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if min(self.renew_s, self.ttl_s, self.poll_s, self.call_s) <= 0:
             raise ValueError("a time is not positive; expected seconds above zero")
+        if self.ttl_s < SHORTEST_TTL_S:
+            raise ValueError(
+                f"`ttl_s` is {self.ttl_s:g}, expected at least {SHORTEST_TTL_S:g}: who freezes may "
+                "hold a lock of the journal's server for half of it"
+            )
         # A renewal that fails once must be repeated in time, or every hiccup is a failover.
         if self.renew_s + 2 * self.call_s > self.lease_s:
             raise ValueError(

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.config.cluster import Cluster
+from holdfast.config.cluster import Cluster, lease_url_in
 from holdfast.config.database import (
     DatabasePool,
     ReportPolicy,
@@ -48,7 +48,6 @@ _LOG_LEVELS = {
 # Variables that would change what is traded or where it is recorded. This version does not act on
 # them, and silence would let their owner believe that it does.
 _NOT_YET = {
-    "REDIS_URL": "a node that runs alone (leases come with the standby)",
     "CAPITAL_ALLOCATION": "`limits.max_position_notional` of a bot in the file",
     "STRATEGY": "`strategy` of a bot in the file",
     "EXCHANGE_NAME": "`venue` of the account in the file",
@@ -312,8 +311,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of `path`, changed by the environment.
 
-    `DATABASE_URL` (or `DB_HOST` with its parts) and `LOG_LEVEL` win over the file. Blocks for one
-    small file; safe to repeat.
+    `DATABASE_URL` (or `DB_HOST` with its parts) and `LOG_LEVEL` win over the file; `REDIS_URL` is
+    for who refers to it. Blocks for one small file; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -336,6 +335,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         if found is not None:
             name, document[key] = found
             source = f"{source} with {name}"
+    lease_url = lease_url_in(environ, document)
+    if lease_url is not None:
+        document["cluster"] = {**document["cluster"], "lease_url": lease_url}
     level = document.get("log_level")
     if isinstance(level, str):
         document["log_level"] = _LOG_LEVELS.get(level.lower(), level)

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
+from holdfast.cluster.timing import SHORTEST_TTL_S
 from holdfast.errors import ConfigError, CorruptionError, PlatformError, RetryableError
 from holdfast.journal.reading import Answer
 from holdfast.telemetry.log import get_logger
@@ -25,7 +26,7 @@ CONNECT_TIMEOUT_S: Final = 2
 LOCK_TIMEOUT_MS: Final = 2000
 """How long another session may hold a lock before we give up."""
 
-IDLE_IN_TRANSACTION_MS: Final = "400"
+IDLE_IN_TRANSACTION_MS: Final = str(round(SHORTEST_TTL_S / 2 * 1000))
 """Half of the shortest lease: a frozen writer must not hold a lock longer."""
 
 OLDEST, NEWEST = 15, 18

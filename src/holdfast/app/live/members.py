@@ -81,7 +81,7 @@ def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
 
 async def _with_leases(config: Config, work: Callable[[LeaseStore], Awaitable[T]]) -> T:
     url = config.cluster.lease_url or lease_url_beside(config.database_url)
-    store = lease_store_at(url, config.cluster.timing)
+    store = lease_store_at(url, config.cluster.timing, config.deployment)
     try:
         return await work(store)
     finally:

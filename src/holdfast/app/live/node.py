@@ -122,7 +122,7 @@ class Supervisor:
         """The keeper's process: under another boot id whenever the store has forgotten it."""
         while True:
             boot_id = f"{os.getpid()}-{time.time_ns():x}"
-            store = lease_store_at(self._lease_url, self._timing)
+            store = lease_store_at(self._lease_url, self._timing, self._config.deployment)
             keeper = Keeper(
                 store=store,
                 member=msgspec.structs.replace(self._member, boot_id=boot_id),
