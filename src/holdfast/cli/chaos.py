@@ -49,7 +49,14 @@ def chaos(
     store: Annotated[Store, typer.Option(help="What keeps the journal.")] = Store.SQLITE,
     profile: Annotated[Profile, typer.Option(help="The times of the leases.")] = Profile.FAST,
     fault: Annotated[Fault, typer.Option(help="What is done to the leader.")] = Fault.MIXED,
-    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the account.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the account.")] = 2,
+    between_hosts: Annotated[
+        bool,
+        typer.Option(
+            "--between-hosts",
+            help="No node may look whether another's process still runs (always with silent).",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the market, and of when it strikes.")] = 0,
     directory: Annotated[
         Path | None,
@@ -77,6 +84,7 @@ def chaos(
             profile=profile.value,
             fault=fault.value,
             nodes=nodes,
+            between_hosts=between_hosts or fault is Fault.SILENT,
             seed=seed,
         )
         result = asyncio.run(run_chaos(wanted, say, progress))

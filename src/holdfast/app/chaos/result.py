@@ -100,6 +100,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     fault: str
     nodes: int
+    between_hosts: bool
     seed: int
     seconds: float
     settled: bool

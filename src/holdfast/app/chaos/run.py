@@ -41,6 +41,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         folder: an empty one, for everything that the run writes.
         rounds: how often the leader is struck.
         fault: a name of `strikes.FAULTS`.
+        between_hosts: each node believes to be on a host of its own, so that nobody can look
+            whether another's process still runs.
         seed: of what is struck when.
     """
 
@@ -49,7 +51,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     store: str = "sqlite"
     profile: str = "fast"
     fault: str = "mixed"
-    nodes: int = 1
+    nodes: int = 2
+    between_hosts: bool = False
     seed: int = 0
 
 
@@ -226,6 +229,7 @@ class Chaos:
             profile=wanted.profile,
             fault=wanted.fault,
             nodes=wanted.nodes,
+            between_hosts=wanted.between_hosts,
             seed=wanted.seed,
             seconds=round(time.monotonic() - began_s, 1),
             settled=last.is_settled,
@@ -255,6 +259,7 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
         store=wanted.store,
         profile=wanted.profile,
         nodes=wanted.nodes,
+        between_hosts=wanted.between_hosts,
         seed=wanted.seed,
         say=say,
     ) as site:

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.app.chaos import steady
+from holdfast.app.chaos import elsewhere, steady
 from holdfast.app.chaos.proxy import Conditions
 from holdfast.app.chaos.proxy_process import Proxy
 from holdfast.app.chaos.store import ChaosStore, chaos_store
@@ -48,12 +48,18 @@ class Links(msgspec.Struct):
 class Node:
     """One node: its files, its links, and its process while it runs.
 
+    Args:
+        has_store_link: its store is behind a link.
+        has_own_host: it believes to be on another host than the others.
+
     Attributes:
         warm: whether it said last that it follows or leads.
         refused: how many of its commits the journal refused because another had taken it over.
     """
 
-    def __init__(self, name: str, folder: Path, proxy: Proxy, *, has_store_link: bool) -> None:
+    def __init__(
+        self, name: str, folder: Path, proxy: Proxy, *, has_store_link: bool, has_own_host: bool
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.folder = folder
@@ -65,12 +71,20 @@ class Node:
         self.refused = 0
         self._proxy = proxy
         self._has_store_link = has_store_link
+        self._has_own_host = has_own_host
         self._read = 0
 
     async def start(self) -> None:
         """Start its process."""
         self.warm = False
-        self.child = await Child.start(self.name, ["node", "--config", str(self.config)], self.log)
+        words = ["node", "--config", str(self.config)]
+        if self._has_own_host:
+            self.child = await Child.start(
+                self.name, words, self.log,
+                module=elsewhere.__name__, environ={elsewhere.VARIABLE: self.name},
+            )  # fmt: skip
+        else:
+            self.child = await Child.start(self.name, words, self.log)
 
     async def link(self, links: Links, *, cut: bool = False) -> int:
         """Change its links; when that was done, `time.monotonic_ns`."""
@@ -130,9 +144,19 @@ class Site(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def running_site(
-    folder: Path, *, store: str, profile: str, nodes: int, seed: int, say: Callable[[str], None]
+    folder: Path,
+    *,
+    store: str,
+    profile: str,
+    nodes: int,
+    between_hosts: bool,
+    seed: int,
+    say: Callable[[str], None],
 ) -> AsyncIterator[Site]:
     """All of it for as long as the context lasts, and not longer than this process.
+
+    Args:
+        between_hosts: each node believes to be on a host of its own.
 
     Raises:
         ConfigError, UnreachableError: something did not start; the text says why.
@@ -158,7 +182,10 @@ async def running_site(
         made = []
         for number in range(1, nodes + 1):
             name = f"node-{number}"
-            node = Node(name, folder / name, proxy, has_store_link=bool(kept.upstream))
+            node = Node(
+                name, folder / name, proxy,
+                has_store_link=bool(kept.upstream), has_own_host=between_hosts,
+            )  # fmt: skip
             await _configure(node, proxy, kept, url, profile)
             made.append(node)
             stack.push_async_callback(_end, node)
@@ -209,6 +236,10 @@ log_level = "info"
 min = 1
 max = 8
 
+[cluster]
+node = "{node.name}"
+profile = "{profile}"
+
 [account]
 name = "{ACCOUNT}"
 api_key = {text(f"file:{keys / 'api.key'}")}
@@ -220,7 +251,6 @@ rest_url = "{url}"
 stream_url = "{websocket}/stream"
 ws_api_url = "{websocket}/ws-api/v3"
 """
-    del profile
     bots = (
         ("btc", "Flip", "BTC/USDT", 0, Decimal("0.01")),
         ("eth", "Flip", "ETH/USDT", 1, Decimal("0.2")),
