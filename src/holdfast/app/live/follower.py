@@ -202,6 +202,8 @@ class Follower:
         while not self._owns:
             try:
                 await self._catch_up(always=False)
+            except OutgrownError:
+                raise  # reading on would leave out what came with it
             except RetryableError as error:
                 log.warning("journal not read", action="follow_wait", why=str(error))
             await asyncio.sleep(FOLLOW_S)

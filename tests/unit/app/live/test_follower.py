@@ -1,0 +1,49 @@
+"""A standby: what it does when the journal goes where it cannot follow."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from holdfast.app.live.follower import OutgrownError, following
+from holdfast.app.live.watch import Watch
+from holdfast.config import load
+from holdfast.domain.fact import BotStarted, Opened
+from holdfast.domain.market import NS_PER_S
+from holdfast.domain.order import deployment_tag
+from holdfast.journal.writer import JournalWriter
+from tests.support.node import ACCOUNT, flips, scene
+from tests.support.waiting import PATIENCE_S
+
+
+def test_a_bot_that_begins_elsewhere_is_followed_anew_and_nothing_behind_it_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT",)))
+            monkeypatch.setenv("NODE_KEY", node.key)
+            monkeypatch.setenv("NODE_SECRET", "of-the-account")
+            config = load(node.config, {}).for_account(ACCOUNT)
+            async with following(config, Watch()) as follower:
+                (bot,) = follower.bots
+                assert bot.first_bar is not None
+                begun = BotStarted(
+                    bot=bot.name, config_version=1, config=follower.text(bot),
+                    anchor_ns=bot.first_bar.open_ns + NS_PER_S,
+                )  # fmt: skip
+                opened = Opened(
+                    account=ACCOUNT, deployment=deployment_tag("holdfast"), generation=1,
+                    reporting="USDT",
+                )  # fmt: skip
+                store = node.database.store()
+                leader = JournalWriter(store, await store.acquire(ACCOUNT, "another"))
+                await leader.append(opened, begun, begun)
+                with pytest.raises(ExceptionGroup) as caught:
+                    await asyncio.wait_for(follower.run(), PATIENCE_S)
+                assert caught.group_contains(OutgrownError)
+                await store.close()
+
+    asyncio.run(run())
