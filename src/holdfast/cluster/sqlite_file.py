@@ -175,6 +175,8 @@ class LeaseFile:
             uri=True, timeout=0, isolation_level=None, check_same_thread=False,
         )  # fmt: skip
         try:
+            # A row is short, and who stops while it reads keeps the log from being reused.
+            connection.execute("PRAGMA page_size = 512")
             connection.execute("PRAGMA journal_mode = WAL")  # readers and a writer do not meet
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute("BEGIN IMMEDIATE")

@@ -18,7 +18,7 @@ from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.journal.postgres_database import PostgresDatabase
 from tests.support.leases import PATIENT, lease_database, member
-from tests.support.postgres import database
+from tests.support.postgres import database, server
 from tests.support.waiting import PATIENCE_S, until
 
 T = TypeVar("T")
@@ -112,6 +112,26 @@ def test_a_silent_server_costs_one_call_and_leaves_its_outcome_open(url: str) ->
             os.kill(pid, signal.SIGCONT)
 
     run(url, use, QUICK)
+
+
+@pytest.mark.skipif(
+    "HOLDFAST_TEST_DATABASE_URL" in os.environ, reason="a server that is not ours to crash"
+)
+def test_after_a_crash_of_the_server_claims_are_what_they_were(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        await leases.take("a", (Claim("main", "", 0),), None)
+        for _ in range(5):
+            await leases.renew("a")
+        server().crash()
+        with pytest.raises((RetryableError, OutcomeUnknownError)):
+            await leases.renew("a")
+        with pytest.raises(RetryableError, match="does not answer"):
+            await leases.renew("a")
+        server().start()
+        assert await leases.renew("a") == (Claim("main", "a", 1),)  # how often is of no matter
+
+    run(url, use)
 
 
 def test_who_is_cancelled_in_the_middle_leaves_a_store_that_works(url: str) -> None:
