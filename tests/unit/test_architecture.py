@@ -61,7 +61,12 @@ ROOMS: dict[str, Room] = {
         "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
         ports=True,
     ),
-    "cli": _rooms("app", "domain", "errors", "config", "telemetry", ports=True),
+    # Whole nodes and their exchange in virtual time; only the command line begins it.
+    "simulation": _rooms(
+        "app", "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
+        "journal", "execution", "venues", "exchange", "cluster", ports=True,
+    ),
+    "cli": _rooms("app", "simulation", "domain", "errors", "config", "telemetry", ports=True),
     "__main__": _rooms("cli"),
     # The front door of the library: names that are loaded on first use.
     "__init__": _rooms("app", "strategy", "domain", "errors"),

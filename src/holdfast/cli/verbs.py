@@ -54,6 +54,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("positions", "positions:app", "Show holdings and positions."),
     Verb("halt", "halt:halt", "Stop entries, cancel orders or sell positions, until resumed."),
     Verb("resume", "halt:resume", "Lift a halt."),
+    Verb("simulate", "simulate:simulate", "Prove nodes under faults, in virtual time, from seeds."),
     Verb("db", "db:app", "Bring the journal database up to date."),
     Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),

@@ -1,0 +1,268 @@
+"""The omniscient checker: each commit, call and execution, held against the invariants at once.
+
+It reads the exchange's true ledger and the true store, never what a node believes. The invariants
+are those of `docs/simulation.md`. Not here: the comparison of everything at the end (verdict).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from holdfast.app.demo.told import Told
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    AttemptMoved,
+    CancelArmed,
+    Ghost,
+    Halted,
+    Reconciled,
+    RejectClosed,
+    Resumed,
+    TookOver,
+)
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import AttemptState, Side
+from holdfast.exchange.accounts import Account
+from holdfast.exchange.core import OrderReport, UserEvent
+from holdfast.exchange.traffic import Call
+from holdfast.journal.port import Head
+from holdfast.journal.record import Record
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState
+from holdfast.simulation.clock import FIRST_S, WORLD
+from holdfast.simulation.outcome import Event, Violation
+
+_PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
+_KEPT = 20_000
+_encode = msgspec.json.Encoder(decimal_format="string").encode
+
+
+class Checker:
+    """Watches one account of a world.
+
+    Args:
+        breaks: the run breaks an assumption on purpose: doubled executions are to be expected, and
+            must end in an alarm.
+        most_held: quote units that a bot may have in a symbol, doubts and open orders counted.
+
+    Attributes:
+        told: everything the journal says.
+        fold: the platform's own fold of it, begun at the beginning and never restarted.
+        executed: base units by client order id, as the exchange executed them.
+        has_disagreed: a comparison with the exchange left something unexplained.
+        trace: grows with every event; the same seed gives the same.
+    """
+
+    def __init__(self, account: Account, *, breaks: bool, most_held: Decimal) -> None:
+        self.told = Told()
+        self.fold = AccountState()
+        self.violations: list[Violation] = []
+        self.events: deque[Event] = deque(maxlen=_KEPT)
+        self.executed: dict[str, Decimal] = {}
+        self.trace = hashlib.sha256()
+        self.counts: Counter[str] = Counter()
+        self.last_armed_s = 0.0
+        self.epoch = 0
+        self.has_disagreed = False
+        self._account = account
+        self.breaks = breaks
+        self._most_held = most_held
+        self._by_intent: dict[str, set[str]] = {}
+        self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
+        self._sent: set[str] = set()
+        self._open_doubts: set[str] = set()
+
+    # -- told by the world -------------------------------------------------------------------------
+
+    def on_acquire(self, head: Head) -> None:
+        """A process took the stream over."""
+        self.epoch = head.epoch
+        self.say(f"epoch {head.epoch} begins")
+
+    def on_commit(self, head: Head, records: tuple[Record, ...]) -> None:
+        """Facts became durable."""
+        for record in records:
+            fact = record.fact
+            if record.epoch != self.epoch or head.epoch != self.epoch:
+                self.violate("I3", f"a fact of epoch {record.epoch} within epoch {self.epoch}")
+            self._look(fact)
+            self.told.take(fact, record.at_ns)
+            apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
+            if not isinstance(fact, TookOver):  # it names the machine that the run was made on
+                self.trace.update(_encode(fact))
+            of_all = isinstance(fact, TookOver | Halted | Resumed | Reconciled)
+            about = _cids(fact) or (() if of_all else ("nobody's",))
+            self.say(f"journal {record.seq} {_shown(fact)}", *about)
+
+    def on_call(self, call: Call) -> None:
+        """A request reached the exchange."""
+        if not call.api_key:
+            return
+        if call.method in {"POST", "DELETE"}:
+            cid = call.params.get(_PLACING.get(call.path, ""), "") or call.params.get(
+                "newClientOrderId", ""
+            )
+            if cid and cid not in self._rows:
+                self.violate("I2", f"{call.method} {call.path} came without a row", cid)
+            if call.method == "POST" and cid:
+                if cid in self._sent:
+                    self.violate("I4", "the same order was sent twice", cid)
+                self._sent.add(cid)
+        self.trace.update(f"{WORLD.now_s!r} {call.method} {call.path}".encode())
+        shown = " ".join(
+            f"{name}={value}" for name, value in sorted(call.params.items()) if name != "signature"
+        )
+        target = call.params.get("origClientOrderId", "")
+        named = call.params.get("newClientOrderId", "") or call.params.get("listClientOrderId", "")
+        about = tuple(filter(None, (target, named))) or ("nobody's",)
+        self.say(f"exchange hears {call.method} {call.path} {shown}", *about)
+
+    def on_event(self, account: Account, event: UserEvent) -> None:
+        """Something happened at the exchange."""
+        if account is not self._account or not isinstance(event, OrderReport):
+            return
+        order = event.order
+        cid = order.client_order_id
+        fill = event.execution
+        text = f"exchange: order {order.order_id} {order.status.value}"
+        if fill is not None:
+            text += f", trade {fill.trade_id}: {fill.side.value} {fill.quantity} at {fill.price}"
+            self.executed[cid] = self.executed.get(cid, ZERO) + fill.quantity
+            self.counts["fills"] += 1
+            self._executed(cid)
+        self.trace.update(text.encode())
+        self.say(text, cid)
+
+    def on_fault(self, kind: str, detail: str = "") -> None:
+        """A fault begins."""
+        self.counts[f"fault {kind}"] += 1
+        self.trace.update(kind.encode())
+        self.say(f"fault {kind} {detail}")
+
+    # -- invariants --------------------------------------------------------------------------------
+
+    def _look(self, fact: AnyFact) -> None:
+        match fact:
+            case Armed():
+                self._armed(fact)
+            case CancelArmed():
+                self._rows.add(fact.cid)
+            case AttemptMoved():
+                self._moved(fact)
+            case RejectClosed():
+                self._declared_absent(fact.cid)
+            case Ghost():
+                self.counts["ghosts"] += 1
+                if not self.breaks:
+                    self.violate("I13", f"a ghost without cause: {fact.evidence}", fact.cid)
+            case Halted():
+                self.counts["halts"] += 1
+                if not self.breaks:
+                    self.violate("I13", f"a halt without cause: {fact.reason}")
+            case TookOver():
+                self.counts["took_over"] += 1
+            case Reconciled(agreed=False):
+                self.has_disagreed = True
+            case _:
+                pass
+
+    def _armed(self, fact: Armed) -> None:
+        self.counts["orders"] += 1
+        self.last_armed_s = WORLD.now_s
+        self._rows |= {fact.cid, fact.list_cid} - {""}
+        self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
+        for other in self._by_intent[fact.intent_id] - {fact.cid}:
+            attempt = self.told.attempts[other]
+            if attempt.armed.n != fact.n and not attempt.is_declared_absent:
+                self.violate("I1", f"armed again while {other} is {attempt.state.value}", fact.cid)
+        if not fact.reduces and fact.spec.side is Side.BUY:
+            self._within_limit(fact)
+
+    def _within_limit(self, fact: Armed) -> None:
+        """I8: what is held, and every buy that may still execute, and this one."""
+        price = fact.spec.price or fact.spec.stop_price
+        if price is None:
+            if not fact.reserve or not fact.spec.quantity:
+                return
+            price = fact.reserve / fact.spec.quantity
+        held = self.fold.bot(fact.bot).held(fact.spec.symbol) + fact.spec.quantity
+        for live in self.fold.live.values():
+            armed = live.armed
+            if (armed.bot, armed.spec.symbol, armed.spec.side) == (
+                fact.bot, fact.spec.symbol, Side.BUY,
+            ):
+                held += live.outstanding
+        if held * price > self._most_held * Decimal("1.03"):
+            self.violate(
+                "I8", f"{held} at {price} would be beyond {self._most_held}", fact.cid
+            )
+
+    def _moved(self, fact: AttemptMoved) -> None:
+        attempt = self.told.attempts.get(fact.cid)
+        if fact.state is AttemptState.IN_DOUBT:
+            self.counts["doubts"] += 1
+            self._open_doubts.add(fact.cid)
+        elif fact.cid in self._open_doubts:
+            self._open_doubts.discard(fact.cid)
+            self.counts["in_doubt_resolved"] += 1
+        if fact.state is AttemptState.NEVER_EXECUTED or fact.final:
+            self._declared_absent(fact.cid)
+        if fact.state is AttemptState.NOT_SENT:
+            self._declared_absent(fact.cid)
+            if attempt is not None and (fact.cid in self._sent):
+                self.violate("I5", "declared unsent after the exchange heard it", fact.cid)
+
+    def _declared_absent(self, cid: str) -> None:
+        if self.executed.get(cid) and not self.breaks:
+            self.violate("I5", "declared absent after it executed", cid)
+
+    def _executed(self, cid: str) -> None:
+        attempt = self.told.attempts.get(cid)
+        if attempt is None or self.breaks:
+            return
+        armed = attempt.armed
+        done = {
+            other: self.executed[other]
+            for other in self._by_intent.get(armed.intent_id, ())
+            if self.executed.get(other)
+        }
+        if len({self.told.attempts[other].armed.n for other in done}) > 1:
+            self.violate("I1", f"two attempts of {armed.intent_id} executed", cid)
+        if sum(done.values(), ZERO) > armed.spec.quantity:
+            self.violate("I1", f"{armed.intent_id} executed beyond {armed.spec.quantity}", cid)
+        if attempt.is_declared_absent:
+            self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
+
+    # -- what is kept ------------------------------------------------------------------------------
+
+    def violate(self, invariant: str, detail: str, cid: str = "") -> None:
+        """Note that an invariant did not hold."""
+        at_s = round(WORLD.now_s - FIRST_S, 6)
+        self.violations.append(Violation(invariant, detail, at_s, cid))
+        self.say(f"VIOLATION of {invariant}: {detail}", cid)
+
+    def say(self, text: str, *cids: str) -> None:
+        """Add a line to the timeline."""
+        self.events.append(Event(round(WORLD.now_s - FIRST_S, 6), text, cids))
+
+
+def _cids(fact: AnyFact) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in ("cid", "target", "list_cid"):
+        value: Any = getattr(fact, name, "")
+        if isinstance(value, str) and len(value) == 32:
+            found.append(value)
+    if (fill := getattr(fact, "fill", None)) is not None:
+        found.append(fill.cid)
+    return tuple(found)
+
+
+def _shown(fact: AnyFact) -> str:
+    text = _encode(fact).decode()
+    return text if len(text) < 400 else text[:400] + "…"

@@ -1,0 +1,187 @@
+"""An event loop in virtual time: when nothing is ready, the next timer's moment is now.
+
+Lives here: order, time, processes that pause or die, and where connections lead. Nothing here has
+a socket or a thread. Not here: the network (network).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from holdfast.simulation.clock import LIFE, WORLD, Life
+
+# So many callbacks without a moment passing are a loop that spins.
+MOST_AT_ONCE = 2_000_000
+
+
+class StuckError(RuntimeError):
+    """Something spins, or waits for ever."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """Runs callbacks in the order in which they became ready, as asyncio does.
+
+    Attributes:
+        connect: takes `create_connection` over.
+        on_last_step: told of a process that has done the steps it had left.
+        kept: everything that was abandoned, so that it is never collected.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timers: list[tuple[float, int, asyncio.Handle]] = []
+        self._count = 0
+        self._at_once = 0
+        self.turns = 0
+        self.kept: list[Any] = []
+        self.connect: Callable[..., Any] | None = None
+        self.on_last_step: Callable[[Life], None] | None = None
+        self.failures: list[dict[str, Any]] = []
+        self.set_exception_handler(self._failed)
+
+    # -- time ------------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """The monotonic clock of whoever asks."""
+        life = LIFE.get()
+        return WORLD.now_s if life is None else life.machine.own_s(WORLD.now_s)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As asyncio's; `when` is on the clock of whoever asks."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        life = LIFE.get()
+        self._put(when if life is None else life.machine.world_s(when), handle)
+        return handle
+
+    def call_at_world(
+        self, when_s: float, context: contextvars.Context, callback: Callable[..., object],
+        *args: Any,
+    ) -> None:
+        """Call back at a moment of the world, as somebody else."""
+        self._put(when_s, asyncio.Handle(callback, args, self, context))
+
+    def _put(self, when_s: float, handle: asyncio.Handle) -> None:
+        # Some time always passes: who waits until then by two clocks would spin on a rounding.
+        self._count += 1
+        heappush(self._timers, (max(when_s, WORLD.now_s + 1e-6), self._count, handle))
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        pass
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
+        if not ready:
+            self._let_time_pass()
+        now_s = WORLD.now_s
+        while timers and timers[0][0] <= now_s:
+            handle = heappop(timers)[2]
+            if not handle._cancelled:
+                ready.append(handle)
+        self._at_once += len(ready)
+        if self._at_once > MOST_AT_ONCE:
+            raise StuckError(f"{self._at_once} callbacks without a moment passing")
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            life = handle._context.get(LIFE)
+            if life is None:
+                handle._run()
+            elif life.is_dead or life.paused_until_s > now_s:
+                life.held.append(handle)
+            else:
+                handle._run()
+                if life.steps_left or life.stumbles:
+                    self._disturb(life)
+        self.turns += 1
+
+    def _let_time_pass(self) -> None:
+        timers = self._timers
+        while timers and timers[0][2]._cancelled:
+            heappop(timers)
+        if not timers:
+            raise StuckError("everybody waits, and no timer runs")
+        if timers[0][0] > WORLD.now_s:
+            WORLD.now_s = timers[0][0]
+            self._at_once = 0
+
+    def _disturb(self, life: Life) -> None:
+        if life.stumbles:
+            life.stumbles -= 1
+            self.pause(life, life.stumble_s)
+        if life.steps_left:
+            life.steps_left -= 1
+            if not life.steps_left and self.on_last_step is not None:
+                self.on_last_step(life)
+
+    # -- processes -------------------------------------------------------------------------------
+
+    def pause(self, life: Life, for_s: float) -> None:
+        """Nothing of it runs for so long; then all that became due does, in order."""
+        if life.is_dead:
+            return
+        until_s = WORLD.now_s + for_s
+        if until_s <= life.paused_until_s:
+            return
+        life.paused_until_s = until_s
+        self._put(until_s, asyncio.Handle(self._resume, (life,), self, contextvars.Context()))
+
+    def _resume(self, life: Life) -> None:
+        if life.is_dead or life.paused_until_s > WORLD.now_s:
+            return
+        self._ready.extend(life.held)  # type: ignore[attr-defined]
+        life.held = []
+
+    def kill(self, life: Life) -> None:
+        """End a process at once; nothing of it runs again, not even to clean up."""
+        if life.is_dead:
+            return
+        life.is_dead = True
+        self.kept.extend(asyncio.all_tasks(self))
+        for told in life.on_death:
+            told()
+
+    # -- what a simulated process must not have ----------------------------------------------------
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """No threads: it runs at once, and its caller learns it a turn later."""
+        future = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is the caller's
+            future.set_exception(error)
+        return future
+
+    async def create_connection(  # type: ignore[override]
+        self, factory: Callable[[], asyncio.BaseProtocol], host: str | None = None,
+        port: int | None = None, *, sock: Any = None, **_options: Any,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        """A connection through the simulated network."""
+        assert self.connect is not None  # noqa: S101 - set by whoever makes the loop
+        if sock is not None:
+            host, port = sock
+        found: tuple[asyncio.Transport, asyncio.BaseProtocol] = await self.connect(
+            factory, host, port
+        )
+        return found
+
+    def _write_to_self(self) -> None:
+        pass
+
+    def _process_events(self, event_list: object) -> None:
+        pass
+
+    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.failures.append(context)

@@ -1,0 +1,232 @@
+"""One run: a world from a seed, its faults, its healing, and what was found.
+
+Lives here: the order of a run. Call `run` in a process of its own after `clock.install`. Not here:
+many runs (campaign), what a seed draws (weather), or what is checked as it happens (checker).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from holdfast.config import Config
+from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.sqlite import SqliteStore
+from holdfast.simulation import bugs, patches
+from holdfast.simulation.checker import Checker
+from holdfast.simulation.clock import FIRST_S, WORLD, Crashed, Machine, real_monotonic_s
+from holdfast.simulation.exchange import HOST, PORT, SimExchange
+from holdfast.simulation.loop import StuckError, VirtualLoop
+from holdfast.simulation.network import Network
+from holdfast.simulation.node import SimNode
+from holdfast.simulation.outcome import Event, Outcome
+from holdfast.simulation.store import Backend, SimDatabase
+from holdfast.simulation.verdict import judge
+from holdfast.simulation.weather import Weather, break_assumption, draw_plan
+
+SYMBOLS = ("BTC/USDT", "ETH/USDT")
+UNITS = {"BTC/USDT": "0.01", "ETH/USDT": "0.2"}
+CASH = Decimal(100_000)
+MOST_HELD = Decimal(8_000)
+SETTLE_S = 25.0
+"""The strategies go on for so long after the last fault: somebody must trade again by then."""
+QUIET_S = 22.0
+"""Then nothing new is wished for so long, and everything must have come to rest."""
+BROKEN_QUIET_S = 150.0
+"""The same where an assumption was broken: what nobody could expect, only balances may tell."""
+CID_LENGTH = 32
+_STRATEGY = Path(__file__).with_name("strategy.py")
+
+
+def run(
+    seed: int, minutes: float, bug: str = "", *, machines: int = 1, directory: Path
+) -> Outcome:
+    """Run one seed; call it once per process.
+
+    Args:
+        directory: an empty one; what is left in it is of no use afterwards.
+    """
+    began_s = real_monotonic_s()
+    gc.disable()  # what is abandoned must stay, and what is short of memory ends with the process
+    logging.getLogger().setLevel(logging.CRITICAL + 1)
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    world = _World(loop, seed, minutes, machines, directory)
+    if bug:
+        bugs.plant(bug)
+    try:
+        loop.run_until_complete(world.live())
+    except StuckError as error:
+        world.checker.violate("defect", str(error))
+    return world.outcome(real_monotonic_s() - began_s)
+
+
+class _World:
+    def __init__(
+        self, loop: VirtualLoop, seed: int, minutes: float, machines: int,
+        directory: Path,
+    ) -> None:
+        self.seed = seed
+        self.loop = loop
+        self.minutes = minutes
+        source = random.Random(f"holdfast {seed}")
+        self.source = source
+        self.plan = draw_plan(source, machines)
+        self.network = Network(loop, random.Random(source.getrandbits(64)))
+        self.backend = Backend(
+            directory / "journal.db", loop, random.Random(source.getrandbits(64))
+        )
+        self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH})
+        self.checker = Checker(
+            self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD
+        )
+        self.backend.on_commit.append(self.checker.on_commit)
+        self.backend.on_acquire.append(self.checker.on_acquire)
+        self.exchange.on_call.append(self.checker.on_call)
+        self.exchange.watch(self.checker.on_event)
+        names = [f"n{number + 1}" for number in range(machines)]
+        patches.apply({name: SimDatabase(self.backend, name) for name in names}, seed)
+        config = self._config()
+        self.nodes = [
+            SimNode(loop, Machine(name, rate=rate), config, random.Random(source.getrandbits(64)))
+            for name, rate in zip(names, self.plan.rates, strict=True)
+        ]
+        for name in names:
+            self.backend.trouble(name).delay_s = self.plan.store_delay_s
+            self.network.link(name).delay_s = self.plan.net_delay_s
+            self.network.link(name).jitter_s = self.plan.net_delay_s / 5
+        loop.on_last_step = self._last_step
+        self.weather = Weather(
+            loop=loop, plan=self.plan, source=random.Random(source.getrandbits(64)),
+            network=self.network, exchange=self.exchange, backend=self.backend, nodes=self.nodes,
+            checker=self.checker,
+        )
+
+    def _config(self) -> Config:
+        os.environ["SIM_KEY"] = self.exchange.account.api_key
+        os.environ["SIM_SECRET"] = self.exchange.account.secret
+        until_ms = WORLD.now_ns // 1_000_000 + int((self.minutes * 60 + SETTLE_S) * 1000)
+        bots = [
+            {
+                "name": symbol[:3].lower(),
+                "strategy": f"{_STRATEGY}:Restless",
+                "symbols": [symbol],
+                "timeframe": "1s",
+                "params": {"seed": self.seed, "unit": UNITS[symbol], "until_ms": until_ms},
+                "limits": {
+                    "max_orders_per_minute": 100_000, "max_position_notional": str(MOST_HELD),
+                },
+            }
+            for symbol in SYMBOLS
+        ]
+        document = {
+            "deployment": "sim",
+            "account": {
+                "api_key": "env:SIM_KEY",
+                "api_secret": "env:SIM_SECRET",
+                "limits": {"max_orders_per_minute": 100_000},
+                "venue": {
+                    "rest_url": f"http://{HOST}:{PORT}",
+                    "stream_url": f"ws://{HOST}:{PORT}/stream",
+                    "ws_api_url": f"ws://{HOST}:{PORT}/ws-api/v3",
+                },
+            },
+            "bots": bots,
+        }
+        return msgspec.convert(document, Config)
+
+    def _last_step(self, life: object) -> None:
+        for node in self.nodes:
+            if node.life is life:
+                node.crash(down_s=self.source.uniform(0.2, 2.0))
+
+    async def live(self) -> None:
+        """From the first moment to the verdict."""
+        await self.exchange.open()
+        for node in self.nodes:
+            node.start()
+        await asyncio.sleep(5)
+        faults = asyncio.create_task(self.weather.run())
+        breaking = None
+        if self.plan.breaks:
+            breaking = self.loop.call_later(
+                self.source.uniform(5, max(6, self.minutes * 30)), break_assumption, self.weather
+            )
+        await asyncio.sleep(self.minutes * 60 - 5)
+        faults.cancel()
+        if breaking is not None:
+            breaking.cancel()
+        self.weather.heal()
+        self.checker.say("all faults end")
+        quiet_s = BROKEN_QUIET_S if self.plan.breaks else QUIET_S
+        await asyncio.sleep(SETTLE_S + quiet_s / 2)
+        self.exchange.stop_market()
+        await asyncio.sleep(quiet_s / 2)
+        judge(self.checker, self.exchange, self.nodes, self.backend, settle_s=SETTLE_S + quiet_s)
+
+    def outcome(self, wall_s: float) -> Outcome:
+        """What is told of it."""
+        checker = self.checker
+        for node in self.nodes:
+            for defect in node.defects:
+                checker.violate("defect", defect)
+            if node.final is not None:
+                checker.violate("defect", f"{node.machine.name} goes on no more: {node.final}")
+        for context in self.loop.failures:
+            error = context.get("exception")
+            if not isinstance(error, OSError | Crashed):
+                checker.violate("defect", f"{context.get('message')}: {error!r}")
+        counts = Counter(checker.counts)
+        counts["nodes"] = len(self.nodes)
+        counts["starts"] = sum(node.starts for node in self.nodes)
+        counts["crashes"] = sum(node.crashes for node in self.nodes)
+        counts["turns"] = self.loop.turns
+        for kind, number in self.backend.counts.items():
+            counts[f"struck {kind}"] += number
+        for node in self.nodes:
+            for name, number in node.ends.items():
+                counts[f"end {name}"] += number
+        violations = tuple(checker.violations)
+        timeline: tuple[Event, ...] = ()
+        if violations:
+            cid = next((one.cid for one in violations if len(one.cid) == CID_LENGTH), "")
+            about = [e for e in checker.events if not cid or not e.cids or cid in e.cids]
+            first = next((at for at, e in enumerate(about) if cid and cid in e.cids), 0)
+            timeline = tuple(about[max(first - 5, len(about) - 120):])
+        return Outcome(
+            seed=self.seed,
+            virtual_s=WORLD.now_s - FIRST_S,
+            wall_s=wall_s,
+            counts=dict(counts),
+            violations=violations,
+            trace_hash=checker.trace.hexdigest()[:32],
+            breaks=self.plan.breaks,
+            timeline=timeline,
+        )
+
+
+def directory_of(seed: int) -> Path:
+    """A fresh directory, in memory where there is some: a run's journal is nobody's after it."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - private within
+    return Path(tempfile.mkdtemp(prefix=f"holdfast-sim-{seed}-", dir=memory))
+
+
+def warm_up() -> None:
+    """Import everything that a run imports late, so that forked runs share it."""
+    directory = directory_of(0)
+    try:
+        path = directory / "journal.db"
+        asyncio.run(SqliteStore(path, inline=True).close())
+        SqliteDatabase(path).commands().close()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

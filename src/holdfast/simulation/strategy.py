@@ -1,0 +1,61 @@
+"""`Restless`: a strategy that never sits still, so that something is always under way.
+
+Every bar it wishes something else, drawn from the bar's own time: the same after a restart, on any
+node. Not here: anything that looks for profit.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import Annotated
+
+from holdfast.strategy import (
+    FLAT,
+    KEEP,
+    Level,
+    Percent,
+    Quotes,
+    Range,
+    Strategy,
+    Target,
+    View,
+    Wish,
+)
+
+_STEPS = 5
+
+
+class Restless(Strategy):
+    """A position, a resting order, a pair of quotes or a guarded position: another each bar."""
+
+    seed: Annotated[int, Range(0, 2**62)] = 0
+    unit: Decimal = Decimal("0.01")
+    until_ms: Annotated[int, Range(0, 2**62)] = 0
+
+    def decide(self, now: View) -> Wish:
+        """Draw a wish; the one that stands stays once `until_ms` is over."""
+        if self.until_ms and now.time_ns > self.until_ms * 1_000_000:
+            return KEEP
+        source = random.Random(f"{self.seed} {now.time_ns}")
+        price, kind = now.bar.close, source.random()
+        held = int(now.position.quantity / self.unit)
+        quantity = self.unit * source.choice([n for n in range(_STEPS) if n != held])
+        if kind < 0.5:
+            return Target(quantity=quantity)
+        if kind < 0.62:
+            return Target(quantity=quantity, cap=Percent(0.5))
+        if kind < 0.74:
+            side = 1 if quantity < now.position.quantity else -1
+            off = side * Decimal(source.randint(-3, 6)) / 10_000
+            return Target(quantity=quantity, limit=price * (1 + off))
+        if kind < 0.84:
+            near = Decimal(source.randint(2, 12)) / 10_000
+            asks = [Level(price * (1 + near), self.unit)] if held else []
+            return Quotes(bids=[Level(price * (1 - near), self.unit)], asks=asks)
+        if kind < 0.92:
+            return Target(
+                quantity=quantity, stop=Percent(0.4), take_profit=Percent(0.6),
+                episode=str(now.time_ns),
+            )
+        return FLAT if kind < 0.96 else KEEP

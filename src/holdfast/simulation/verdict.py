@@ -1,0 +1,122 @@
+"""The verdict at the end of a run: everything the journal says against everything that happened.
+
+Not here: what is checked while it happens (checker).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from holdfast.app.demo.audit import Kind, audit
+from holdfast.app.demo.evidence import Ledger, SignedRequest
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState
+from holdfast.simulation.checker import Checker
+from holdfast.simulation.clock import WORLD
+from holdfast.simulation.exchange import SimExchange
+from holdfast.simulation.node import SimNode
+from holdfast.simulation.store import Backend
+
+LIVELY_S = 15.0
+"""So long after the last fault somebody must have armed something again: a doubt of the last moment
+may hold a symbol for 14 s."""
+
+_INVARIANT = {
+    Kind.DUPLICATE: "I1", Kind.LOST: "I6", Kind.RESENT: "I4", Kind.DIFFERENCE: "I6",
+}
+
+
+def judge(
+    checker: Checker, exchange: SimExchange, nodes: list[SimNode], backend: Backend,
+    settle_s: float,
+) -> None:
+    """Compare, and note what is wrong. Everything must have come to rest."""
+    leaders = [node for node in nodes if node.trader is not None]
+    if len(leaders) != 1:
+        checker.violate("I9", f"{len(leaders)} nodes trade when all is well")
+    state = leaders[0].trader.account if leaders and leaders[0].trader else None
+    told = checker.told
+    found = audit(
+        msgspec.convert(exchange.ledger(), Ledger),
+        told,
+        api_key=exchange.account.api_key,
+        requests=[_signed(record) for record in exchange.requests],
+        state=state,
+    )
+    breaks = checker.breaks
+    for finding in found.findings:
+        if breaks and (finding.kind is Kind.DUPLICATE or _was_told(checker)):
+            continue
+        checker.violate(_INVARIANT[finding.kind], f"{finding.what}: {finding.detail}", finding.what)
+    for cid in found.unresolved:
+        checker.violate("I6", f"nobody knows what became of it after {settle_s:g} s of calm", cid)
+    _alarmed(checker, found.duplicate_orders)
+    _folds_agree(checker, state, backend)
+    _lively(checker, settle_s)
+    _limits(checker, exchange)
+
+
+def _alarmed(checker: Checker, duplicates: int) -> None:
+    """A broken assumption may do harm, but never in silence."""
+    if not checker.breaks:
+        return
+    if duplicates and not (checker.told.ghosts and checker.fold.halted):
+        checker.violate("I13", f"{duplicates} orders doubled, and nobody was told")
+
+
+def _was_told(checker: Checker) -> bool:
+    """Whether people know that journal and exchange differ, and nothing is added meanwhile."""
+    return bool(checker.fold.halted) and checker.has_disagreed
+
+
+def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend) -> None:
+    """I11: a fold that was begun again and again is the one that never was."""
+    anew = AccountState()
+    for record in backend.store.read(checker.fold.account or "main"):
+        apply(anew, record.seq, record.epoch, record.at_ns, record.fact)
+    if anew != checker.fold:
+        checker.violate("I11", "the stored stream folds to something else than what was committed")
+    if state is not None and state != anew:
+        differing = [
+            name
+            for name in AccountState.__struct_fields__
+            if getattr(state, name) != getattr(anew, name)
+        ]
+        checker.violate("I11", f"the leader's fold differs in {', '.join(differing)}")
+
+
+def _lively(checker: Checker, settle_s: float) -> None:
+    """I9: when all is well again, orders are armed again."""
+    stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
+    for name in stopped:
+        failed = checker.fold.bots[name].failed
+        checker.violate("I9", f"bot {name} does not run: {failed or 'nobody said why'}")
+    if checker.fold.halted or stopped:
+        return
+    since_s = WORLD.now_s - settle_s + LIVELY_S
+    if checker.last_armed_s < since_s:
+        checker.violate(
+            "I9", f"nothing was armed for {WORLD.now_s - checker.last_armed_s:.1f} s of calm"
+        )
+
+
+def _limits(checker: Checker, exchange: SimExchange) -> None:
+    """I10: a refusal for going too fast that no fault explains."""
+    for record in exchange.requests:
+        if record.status in {418, 429} and "rate_limit" not in record.faults:
+            if checker.counts["fault ban"]:
+                continue
+            checker.violate("I10", f"{record.method} {record.path} was too fast: {record.code}")
+
+
+def _signed(record: object) -> SignedRequest:
+    return msgspec.convert(
+        {
+            "method": record.method,  # type: ignore[attr-defined]
+            "path": record.path,  # type: ignore[attr-defined]
+            "params": dict(record.params),  # type: ignore[attr-defined]
+            "apiKey": record.api_key,  # type: ignore[attr-defined]
+            "copy": record.copy,  # type: ignore[attr-defined]
+        },
+        SignedRequest,
+    )

@@ -1,0 +1,60 @@
+"""A worker: a warm process that forks one child for each seed and passes on what it came to.
+
+`python -m holdfast.simulation.worker MINUTES MACHINES [BUG]` reads seeds from stdin, one a line,
+and answers each with one line of JSON on stdout. Time is replaced before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from holdfast.simulation import clock
+
+clock.install()
+
+import gc  # noqa: E402 - see above
+import shutil  # noqa: E402
+
+import msgspec  # noqa: E402
+
+from holdfast.simulation import run as one_run  # noqa: E402
+
+
+def main() -> None:
+    """Serve seeds until stdin ends."""
+    minutes, machines = float(sys.argv[1]), int(sys.argv[2])
+    bug = sys.argv[3] if len(sys.argv) > 3 else ""
+    one_run.warm_up()
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        _fork(int(line), minutes, machines, bug)
+
+
+def _fork(seed: int, minutes: float, machines: int, bug: str) -> None:
+    """One seed in a process of its own, which ends without cleaning up anything."""
+    directory = one_run.directory_of(seed)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            outcome = one_run.run(seed, minutes, bug, machines=machines, directory=directory)
+            sys.stdout.buffer.write(msgspec.json.encode(outcome) + b"\n")
+            sys.stdout.buffer.flush()
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - the parent tells of it
+            text = {"seed": seed, "broke": traceback.format_exc()}
+            sys.stdout.buffer.write(msgspec.json.encode(text) + b"\n")
+            sys.stdout.buffer.flush()
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    shutil.rmtree(directory, ignore_errors=True)
+    if os.WIFSIGNALED(status):
+        text = {"seed": seed, "broke": f"ended by signal {os.WTERMSIG(status)}"}
+        sys.stdout.buffer.write(msgspec.json.encode(text) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
