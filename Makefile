@@ -20,7 +20,7 @@ REPORT_PAGE := src/holdfast/lab/report.html
 REPORT_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 PROCESSES ?= 2
 
-.PHONY: help setup demo test lint bench dashboard
+.PHONY: help setup demo test lint simulate bench dashboard
 
 help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
@@ -39,6 +39,9 @@ test: $(ALL_READY) $(REPORT_PAGE) ## Everything a change must pass: style, types
 
 lint: $(ALL_READY) ## Style and types only
 	@scripts/lint
+
+simulate: $(RUNTIME_READY) ## Nodes under faults in virtual time; ARGS="--seeds 1-1000 --jobs 2" passes options
+	@.venv/bin/holdfast simulate $(ARGS)
 
 bench: $(ALL_READY) ## The benchmarks, with their targets
 	@.venv/bin/python -m benchmarks $(ARGS)

@@ -24,7 +24,7 @@ def simulate(
     *,
     seeds: Annotated[str, typer.Option(help="A-B, both included.")] = "1-20",
     minutes: Annotated[float, typer.Option(min=0.5, help="Virtual minutes under faults.")] = 5.0,
-    nodes: Annotated[int, typer.Option(min=1, max=9, help="That share the account.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, max=9, help="That share the account.")] = 3,
     bug: Annotated[str, typer.Option(help="Plant this bug; it must be found.")] = "",
     list_bugs: Annotated[bool, typer.Option("--list-bugs", help="What can be planted.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Processes side by side.")] = 1,
@@ -125,7 +125,7 @@ def _show(total: Total) -> None:
     figures = total.document()
     typer.echo(
         f"{figures['seeds']} seeds, {figures['virtual_seconds'] / 3600:.1f} virtual hours at "
-        f"{figures['speed'] or 0:g} times real time: {figures['orders']} orders, "
+        f"{figures['speed'] or 0:g} times real time per core: {figures['orders']} orders, "
         f"{figures['fills']} fills, {figures['in_doubt_resolved']} of {figures['in_doubt']} doubts "
         f"resolved, {figures['failovers']} leader changes, {figures['restarts']} restarts, "
         f"{sum(figures['faults_injected'].values())} faults"

@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     minutes: float = 5.0
-    nodes: int = 1
+    nodes: int = 3
     bug: str = ""
     commit: str = ""
 
@@ -71,19 +71,20 @@ class Total(msgspec.Struct, kw_only=True):
         for seed in sorted(self.outcomes):
             told.update(f"{seed} {self.outcomes[seed].trace_hash}\n".encode())
         virtual_s = sum(o.virtual_s for o in self.outcomes.values())
-        cpu_s = sum(o.wall_s for o in self.outcomes.values())
+        cpu_s = sum(o.cpu_s for o in self.outcomes.values())
         return {
             "seeds": len(self.outcomes) + len(self.broken),
             "nodes": self.settings.nodes,
             "bug": self.settings.bug,
             "commit": self.settings.commit,
             "virtual_seconds": round(virtual_s, 3),
-            "wall_seconds": round(cpu_s, 3),
+            "wall_seconds": round(sum(o.wall_s for o in self.outcomes.values()), 3),
+            "cpu_seconds": round(cpu_s, 3),
             "speed": round(virtual_s / cpu_s, 1) if cpu_s else None,
             "orders": counts["orders"],
             "fills": counts["fills"],
             "failovers": counts["failovers"],
-            "restarts": counts["starts"] - counts["nodes"],
+            "restarts": counts["starts"] - len(self.outcomes),
             "in_doubt": counts["doubts"],
             "in_doubt_resolved": counts["in_doubt_resolved"],
             "ghosts": counts["ghosts"] - sum(o.counts.get("ghosts", 0) for o in breaking),

@@ -40,6 +40,8 @@ from holdfast.simulation.outcome import Event, Violation
 
 _PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
 _KEPT = 20_000
+PIDS = 100_000
+"""Process ids of each machine: the first has those from here on, the second from twice that."""
 _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
@@ -76,6 +78,7 @@ class Checker:
         self._by_intent: dict[str, set[str]] = {}
         self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
         self._sent: set[str] = set()
+        self._machine = 0
         self._open_doubts: set[str] = set()
 
     # -- told by the world -------------------------------------------------------------------------
@@ -166,11 +169,17 @@ class Checker:
                 if not self.breaks:
                     self.violate("I13", f"a halt without cause: {fact.reason}")
             case TookOver():
-                self.counts["took_over"] += 1
+                self._took_over(fact)
             case Reconciled(agreed=False):
                 self.has_disagreed = True
             case _:
                 pass
+
+    def _took_over(self, fact: TookOver) -> None:
+        machine = int(fact.node.rpartition(":")[2]) // PIDS
+        if self._machine and machine != self._machine:
+            self.counts["failovers"] += 1
+        self._machine = machine
 
     def _armed(self, fact: Armed) -> None:
         self.counts["orders"] += 1

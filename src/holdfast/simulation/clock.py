@@ -1,7 +1,7 @@
 """Virtual time: one world clock, and each machine's own, which may be off and may jump.
 
 Lives here: what `time` tells code that runs in a simulated process. Not here: when time moves on
-(loop). Why the module `time` is replaced and not injected: `docs/adr/0027-simulation.md`.
+(loop). Why the module `time` is replaced and not injected: `docs/adr/0025-simulation.md`.
 """
 
 from __future__ import annotations

@@ -37,10 +37,12 @@ class SimNode:
             an operator, who has given a key its rights back, starts the node again.
         crash_at: the process dies when it passes this named point next.
         hold_at: it is held up there, for so many seconds.
+        on_end: told of the end of a process, and how soon the node would begin again.
     """
 
     def __init__(
-        self, loop: VirtualLoop, machine: Machine, config: Config, source: random.Random
+        self, loop: VirtualLoop, machine: Machine, config: Config, source: random.Random,
+        first_pid: int,
     ) -> None:
         self.machine = machine
         self.config = config
@@ -54,15 +56,20 @@ class SimNode:
         self.starts = 0
         self.crashes = 0
         self.ends: dict[str, int] = {}
-        self.may_run = True
+        self.on_end: Callable[[SimNode, float], None] | None = None
         self._loop = loop
         self._random = source
-        self._pids = 100
+        self._pids = first_pid
         self._quick_ends = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a process of it runs, or is paused."""
+        return self.life is not None and not self.life.is_dead
 
     def start(self) -> None:
         """Begin a process, with an empty memory."""
-        if self.final is not None or not self.may_run:
+        if self.final is not None:
             return
         self._pids += 1
         self.starts += 1
@@ -101,8 +108,8 @@ class SimNode:
             raise Crashed
 
     def _again(self, after_s: float) -> None:
-        context = contextvars.Context()
-        self._loop.call_later(after_s, self.start, context=context)
+        if self.on_end is not None:
+            contextvars.Context().run(self.on_end, self, after_s)
 
     async def _live(self, life: Life, watch: Watch) -> None:
         began_s = self._loop.time()
@@ -116,7 +123,8 @@ class SimNode:
             self._ended(error)
         except Exception as error:  # noqa: BLE001 - whatever it was, the run must tell it
             self._ended(error)
-        self.trader = None
+        if self.life is life:
+            self.trader = None
         early = self._loop.time() - began_s < 1.0
         self._quick_ends = self._quick_ends + 1 if early else 0
         wait_s = min(RESTART_S * 2**self._quick_ends, LONGEST_RESTART_S)

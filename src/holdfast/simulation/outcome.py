@@ -39,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a run came to.
 
     Attributes:
+        wall_s, cpu_s: real time that it took, and how much of it this process computed.
         counts: orders, fills, doubts, faults by kind and so on.
         breaks: the assumption that it broke on purpose; empty in most runs.
         timeline: the last events about the order of the first violation; empty without one.
@@ -47,6 +48,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     virtual_s: float
     wall_s: float
+    cpu_s: float
     counts: dict[str, int]
     violations: tuple[Violation, ...]
     trace_hash: str

@@ -6,11 +6,13 @@ Not here: time (clock), planted bugs (bugs).
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import aiohappyeyeballs
 
 from holdfast.app.live import trader
+from holdfast.journal.database import Database
 from holdfast.simulation.clock import LIFE
 
 
@@ -20,7 +22,7 @@ async def _no_socket(addr_infos: Any, **_options: Any) -> tuple[str, int]:
     return host, port
 
 
-def apply(databases: dict[str, Any], seed: int) -> None:
+def apply(databases: Mapping[str, Database], seed: int) -> None:
     """Let this process's nodes find their world.
 
     Args:
@@ -29,7 +31,7 @@ def apply(databases: dict[str, Any], seed: int) -> None:
     random.seed(seed)
     aiohappyeyeballs.start_connection = _no_socket  # type: ignore[assignment]
 
-    def database_of(_config: object) -> Any:
+    def database_of(_config: object) -> Database:
         life = LIFE.get()
         assert life is not None  # noqa: S101 - only processes open a journal
         return databases[life.machine.name]

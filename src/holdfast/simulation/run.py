@@ -23,9 +23,10 @@ from holdfast.config import Config
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.simulation import bugs, patches
-from holdfast.simulation.checker import Checker
+from holdfast.simulation.checker import PIDS, Checker
 from holdfast.simulation.clock import FIRST_S, WORLD, Crashed, Machine, real_monotonic_s
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
+from holdfast.simulation.leadership import Leadership
 from holdfast.simulation.loop import StuckError, VirtualLoop
 from holdfast.simulation.network import Network
 from holdfast.simulation.node import SimNode
@@ -49,7 +50,7 @@ _STRATEGY = Path(__file__).with_name("strategy.py")
 
 
 def run(
-    seed: int, minutes: float, bug: str = "", *, machines: int = 1, directory: Path
+    seed: int, minutes: float, bug: str = "", *, machines: int = 3, directory: Path
 ) -> Outcome:
     """Run one seed; call it once per process.
 
@@ -98,9 +99,15 @@ class _World:
         patches.apply({name: SimDatabase(self.backend, name) for name in names}, seed)
         config = self._config()
         self.nodes = [
-            SimNode(loop, Machine(name, rate=rate), config, random.Random(source.getrandbits(64)))
-            for name, rate in zip(names, self.plan.rates, strict=True)
+            SimNode(
+                loop, Machine(name, rate=rate), config, random.Random(source.getrandbits(64)),
+                first_pid=PIDS * (number + 1),
+            )
+            for number, (name, rate) in enumerate(zip(names, self.plan.rates, strict=True))
         ]
+        self.leadership = Leadership(
+            loop, self.nodes, self.checker, random.Random(source.getrandbits(64))
+        )
         for name in names:
             self.backend.trouble(name).delay_s = self.plan.store_delay_s
             self.network.link(name).delay_s = self.plan.net_delay_s
@@ -109,7 +116,7 @@ class _World:
         self.weather = Weather(
             loop=loop, plan=self.plan, source=random.Random(source.getrandbits(64)),
             network=self.network, exchange=self.exchange, backend=self.backend, nodes=self.nodes,
-            checker=self.checker,
+            checker=self.checker, leadership=self.leadership,
         )
 
     def _config(self) -> Config:
@@ -153,8 +160,7 @@ class _World:
     async def live(self) -> None:
         """From the first moment to the verdict."""
         await self.exchange.open()
-        for node in self.nodes:
-            node.start()
+        self.leadership.begin()
         await asyncio.sleep(5)
         faults = asyncio.create_task(self.weather.run())
         breaking = None
@@ -187,7 +193,6 @@ class _World:
             if not isinstance(error, OSError | Crashed):
                 checker.violate("defect", f"{context.get('message')}: {error!r}")
         counts = Counter(checker.counts)
-        counts["nodes"] = len(self.nodes)
         counts["starts"] = sum(node.starts for node in self.nodes)
         counts["crashes"] = sum(node.crashes for node in self.nodes)
         counts["turns"] = self.loop.turns
@@ -207,6 +212,7 @@ class _World:
             seed=self.seed,
             virtual_s=WORLD.now_s - FIRST_S,
             wall_s=wall_s,
+            cpu_s=sum(os.times()[:2]),
             counts=dict(counts),
             violations=violations,
             trace_hash=checker.trace.hexdigest()[:32],

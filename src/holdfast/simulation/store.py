@@ -303,6 +303,12 @@ class SimDatabase:
         """For reports."""
         return self._real.one_moment()
 
+    def close(self) -> None:
+        """The world keeps it."""
+
+    def pool(self) -> None:
+        """A file has no pool."""
+
     def version(self) -> str | None:
         """Of the schema."""
         return self._real.version()

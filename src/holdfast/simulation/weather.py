@@ -19,6 +19,7 @@ from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from holdfast.simulation.checker import Checker
 from holdfast.simulation.clock import WORLD, Machine
 from holdfast.simulation.exchange import SimExchange
+from holdfast.simulation.leadership import Leadership
 from holdfast.simulation.loop import VirtualLoop
 from holdfast.simulation.network import Link, Network
 from holdfast.simulation.node import SimNode
@@ -80,6 +81,7 @@ class Weather:
     def __init__(
         self, *, loop: VirtualLoop, plan: Plan, source: random.Random, network: Network,
         exchange: SimExchange, backend: Backend, nodes: list[SimNode], checker: Checker,
+        leadership: Leadership,
     ) -> None:
         self.loop = loop
         self.plan = plan
@@ -89,6 +91,7 @@ class Weather:
         self.backend = backend
         self.nodes = nodes
         self.checker = checker
+        self.leadership = leadership
         self.has_ended = False
 
     async def run(self) -> None:
@@ -182,6 +185,21 @@ def _pause(w: Weather) -> None:
 
 def _pause_at_point(w: Weather) -> None:
     w.node().hold_at = (w.random.choice(_POINTS), w.random.choice((0.2, 1.0, 3.0, 20.0)))
+
+
+def _move(w: Weather) -> None:
+    w.leadership.move()
+
+
+def _move_from_paused(w: Weather) -> None:
+    """The old leader wakes when somebody else leads."""
+    leader = w.leadership.leader
+    if leader.life is not None:
+        if w.random.random() < 0.5:
+            leader.hold_at = (w.random.choice(_POINTS), w.uniform(0.5, 6))
+        else:
+            w.loop.pause(leader.life, w.uniform(0.5, 6))
+    w.later(w.uniform(0.05, 3), w.leadership.move)
 
 
 def _slow_loop(w: Weather) -> None:
@@ -380,6 +398,8 @@ KINDS: dict[str, Kind] = {
     "power_off": _power_off,
     "pause": _pause,
     "pause_at_point": _pause_at_point,
+    "move": _move,
+    "move_from_paused": _move_from_paused,
     "slow_loop": _slow_loop,
     "clock_jump": _jump_clock,
     "store_cut": _store_cut,
