@@ -22,6 +22,21 @@ class StuckError(RuntimeError):
     """Something spins, or waits for ever."""
 
 
+class NumberedTask(asyncio.Task[Any]):
+    """A task whose place in a set is its number: groups end theirs in the order of a set, and by
+    its address in memory that would be another one in every run."""
+
+    def __init__(self, number: int, *args: Any, **options: Any) -> None:
+        self._number = number
+        super().__init__(*args, **options)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs callbacks in the order in which they became ready, as asyncio does.
 
@@ -42,6 +57,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.on_last_step: Callable[[Life], None] | None = None
         self.failures: list[dict[str, Any]] = []
         self.set_exception_handler(self._failed)
+        self.set_task_factory(self._numbered)
+        self._tasks_made = 0
 
     # -- time ------------------------------------------------------------------------------------
 
@@ -123,6 +140,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
             life.steps_left -= 1
             if not life.steps_left and self.on_last_step is not None:
                 self.on_last_step(life)
+
+    def _numbered(
+        self, _loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
+    ) -> asyncio.Future[Any]:
+        self._tasks_made += 1
+        return NumberedTask(self._tasks_made, coro, loop=self, **options)
 
     # -- processes -------------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ class Pipe:
         self, network: Network, link: Link, number: int, *, is_there: bool, to: SimTransport
     ) -> None:
         self._network = network
+        # Its own: who closes several connections at once may do so in any order.
+        self._random = random.Random(f"{network.seed} {number}")
         self._link = link
         self._is_there = is_there
         self._held: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
@@ -83,7 +85,7 @@ class Pipe:
         link = self._link
         delay_s = link.delay_s
         if link.jitter_s:
-            delay_s += self._network.random.expovariate(1 / link.jitter_s)
+            delay_s += self._random.expovariate(1 / link.jitter_s)
         self._last_s = max(self._last_s, WORLD.now_s + delay_s)
         self._network.loop.call_at_world(self._last_s, self.to.context, arrive, *args)
 
@@ -228,9 +230,9 @@ class SimTransport(asyncio.Transport):
 class Network:
     """Every link and every door."""
 
-    def __init__(self, loop: VirtualLoop, source: random.Random) -> None:
+    def __init__(self, loop: VirtualLoop, seed: int) -> None:
         self.loop = loop
-        self.random = source
+        self.seed = seed
         self._doors: dict[tuple[str, int], tuple[Callable[[], Any], contextvars.Context]] = {}
         self._links: dict[str, Link] = {}
         self._numbers = 0

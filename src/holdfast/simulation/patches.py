@@ -5,6 +5,7 @@ Not here: time (clock), planted bugs (bugs).
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -12,14 +13,30 @@ from typing import Any
 import aiohappyeyeballs
 
 from holdfast.app.live import trader
+from holdfast.exchange.sockets import Socket
+from holdfast.exchange.streams import _Session
 from holdfast.journal.database import Database
 from holdfast.simulation.clock import LIFE
+from holdfast.venues.binance.wire import Connection
 
 
 async def _no_socket(addr_infos: Any, **_options: Any) -> tuple[str, int]:
     """Where aiohttp wants to connect to; the loop opens the connection (see `VirtualLoop`)."""
     host, port = addr_infos[0][4][:2]
     return host, port
+
+
+def _number(kind: type[Any]) -> None:
+    """Let sets of these be in the order in which they were made, not in that of their addresses."""
+    made = itertools.count()
+    begin = kind.__init__
+
+    def numbered(self: Any, *args: Any, **options: Any) -> None:
+        self.made_as = next(made)
+        begin(self, *args, **options)
+
+    kind.__init__ = numbered
+    kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
 def apply(databases: Mapping[str, Database], seed: int) -> None:
@@ -30,6 +47,9 @@ def apply(databases: Mapping[str, Database], seed: int) -> None:
     """
     random.seed(seed)
     aiohappyeyeballs.start_connection = _no_socket  # type: ignore[assignment]
+
+    for kind in (Connection, Socket, _Session):
+        _number(kind)
 
     def database_of(_config: object) -> Database:
         life = LIFE.get()

@@ -26,6 +26,7 @@ from holdfast.simulation import bugs, patches
 from holdfast.simulation.checker import PIDS, Checker
 from holdfast.simulation.clock import FIRST_S, WORLD, Crashed, Machine, real_monotonic_s
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
+from holdfast.simulation.faults import break_assumption
 from holdfast.simulation.leadership import Leadership
 from holdfast.simulation.loop import StuckError, VirtualLoop
 from holdfast.simulation.network import Network
@@ -33,7 +34,7 @@ from holdfast.simulation.node import SimNode
 from holdfast.simulation.outcome import Event, Outcome
 from holdfast.simulation.store import Backend, SimDatabase
 from holdfast.simulation.verdict import judge
-from holdfast.simulation.weather import Weather, break_assumption, draw_plan
+from holdfast.simulation.weather import Weather, draw_plan
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 UNITS = {"BTC/USDT": "0.01", "ETH/USDT": "0.2"}
@@ -83,7 +84,7 @@ class _World:
         source = random.Random(f"holdfast {seed}")
         self.source = source
         self.plan = draw_plan(source, machines)
-        self.network = Network(loop, random.Random(source.getrandbits(64)))
+        self.network = Network(loop, source.getrandbits(64))
         self.backend = Backend(
             directory / "journal.db", loop, random.Random(source.getrandbits(64))
         )
