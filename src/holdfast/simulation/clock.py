@@ -1,7 +1,7 @@
 """Virtual time: one world clock, and each machine's own, which may be off and may jump.
 
 Lives here: what `time` tells code that runs in a simulated process. Not here: when time moves on
-(loop). Why the module `time` is replaced and not injected: `docs/adr/0025-simulation.md`.
+(loop). Why the module `time` is replaced and not injected: `docs/adr/0027-simulation.md`.
 """
 
 from __future__ import annotations
@@ -76,10 +76,12 @@ class World:
 
     Attributes:
         now_s: world time, on the scale of monotonic clocks.
+        quiet_from_ns: true time from which nothing new is wished for.
     """
 
     def __init__(self) -> None:
         self.now_s = FIRST_S
+        self.quiet_from_ns = 1 << 62
 
     @property
     def now_ns(self) -> int:

@@ -28,48 +28,63 @@ Kind = Callable[["Weather"], None]
 
 def _crash_somewhere(w: Weather) -> None:
     node = w.node()
-    if node.life is not None:
-        node.life.steps_left = w.random.randint(1, 300)
+    if node.account is not None:
+        node.account.steps_left = w.random.randint(1, 300)
 
 
 def _crash_at_point(w: Weather) -> None:
     w.node().crash_at = w.random.choice(_POINTS)
 
 
+def _crash_keeper(w: Weather) -> None:
+    w.node().crash_keeper()
+
+
+def _kill_node(w: Weather) -> None:
+    w.node().power_off(quiet=False, down_s=w.uniform(0.1, 5))
+
+
 def _power_off(w: Weather) -> None:
-    w.node().crash(quiet=True, down_s=w.uniform(0.5, 8))
+    w.node().power_off(quiet=not w.plan.one_host, down_s=w.uniform(0.5, 8))
+
+
+def _stop_node(w: Weather) -> None:
+    w.node().stop()
+
+
+def _hand_over(w: Weather) -> None:
+    w.hand_over()
 
 
 def _pause(w: Weather) -> None:
-    node = w.node()
-    if node.life is not None:
-        w.loop.pause(node.life, w.random.choice((0.1, 0.5, 2, 5, 12, 30)) * w.uniform(0.7, 1.0))
+    w.node().pause(w.random.choice((0.1, 0.5, 2, 5, 12, 30)) * w.uniform(0.7, 1.0))
+
+
+def _pause_machine(w: Weather) -> None:
+    w.node().pause_all(w.random.choice((0.3, 1, 3, 8, 20)) * w.uniform(0.7, 1.0))
+
+
+def _pause_keeper(w: Weather) -> None:
+    w.node().pause_keeper(w.random.choice((0.3, 1, 3, 8)) * w.uniform(0.7, 1.0))
 
 
 def _pause_at_point(w: Weather) -> None:
     w.node().hold_at = (w.random.choice(_POINTS), w.random.choice((0.2, 1.0, 3.0, 20.0)))
 
 
-def _move(w: Weather) -> None:
-    w.leadership.move()
-
-
-def _move_from_paused(w: Weather) -> None:
-    """The old leader wakes when somebody else leads."""
-    leader = w.leadership.leader
-    if leader.life is not None:
-        if w.random.random() < 0.5:
-            leader.hold_at = (w.random.choice(_POINTS), w.uniform(0.5, 6))
-        else:
-            w.loop.pause(leader.life, w.uniform(0.5, 6))
-    w.later(w.uniform(0.05, 3), w.leadership.move)
+def _deposed_in_sleep(w: Weather) -> None:
+    """The leader stands still on the path of an order, and nothing renews its lease: when it wakes
+    somebody else leads."""
+    node = w.node()
+    node.hold_at = (w.random.choice(_POINTS), 1.9)
+    node.pause_keeper(w.uniform(2, 12))
 
 
 def _slow_loop(w: Weather) -> None:
     node = w.node()
-    if node.life is not None:
-        node.life.stumbles = w.random.randint(5, 60)
-        node.life.stumble_s = w.random.choice((0.005, 0.05, 0.2))
+    if node.account is not None:
+        node.account.stumbles = w.random.randint(5, 60)
+        node.account.stumble_s = w.random.choice((0.005, 0.05, 0.2))
 
 
 def _jump_clock(w: Weather) -> None:
@@ -258,11 +273,16 @@ def _revoke(w: Weather) -> None:
 KINDS: dict[str, Kind] = {
     "crash": _crash_somewhere,
     "crash_at_point": _crash_at_point,
+    "crash_keeper": _crash_keeper,
+    "kill_node": _kill_node,
     "power_off": _power_off,
+    "stop_node": _stop_node,
+    "hand_over": _hand_over,
     "pause": _pause,
+    "pause_machine": _pause_machine,
+    "pause_keeper": _pause_keeper,
     "pause_at_point": _pause_at_point,
-    "move": _move,
-    "move_from_paused": _move_from_paused,
+    "deposed_in_sleep": _deposed_in_sleep,
     "slow_loop": _slow_loop,
     "clock_jump": _jump_clock,
     "store_cut": _store_cut,

@@ -1,141 +1,309 @@
-"""A node in a world: the account process that production runs, its ends, and its next beginning.
+"""A node in a world: its keeper and its account's process, their ends, and their next beginnings.
 
-Here a process is a set of tasks in one context, which can be killed between any two steps. Not
-here: when it is killed (weather), or what its supervisor in production is (app.live.node).
+Here a process is a set of tasks in one context, which can be killed between any two steps; what
+they run is production's. Not here: when they are killed (weather), or the supervisor of production
+(app.live.node, app.live.seat), whose part a `SimNode` plays.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import random
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from holdfast.app.live.node import platform_cause
-from holdfast.app.live.trader import Trader, trading
+from holdfast.app.live import process
+from holdfast.app.live.trader import Trader
 from holdfast.app.live.watch import Watch
+from holdfast.cluster.board import LocalBoard, State
+from holdfast.cluster.keeper import ForgottenError, Keeper
+from holdfast.cluster.port import Member
+from holdfast.cluster.timing import Timing
 from holdfast.config import Config
-from holdfast.errors import CorruptionError, PlatformError
-from holdfast.simulation.clock import LIFE, Crashed, Life, Machine
+from holdfast.errors import EXIT_FAILED, EXIT_USAGE, PlatformError
+from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life, Machine
+from holdfast.simulation.leases import LeaseLine, Leases
 from holdfast.simulation.loop import VirtualLoop
 
 RESTART_S = 0.25
 LONGEST_RESTART_S = 4.0
-
-
-class Defect(Exception):  # noqa: N818 - a finding, not a failure of the caller
-    """A process ended by an error that no error of ours explains."""
+NOTICED_S = 0.02  # a supervisor looks so often
+SHORTEST_HANG_S = 2.0
+STOP_TIMEOUT_S = 8.0
 
 
 class SimNode:
     """One machine that runs a node.
 
     Attributes:
-        trader: of the present process, once its account trades.
+        account: the process of the account; None while the machine is off.
+        trader: of the present process, while it leads.
         defects: ends that nothing of ours explains.
-        final: the error after which nobody may go on. A refused configuration is another matter:
-            an operator, who has given a key its rights back, starts the node again.
-        crash_at: the process dies when it passes this named point next.
+        final: the error that would only repeat itself; its account is not begun again here.
+        crash_at: the account's process dies when it passes this named point next.
         hold_at: it is held up there, for so many seconds.
-        on_end: told of the end of a process, and how soon the node would begin again.
+        pid: of the supervisor; another one for each start of the node.
     """
 
     def __init__(
-        self, loop: VirtualLoop, machine: Machine, config: Config, source: random.Random,
-        first_pid: int,
+        self, *, loop: VirtualLoop, machine: Machine, config: Config, source: random.Random,
+        first_pid: int, leases: Leases, timing: Timing, host: str,
     ) -> None:
         self.machine = machine
         self.config = config
-        self.life: Life | None = None
+        self.account: Life | None = None
+        self.keeper: Life | None = None
         self.trader: Trader | None = None
+        self.board = self._new_board()
         self.defects: list[str] = []
         self.final: PlatformError | None = None
         self.crash_at = ""
         self.hold_at: tuple[str, float] | None = None
-        self.on_trading: list[Callable[[Trader], None]] = []
         self.starts = 0
         self.crashes = 0
         self.ends: dict[str, int] = {}
-        self.on_end: Callable[[SimNode, float], None] | None = None
+        self.pid = 0
         self._loop = loop
         self._random = source
+        self._leases = leases
+        self._timing = timing
+        self._host = host
         self._pids = first_pid
         self._quick_ends = 0
+        self._keeping: Keeper | None = None
+        self._living: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._boots = 0
+
+    # -- the supervisor's part ---------------------------------------------------------------------
 
     @property
-    def is_alive(self) -> bool:
-        """Whether a process of it runs, or is paused."""
-        return self.life is not None and not self.life.is_dead
+    def is_on(self) -> bool:
+        """Whether its processes run, or are to be begun again."""
+        return bool(self.pid)
 
     def start(self) -> None:
-        """Begin a process, with an empty memory."""
-        if self.final is not None:
+        """Switch it on: a keeper and an account's process, with nothing remembered."""
+        if self.is_on:
             return
-        self._pids += 1
-        self.starts += 1
-        life = self.life = Life(self.machine, self._pids)
-        context = contextvars.copy_context()
-        context.run(LIFE.set, life)
-        watch = Watch()
-        self._loop.create_task(self._live(life, watch), context=context, name=self.machine.name)
+        self.pid = self._next_pid()
+        self._stopping = False
+        self.board = self._new_board()
+        self._begin_keeper(self.pid)
+        self._begin_account(self.pid)
 
-    def crash(self, *, quiet: bool = False, down_s: float | None = None) -> None:
-        """The process ends here and now; another begins later.
+    def power_off(self, *, quiet: bool, down_s: float) -> None:
+        """All of it ends here and now, and begins again later.
 
         Args:
-            quiet: its machine ends with it, and tells nobody.
+            quiet: the machine ends with it, and tells nobody.
         """
-        life = self.life
-        if life is None or life.is_dead:
+        if not self.is_on:
+            return
+        self.pid = 0
+        if quiet:  # after a boot, nobody knows the processes of before
+            self._boots += 1
+            self._host = f"{self._host.partition(' ')[0]} {self._boots}"
+            down_s += self._timing.ttl_s
+        self.crashes += 1
+        for life in (self.account, self.keeper):
+            if life is not None:
+                life.quiet_on_death = quiet
+                self._loop.kill(life)
+        self.trader = None
+        self._later(down_s, self.start)
+
+    def crash(self) -> None:
+        """The account's process ends here and now; the supervisor notices."""
+        self.crashes += 1
+        self._end_account(RESTART_S / 5)
+
+    def crash_keeper(self) -> None:
+        """The keeper's process ends here and now."""
+        if self.keeper is None or self.keeper.is_dead:
             return
         self.crashes += 1
-        life.quiet_on_death = quiet
+        self._loop.kill(self.keeper)
+        self._later(NOTICED_S, self._begin_keeper, self.pid)
+
+    def pause(self, for_s: float) -> None:
+        """The account's process stands still; a supervisor ends a leader that hangs."""
+        life = self.account
+        if life is None or life.is_dead:
+            return
+        self._loop.pause(life, for_s)
+        self._later(max(SHORTEST_HANG_S, self._timing.ttl_s), self._end_if_hung, life)
+
+    def pause_all(self, for_s: float) -> None:
+        """The whole machine stands still."""
+        for life in (self.account, self.keeper):
+            if life is not None:
+                self._loop.pause(life, for_s)
+
+    def pause_keeper(self, for_s: float) -> None:
+        """The lease is not renewed."""
+        if self.keeper is not None:
+            self._loop.pause(self.keeper, for_s)
+
+    def stop(self) -> None:
+        """SIGTERM: hand over, end, and be started again later."""
+        if not self.is_on or self._stopping:
+            return
+        self._stopping = True
+        if self._living is not None:
+            self._living.cancel()
+        self._later(STOP_TIMEOUT_S, self._end_stop, self.pid)
+
+    def _end_stop(self, pid: int) -> None:
+        if self.pid == pid:
+            self.power_off(quiet=False, down_s=self._random.uniform(0.1, 3.0))
+
+    def _end_if_hung(self, life: Life) -> None:
+        hung = life is self.account and not life.is_dead and life.paused_until_s > WORLD.now_s
+        if hung and self.board.state(self._name) is State.LEADING:
+            self.crash()
+
+    def _end_account(self, after_s: float) -> None:
+        life = self.account
+        if life is None or life.is_dead:
+            return
         self.trader = None
         self._loop.kill(life)
-        self._again(RESTART_S if down_s is None else down_s)
+        self._later(NOTICED_S, self._noticed, self.pid, after_s)
+
+    def _noticed(self, pid: int, after_s: float) -> None:
+        """The supervisor sees that the account's process has ended."""
+        if self.pid != pid:
+            return
+        if self._stopping:
+            self.board.tell(self._name, State.DOWN)
+            if self._keeping is not None:
+                self._keeping.stop()
+            return
+        self.board.tell(self._name, State.UNFIT if self.final is not None else State.DOWN)
+        if self.final is None:
+            self._later(after_s, self._begin_account, pid)
+
+    # -- the processes -----------------------------------------------------------------------------
+
+    def _begin_account(self, pid: int) -> None:
+        if self.pid != pid or self._stopping:
+            return
+        self.starts += 1
+        self.account = Life(self.machine, self._next_pid())
+        self._living = self._begin(self.account, self._live(self.account), "account")
+
+    def _begin_keeper(self, pid: int) -> None:
+        if self.pid != pid:
+            return
+        self.keeper = Life(self.machine, self._next_pid())
+        self._begin(self.keeper, self._keep(self.keeper), "keeper")
+
+    def _begin(
+        self, life: Life, work: Coroutine[Any, Any, None], what: str
+    ) -> asyncio.Task[None]:
+        context = contextvars.Context()
+        context.run(LIFE.set, life)
+        name = f"{what} of {self.machine.name}"
+        return context.run(self._loop.create_task, work, name=name)
+
+    async def _live(self, life: Life) -> None:
+        began_s = self._loop.time()
+        born = process.Life(self.config, Watch(), {}, self.board, self.reach)  # type: ignore[arg-type]
+        code = process.RESTED
+        try:
+            await process._trade(born)
+        except asyncio.CancelledError:
+            pass
+        except PlatformError as error:
+            code = process.code_of(error)
+            self._count(error)
+            if code == EXIT_FAILED:
+                self.final = error
+        except Exception as error:  # noqa: BLE001 - whatever it was, the run must tell it
+            code = process.CRASHED
+            self._count(error)
+            self.defects.append("".join(traceback.format_exception(error)))
+        early = code != process.RESTED and self._loop.time() - began_s < 1.0
+        self._quick_ends = self._quick_ends + 1 if early else 0
+        wait_s = min(RESTART_S * 2**self._quick_ends, LONGEST_RESTART_S) if early else 0.0
+        if code == EXIT_USAGE:
+            wait_s = LONGEST_RESTART_S  # an operator looks after it and starts it again
+        if life is self.account:
+            self._end_account(wait_s)
+
+    async def _keep(self, life: Life) -> None:
+        """As the supervisor's keeper process does."""
+        while True:
+            member = Member(
+                boot_id=f"{life.pid}-{time.time_ns():x}",
+                node=self.machine.name,
+                host=self._host,
+                pid=self.pid,
+                started=0,
+                version="",
+                accounts=(self._name,),
+            )
+            self._keeping = Keeper(
+                store=LeaseLine(self._leases, life),
+                member=member,
+                timing=self._timing,
+                board=self.board,
+                now_ns=time.monotonic_ns,
+                is_gone=self._is_gone,
+            )
+            try:
+                await self._keeping.run()
+            except ForgottenError:
+                continue
+            except Exception as error:  # noqa: BLE001 - as above
+                self._count(error)
+                self.defects.append("".join(traceback.format_exception(error)))
+                self._loop.kill(life)
+                self._later(RESTART_S, self._begin_keeper, self.pid)
+                return
+            self._loop.kill(life)
+            if self._stopping:  # handed over and left
+                self._end_stop(self.pid)
+            return
 
     def reach(self, point: str) -> None:
-        """The node passes a named point on the path of an order."""
-        if LIFE.get() is not self.life or self.life is None:
+        """The account's process passes a named point on the path of an order."""
+        life = LIFE.get()
+        if life is None or life is not self.account:
             return
         if self.hold_at is not None and self.hold_at[0] == point:
             _, for_s = self.hold_at
             self.hold_at = None
-            self._loop.pause(self.life, for_s)
+            contextvars.Context().run(self.pause, for_s)
         if self.crash_at == point:
             self.crash_at = ""
-            self.crash(down_s=self._random.uniform(0.2, 2.0))
+            contextvars.Context().run(self.crash)
             raise Crashed
 
-    def _again(self, after_s: float) -> None:
-        if self.on_end is not None:
-            contextvars.Context().run(self.on_end, self, after_s)
+    def _is_gone(self, member: Member) -> bool:
+        """Whether another node's process is proven gone: only one's own system can tell."""
+        return member.host == self._host and not self._leases.runs(member)
 
-    async def _live(self, life: Life, watch: Watch) -> None:
-        began_s = self._loop.time()
-        try:
-            async with trading(self.config, watch, quarantine={}, reach=self.reach) as trader:
-                self.trader = trader
-                for told in self.on_trading:
-                    told(trader)
-                await trader.run()
-        except (PlatformError, ExceptionGroup) as error:
-            self._ended(error)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run must tell it
-            self._ended(error)
-        if self.life is life:
-            self.trader = None
-        early = self._loop.time() - began_s < 1.0
-        self._quick_ends = self._quick_ends + 1 if early else 0
-        wait_s = min(RESTART_S * 2**self._quick_ends, LONGEST_RESTART_S)
-        self._loop.kill(life)
-        self._again(wait_s)
+    @property
+    def _name(self) -> str:
+        return self.config.account.name
 
-    def _ended(self, error: Exception) -> None:
-        cause = platform_cause(error)
-        name = type(cause or error).__name__
+    def _new_board(self) -> LocalBoard:
+        return LocalBoard(lambda: int(self.machine.own_s(WORLD.now_s) * 1e9))
+
+    def _next_pid(self) -> int:
+        self._pids += 1
+        return self._pids
+
+    def _count(self, error: Exception) -> None:
+        name = type(error).__name__
         self.ends[name] = self.ends.get(name, 0) + 1
-        if cause is None:
-            self.defects.append("".join(traceback.format_exception(error)))
-        elif isinstance(cause, CorruptionError):
-            self.final = cause
+
+    def _later(self, after_s: float, action: Callable[..., None], *args: Any) -> None:
+        """Of the world, not of the process that asks."""
+        context = contextvars.Context()
+        self._loop.call_at_world(WORLD.now_s + after_s, context, action, *args)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohappyeyeballs
 
-from holdfast.app.live import trader
+from holdfast.app.live import follower, process
+from holdfast.app.live.trader import Trader
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
 from holdfast.journal.database import Database
 from holdfast.simulation.clock import LIFE
+from holdfast.simulation.node import SimNode
 from holdfast.venues.binance.wire import Connection
 
 
@@ -39,7 +42,7 @@ def _number(kind: type[Any]) -> None:
     kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
-def apply(databases: Mapping[str, Database], seed: int) -> None:
+def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int) -> None:
     """Let this process's nodes find their world.
 
     Args:
@@ -56,4 +59,18 @@ def apply(databases: Mapping[str, Database], seed: int) -> None:
         assert life is not None  # noqa: S101 - only processes open a journal
         return databases[life.machine.name]
 
-    trader.database_of = database_of  # type: ignore[attr-defined, assignment]
+    follower.database_of = database_of  # type: ignore[attr-defined, assignment]
+
+    at = {node.machine.name: node for node in nodes}
+    leading = process.leading
+
+    @asynccontextmanager
+    async def watched(*args: Any, **options: Any) -> AsyncIterator[Trader]:
+        life = LIFE.get()
+        assert life is not None  # noqa: S101 - as above
+        async with leading(*args, **options) as trader:
+            at[life.machine.name].trader = trader
+            yield trader
+        at[life.machine.name].trader = None
+
+    setattr(process, "leading", watched)  # noqa: B010 - it is no name that the module offers

@@ -14,15 +14,19 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from holdfast.config.database import ReportPolicy
 from holdfast.domain.fact import Armed, CancelArmed
 from holdfast.errors import FencedError, OutcomeUnknownError, RetryableError
 from holdfast.journal.commands import SqliteCommands
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.high_water import HighWater
-from holdfast.journal.port import Group, Head, Outcome, Snapshot
+from holdfast.journal.port import Group, Head, Outcome, Snapshot, Store
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
+from holdfast.journal.reports import Reports
 from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.sqlite_read import SqliteReading
+from holdfast.journal.tail import Tail
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
 from holdfast.simulation.loop import VirtualLoop
 
@@ -91,73 +95,28 @@ class Backend:
     def commit(self, head: Head, groups: Sequence[Group], at_ns: int) -> Committed:
         """Commit now."""
         done = self.store.commit(head, groups, at_ns)
-        found, outcomes = _now(done)
+        found, outcomes = at_once(done)
         for outcome in outcomes:
             if isinstance(outcome, tuple):
                 for told in self.on_commit:
                     told(found, outcome)
         return found, outcomes
 
-    def acquire(self, account: str, node: str) -> Head:
+    def acquire(self, account: str, node: str, after: int | None) -> Head:
         """Take over now."""
-        head: Head = _now(self.store.acquire(account, node))
+        head: Head = at_once(self.store.acquire(account, node, after=after))
         for told in self.on_acquire:
             told(head)
         return head
 
 
-class StoreLine:
-    """`Store` as one process sees it."""
+class Way:
+    """One process's way to what all share: calls that are late, lost, or not answered for."""
 
     def __init__(self, backend: Backend, life: Life) -> None:
         self._backend = backend
         self._life = life
         self._trouble = backend.trouble(life.machine.name)
-
-    async def acquire(self, account: str, node: str) -> Head:
-        """Take the stream over."""
-        return await self._call(self._backend.acquire, account, node, writes=True)
-
-    def commit(
-        self, head: Head, groups: Sequence[Group], at_ns: int
-    ) -> Awaitable[Committed]:
-        """Append, as the port promises."""
-        return self._call(self._backend.commit, head, tuple(groups), at_ns, writes=True)
-
-    async def head(self, account: str) -> Head:
-        """The head as it is stored now."""
-        return await self._call(lambda: _now(self._backend.store.head(account)))
-
-    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
-        """Records in order."""
-        self._alive()
-        if self._trouble.is_cut:
-            raise RetryableError("seen: the store does not answer (simulated); do: try again")
-        return self._backend.store.read(account, after_seq)
-
-    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
-        """What was armed under `cid`."""
-        self._alive()
-        if self._trouble.is_cut:
-            raise RetryableError("seen: the store does not answer (simulated); do: try again")
-        return self._backend.store.attempt(account, cid)
-
-    async def hash_at(self, account: str, seq: int) -> bytes | None:
-        """Chain hash of a record."""
-        return await self._call(lambda: _now(self._backend.store.hash_at(account, seq)))
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep it."""
-        await self._call(
-            lambda: _now(self._backend.store.save_snapshot(snapshot)), writes=True
-        )
-
-    async def load_snapshot(self, account: str) -> Snapshot | None:
-        """The newest one."""
-        return await self._call(lambda: _now(self._backend.store.load_snapshot(account)))
-
-    async def close(self) -> None:
-        """The world keeps the store."""
 
     def _alive(self) -> None:
         if self._life.is_dead:
@@ -253,6 +212,69 @@ class StoreLine:
             future.set_result(result)
 
 
+class StoreLine(Way):
+    """`Store` as one process sees it."""
+
+    async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
+        """Take the stream over."""
+        return await self._call(self._backend.acquire, account, node, after, writes=True)
+
+    def commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> Awaitable[Committed]:
+        """Append, as the port promises."""
+        return self._call(self._backend.commit, head, tuple(groups), at_ns, writes=True)
+
+    async def head(self, account: str) -> Head:
+        """The head as it is stored now."""
+        return await self._call(lambda: at_once(self._backend.store.head(account)))
+
+    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+        """Records in order."""
+        self._alive()
+        if self._trouble.is_cut:
+            raise RetryableError("seen: the store does not answer (simulated); do: try again")
+        return self._backend.store.read(account, after_seq)
+
+    def attempt(self, account: str, cid: str) -> Armed | CancelArmed | None:
+        """What was armed under `cid`."""
+        self._alive()
+        if self._trouble.is_cut:
+            raise RetryableError("seen: the store does not answer (simulated); do: try again")
+        return self._backend.store.attempt(account, cid)
+
+    async def hash_at(self, account: str, seq: int) -> bytes | None:
+        """Chain hash of a record."""
+        return await self._call(lambda: at_once(self._backend.store.hash_at(account, seq)))
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it."""
+        await self._call(
+            lambda: at_once(self._backend.store.save_snapshot(snapshot)), writes=True
+        )
+
+    async def load_snapshot(self, account: str) -> Snapshot | None:
+        """The newest one."""
+        return await self._call(lambda: at_once(self._backend.store.load_snapshot(account)))
+
+    async def close(self) -> None:
+        """The world keeps the store."""
+
+
+class _Reading(SqliteReading):
+    """A connection for reading that may be cut."""
+
+    def __init__(self, path: Path, trouble: Trouble) -> None:
+        super().__init__(path)
+        self._trouble = trouble
+
+    def moment(self) -> Any:
+        """As of one moment."""
+        if self._trouble.is_cut:
+            raise RetryableError("seen: the store does not answer (simulated); do: try again")
+        return super().moment()
+
+
 class _NoLock:
     """Who owns an account on a machine is the world's to say: one process at a time."""
 
@@ -276,7 +298,7 @@ class SimDatabase:
     def require(self) -> None:
         """It is there."""
 
-    def store(self) -> Any:
+    def store(self) -> Store:
         """The way to it of the process that asks."""
         life = LIFE.get()
         assert life is not None  # noqa: S101 - only processes open a journal
@@ -309,6 +331,15 @@ class SimDatabase:
     def pool(self) -> None:
         """A file has no pool."""
 
+    def tail(self) -> Tail:
+        """Follows the stream, unless the way is cut."""
+        trouble = self._backend.trouble(self._machine)
+        return Tail(self.name, lambda: _Reading(self.name, trouble))
+
+    def reports(self, policy: ReportPolicy) -> Reports:
+        """The tables of reports."""
+        return self._real.reports(policy)
+
     def version(self) -> str | None:
         """Of the schema."""
         return self._real.version()
@@ -317,7 +348,7 @@ class SimDatabase:
         """It is of this version."""
 
 
-def _now(call: Any) -> Any:
+def at_once(call: Any) -> Any:
     """The result of a call of the inline store, which is done when it returns."""
     if isinstance(call, asyncio.Future):
         return call.result()

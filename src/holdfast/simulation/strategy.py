@@ -10,6 +10,7 @@ import random
 from decimal import Decimal
 from typing import Annotated
 
+from holdfast.simulation.clock import WORLD
 from holdfast.strategy import (
     FLAT,
     KEEP,
@@ -31,11 +32,10 @@ class Restless(Strategy):
 
     seed: Annotated[int, Range(0, 2**62)] = 0
     unit: Decimal = Decimal("0.01")
-    until_ms: Annotated[int, Range(0, 2**62)] = 0
 
     def decide(self, now: View) -> Wish:
-        """Draw a wish; the one that stands stays once `until_ms` is over."""
-        if self.until_ms and now.time_ns > self.until_ms * 1_000_000:
+        """Draw a wish; at the end of a run the one that stands stays."""
+        if now.time_ns > WORLD.quiet_from_ns:
             return KEEP
         source = random.Random(f"{self.seed} {now.time_ns}")
         price, kind = now.bar.close, source.random()

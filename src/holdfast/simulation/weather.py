@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 
+from holdfast.cluster.timing import PROFILES
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.simulation.checker import Checker
 from holdfast.simulation.exchange import SimExchange
 from holdfast.simulation.faults import KINDS
-from holdfast.simulation.leadership import Leadership
+from holdfast.simulation.leases import Leases
 from holdfast.simulation.loop import VirtualLoop
 from holdfast.simulation.network import Link, Network
 from holdfast.simulation.node import SimNode
@@ -35,6 +36,8 @@ class Plan(msgspec.Struct, frozen=True):
         store_delay_s: to the store, one way; 0 is a file.
         net_delay_s: to the exchange, one way.
         rates: each machine's monotonic clock against the world's.
+        profile: of the leases.
+        one_host: the machines are processes of one, which see each other end.
     """
 
     kinds: tuple[str, ...]
@@ -43,6 +46,8 @@ class Plan(msgspec.Struct, frozen=True):
     store_delay_s: float
     net_delay_s: float
     rates: tuple[float, ...]
+    profile: str
+    one_host: bool
 
 
 CALM_SHARE = 0.06
@@ -68,6 +73,8 @@ def draw_plan(source: random.Random, machines: int) -> Plan:
             1 + source.uniform(-0.0004, 0.0004) if not drift else 1 + source.uniform(-0.01, 0.01)
             for _ in range(machines)
         ),
+        profile=source.choice(sorted(PROFILES)),
+        one_host=source.random() < 0.3,
     )
 
 
@@ -77,7 +84,7 @@ class Weather:
     def __init__(
         self, *, loop: VirtualLoop, plan: Plan, source: random.Random, network: Network,
         exchange: SimExchange, backend: Backend, nodes: list[SimNode], checker: Checker,
-        leadership: Leadership,
+        leases: Leases,
     ) -> None:
         self.loop = loop
         self.plan = plan
@@ -87,7 +94,7 @@ class Weather:
         self.backend = backend
         self.nodes = nodes
         self.checker = checker
-        self.leadership = leadership
+        self.leases = leases
         self.has_ended = False
 
     async def run(self) -> None:
@@ -118,6 +125,11 @@ class Weather:
         """One of the nodes, rather one that trades."""
         trading = [node for node in self.nodes if node.trader is not None]
         return self.random.choice(trading or self.nodes)
+
+    def hand_over(self) -> None:
+        """An operator wants another node to lead."""
+        node = self.random.choice(self.nodes)
+        self.leases.plan(node.config.account.name, node.machine.name)
 
     def link(self) -> Link:
         """The way of one of the nodes to the exchange."""

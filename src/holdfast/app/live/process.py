@@ -40,6 +40,7 @@ log = get_logger("app.process")
 CRASHED = 70  # ended by a defect: begin again, from the journal
 RESTED = 75  # it leads no more: begin again, as a follower
 _REASONS = {Wanted.LEAD: "stop", Wanted.YIELD: "handover", Wanted.FOLLOW: "deposed"}
+LEASE_POLL_S = 0.02
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
 
 
@@ -163,9 +164,17 @@ async def _live(life: Life) -> None:
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)
         log.info("following", action="following", seq=follower.account.seq)
-        await life.board.until(life.account, Wanted.LEAD)
+        await _until_it_may_lead(life)
         await _lead(life, follower)
         feeding.cancel()
+
+
+async def _until_it_may_lead(life: Life) -> None:
+    """What was wanted stands on the board for as long as the keeper hangs: the lease has to run."""
+    while not life.board.may_lead(life.account):
+        await life.board.until(life.account, Wanted.LEAD)
+        if not life.board.may_lead(life.account):
+            await asyncio.sleep(LEASE_POLL_S)
 
 
 async def _lead(life: Life, follower: Follower) -> None:
