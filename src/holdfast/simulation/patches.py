@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohappyeyeballs
 
-from holdfast.app.live import follower, process
+from holdfast.app.live import follower, process, trader
 from holdfast.app.live.trader import Trader
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
@@ -62,15 +62,15 @@ def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
     follower.database_of = database_of  # type: ignore[attr-defined, assignment]
 
     at = {node.machine.name: node for node in nodes}
-    leading = process.leading
+    leading = trader.leading
 
     @asynccontextmanager
     async def watched(*args: Any, **options: Any) -> AsyncIterator[Trader]:
         life = LIFE.get()
         assert life is not None  # noqa: S101 - as above
-        async with leading(*args, **options) as trader:
-            at[life.machine.name].trader = trader
-            yield trader
+        async with leading(*args, **options) as leader:
+            at[life.machine.name].trader = leader
+            yield leader
         at[life.machine.name].trader = None
 
-    setattr(process, "leading", watched)  # noqa: B010 - it is no name that the module offers
+    process.leading = watched  # type: ignore[attr-defined]

@@ -122,11 +122,20 @@ class Way:
         if self._life.is_dead:
             raise Crashed
 
+    @property
+    def _is_near(self) -> bool:
+        """Whether a call can be made where it is asked for."""
+        trouble = self._trouble
+        return not (
+            trouble.delay_s or trouble.is_cut or trouble.stall_s
+            or self._life.paused_until_s > WORLD.now_s
+        )
+
     def _call(
         self, function: Callable[..., T], *args: Any, writes: bool = False
     ) -> asyncio.Future[T]:
         self._alive()
-        trouble, loop = self._trouble, self._backend.loop
+        loop = self._backend.loop
         future: asyncio.Future[T] = loop.create_future()
         context = contextvars.copy_context()
         if self._life.paused_until_s > WORLD.now_s:
@@ -135,10 +144,10 @@ class Way:
                 self._begin, (future, context, function, args, writes), loop, context
             )
             self._life.held.append(start)
-        elif trouble.delay_s or trouble.is_cut or trouble.stall_s:
-            self._begin(future, context, function, args, writes)
-        else:
+        elif self._is_near:
             self._settle(future, *self._outcome(function, args, writes))
+        else:
+            self._begin(future, context, function, args, writes)
         return future
 
     def _begin(
@@ -218,6 +227,19 @@ class StoreLine(Way):
     async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over."""
         return await self._call(self._backend.acquire, account, node, after, writes=True)
+
+    def commit_at_once(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> Committed | None:
+        """Append within the caller's step, to a file of this machine that nothing ails."""
+        self._alive()
+        if not self._is_near:
+            return None
+        result, error = self._outcome(self._backend.commit, (head, tuple(groups), at_ns), True)
+        if error is not None:
+            raise error
+        found: Committed = result
+        return found
 
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int
@@ -304,7 +326,7 @@ class SimDatabase:
         assert life is not None  # noqa: S101 - only processes open a journal
         return StoreLine(self._backend, life)
 
-    def own(self, _account: str) -> _NoLock:
+    def own(self, account: str, *, displace: bool = False) -> _NoLock:
         """Nobody else on this machine."""
         return _NoLock()
 

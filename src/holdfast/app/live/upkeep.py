@@ -23,7 +23,7 @@ from holdfast.telemetry.log import get_logger
 log = get_logger("app.upkeep")
 
 COMPARE_S = 60.0
-COMPARE_SOON_S = 3.0  # longer than an exchange takes to show what it did: a difference must outlast it
+COMPARE_SOON_S = 3.0  # longer than an exchange takes to show in balances what it did
 INSTRUMENTS_S = 600.0
 HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
