@@ -31,8 +31,9 @@ _HOLDER = """
         AND (l.classid::bigint << 32 | l.objid::bigint) =
             hashtextextended('holdfast owner of ' || %s, 0)
 """
+# Returns when they are gone: a commit of theirs that is under way has come about, or never will.
 _END = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
     WHERE datname = current_database() AND (pid = %s OR application_name = %s)
 """
 
