@@ -52,6 +52,14 @@ class Board(Protocol):
         """How far an account is."""
         ...
 
+    def reach(self, account: str, reaches: bool) -> None:
+        """The account: whether its exchange answers it."""
+        ...
+
+    def reaches(self, account: str) -> bool:
+        """Whether its exchange answers an account, as far as it knows."""
+        ...
+
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment: it is to lead, and the lease runs."""
         ...
@@ -77,6 +85,7 @@ class LocalBoard:
         self._until_ns = 0
         self._wanted: dict[str, Wanted] = {}
         self._states: dict[str, State] = {}
+        self._cut_off: set[str] = set()
         self._changed: dict[str, asyncio.Event] = {}
         self._told = asyncio.Event()
 
@@ -102,6 +111,17 @@ class LocalBoard:
     def state(self, account: str) -> State:
         """How far an account is."""
         return self._states.get(account, State.DOWN)
+
+    def reach(self, account: str, reaches: bool) -> None:
+        """Whether its exchange answers an account."""
+        if reaches == self.reaches(account):
+            return
+        (self._cut_off.discard if reaches else self._cut_off.add)(account)
+        self._told.set()
+
+    def reaches(self, account: str) -> bool:
+        """Whether its exchange answers an account, as far as it knows."""
+        return account not in self._cut_off
 
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment."""

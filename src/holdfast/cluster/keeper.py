@@ -20,6 +20,8 @@ log = get_logger("cluster.keeper")
 
 HANDING_POLL_S = 0.01
 """Between two looks while an account is on its way from one member to another."""
+PATIENCE_S = 60.0
+"""The longest that an account whose exchange answers nobody stays with one node."""
 _FAILED = (RetryableError, OutcomeUnknownError, TimeoutError)
 
 
@@ -60,6 +62,9 @@ class Keeper:
         self._stopping = False
         self._wake = asyncio.Event()
         self._told_s = -60.0
+        self._cut_at_ns: dict[str, int] = {}
+        self._giving: set[str] = set()
+        self._patience_s: dict[str, float] = {}
 
     def stop(self) -> None:
         """Hand over what is held, as soon as it has come to rest, and leave."""
@@ -162,6 +167,8 @@ class Keeper:
             claim, wanted = self._held.get(account), self._board.wanted(account)
             if claim is None:
                 self._led.discard(account)
+                self._giving.discard(account)
+                self._cut_at_ns.pop(account, None)
                 if wanted is not Wanted.FOLLOW:
                     log.warning("deposed", action="deposed", account=account)
                     self._board.want(account, Wanted.FOLLOW)
@@ -170,8 +177,10 @@ class Keeper:
 
     async def _take(self, view: View) -> None:
         """What is nobody's, or a dead member's; only accounts that are warm here."""
+        live = self._election.live(view, self._now_ns(), self._is_gone)
+        alone = not live - {self._me}
         for take in self._election.look(view, self._now_ns(), self._is_gone):
-            warm = [c for c in take.claims if self._board.state(c.account) is State.FOLLOWING]
+            warm = [claim for claim in take.claims if self._is_warm(claim.account, alone=alone)]
             if not warm:
                 continue
             taken = await self._store.take(self._me, warm, take.of)
@@ -182,6 +191,11 @@ class Keeper:
         for seen in self._election.forgettable(view, self._now_ns(), self._is_gone):
             await self._store.forget(seen)
 
+    def _is_warm(self, account: str, *, alone: bool) -> bool:
+        """Whether it could be led here at once; who is cut off leaves it to others."""
+        is_ready = self._board.state(account) is State.FOLLOWING
+        return is_ready and (alone or self._board.reaches(account))
+
     async def _give(self, view: View) -> None:
         """What is planned for another, what ended here, and everything when this node stops."""
         live = self._election.live(view, self._now_ns(), self._is_gone)
@@ -191,8 +205,9 @@ class Keeper:
                 self._led.add(account)
             to = self._successor(claim, view, live, state)
             if to is None:
-                continue
-            if state is State.LEADING:
+                if state is State.FOLLOWING and self._board.wanted(account) is Wanted.YIELD:
+                    self._board.want(account, Wanted.LEAD)  # the plan was called off meanwhile
+            elif state is State.LEADING:
                 self._board.want(account, Wanted.YIELD)
             elif await self._store.hand(claim, to):
                 log.info("handed over", action="handed", account=account, to=to)
@@ -211,9 +226,31 @@ class Keeper:
             if seen.member.boot_id in live - {self._me} and claim.account in seen.member.accounts
         )
         ended = state is State.DOWN and claim.account in self._led
+        if others and self._gives_up(claim.account):
+            return others[0]
         if self._stopping or state is State.UNFIT or (ended and others):
             return others[0] if others else ""
         return None
+
+    def _gives_up(self, account: str) -> bool:
+        """Whether its exchange does not answer here, so that another had better try.
+
+        Where it answers nobody, the account must not wander for ever: each time it stays twice as
+        long.
+        """
+        if account in self._giving:
+            return True
+        if self._board.reaches(account):
+            self._patience_s.pop(account, None)
+            return False
+        now_ns = self._now_ns()
+        patience_s = self._patience_s.get(account, 0.0)
+        if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
+            return False
+        log.warning("cut off from the exchange", action="cut_off", account=account)
+        self._patience_s[account] = min(max(2 * patience_s, self._timing.ttl_s), PATIENCE_S)
+        self._giving.add(account)
+        return True
 
     def _require_name(self, view: View) -> None:
         twin = self._election.twin(view)

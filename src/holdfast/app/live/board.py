@@ -18,6 +18,7 @@ from holdfast.cluster.board import State, Wanted
 
 _CELL = struct.Struct("=Q")
 _SIZE = _CELL.size
+_CELLS = 3  # of an account: what is wanted, its state, whether it is cut off
 
 
 def lease_clock_ns() -> int:
@@ -39,8 +40,8 @@ class SharedBoard:
     """
 
     def __init__(self, accounts: Sequence[str]) -> None:
-        self._places = {name: 1 + 2 * index for index, name in enumerate(accounts)}
-        self._memory = mmap.mmap(-1, _SIZE * (1 + 2 * len(self._places)))
+        self._places = {name: 1 + _CELLS * index for index, name in enumerate(accounts)}
+        self._memory = mmap.mmap(-1, _SIZE * (1 + _CELLS * len(self._places)))
         self._wakes = {name: _Bell() for name in accounts}
         self._keeper = _Bell()
 
@@ -65,6 +66,16 @@ class SharedBoard:
     def state(self, account: str) -> State:
         """How far an account is."""
         return State(self._get(self._places[account] + 1))
+
+    def reach(self, account: str, reaches: bool) -> None:
+        """Whether its exchange answers an account."""
+        if reaches != self.reaches(account):
+            self._put(self._places[account] + 2, not reaches)
+            self._keeper.ring()
+
+    def reaches(self, account: str) -> bool:
+        """Whether its exchange answers an account, as far as it knows."""
+        return not self._get(self._places[account] + 2)
 
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment."""

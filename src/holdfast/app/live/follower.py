@@ -54,6 +54,8 @@ class Follower:
     Attributes:
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
+        is_cut_off: the exchange has not answered for the time of a lease.
+        on_reach: told now and then whether the exchange answers.
         on_account: takes the user stream's events; set by the trader. Before that they are dropped:
             the journal tells what its leader made of them.
     """
@@ -74,6 +76,8 @@ class Follower:
         self._heard_s = -math.inf
         self._reading = asyncio.Lock()
         self.perform: Callable[[Iterable[Action]], None] = _drop
+        self.is_cut_off = False
+        self.on_reach: Callable[[bool], None] = _unheard
         self.on_account: Callable[[VenueEvent], Awaitable[None]] | None = None
         self.history = History(
             self.market,
@@ -189,13 +193,21 @@ class Follower:
             await asyncio.sleep(TICK_S)
 
     async def _sample_clock(self) -> None:
-        """Ask the exchange for its time; it also keeps a connection warm."""
+        """Ask the exchange for its time; so a connection stays warm, and a cut shows."""
+        ttl_s = self.config.cluster.timing.ttl_s
+        answered_s = time.monotonic()
         while True:
-            await asyncio.sleep(CLOCK_S)
+            await asyncio.sleep(min(CLOCK_S, ttl_s / 2))
             try:
-                self.clock.take(await self.venue.time())
-            except (RetryableError, RejectedError) as error:
-                log.warning("no clock sample", action="clock_wait", why=str(error))
+                async with asyncio.timeout(ttl_s):
+                    self.clock.take(await self.venue.time())
+            except (RetryableError, RejectedError, TimeoutError) as error:
+                why = str(error) or type(error).__name__
+                log.warning("no clock sample", action="clock_wait", why=why)
+            else:
+                answered_s = time.monotonic()
+            self.is_cut_off = time.monotonic() - answered_s > ttl_s
+            self.on_reach(not self.is_cut_off)
 
     async def _follow_journal(self) -> None:
         """Fold what the leader writes, until this process is to write itself."""
@@ -277,6 +289,10 @@ async def following(config: Config, watch: Watch) -> AsyncIterator[Follower]:
     finally:
         await fold.close()
         await asyncio.to_thread(fold.database.close)
+
+
+def _unheard(_reaches: bool) -> None:
+    """Nobody else could go on."""
 
 
 def _drop(_actions: Iterable[Action]) -> None:

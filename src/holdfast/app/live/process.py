@@ -161,6 +161,7 @@ async def _trade(life: Life) -> None:
 async def _live(life: Life) -> None:
     """Follow until the account is to be led here; lead until it is not."""
     async with following(life.config, life.watch) as follower, asyncio.TaskGroup() as group:
+        follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)
         log.info("following", action="following", seq=follower.account.seq)

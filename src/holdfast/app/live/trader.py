@@ -348,7 +348,8 @@ class Trader:
                 snapshot is for whoever starts later.
         """
         self._rest()
-        await self.desk.close(STOP_TIMEOUT_S)
+        # An exchange that does not answer will not; whoever goes on finds out what became of it.
+        await self.desk.close(0.0 if self.follower.is_cut_off else STOP_TIMEOUT_S)
         self.commands.close()
         await self._say_rested(why)
         await self.stream.writer.drain()
