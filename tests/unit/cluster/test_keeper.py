@@ -1,0 +1,208 @@
+"""The keeper: what it wants of a node's accounts, with others beside it, in real time but short.
+
+Not here: who should lead (test_election), stores (test_lease_contract).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from holdfast.cluster.board import LocalBoard, State, Wanted
+from holdfast.cluster.keeper import ForgottenError, Keeper
+from holdfast.cluster.memory import MemoryLeases
+from holdfast.cluster.port import Claim, Member
+from holdfast.cluster.timing import Timing
+from holdfast.errors import ConfigError, RetryableError
+from tests.support.exchange import on_loop
+from tests.support.leases import member
+from tests.support.waiting import until
+
+QUICK = Timing(renew_s=0.03, ttl_s=0.8, poll_s=0.005, call_s=0.3)
+
+
+class FlakyLeases(MemoryLeases):
+    """Leases whose store is away while `is_down`."""
+
+    is_down = False
+
+    async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
+        if self.is_down:
+            raise RetryableError("seen: no store; expected: one")
+        return await super().renew(boot_id)
+
+
+class OneNode:
+    """A keeper, and an account process that does at once what is wanted of it."""
+
+    def __init__(self, leases: MemoryLeases, who: Member, gone: set[str]) -> None:
+        self.member = who
+        self.board = LocalBoard(time.monotonic_ns)
+        self.keeper = Keeper(
+            store=leases, member=who, timing=QUICK, board=self.board, now_ns=time.monotonic_ns,
+            is_gone=lambda other: other.boot_id in gone,
+        )  # fmt: skip
+        self.board.tell("main", State.FOLLOWING)
+        self.keeping = asyncio.create_task(self.keeper.run())
+        self.obeying = asyncio.create_task(self._obey())
+
+    @property
+    def leads(self) -> bool:
+        """Whether it may arm."""
+        return self.board.state("main") is State.LEADING and self.board.may_lead("main")
+
+    async def _obey(self) -> None:
+        while True:
+            await self.board.until("main", Wanted.LEAD)
+            self.board.tell("main", State.LEADING)
+            await self.board.until("main", Wanted.FOLLOW, Wanted.YIELD)
+            self.board.tell("main", State.DOWN)
+            await asyncio.sleep(0)
+            self.board.tell("main", State.FOLLOWING)
+
+    async def vanish(self) -> None:
+        """End without a word, as after kill -9."""
+        for task in (self.obeying, self.keeping):
+            task.cancel()
+        await asyncio.wait([self.keeping, self.obeying])
+
+
+@asynccontextmanager
+async def nodes(
+    *names: str, leases: MemoryLeases | None = None
+) -> AsyncIterator[tuple[list[OneNode], MemoryLeases, set[str]]]:
+    """Nodes that start one after the other, so that the first leads."""
+    store, gone, made = leases or MemoryLeases(), set[str](), list[OneNode]()
+    try:
+        for name in names:
+            made.append(OneNode(store, member(name), gone))
+            await until(leads_one(made), f"{name} takes part")
+            await asyncio.sleep(5 * QUICK.poll_s)
+        yield made, store, gone
+    finally:
+        for node in made:
+            await node.vanish()
+
+
+def leads_one(made: list[OneNode]) -> Callable[[], bool]:
+    """Whether exactly one may arm."""
+    return lambda: [node.leads for node in made].count(True) == 1
+
+
+@on_loop
+async def test_a_node_alone_leads_what_is_nobody_s_as_soon_as_it_is_warm() -> None:
+    async with nodes("one") as ([one], leases, _):
+        view = await leases.view()
+        assert [(claim.account, claim.boot_id) for claim in view.claims] == [("main", "one")]
+        assert one.leads
+
+
+@on_loop
+async def test_an_account_that_is_not_warm_is_not_taken() -> None:
+    leases, board = MemoryLeases(), LocalBoard(time.monotonic_ns)
+    keeper = Keeper(
+        store=leases, member=member("cold"), timing=QUICK, board=board, now_ns=time.monotonic_ns,
+        is_gone=lambda _: False,
+    )  # fmt: skip
+    keeping = asyncio.create_task(keeper.run())
+    await asyncio.sleep(10 * QUICK.poll_s)
+    assert [claim.boot_id for claim in (await leases.view()).claims] == [""]
+    board.tell("main", State.FOLLOWING)
+    await until(lambda: board.wanted("main") is Wanted.LEAD, "it is warm now")
+    keeping.cancel()
+
+
+@on_loop
+async def test_the_second_goes_on_when_the_first_vanishes_and_at_once_when_that_is_proven() -> None:
+    for proven in (False, True):
+        async with nodes("one", "two") as ([one, two], _, gone):
+            await one.vanish()
+            began_s = time.monotonic()
+            if proven:
+                gone.add("one")
+            await until(lambda: two.leads, "the second leads")
+            took_s = time.monotonic() - began_s
+            assert took_s >= (0 if proven else QUICK.ttl_s - QUICK.renew_s)
+
+
+@on_loop
+async def test_a_plan_moves_an_account_while_its_leader_lives() -> None:
+    async with nodes("one", "two") as ([one, two], leases, _):
+        assert await leases.plan("main", "two")
+        await until(lambda: two.leads, "the second leads")
+        assert not one.leads
+        assert one.board.wanted("main") is Wanted.FOLLOW
+
+
+@on_loop
+async def test_who_is_cut_off_gives_its_account_away_unless_there_is_nobody() -> None:
+    async with nodes("one") as ([one], _, _):
+        one.board.reach("main", reaches=False)
+        await asyncio.sleep(2 * QUICK.ttl_s)
+        assert one.leads, "nobody else could trade it either"
+    async with nodes("one", "two") as ([one, two], _, _):
+        one.board.reach("main", reaches=False)
+        await until(lambda: two.leads, "the second leads")
+        await asyncio.sleep(2 * QUICK.ttl_s)
+        assert two.leads, "it does not wander back"
+
+
+@on_loop
+async def test_an_account_whose_exchange_answers_nobody_wanders_ever_more_slowly() -> None:
+    async with nodes("one", "two") as (made, leases, _):
+        for node in made:
+            node.board.reach("main", reaches=False)
+        await asyncio.sleep(5 * QUICK.ttl_s)
+        [claim] = (await leases.view()).claims
+        assert 2 <= claim.turn <= 8
+
+
+@on_loop
+async def test_what_died_here_goes_to_who_is_warm() -> None:
+    async with nodes("one", "two") as ([one, two], _, _):
+        one.obeying.cancel()
+        one.board.tell("main", State.DOWN)
+        await until(lambda: two.leads, "the second leads")
+
+
+@on_loop
+async def test_who_is_told_to_stop_hands_over_first_and_leaves() -> None:
+    async with nodes("one", "two") as ([one, two], leases, _):
+        one.keeper.stop()
+        await one.keeping
+        await until(lambda: two.leads, "the second leads")
+        assert [seen.member.boot_id for seen in (await leases.view()).members] == ["two"]
+
+
+@on_loop
+async def test_without_its_store_a_leader_arms_nothing_once_its_lease_has_run_out() -> None:
+    leases = FlakyLeases()
+    async with nodes("one", leases=leases) as ([one], _, _):
+        leases.is_down = True
+        await until(lambda: not one.board.may_lead("main"), "the lease ran out")
+        assert one.board.wanted("main") is Wanted.LEAD, "nobody has taken it"
+        leases.is_down = False
+        await until(lambda: one.leads, "it goes on")
+
+
+@on_loop
+async def test_a_member_that_was_forgotten_ends_what_it_leads() -> None:
+    async with nodes("one") as ([one], leases, _):
+        await leases.leave("one")
+        with pytest.raises(ForgottenError):
+            await one.keeping
+        assert not one.board.may_lead("main")
+        assert one.board.wanted("main") is Wanted.FOLLOW
+
+
+@on_loop
+async def test_a_second_node_of_the_same_name_is_refused() -> None:
+    async with nodes("one") as (_, leases, _):
+        twin = OneNode(leases, member("other", node="one"), set())
+        with pytest.raises(ConfigError, match="node one runs already"):
+            await asyncio.wait_for(asyncio.shield(twin.keeping), 30)
+        await twin.vanish()
