@@ -52,6 +52,7 @@ class Follower:
     """An account in the making: everything but the right to write. Made by `following`.
 
     Attributes:
+        quarantine: bots that must not be asked again, with the reason.
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
         is_cut_off: the exchange has not answered for the time of a lease.
@@ -60,10 +61,13 @@ class Follower:
             the journal tells what its leader made of them.
     """
 
-    def __init__(self, config: Config, fold: Fold, watch: Watch) -> None:
+    def __init__(
+        self, config: Config, fold: Fold, watch: Watch, quarantine: dict[str, str]
+    ) -> None:
         self.config = config
         self.fold = fold
         self.watch = watch
+        self.quarantine = quarantine
         self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
         self.venue, self.market = _connect(config)
@@ -118,6 +122,8 @@ class Follower:
         """
         self.clock.take(await self.venue.time())
         for bot in self.bots:
+            if bot.name in self.quarantine:
+                bot.give_up(self.quarantine[bot.name])
             body = self.fold.found.get(bot.name)
             if take_up(bot, self.written(bot), body, self.now_ns()):  # bit for bit
                 for bar in bot.bars.values():
@@ -272,15 +278,20 @@ class Follower:
 
 
 @asynccontextmanager
-async def following(config: Config, watch: Watch) -> AsyncIterator[Follower]:
+async def following(
+    config: Config, watch: Watch, quarantine: dict[str, str]
+) -> AsyncIterator[Follower]:
     """An account that is followed; its journal and its lines are closed on the way out.
+
+    Args:
+        quarantine: bots that must not be asked again, with the reason.
 
     Raises:
         PlatformError: see `follow_stream` and `Follower.prepare`.
     """
     fold = await follow_stream(database_of(config), config.account.name)
     try:
-        follower = Follower(config, fold, watch)
+        follower = Follower(config, fold, watch, quarantine)
         try:
             await follower.prepare()
             yield follower

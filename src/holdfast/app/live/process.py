@@ -160,7 +160,8 @@ async def _trade(life: Life) -> None:
 
 async def _live(life: Life) -> None:
     """Follow until the account is to be led here; lead until it is not."""
-    async with following(life.config, life.watch) as follower, asyncio.TaskGroup() as group:
+    followed = following(life.config, life.watch, life.quarantine)
+    async with followed as follower, asyncio.TaskGroup() as group:
         follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)
@@ -182,7 +183,6 @@ async def _lead(life: Life, follower: Follower) -> None:
     board, name = life.board, life.account
     async with leading(
         follower,
-        life.quarantine,
         reach=life.reach,
         may_lead=lambda: board.may_lead(name),
         why_rests=lambda: _REASONS[board.wanted(name)],

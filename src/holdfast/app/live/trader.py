@@ -204,11 +204,8 @@ class Trader:
 
     # -- start -------------------------------------------------------------------------------------
 
-    async def start(self, quarantine: dict[str, str]) -> None:
+    async def start(self) -> None:
         """Learn the exchange's present, settle what can be settled, and only then trade.
-
-        Args:
-            quarantine: bots that must not be asked again, with the reason.
 
         Raises:
             RetryableError: the exchange does not answer; the process begins again.
@@ -220,9 +217,6 @@ class Trader:
             self.upkeep.suspect_filters()  # they are asked for again, beside trading
         else:
             self._require_listed(await self.learn_instruments())
-        for bot in self.bots:
-            if bot.name in quarantine:
-                bot.give_up(quarantine[bot.name])
         self.stream.derived = lambda: all_derived(
             (bot, self.follower.written(bot)) for bot in self.bots
         )
@@ -239,7 +233,7 @@ class Trader:
             started = self.engine.start_bot(bot, self.follower.text(bot))
             if started is not None:
                 await self.recorder.record(started)
-        for name, why in quarantine.items():  # perhaps before it had ever begun
+        for name, why in self.follower.quarantine.items():  # perhaps before it had ever begun
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         self._go_on()
 
@@ -373,7 +367,6 @@ def _identity(stream: Stream) -> Identity:
 @asynccontextmanager
 async def leading(
     follower: Follower,
-    quarantine: dict[str, str],
     *,
     reach: Reach = pass_by,
     may_lead: Callable[[], bool] = always,
@@ -391,7 +384,7 @@ async def leading(
     stream = await follower.take_over(may_lead)
     trader = Trader(follower, stream, reach, may_lead)
     try:
-        await trader.start(quarantine)
+        await trader.start()
         yield trader
     finally:
         await asyncio.shield(trader.stop(why_rests(), at_rest))
@@ -406,10 +399,10 @@ async def trading(
     Raises:
         PlatformError: see `following` and `leading`.
     """
-    async with following(config, watch) as follower:
+    async with following(config, watch, quarantine) as follower:
         feeding = asyncio.create_task(follower.run())
         try:
-            async with leading(follower, quarantine, reach=reach) as trader:
+            async with leading(follower, reach=reach) as trader:
                 feeding.add_done_callback(trader.ended)
                 yield trader
         finally:
