@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from holdfast.domain.fact import TookOver
-from tests.support.ledger_check import Judgement
 from tests.support.leases import lease_database
+from tests.support.ledger_check import Judgement
 from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
 from tests.support.pulse import PulseFlow
 from tests.support.redis import RedisServer
