@@ -41,6 +41,8 @@ def status(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = F
     typer.echo(f"{found.account} {told}")
     if found.in_maintenance:
         typer.echo("  the exchange is under maintenance: nothing is opened")
+    for what, why in found.quarantine.items():
+        typer.echo(f"  {what} in quarantine: {why}")
     for endpoint, what in found.breakers.items():
         typer.echo(f"  circuit breaker for {endpoint} requests: {what}")
     for name, what in found.bots.items():

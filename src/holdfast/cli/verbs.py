@@ -54,6 +54,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("positions", "positions:app", "Show holdings and positions."),
     Verb("halt", "halt:halt", "Stop entries, cancel orders or sell positions, until resumed."),
     Verb("resume", "halt:resume", "Lift a halt."),
+    Verb("reconcile", "reconcile:reconcile", "Compare an account with its exchange, and adjust."),
     Verb("simulate", "simulate:simulate", "Prove nodes under faults, in virtual time, from seeds."),
     Verb("db", "db:app", "Bring the journal database up to date."),
     Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),

@@ -58,6 +58,7 @@ class ReconcilePolicy(StrEnum):
     """What a node does about orders, fills and balances it did not make, whenever it sees them."""
 
     HALT = "halt"  # add no exposure until a person decides
+    QUARANTINE = "quarantine"  # the same, where the difference is; trades are booked
     ADOPT = "adopt"  # book them as the account's, with the evidence
     IGNORE = "ignore"  # note them and leave them alone
 

@@ -20,6 +20,8 @@ from holdfast.domain.guard import Draining as Draining
 from holdfast.domain.guard import Halted as Halted
 from holdfast.domain.guard import HaltLevel as HaltLevel
 from holdfast.domain.guard import Maintenance as Maintenance
+from holdfast.domain.guard import Quarantined as Quarantined
+from holdfast.domain.guard import Released as Released
 from holdfast.domain.guard import Resumed as Resumed
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, Side
@@ -331,12 +333,18 @@ class Marked(Fact, frozen=True, tag="marked"):
 
 
 class Adjustment(Fact, frozen=True, tag="adjustment"):
-    """A reviewed correction of a holding, with evidence and actor."""
+    """A reviewed correction of a holding, with evidence and actor.
+
+    Attributes:
+        bot, symbol: whose position lost it as well, at what it had cost; empty when no bot's did.
+    """
 
     asset: str
     amount: Decimal
     actor: str
     evidence: str
+    bot: str = ""
+    symbol: str = ""
 
 
 class Refusal(Fact, frozen=True, tag="refused"):
@@ -424,6 +432,8 @@ AnyFact = (
     | Draining
     | BreakerMoved
     | Maintenance
+    | Quarantined
+    | Released
     | Reconciled
     | InstrumentChanged
     | CommandTaken

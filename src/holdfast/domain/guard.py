@@ -91,3 +91,23 @@ class Maintenance(Fact, frozen=True, tag="maintenance"):
     venue: str
     on: bool
     evidence: str = ""
+
+
+class Quarantined(Fact, frozen=True, tag="quarantined"):
+    """Nothing adds exposure to what differs from the exchange, until that is explained.
+
+    Attributes:
+        what: an asset, and with it every symbol that has it; or one symbol, `BASE/QUOTE`.
+    """
+
+    what: str
+    by: str
+    evidence: str
+
+
+class Released(Fact, frozen=True, tag="released"):
+    """A quarantine ends: what differed agrees again, was adjusted, or a person looked at it."""
+
+    what: str
+    by: str
+    evidence: str

@@ -184,6 +184,17 @@ def _venue_answers(_order: Proposed, gate: Gate) -> Why | None:
     return None
 
 
+def _not_quarantined(order: Proposed, gate: Gate) -> Why | None:
+    """Nothing is added to what is not what the exchange says it is."""
+    quarantine = gate.account.quarantine
+    if quarantine:
+        symbol = order.spec.symbol
+        for what in (symbol, *symbol.split("/")):
+            if what in quarantine:
+                return "quarantine", quarantine[what], "an explanation; run `holdfast reconcile`"
+    return None
+
+
 def _no_doubt(order: Proposed, gate: Gate) -> Why | None:
     """Nothing adds exposure to a symbol while an order on it is in doubt or may yet be."""
     for live in gate.account.orders(order.spec.symbol):
@@ -313,6 +324,7 @@ _ALWAYS: Final[tuple[tuple[Rule, str], ...]] = (
 _ADDING: Final[tuple[tuple[Rule, str], ...]] = (
     (_not_halted, ""),
     (_venue_answers, ""),
+    (_not_quarantined, ""),
     (_no_doubt, ""),
     (_order_notional, "max_order_notional"),
     (_position_notional, "max_position_notional"),

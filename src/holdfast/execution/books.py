@@ -24,6 +24,7 @@ from holdfast.domain.fact import (
     Ghost,
     Halted,
     HaltLevel,
+    Quarantined,
     RejectClosed,
 )
 from holdfast.domain.fill import Fill
@@ -138,17 +139,20 @@ class Books:
         """Whether an order of this id at the exchange proves that rows of the journal are lost."""
         return cid.startswith(self._account.deployment) and self._owner(cid) is None
 
-    async def foreign_fill(self, fill: Fill, evidence: str) -> None:
-        """Book an execution of an order that no bot of ours made: holdings only."""
+    async def foreign_fill(self, fill: Fill, evidence: str) -> bool:
+        """Book an execution of an order that no bot of ours made: holdings only. Whether it was
+        news."""
         outcome = await self._recorder.record(Filled(fill=fill))
         self._remember(fill)
-        if not isinstance(outcome, Refused):
-            log.warning(
-                "a fill of nobody we know is booked",
-                action="foreign_fill",
-                trade_id=fill.trade_id,
-                evidence=evidence,
-            )
+        if isinstance(outcome, Refused):
+            return False
+        log.warning(
+            "a fill of nobody we know is booked",
+            action="foreign_fill",
+            trade_id=fill.trade_id,
+            evidence=evidence,
+        )
+        return True
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -298,6 +302,9 @@ class Books:
             if ours:
                 reason = f"journal behind exchange: order {report.cid} has no row"
             noted.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="execution"))
+        elif policy is ReconcilePolicy.QUARANTINE:
+            reason = f"order {report.cid} that nobody here made: {what}"
+            noted.append(Quarantined(what=report.symbol, by="execution", evidence=reason))
         log.error(
             "an order without a row is at the exchange",
             action="foreign_order",

@@ -8,11 +8,9 @@ difference is booked with its evidence or halts. Not here: settling doubts (reso
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from decimal import Decimal
 from typing import Any
-
-import msgspec
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
@@ -22,7 +20,9 @@ from holdfast.domain.fact import (
     CashFlow,
     Halted,
     HaltLevel,
+    Quarantined,
     Reconciled,
+    Released,
 )
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState
@@ -30,6 +30,7 @@ from holdfast.errors import CorruptionError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
+from holdfast.execution.drift import Difference, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.sweep import Stranger, Sweep
@@ -40,48 +41,9 @@ from holdfast.venues.port import Balance, MoneyMoved, Purpose, Venue
 
 log = get_logger("execution.reconcile")
 
-
-class Difference(msgspec.Struct, frozen=True):
-    """A holding that is not what the journal says.
-
-    Attributes:
-        journal, exchange: units of `asset`.
-    """
-
-    asset: str
-    journal: Decimal
-    exchange: Decimal
-
-    def __str__(self) -> str:
-        return (
-            f"{self.asset}: journal {plain(self.journal)}, exchange {plain(self.exchange)}, "
-            f"difference {plain(self.exchange - self.journal)}"
-        )
-
-
-def differences(
-    holdings: Mapping[str, Decimal],
-    balances: Mapping[str, Balance],
-    tolerance: Callable[[str], Decimal],
-    unsettled: frozenset[str],
-) -> list[Difference]:
-    """Assets whose balance differs by the tolerance or more, in order of name.
-
-    Args:
-        tolerance: by asset: one step of the instrument it is the base of; smaller is dust.
-        unsettled: assets that an attempt may still move; comparing them proves nothing.
-    """
-    found = []
-    for asset in sorted({*holdings, *balances}):
-        if asset in unsettled:
-            continue
-        balance = balances.get(asset)
-        exchange = balance.free + balance.locked if balance else ZERO
-        journal = holdings.get(asset, ZERO)
-        apart = abs(exchange - journal)
-        if apart and apart >= tolerance(asset):
-            found.append(Difference(asset, journal, exchange))
-    return found
+REVIEW_S = 1.0
+LOOK_BACK_MS = 86_400_000
+_TELLING = frozenset({ReconcilePolicy.HALT, ReconcilePolicy.QUARANTINE})
 
 
 class Reconciler:
@@ -118,6 +80,7 @@ class Reconciler:
         self._rate = rate
         self._equity = equity
         self._suspected: set[tuple[str, Decimal]] = set()
+        self._agreed_ms = 0  # exchange time at which all balances agreed last
 
     async def doubt_what_was_armed(self, boot_id: str) -> int:
         """Everything armed before this process began is in doubt: nobody heard the answer.
@@ -174,18 +137,23 @@ class Reconciler:
         for report in await self._sweep.symbol(symbol):
             if self._books.is_behind(report.cid):
                 await self._refuse(symbol, report.cid)
-            if self._policy is ReconcilePolicy.HALT:
+            if self._policy in _TELLING:
                 what = f"{symbol} {report.side} {plain(report.quantity)} {report.state}"
                 findings.append(f"order {report.cid} that is not ours: {what}")
         return findings
 
-    async def _trades(self, symbol: str) -> list[str]:
-        """Executions since the last one booked; those of nobody fall to the policy."""
+    async def _trades(self, symbol: str, since_ms: int = 0) -> list[str]:
+        """Executions since the last one booked, or `since_ms`; those of nobody fall to the policy.
+
+        One of nobody may lie among our own, before the last.
+        """
         last = self._account.last_trade.get(symbol, "")
         known = (*self._account.live.values(), *self._account.recent.values())
         began = [o.armed.timestamp_ms for o in known if o.armed.spec.symbol == symbol]
         await budget(self._venue, Purpose.RESOLVE)
-        if last.isdigit():
+        if since_ms:
+            strangers = await self._sweep.trades(symbol, since_ms=since_ms)
+        elif last.isdigit():
             strangers = await self._sweep.trades(symbol, from_trade_id=str(int(last) + 1))
         elif began:
             strangers = await self._sweep.trades(symbol, since_ms=min(began) - 1000)
@@ -202,9 +170,14 @@ class Reconciler:
     async def _strange(self, stranger: Stranger) -> list[str]:
         fill = stranger.fill
         what = f"trade {fill.trade_id} of order {fill.venue_order_id}: {fill.side} {fill.symbol}"
-        if self._policy is ReconcilePolicy.ADOPT:
-            await self._books.foreign_fill(fill, what)
-        return [what] if self._policy is ReconcilePolicy.HALT else []
+        adopts = self._policy in {ReconcilePolicy.ADOPT, ReconcilePolicy.QUARANTINE}
+        if adopts and not await self._books.foreign_fill(fill, what):
+            return []
+        if self._policy is ReconcilePolicy.QUARANTINE:
+            await self._recorder.record(
+                Quarantined(what=fill.symbol, by="reconcile", evidence=what)
+            )
+        return [what] if self._policy in _TELLING else []
 
     def _may_be_in_doubt(self, stranger: Stranger) -> bool:
         """Whether a doubt may own it; that is settled first, and the balances show the rest."""
@@ -235,6 +208,7 @@ class Reconciler:
             return []
         unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
         found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        facts += self._agree_again(found, unsettled)
         return [text for each in found if (text := self._drift(each, facts))]
 
     def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
@@ -284,27 +258,29 @@ class Reconciler:
         Raises:
             RetryableError, RejectedError: the exchange did not answer; call again later.
         """
-        unsettled = self._assets(lambda order: order.is_unresolved or is_behind(order))
-        seq = self._account.seq
-        balances = await self._venue.balances(Purpose.RESOLVE)
-        if self._account.seq != seq:
-            return []  # something happened meanwhile
-        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        compared = await self.compared()
+        if compared is None:
+            return []
+        found, unsettled = compared
         gaps = {(each.asset, each.exchange - each.journal): each for each in found}
         lasting = [each for gap, each in gaps.items() if gap in self._suspected]
         self._suspected = set(gaps)
+        if lasting and await self._explain(lasting):
+            return []  # the next comparison shows what is left
         if not found and self._account.unsettled():
             await self._recorder.record(Reconciled(agreed=True))
             return []
-        facts: list[AnyFact] = []
+        facts: list[AnyFact] = [*self._agree_again(found, unsettled)]
         findings = tuple(text for each in lasting if (text := self._drift(each, facts)))
         if self._policy is ReconcilePolicy.HALT and findings:
             if self._account.halted:
                 return list(findings)  # said already
             facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
         if facts:
-            await self._recorder.record(*facts, Reconciled(agreed=not findings, findings=findings))
-            log.warning("balances differ", action="drift", found=[str(each) for each in lasting])
+            agreed = not found or self._policy is ReconcilePolicy.ADOPT
+            await self._recorder.record(*facts, Reconciled(agreed=agreed, findings=findings))
+        for each in lasting if facts else ():
+            log.warning("a balance differs", action="position_mismatch", found=str(each))
         return list(findings)
 
     def _drift(self, found: Difference, facts: list[AnyFact]) -> str:
@@ -318,7 +294,90 @@ class Reconciler:
                     evidence=str(found),
                 )
             )
-        return str(found) if self._policy is ReconcilePolicy.HALT else ""
+        if self._policy is ReconcilePolicy.QUARANTINE:
+            if found.asset in self._account.quarantine:
+                return ""  # said already
+            facts.append(
+                Quarantined(what=found.asset, by="reconcile", evidence=str(found))
+            )
+        return str(found) if self._policy in _TELLING else ""
+
+    def _agree_again(
+        self, found: Iterable[Difference], unsettled: frozenset[str]
+    ) -> list[Released]:
+        """The end of quarantine for assets whose balance is what it should be."""
+        differ = {each.asset for each in found} | unsettled
+        return [
+            Released(what=what, by="reconcile", evidence="its balance agrees again")
+            for what in self._account.quarantine
+            if "/" not in what and what not in differ
+        ]
+
+    async def compared(self) -> tuple[list[Difference], frozenset[str]] | None:
+        """Balances that differ now, and the assets that may yet move; None if something happened.
+
+        Nothing is booked.
+
+        Raises:
+            RetryableError, RejectedError: the exchange did not answer.
+        """
+        unsettled = self._assets(lambda order: order.is_unresolved or is_behind(order))
+        seq, asked_ms = self._account.seq, self._clock.earliest_ms()
+        balances = await self._venue.balances(Purpose.RESOLVE)
+        if self._account.seq != seq:
+            return None
+        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        if not found and not unsettled:
+            self._agreed_ms = asked_ms
+        return found, unsettled
+
+    async def _explain(self, found: Iterable[Difference]) -> bool:
+        """Look for trades that nobody told of; whether any was booked."""
+        seq = self._account.seq
+        assets = {each.asset for each in found}
+        for symbol in self._symbols:
+            if not assets.isdisjoint(symbol.split("/")):
+                await self._trades(symbol, self._unexplained_ms())
+        return self._account.seq != seq
+
+    def _unexplained_ms(self) -> int:
+        """From when on something may have happened that explains a difference."""
+        return self._agreed_ms or self._clock.earliest_ms() - LOOK_BACK_MS
+
+    async def review(self, adjust: Review) -> None:
+        """An operator's comparison: orders, trades and balances now, and what he accepts is booked.
+
+        It is in the journal as a whole, with the command that asked for it, when this returns.
+
+        Raises:
+            RetryableError, RejectedError: the exchange did not answer; nothing was written of it.
+        """
+        findings: list[str] = []
+        strange: set[str] = set()
+        for symbol in self._symbols:
+            seen = await self._orders(symbol)
+            seen += await self._trades(symbol, self._unexplained_ms())
+            strange |= {symbol} if seen else set()
+            findings += seen
+        first = None
+        while first is None:
+            first = await self.compared()
+        await asyncio.sleep(REVIEW_S)  # a report may be on its way at any one moment
+        second = None
+        while second is None:
+            second = await self.compared()
+        found = [each for each in second[0] if each in first[0]]
+        facts = adjust.facts(found, self._account)
+        left = [each for each in found if each.asset not in adjust.assets]
+        findings += [str(each) for each in left]
+        differ = {each.asset for each in left} | second[1]
+        released = [
+            Released(what=what, by=adjust.by, evidence=f"reviewed: {adjust.reason or 'it agrees'}")
+            for what in self._account.quarantine
+            if what not in strange and differ.isdisjoint(what.split("/"))
+        ]
+        told = Reconciled(agreed=not findings, findings=tuple(findings))
+        await self._recorder.record(*facts, *released, told)
 
     def _tolerance(self, asset: str) -> Decimal:
         """One step of the finest instrument that has the asset as its base; else exact."""

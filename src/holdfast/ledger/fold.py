@@ -300,6 +300,19 @@ def _cash_flow(state: AccountState, _at: int, fact: facts.CashFlow) -> None:
 
 def _adjustment(state: AccountState, _at: int, fact: facts.Adjustment) -> None:
     state.holdings[fact.asset] = state.holdings.get(fact.asset, ZERO) + fact.amount
+    position = state.bot(fact.bot).positions.get(fact.symbol)
+    if position is not None and fact.amount < ZERO:
+        position.lose(-fact.amount)
+        if not position.quantity:
+            state.bots[fact.bot].exits.pop(fact.symbol, None)
+
+
+def _quarantined(state: AccountState, _at: int, fact: facts.Quarantined) -> None:
+    state.quarantine[fact.what] = fact.evidence
+
+
+def _released(state: AccountState, _at: int, fact: facts.Released) -> None:
+    state.quarantine.pop(fact.what, None)
 
 
 def _marked(state: AccountState, _at: int, fact: facts.Marked) -> None:
@@ -395,6 +408,8 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Draining: _draining,
     facts.BreakerMoved: _breaker,
     facts.Maintenance: _maintenance,
+    facts.Quarantined: _quarantined,
+    facts.Released: _released,
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,

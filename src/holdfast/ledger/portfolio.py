@@ -43,6 +43,14 @@ class Position(msgspec.Struct):
         """Profit since the bot began, in quote units, with the open quantity marked at `price`."""
         return self.cash + self.quantity * price
 
+    def lose(self, quantity: Decimal) -> None:
+        """Base units went without a fill, at what they had cost: that is neither gain nor loss."""
+        lost = min(quantity, self.quantity)
+        worth = lost * self.average_price
+        self.quantity -= lost
+        self.cost -= worth
+        self.cash += worth
+
     def book(self, fill: Fill, base: str, quote: str, quote_rate: Decimal | None) -> None:
         """Fold one execution in; the caller makes sure that it is booked once.
 

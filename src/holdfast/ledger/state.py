@@ -253,6 +253,7 @@ class AccountState(msgspec.Struct):
         halt_level: of that halt; means nothing while there is none.
         breakers: circuit breakers that are not closed, by class of endpoints.
         in_maintenance: the exchange says that it is closed for a while.
+        quarantine: assets and symbols that differ from the exchange, with the evidence.
     """
 
     account: str = ""
@@ -276,6 +277,7 @@ class AccountState(msgspec.Struct):
     halt_level: HaltLevel = HaltLevel.ENTRIES
     breakers: dict[str, BreakerState] = {}
     in_maintenance: bool = False
+    quarantine: dict[str, str] = {}
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

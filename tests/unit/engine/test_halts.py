@@ -14,6 +14,8 @@ from holdfast.domain.fact import (
     HaltLevel,
     InstrumentChanged,
     Maintenance,
+    Quarantined,
+    Released,
 )
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.order import AttemptState, OrderType, Side
@@ -303,7 +305,7 @@ def test_a_resume_ends_no_drain() -> None:
     assert world.account.halt("bot") is HaltLevel.ENTRIES
 
 
-# -- an exchange that fails ------------------------------------------------------------------------
+# -- an exchange that fails or differs ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -319,9 +321,19 @@ def test_a_resume_ends_no_drain() -> None:
             Maintenance(venue="binance", on=False),
             "maintenance",
         ),
+        (
+            Quarantined(what="BTC", by="reconcile", evidence="BTC differs"),
+            Released(what="BTC", by="ana", evidence="seen"),
+            "quarantine",
+        ),
+        (
+            Quarantined(what="BTC/USDT", by="reconcile", evidence="a trade of nobody"),
+            Released(what="BTC/USDT", by="ana", evidence="seen"),
+            "quarantine",
+        ),
     ],
 )
-def test_while_the_exchange_fails_nothing_is_added_and_afterwards_it_is_by_itself(
+def test_while_the_exchange_fails_or_differs_nothing_is_added_and_afterwards_it_is_by_itself(
     begins: AnyFact, ends: AnyFact, rule: str
 ) -> None:
     world = World(bot("bot"), bot("other"))
@@ -338,5 +350,14 @@ def test_while_the_exchange_fails_nothing_is_added_and_afterwards_it_is_by_itsel
     assert [refusal.rule for refusal in world.refusals] == [rule]
     world.restart()
     world.commit(ends)
+    world.settle()
+    assert world.held() == 1
+
+
+def test_quarantine_of_one_asset_leaves_symbols_without_it_alone() -> None:
+    world = World()
+    world.commit(Quarantined(what="ETH", by="reconcile", evidence="ETH differs"))
+    world.wish(Target(quantity=ONE))
+    world.bar()
     world.settle()
     assert world.held() == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from holdfast.domain.money import ZERO
-from holdfast.execution.reconcile import Difference, differences
+from holdfast.execution.drift import Difference, differences
 from holdfast.venues.port import Balance
 
 STEP = Decimal("0.00001")

@@ -30,6 +30,7 @@ class Activity(msgspec.Struct, frozen=True):
         halt: level of the account's halt, empty while there is none; `reason` says why.
         breakers: circuit breakers that are not closed, by class of endpoints: open or half_open.
         in_maintenance: the exchange says that it is closed for a while.
+        quarantine: assets and symbols that differ from the exchange, with the evidence.
         bots: each bot's condition: running, draining, halted, stopped or failed.
         in_doubt: client order ids of attempts that are armed or in doubt.
         resting: of orders that the exchange has open and that protect nothing, and of those whose
@@ -43,6 +44,7 @@ class Activity(msgspec.Struct, frozen=True):
     reason: str
     breakers: dict[str, str]
     in_maintenance: bool
+    quarantine: dict[str, str]
     bots: dict[str, str]
     in_doubt: tuple[str, ...]
     resting: tuple[str, ...]
@@ -82,6 +84,7 @@ def activity_of(state: AccountState, *, led: bool) -> Activity:
         reason=state.halted,
         breakers={endpoint: found.value for endpoint, found in sorted(state.breakers.items())},
         in_maintenance=state.in_maintenance,
+        quarantine=dict(state.quarantine),
         bots={name: condition(state, name) for name in sorted(state.bots)},
         in_doubt=_cids(o for o in state.live.values() if o.is_under_way),
         resting=_cids(o for o in working if not o.protects or o.executed > o.booked),

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain.fact import AnyFact
-from holdfast.errors import ConfigError, UnreachableError
+from holdfast.domain.fact import Adjustment, AnyFact, Reconciled, Released
+from holdfast.errors import ConfigError, CorruptionError, UnreachableError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import all_heads
 from holdfast.ledger.fold import apply
@@ -131,6 +131,40 @@ def ask_all(
             time.sleep(POLL_S)
     finally:
         commands.close()
+
+
+class Reviewed(msgspec.Struct, frozen=True):
+    """What a comparison with the exchange showed.
+
+    Attributes:
+        quarantine: what nothing is added to any more, as of now, with the evidence.
+    """
+
+    agreed: bool
+    findings: tuple[str, ...]
+    adjusted: tuple[Adjustment, ...]
+    released: tuple[str, ...]
+    quarantine: dict[str, str]
+
+
+def reviewed(database: Database, account: str, seq: int) -> Reviewed:
+    """What the comparison found that took effect at record `seq`."""
+    adjusted: list[Adjustment] = []
+    released: list[str] = []
+    for record in database.read(account, seq):
+        fact = record.fact
+        if isinstance(fact, Adjustment):
+            adjusted.append(fact)
+        elif isinstance(fact, Released):
+            released.append(fact.what)
+        elif isinstance(fact, Reconciled):
+            state = account_state(database, account)
+            return Reviewed(
+                fact.agreed, fact.findings, tuple(adjusted), tuple(released), state.quarantine
+            )
+    raise CorruptionError(
+        f"seen: no result after record {seq}; expected: one; do: `holdfast audit verify`"
+    )
 
 
 def _not_taken(

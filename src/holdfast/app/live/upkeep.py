@@ -16,6 +16,7 @@ from holdfast.app.live.opening import Stream
 from holdfast.domain.event import Event, OperatorAsked
 from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
+from holdfast.execution.drift import Review
 from holdfast.execution.reconcile import Reconciler
 from holdfast.journal.commands import Commands
 from holdfast.telemetry.log import get_logger
@@ -28,6 +29,7 @@ INSTRUMENTS_S = 600.0
 HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
 COMMANDS_S = 0.1
+REVIEW_AGAIN_S = 2.0
 SNAPSHOT_EVERY = 5000
 SNAPSHOT_S = 1.0
 SNAPSHOT_AT_MOST_S = 600.0
@@ -102,6 +104,10 @@ class Upkeep:
     async def _take_commands(self) -> None:
         """Operators' commands take effect where this writes them into the stream."""
         taken: set[str] = set()
+        async with asyncio.TaskGroup() as reviews:
+            await self._take_each(taken, reviews)
+
+    async def _take_each(self, taken: set[str], reviews: asyncio.TaskGroup) -> None:
         while True:
             await asyncio.sleep(COMMANDS_S)
             try:
@@ -115,9 +121,32 @@ class Upkeep:
                 if command.command_id not in taken:
                     taken.add(command.command_id)
                     arguments = msgspec.json.decode(command.arguments or "{}", type=dict[str, str])
-                    self._take(
-                        OperatorAsked(command.command_id, command.name, command.by, arguments)
+                    asked = OperatorAsked(
+                        command.command_id, command.name, command.by, arguments
                     )
+                    if command.name == "reconcile":
+                        # It asks the exchange; a halt does not wait for that.
+                        reviews.create_task(self._review(asked, taken))
+                    else:
+                        self._take(asked)
+
+    async def _review(self, asked: OperatorAsked, taken: set[str]) -> None:
+        """What the exchange does not answer now is asked for again at the next look."""
+        told = asked.arguments
+        try:
+            await self._reconciler.review(
+                Review(
+                    command_id=asked.command_id,
+                    by=asked.by,
+                    reason=told.get("reason", ""),
+                    assets=frozenset(filter(None, told.get("adjust", "").split(","))),
+                    bot=told.get("bot", ""),
+                )
+            )
+        except (RetryableError, RejectedError) as error:
+            log.warning("not reviewed yet", action="review_wait", why=str(error))
+            await asyncio.sleep(REVIEW_AGAIN_S)
+            taken.discard(asked.command_id)
 
     async def _keep(self) -> None:
         """Snapshots and the high-water mark follow the stream."""

@@ -1,0 +1,101 @@
+"""Drift: balances that are not what the journal says, and what an operator accepts of it.
+
+Lives here: pure values. Not here: asking the exchange, or what the policy does (reconcile).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from holdfast.domain.fact import Adjustment, AnyFact, CommandTaken
+from holdfast.domain.money import ZERO, plain
+from holdfast.ledger.state import AccountState
+from holdfast.venues.port import Balance
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A holding that is not what the journal says.
+
+    Attributes:
+        journal, exchange: units of `asset`.
+    """
+
+    asset: str
+    journal: Decimal
+    exchange: Decimal
+
+    def __str__(self) -> str:
+        return (
+            f"{self.asset}: journal {plain(self.journal)}, exchange {plain(self.exchange)}, "
+            f"difference {plain(self.exchange - self.journal)}"
+        )
+
+
+def differences(
+    holdings: Mapping[str, Decimal],
+    balances: Mapping[str, Balance],
+    tolerance: Callable[[str], Decimal],
+    unsettled: frozenset[str],
+) -> list[Difference]:
+    """Assets whose balance differs by the tolerance or more, in order of name.
+
+    Args:
+        tolerance: by asset: one step of the instrument it is the base of; smaller is dust.
+        unsettled: assets that an attempt may still move; comparing them proves nothing.
+    """
+    found = []
+    for asset in sorted({*holdings, *balances}):
+        if asset in unsettled:
+            continue
+        balance = balances.get(asset)
+        exchange = balance.free + balance.locked if balance else ZERO
+        journal = holdings.get(asset, ZERO)
+        apart = abs(exchange - journal)
+        if apart and apart >= tolerance(asset):
+            found.append(Difference(asset, journal, exchange))
+    return found
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator asked for with `holdfast reconcile`.
+
+    Attributes:
+        assets: differences of these are booked, and released from quarantine.
+        by, reason: who says so, and why; both stay with what is booked.
+        bot: whose position lost what is missing; empty when no bot's did.
+    """
+
+    command_id: str
+    by: str
+    reason: str = ""
+    assets: frozenset[str] = frozenset()
+    bot: str = ""
+
+    def facts(self, found: Iterable[Difference], account: AccountState) -> list[AnyFact]:
+        """The command, and an adjustment for each difference that was accepted."""
+        asked = {"adjust": ",".join(sorted(self.assets)), "bot": self.bot, "reason": self.reason}
+        taken = CommandTaken(
+            command_id=self.command_id,
+            name="reconcile",
+            by=self.by,
+            arguments=str(sorted((key, value) for key, value in asked.items() if value)),
+        )
+        held = account.bot(self.bot).positions
+        return [
+            taken,
+            *(
+                Adjustment(
+                    asset=each.asset,
+                    amount=each.exchange - each.journal,
+                    actor=self.by,
+                    evidence=f"{each}; {self.reason}" if self.reason else str(each),
+                    bot=self.bot,
+                    symbol=next((s for s in held if s.split("/")[0] == each.asset), ""),
+                )
+                for each in found
+                if each.asset in self.assets
+            ),
+        ]

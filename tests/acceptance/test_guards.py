@@ -1,0 +1,135 @@
+"""Operators' guards on a trading node: halts of each level, draining, and a review of the books.
+
+Real processes. Not here: what each of them stops and when (tests/unit/engine/test_halts).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import holdfast
+from holdfast.domain.fact import Armed, Draining, Halted, Resumed
+from holdfast.journal.record import Record
+from tests.support.node import ACCOUNT, BotLine, Node, Scene, scene, until_node
+from tests.support.waiting import PATIENCE_S
+
+DUST = Decimal("0.01")
+TURNING = '''
+from decimal import Decimal
+
+from holdfast.strategy import FLAT, Strategy, Target, View, Wish
+
+
+class Turning(Strategy):
+    """Buy at one bar, sell at the next; what a fee leaves is no position."""
+
+    def decide(self, now: View) -> Wish:
+        return FLAT if now.position.quantity > Decimal("0.01") else Target(quantity=Decimal("0.5"))
+'''
+BTC = BotLine("btc", "BTC/USDT", "Turning")
+ETH = BotLine("eth", "ETH/USDT", "Turning")
+
+
+async def said(node: Node, *words: str, code: int = 0) -> Any:
+    """What a verb answers about the node's account, as JSON."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "holdfast", *words, "--json", "--account", ACCOUNT,
+        "--database", f"sqlite:///{node.journal}",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert process.returncode == code, out
+    return msgspec.json.decode(out)
+
+
+def entries_while_held(records: list[Record]) -> list[Armed]:
+    """Attempts that add exposure and stand behind the record of a halt or drain of their bot."""
+    held: set[str] = set()
+    found = []
+    for record in records:
+        match record.fact:
+            case Halted(bot=bot) | Draining(bot=bot, on=True):
+                held.add(bot)
+            case Resumed(bot=bot) | Draining(bot=bot, on=False):
+                held.discard(bot)
+            case Armed(bot=bot, reduces=False) as armed if held & {bot, ""}:
+                found.append(armed)
+    return found
+
+
+async def filled(node: Node, more: int) -> None:
+    """Return when so many fills more are booked."""
+    before = node.state().counters.fills
+    await until_node(node, lambda: node.state().counters.fills >= before + more, "fills")
+
+
+def test_halts_of_each_level_stop_a_node_that_trades_and_can_be_given_again(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node = at.node((BTC, ETH), strategies=TURNING)
+            await node.start()
+            await filled(node, 4)
+            for level in ("flatten", "cancel"):
+                await said(node, "halt", "--level", level, "--reason", "a test")
+                if level == "flatten":
+                    await until_node(node, lambda: is_flat(node), "flat")
+                    named = {"account": ACCOUNT, "database": f"sqlite:///{node.journal}"}
+                    assert holdfast.wait_for_trades_to_complete(PATIENCE_S, **named)
+                    assert not holdfast.is_trading_active(**named)
+                await node.kill_all()
+                await node.start()
+                status = await said(node, "account", "status")
+                assert (status["halt"], status["trades"]) == (level, False)
+                await said(node, "resume")
+                await filled(node, 2)
+            await said(node, "bot", "drain", "btc")
+            await until_node(node, lambda: is_flat(node, "btc"), "flat")
+            judgement = await at.ended_well(node)
+            assert entries_while_held(node.records()) == []
+            assert judgement.faults == []
+
+    asyncio.run(scenario())
+
+
+def is_flat(node: Node, bot: str = "") -> bool:
+    """Whether nothing is held that can be sold, by a bot or by all."""
+    bots = node.state().bots
+    chosen = [bots[bot]] if bot else list(bots.values())
+    held = [p.quantity for each in chosen for p in each.positions.values()]
+    return all(quantity < DUST for quantity in held)
+
+
+def test_a_trade_by_hand_is_booked_kept_in_quarantine_and_released_by_a_review(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node = at.node((BTC,), strategies=TURNING, settings='reconcile = "quarantine"')
+            await node.start()
+            await filled(node, 2)
+            await by_hand(at, node)
+            first = await said(node, "reconcile", code=1)
+            assert first["agreed"] is False
+            assert list(first["quarantine"]) == ["BTC/USDT"]
+            second = await said(node, "reconcile", "--reason", "that was me")
+            assert (second["agreed"], second["released"]) == (True, ["BTC/USDT"])
+            await filled(node, 2)
+            assert await node.stop() == 0
+            strangers = [f for f in node.records() if getattr(f.fact, "bot", None) == ""]
+            assert strangers, "the trade by hand is in the books"
+
+    asyncio.run(scenario())
+
+
+async def by_hand(at: Scene, node: Node) -> None:
+    """The account's owner buys in the exchange's own web page."""
+    order = {"apiKey": node.key, "symbol": "BTCUSDT", "side": "BUY", "type": "MARKET"}
+    await at.admin("POST", "orders", {**order, "quantity": "0.7"})
