@@ -321,5 +321,6 @@ def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:
     account, endpoints = config.account, _endpoints(config)
     api_key, secret = resolve(account.api_key), resolve(account.api_secret)
     hide(secret.reveal())
-    venue = BinanceVenue(Key(api_key.reveal(), secret.reveal()), endpoints)
+    key, share = Key(api_key.reveal(), secret.reveal()), 1 / account.venue.nodes
+    venue = BinanceVenue(key, endpoints, share=share)
     return venue, BinanceMarket(endpoints, gate=venue.gate)
