@@ -79,8 +79,12 @@ class Books:
         self._foreign: set[str] = set()
         self._late: set[str] = set()
 
-    async def report(self, report: OrderReport, source: str) -> bool:
-        """Book a report and the fills it carries; safe to repeat. Whether it is about our order."""
+    async def report(self, report: OrderReport, source: str, *, flush: bool = False) -> bool:
+        """Book a report and the fills it carries; safe to repeat. Whether it is about our order.
+
+        Args:
+            flush: see `Recorder.try_record`.
+        """
         owner = self._owner(report.cid, report)
         if owner is None:
             await self._unknown(report, source)
@@ -92,7 +96,7 @@ class Books:
         if owner.armed.cid != report.cid:
             report = msgspec.structs.replace(report, cid=owner.armed.cid)
         async with self._lock(report.cid):
-            await self._book(owner, report, source)
+            await self._book(owner, report, source, flush=flush)
         return True
 
     async def fills(self, fills: Iterable[Fill], source: str) -> list[Fill]:
@@ -185,7 +189,9 @@ class Books:
         alike = (order for order in parts if order.armed.spec.price == report.price)
         return next(alike, named)
 
-    async def _book(self, order: LiveOrder, report: OrderReport, source: str) -> None:
+    async def _book(
+        self, order: LiveOrder, report: OrderReport, source: str, *, flush: bool
+    ) -> None:
         fresh = tuple(
             self._filled(order.armed, fill)
             for fill in report.fills
@@ -195,10 +201,16 @@ class Books:
             self.strays.note(order.armed, report)
         server_ms = self._clock.earliest_ms()
         proven = facts_of(order, report, (), source, server_ms)
-        await self._record(order, proven, fresh, source)
+        await self._record(order, proven, fresh, source, flush=flush)
 
     async def _record(
-        self, order: LiveOrder, proven: list[AnyFact], filled: tuple[Filled, ...], source: str
+        self,
+        order: LiveOrder,
+        proven: list[AnyFact],
+        filled: tuple[Filled, ...],
+        source: str,
+        *,
+        flush: bool = False,
     ) -> None:
         """Journal together; what another report booked in the meantime is left out and the rest
         tried again."""
@@ -206,7 +218,7 @@ class Books:
             proven = [Ghost(cid=order.armed.cid, evidence=f"{source}: a trade")]
         if any(isinstance(fact, Ghost) for fact in proven):
             proven = [*proven, _HALT]
-        await self._journal(proven, filled)
+        await self._journal(proven, filled, flush=flush)
 
     async def _book_late(self, armed: Armed, report: OrderReport, source: str) -> None:
         """A report about an attempt that closed longer ago than the fold remembers.
@@ -235,7 +247,12 @@ class Books:
             self._late.add(armed.cid)
 
     async def _journal(
-        self, proven: list[AnyFact], filled: tuple[Filled, ...], *, only_with_fills: bool = False
+        self,
+        proven: list[AnyFact],
+        filled: tuple[Filled, ...],
+        *,
+        only_with_fills: bool = False,
+        flush: bool = False,
     ) -> bool:
         """Journal together, without fills that are in the journal already; whether any of it was.
 
@@ -245,7 +262,7 @@ class Books:
         written = False
         left = list(filled)
         while left or (proven and not only_with_fills):
-            outcome = await self._recorder.record(*proven, *left)
+            outcome = await self._recorder.record(*proven, *left, flush=flush)
             if not isinstance(outcome, Refused):
                 written = True
                 _tell_ghosts(proven)

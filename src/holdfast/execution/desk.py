@@ -108,6 +108,7 @@ class Desk:
         self._cancelling: set[str] = set()
         self._closing = False
         self._arming = 0  # started in this turn of the loop, and not with the journal yet
+        self._unanswered = 0  # requests whose answer is not in the journal yet
         self._unsent = 0  # orders that were given room in the rate budget and have not used it yet
 
     # -- orders ----------------------------------------------------------------------------------
@@ -180,14 +181,21 @@ class Desk:
             asyncio.get_running_loop().call_soon(self._reach, points.IN_FLIGHT)
 
         self._reach(points.SENDING)
+        self._unanswered += 1
         try:
-            verdict = await send(self._venue, request, first_byte)
+            verdict = await self._answer(request, first_byte)
+            self._reach(points.REPLIED)
+            await self._classify(request, verdict, byte_left=left.is_set())
+        finally:
+            self._unanswered -= 1
+        self._reach(points.ACKED)
+
+    async def _answer(self, request: Request, first_byte: Callable[[], None]) -> Verdict:
+        try:
+            return await send(self._venue, request, first_byte)
         except Exception as error:  # the port promises not to raise; whatever it was, nobody knows
             log.exception("sending raised", action="send_raised", cid=request[0].cid)
-            verdict = Verdict(answer=Answer.UNKNOWN, code=type(error).__name__, evidence=str(error))
-        self._reach(points.REPLIED)
-        await self._classify(request, verdict, byte_left=left.is_set())
-        self._reach(points.ACKED)
+            return Verdict(answer=Answer.UNKNOWN, code=type(error).__name__, evidence=str(error))
 
     async def _classify(self, request: Request, verdict: Verdict, *, byte_left: bool) -> None:
         """Only a report acknowledges, only the allow-list rejects; all else is in doubt.
@@ -195,8 +203,9 @@ class Desk:
         A list is taken whole or not at all, so what is said of it is said of each of its orders.
         """
         if verdict.answer is Answer.ACKED and verdict.report is not None:
+            alone = self._unanswered == 1  # else other answers may share the commit
             for report in verdict.reports:
-                await self._books.report(report, "reply")
+                await self._books.report(report, "reply", flush=alone)
             return
         state = _STATE_OF.get(verdict.answer, AttemptState.IN_DOUBT)
         if state is AttemptState.NOT_SENT and byte_left:

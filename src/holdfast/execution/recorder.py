@@ -73,12 +73,12 @@ class Recorder:
         future.add_done_callback(self._fold_what_is_done)
         return await asyncio.shield(future)
 
-    async def record(self, *facts: AnyFact) -> Outcome:
+    async def record(self, *facts: AnyFact, flush: bool = False) -> Outcome:
         """As `try_record`, again until the store takes them: evidence must not be lost."""
         wait_s = _FIRST_RETRY_S
         while True:
             try:
-                return await self.try_record(*facts)
+                return await self.try_record(*facts, flush=flush)
             except CommitUnknownError as error:
                 if error.committed:
                     return error.records
