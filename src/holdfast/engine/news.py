@@ -7,7 +7,7 @@ Lives here: what was handed out for arming and what became of it. Not here: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from holdfast.domain.action import Approved
 from holdfast.domain.event import ArmFailed, Committed
@@ -34,6 +34,8 @@ from holdfast.engine.rate import NS_PER_MINUTE, RateMeter
 from holdfast.engine.situation import CANCEL_AGAIN_NS
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
+
+_SELL: Final = Side.SELL  # members of an enum are slow to look up on Python 3.11
 
 
 class News:
@@ -96,9 +98,14 @@ class News:
     def _concern(self, name: str, *symbols: str) -> None:
         """A bot may have to act in these symbols, or in all of its own."""
         bot = self._bots.get(name)
-        if bot is not None:
-            everywhere = bot.waits_for_cash or not symbols
-            self._concerned.setdefault(name, set()).update(bot.symbols if everywhere else symbols)
+        if bot is None:
+            return
+        where = bot.symbols if bot.waits_for_cash or not symbols else symbols
+        known = self._concerned.get(name)
+        if known is None:
+            self._concerned[name] = set(where)
+        else:
+            known.update(where)
 
     def _is_filled(self, fact: Filled, _at_ns: int) -> None:
         self._concern(fact.bot, fact.fill.symbol)
@@ -121,7 +128,8 @@ class News:
         """Whether a decision may have changed where its bot leaves."""
         if self._account.bots[bot.name].exits:
             return True
-        return any(o.exit for o in self._account.live.values() if o.armed.bot == bot.name)
+        live = self._account.live
+        return bool(live) and any(o.exit for o in live.values() if o.armed.bot == bot.name)
 
     def _is_cancel_armed(self, _fact: CancelArmed, at_ns: int) -> None:
         self._wake_at(at_ns + CANCEL_AGAIN_NS)
@@ -155,8 +163,10 @@ class News:
         """Whether a sale on its way may leave something that is to be protected from now on, or
         orders that protect nothing any more.
         """
+        if fact.spec.side is not _SELL:
+            return False
         order = self._account.live.get(fact.cid)
-        if order is None or order.exit or fact.spec.side is not Side.SELL:
+        if order is None or order.exit:
             return False
         symbol = fact.spec.symbol
         return symbol in self._account.bots[fact.bot].exits or any(

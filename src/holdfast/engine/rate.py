@@ -22,8 +22,10 @@ class RateMeter:
 
     def add(self, at_ns: int) -> None:
         """One more, not before the last one."""
-        self._times.append(at_ns)
-        self.count(at_ns)
+        times = self._times
+        times.append(at_ns)
+        if times[0] <= at_ns - self.window_ns:
+            self.count(at_ns)
 
     def count(self, now_ns: int) -> int:
         """How many happened in the window that ends now."""

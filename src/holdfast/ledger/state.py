@@ -107,7 +107,10 @@ class LiveOrder(msgspec.Struct):
     @property
     def exit(self) -> str:
         """`stop` or `take_profit` when it takes a position off by itself, else nothing."""
-        _, _, what = self.armed.leg.rpartition("|")
+        leg = self.armed.leg
+        if "|" not in leg:  # most orders
+            return ""
+        what = leg.rpartition("|")[2]
         if what == EXITS:
             return TAKE_PROFIT if self.armed.spec.stop_price is None else STOP
         return what if what in _EXITS else ""

@@ -164,8 +164,8 @@ class InProcess(SteppedAccount):
         self._head, (outcome,) = self.store.commit_now(self._head, (Group(facts),), self.now_ns)
         if isinstance(outcome, Refused):
             raise RuntimeError(f"refused {outcome.claim}")  # noqa: TRY004 - no type is wrong
-        left = len(outcome)
+        step, last = self.engine.step, outcome[-1]
         for record in outcome:
-            left -= 1
-            event = Committed(record.seq, record.at_ns, record.fact, left > 0)
-            self._queue += self.engine.step(event)
+            actions = step(Committed(record.seq, record.at_ns, record.fact, record is not last))
+            if actions:
+                self._queue += actions
