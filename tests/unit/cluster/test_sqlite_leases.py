@@ -201,6 +201,23 @@ def test_a_file_that_is_replaced_while_it_is_used_ends_who_uses_it(tmp_path: Pat
     run(path, use)
 
 
+def test_a_disk_that_is_full_is_told_and_nothing_was_done(tmp_path: Path) -> None:
+    async def use(leases: SqliteLeases) -> None:
+        await join(leases)
+        connection = leases._file._connection
+        assert connection is not None
+        connection.execute("PRAGMA max_page_count = 1")  # as full as it is
+        many = tuple(f"account{number}" for number in range(500))
+        with pytest.raises(RetryableError, match=r"disk is full.*nothing was done"):
+            await leases.join(member("b", accounts=many))
+        view = await leases.view()
+        assert [seen.member.boot_id for seen in view.members] == ["a"]
+        assert [claim.account for claim in view.claims] == ["main"]
+        assert await leases.renew("a") == ()
+
+    run(tmp_path / "leases", use)
+
+
 def test_rows_changed_by_hand_are_shown_as_they_are(tmp_path: Path) -> None:
     path = tmp_path / "leases"
     run(path, join)
