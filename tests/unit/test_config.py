@@ -113,6 +113,7 @@ def test_the_environment_wins_over_the_file(written: Path) -> None:
         ("[account]\napi_key='env:A'\napi_secret='env:A'", ["same reference"]),
         ("[account.venue]\nkind = 'kraken'", ["account.venue.kind is 'kraken'"]),
         ("[account.venue]\nrest_url = 'ftp://x'", ["'ftp://x'", "https://host"]),
+        ("[account.venue]\nnodes = 0", ["account.venue.nodes", "0", ">= 1"]),
         ("[account.venue]\nrest_url = 'http://example.com'", ["unencrypted", "https://"]),
         ("[account.venue]\nrest_url = 'https://u:hunter2@x'", ["credentials"]),
         ("database_url = 'mysql://u:hunter2@h/d'", ["'mysql'", "sqlite:///path or postgresql://"]),

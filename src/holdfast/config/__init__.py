@@ -71,12 +71,15 @@ class Venue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         rest_url: the root, without `/api/v3`.
         stream_url: the combined market stream endpoint.
         ws_api_url: the WebSocket API endpoint, for the user stream.
+        nodes: how many nodes ask from one network address, each counted once per account that it
+            may trade; the limits that an exchange counts by address are split evenly among them.
     """
 
     kind: Annotated[str, msgspec.Meta(pattern=r"^binance$")] = "binance"
     rest_url: str = "https://api.binance.com"
     stream_url: str = "wss://stream.binance.com:9443/stream"
     ws_api_url: str = "wss://ws-api.binance.com:443/ws-api/v3"
+    nodes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
     def __post_init__(self) -> None:
         for name, schemes in (

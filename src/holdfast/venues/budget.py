@@ -170,7 +170,10 @@ class RateBudget:
     """
 
     def __init__(self, limits: Iterable[RateLimit], *, share: float = 1.0) -> None:
-        """Args: share: this node's static part of the address's limits, over 0 and up to 1."""
+        """Args: share: this node's static part of what counts by address, over 0 and up to 1.
+
+        Orders count by account, which only its leader trades: they are not shared.
+        """
         if not 0 < share <= 1:
             raise ValueError(f"share {share} is not over 0 and up to 1")
         self._share = share
@@ -183,8 +186,12 @@ class RateBudget:
         """Take over the limits that the exchange publishes; equal ones keep what is used."""
         known = {window.limit: window for window in self._windows}
         self._windows = [
-            known.get(limit) or _Window(limit, self._share) for limit in dict.fromkeys(limits)
+            known.get(limit) or _Window(limit, self._share_of(limit.kind))
+            for limit in dict.fromkeys(limits)
         ]
+
+    def _share_of(self, kind: LimitKind) -> float:
+        return 1.0 if kind is LimitKind.ORDERS else self._share
 
     def delay_s(self, purpose: Purpose, cost: Cost, server_ms: int, mono_ns: int) -> float:
         """How long `cost` must wait; 0 when it may go now, infinite when it never fits at once."""

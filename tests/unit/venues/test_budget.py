@@ -137,6 +137,23 @@ def test_a_share_leaves_the_others_theirs_and_their_use_is_not_charged_to_us() -
     assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 50
 
 
+def test_orders_count_by_account_and_are_not_shared_among_nodes() -> None:
+    budget = RateBudget([WEIGHT, ORDERS], share=0.25)
+    alone = RateBudget([WEIGHT, ORDERS])
+    order = Cost(weight=0, orders=1)
+    assert used_up(budget, Purpose.ENTER, order, MIDDLE_MS) == used_up(
+        alone, Purpose.ENTER, order, MIDDLE_MS
+    )
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 7])
+def test_nodes_of_one_address_together_stay_within_its_limit(nodes: int) -> None:
+    """Each on its own count, before any header tells of the others."""
+    shares = [RateBudget([WEIGHT], share=1 / nodes) for _ in range(nodes)]
+    together = sum(used_up(each, Purpose.CANCEL, Cost(), MIDDLE_MS) for each in shares)
+    assert WEIGHT.limit - nodes < together <= WEIGHT.limit
+
+
 def test_a_ban_stops_everything_for_as_long_as_it_says_by_the_monotonic_clock() -> None:
     budget = RateBudget([WEIGHT])
     budget.block(LimitKind.WEIGHT, 120, mono_ns=0)
