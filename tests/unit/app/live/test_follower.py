@@ -27,7 +27,7 @@ def test_a_bot_that_begins_elsewhere_is_followed_anew_and_nothing_behind_it_is_l
             monkeypatch.setenv("NODE_KEY", node.key)
             monkeypatch.setenv("NODE_SECRET", "of-the-account")
             config = load(node.config, {}).for_account(ACCOUNT)
-            async with following(config, Watch()) as follower:
+            async with following(config, Watch(), {}) as follower:
                 (bot,) = follower.bots
                 assert bot.first_bar is not None
                 begun = BotStarted(
