@@ -121,7 +121,7 @@ class Runs:
         """Begin a run where there is room for it; what is returned waits for its outcome."""
         if self._pool is None:
             return lambda: self.bench.run(span, params)
-        with _held_back(signal.SIGINT):
+        with _held_back(signal.SIGINT), _one_thread_each():
             future = self._pool.submit(_run, span, params)
 
         def outcome() -> Outcome:
@@ -148,6 +148,23 @@ def _held_back(number: signal.Signals) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Processes that are begun meanwhile have one thread for their tables, not one per processor.
+
+    There are as many processes as processors already: a run would wait for a thread of its own
+    nine times, each time behind the other processes.
+    """
+    name = "POLARS_MAX_THREADS"
+    before = os.environ.get(name)
+    os.environ[name] = before or "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
 
 
 _benches: list[Bench] = []

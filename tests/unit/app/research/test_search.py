@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from holdfast.app.research.front import backtest, create
 from holdfast.app.research.search import Search, parts, search, windows
+from holdfast.app.research.search_data import SearchData
 from holdfast.app.research.search_figures import DIRECTIONS, comparable, direction_of, joined
-from holdfast.app.research.search_runs import Task
+from holdfast.app.research.search_runs import Runs, Task
 from holdfast.app.research.search_space import space_of
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.market.bar_table import BarTable
@@ -147,6 +149,24 @@ def test_a_seed_gives_the_same_search_in_one_process_and_in_two() -> None:
     assert told(one) == told(again) == told(two)
     assert one.best == two.best
     assert told(run(trials=24, seed=6)) != told(one)
+
+
+def test_a_process_of_a_search_has_one_thread_for_its_tables(tmp_path: Path) -> None:
+    """More would wait for each other's processors; and it is nobody else's setting."""
+    (tmp_path / "mine.py").write_text(
+        "import polars\n"
+        "from holdfast.strategy import Strategy, View, Wish\n\n"
+        "class Mine(Strategy):\n"
+        "    fast: int\n\n"
+        "    def decide(self, now: View) -> Wish:\n"
+        "        raise RuntimeError(f'{polars.thread_pool_size()} threads')\n"
+    )
+    before = os.environ.get("POLARS_MAX_THREADS")
+    bars = SearchData([table()])
+    with Runs(Task(f"{tmp_path}/mine.py:Mine", {}, COSTS), bars, 2) as runs:
+        outcome = runs.submit((0, len(bars)), {"fast": 2})()
+    assert "1 threads" in outcome.broke
+    assert os.environ.get("POLARS_MAX_THREADS") == before
 
 
 def test_a_search_that_was_stopped_goes_on_with_the_same_call(tmp_path: Path) -> None:
