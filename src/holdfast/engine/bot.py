@@ -28,6 +28,7 @@ JOIN_TIMEOUT_S: Final = 5.0
 """How long bars that close together are waited for; exchanges send them within a second or two."""
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 MOST_SAID: Final = 500  # characters kept of what a strategy says when it fails
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 class StrategyFault(Exception):  # noqa: N818 - it is the strategy's fault, and caught at once
@@ -186,10 +187,11 @@ class BotRuntime:
             return bool(self._broken) or self.feed.ready
         self._waits_since_ns = self._waits_since_ns or bar.close_ns
         self._joining_ns = max(self._joining_ns, bar.close_ns)
-        if any(symbol not in self.bars for symbol in self.symbols):
+        if len(self.bars) < len(self.symbols):
             return False
-        if any(one.close_ns != self._joining_ns for one in self.bars.values()):
-            return False
+        for one in self.bars.values():
+            if one.close_ns != self._joining_ns:
+                return False
         return self._joined()
 
     def give_up(self, why: str) -> None:
@@ -219,7 +221,8 @@ class BotRuntime:
     def _joined(self) -> bool:
         at_ns, self._joining_ns, self._waits_since_ns = self._joining_ns, 0, 0
         self.decides_ns = at_ns
-        self._stale = frozenset(s for s, bar in self.bars.items() if bar.close_ns != at_ns)
+        stale = [symbol for symbol, bar in self.bars.items() if bar.close_ns != at_ns]
+        self._stale = frozenset(stale) if stale else _NONE
         return bool(self._broken) or self.feed.ready
 
     def begins_slot(self, now_ns: int) -> bool:

@@ -43,6 +43,8 @@ class Decider:
         self._account = account
         self._prices = prices
         self._equity = equity
+        # Of each bot the standing wishes' texts, with the one text that they were read from.
+        self._texts: dict[str, tuple[str, dict[str, str]]] = {}
 
     def decision(
         self, bot: BotRuntime, wishes: Mapping[str, OneWish], memory: str | None = None
@@ -57,7 +59,7 @@ class Decider:
             memory: as the strategy left it; a decision of its own when nothing else is new.
         """
         state = self._account.bots[bot.name]
-        standing = _texts(bot, state)
+        standing = self._standing(bot, state)
         said, texts, claimed = self._said(bot, wishes, state, standing)
         drifted = self._drifted(wishes, state, standing)
         if not said and not drifted and memory == state.memory:
@@ -80,17 +82,27 @@ class Decider:
             standing[symbol] = texts.get(symbol) or standing[symbol]
         # Of keys only one that its wish is decided with: the journal takes each of them once.
         keys = [key for symbol, key in claimed.items() if symbol in legs]
+        wish = _joined(bot, standing)
+        self._texts[bot.name] = (wish, standing)
         return Decided(
             bot=bot.name,
             number=number,
             key=keys[0] if keys else str(number),
             config_version=state.config_version,
-            wish=_joined(bot, standing),
+            wish=wish,
             legs=legs[bot.symbol] if legs and len(bot.symbols) == 1 else _carried(bot, state, legs),
             seen_ns=bot.asks_ns,
             seen=bot.seen,
             memory=memory,
         )
+
+    def _standing(self, bot: BotRuntime, state: BotState) -> dict[str, str]:
+        """The standing wishes by symbol, as they were written; to be changed at will.
+
+        Mostly they are those decided here last: then the very text is in the journal.
+        """
+        text, texts = self._texts.get(bot.name, ("", {}))
+        return dict(texts) if text and text is state.wish else _texts(bot, state)
 
     def _said(
         self,

@@ -31,7 +31,7 @@ CANCEL_AGAIN_NS: Final = 3_000_000_000
 MOST_PARTS: Final = 16
 
 
-class Derivation(msgspec.Struct):
+class Derivation(msgspec.Struct, gc=False):
     """What is missing.
 
     Attributes:
@@ -58,8 +58,8 @@ class Derivation(msgspec.Struct):
             self.wait_until(other.retry_ns)
 
 
-class Situation(msgspec.Struct):
-    """What derivation may look at.
+class Situation(msgspec.Struct, gc=False):
+    """What derivation may look at; it lasts as long as that does (hence `gc=False`).
 
     Attributes:
         state: the bot's.
@@ -210,6 +210,8 @@ def payable(
     """
     sells = [order for order in orders if order.spec.side is _SELL]
     buys = [order for order in orders if order.spec.side is _BUY]
+    if not buys:
+        return sells
     selling = {
         spec.symbol.split("/")[1]
         for spec in (

@@ -39,8 +39,11 @@ _EXITS: Final = frozenset({STOP, TAKE_PROFIT})
 _UNKNOWN: Final = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
 
 
-class LiveOrder(msgspec.Struct):
+class LiveOrder(msgspec.Struct, gc=False):
     """An attempt that may still execute, fill or be refused.
+
+    Like the other small states here it is part of no cycle, so the garbage collector need not
+    follow it (`gc=False`).
 
     Attributes:
         executed: base units the venue reports as filled; never falls.
@@ -126,7 +129,7 @@ class LiveOrder(msgspec.Struct):
         return self.executed <= self.booked and not (self.is_unresolved or self.is_working)
 
 
-class LegProgress(msgspec.Struct):
+class LegProgress(msgspec.Struct, gc=False):
     """How far a leg of the bot's current decision has come.
 
     Attributes:
@@ -147,7 +150,7 @@ class LegProgress(msgspec.Struct):
     ended_ns: int = 0
 
 
-class Exits(msgspec.Struct):
+class Exits(msgspec.Struct, gc=False):
     """Where to leave a position; frozen at its first fill, but for a stop that trails upward.
 
     Attributes:

@@ -16,7 +16,7 @@ from decimal import Decimal
 from holdfast.app.research.express import Express, is_plain
 from holdfast.app.research.settled import Settled
 from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
-from holdfast.app.research.timeline import NEVER, CloseAt, Market, Timeline
+from holdfast.app.research.timeline import CloseAt, Market, Timeline
 from holdfast.domain.event import BarClosed, QuoteSeen, Ticked
 from holdfast.domain.fact import AnyFact, Armed, Filled
 from holdfast.domain.instrument import Instrument
@@ -301,8 +301,7 @@ class Backtest(SimulatedAccount):
         exits = self.engine.account.bots[BOT].exits
         for symbol, market in self._by_symbol.items():
             left = exits.get(symbol)
-            take = left.take_profit if left is not None else None
-            market.take_at = float(take) if take is not None else NEVER
+            market.leave_at(left.take_profit if left is not None else None)
 
     # -- what the strategy is told -----------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -31,19 +32,25 @@ class Market:
         take_at: a bar as high as this reaches a take-profit.
     """
 
-    __slots__ = ("_made", "_made_at", "bars", "index", "take_at", "venue")
+    __slots__ = ("_made", "_made_at", "_take", "bars", "index", "take_at", "venue")
 
     def __init__(self, bars: BarColumns, index: Index, venue: BarVenue) -> None:
         self.bars = bars
         self.index = index
         self.venue = venue
         self.take_at = NEVER
+        self._take: Decimal | None = None
         self._made, self._made_at = bars.bar(0), 0
 
     @property
     def symbol(self) -> str:
         """`BASE/QUOTE`."""
         return self.bars.symbol
+
+    def leave_at(self, price: Decimal | None) -> None:
+        """A bar as high as this reaches a take-profit, from here on."""
+        if price is not self._take:
+            self._take, self.take_at = price, NEVER if price is None else float(price)
 
     def newest(self, at: int) -> int:
         """The number of the last bar closed at time number `at`; -1 before the first."""
