@@ -132,7 +132,7 @@ class Certified:
 
     def __init__(self, name: str, folder: Path) -> None:
         pem = folder / f"{name}.pem"
-        pem.write_bytes(_self_signed(name))
+        pem.write_bytes(self_signed(name))
         self.asked_for: list[str | None] = []
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.server.load_cert_chain(pem)
@@ -140,7 +140,7 @@ class Certified:
         self.client = ssl.create_default_context(cafile=pem)
 
 
-def _self_signed(name: str) -> bytes:
+def self_signed(name: str) -> bytes:
     """Key and certificate of today, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

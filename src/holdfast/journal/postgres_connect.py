@@ -54,7 +54,9 @@ _HERE: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 _WRONG_ADDRESS: Final = (
     "authentication failed", "no password supplied", "does not exist", "pg_hba.conf",
     "invalid", "server does not support SSL", "certificate verify failed", "permission denied",
+    "does not match host name", "is not permitted to log in",
 )  # fmt: skip
+_NOBODY_THERE: Final = ("No such file", "failed to resolve host", "could not translate host name")
 
 
 def name_of(url: str) -> str:
@@ -227,15 +229,16 @@ def _encryption(url: str) -> dict[str, str]:
 def refused(name: str, said: str) -> PlatformError:
     """What it means that a server does not let us in."""
     """What it means that a server does not let us in."""
-    said = said.splitlines()[-1] if said else "no answer"
-    if any(words in said for words in _WRONG_ADDRESS) and "No such file" not in said:
+    lines = said.splitlines() or ["no answer"]
+    refusals = [line for line in lines if any(words in line for words in _WRONG_ADDRESS)]
+    if refusals and not any(words in said for words in _NOBODY_THERE):
         return ConfigError(
-            f"seen: {name} refuses us ({said}); expected: a database, and a role that may use it; "
-            "do: correct DATABASE_URL, or create them"
+            f"seen: {name} refuses us ({refusals[-1]}); expected: a database that may be reached "
+            "like this, and a role that may use it; do: correct DATABASE_URL, or create them"
         )
     return RetryableError(
-        f"seen: {name} does not answer ({said}); expected: a PostgreSQL server there; do: start "
-        "it, or name another"
+        f"seen: {name} does not answer ({lines[-1]}); expected: a PostgreSQL server there; do: "
+        "start it, or name another"
     )
 
 

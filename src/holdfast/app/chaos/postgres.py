@@ -31,6 +31,9 @@ _POLL_S: Final = 0.02
 class PostgresServer:
     """A server on a Unix socket in a folder of its own. Starting and stopping block.
 
+    Args:
+        settings: `name=value` of the server, beside its own.
+
     Attributes:
         folder: its data, its log and its socket.
         process: as long as it runs.
@@ -40,17 +43,14 @@ class PostgresServer:
         UnreachableError: it does not start.
     """
 
-    def __init__(self) -> None:
-        binaries = _binaries()
+    def __init__(self, *settings: str) -> None:
+        self.binaries = _binaries()
+        self._settings = settings
         self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
         self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._run(
-            str(binaries / "initdb"), "--pgdata", str(self.folder / "data"), "--username",
-            "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync",
-        )  # fmt: skip
-        self._postgres = binaries / "postgres"
+        self._make_data()
         self.process = self._begun()
         self.await_ready()
 
@@ -95,6 +95,12 @@ class PostgresServer:
             else:
                 return
 
+    def _make_data(self) -> None:
+        self._run(
+            str(self.binaries / "initdb"), "--pgdata", str(self.folder / "data"), "--username",
+            "postgres", "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync",
+        )  # fmt: skip
+
     def _run(self, *command: str) -> None:
         done = subprocess.run(  # noqa: S603 - programs of the server
             command, user=self._user, cwd=self.folder, check=False, capture_output=True, text=True
@@ -107,11 +113,14 @@ class PostgresServer:
 
     def _begun(self) -> subprocess.Popen[bytes]:
         # WAL that is recycled at once does not fill a small disk while many databases are made.
-        options = [f"unix_socket_directories={self.folder}", "listen_addresses=", "max_wal_size=96"]
+        options = [
+            f"unix_socket_directories={self.folder}", "listen_addresses=", "max_wal_size=96",
+            *self._settings,
+        ]  # fmt: skip
         words = [word for option in options for word in ("-c", option)]
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the server itself
-                [str(self._postgres), "-D", str(self.folder / "data"), *words],
+                [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *words],
                 user=self._user, cwd=self.folder, stdout=log, stderr=log,
                 preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one call of the system
                 start_new_session=True,
