@@ -111,8 +111,11 @@ def prepare(name: str, connection: Connection, *, idles: bool = True) -> None:
     try:
         _require_version(name, connection.info.server_version)
         idle = {} if idles else {"idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_MS}
-        for setting, value in {**_SESSION, **idle}.items():
-            connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
+        settings = {**_SESSION, **idle}
+        # All at once: a takeover opens a session, and waits for each answer of a server elsewhere.
+        calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+        words = [word for setting in settings.items() for word in setting]
+        connection.execute(f"SELECT {calls}".encode(), words)
     except psycopg.Error as error:
         raise_translated(name, error)
 

@@ -256,8 +256,11 @@ class _Pair:
         """Look whether a new order leaves the node."""
         if self.link.sent is None:
             return
+        # It cannot have left before the handshake was over, which takes no time on loopback.
+        opens_ns = int(self._up.opens_s * 1e9)
         for found in _ORDER.finditer(data):
-            sent = Sent(self.link.name, found[1].decode(), time.monotonic_ns())
+            at_ns = max(time.monotonic_ns(), opens_ns)
+            sent = Sent(self.link.name, found[1].decode(), at_ns)
             self.link.sent.append(sent)
 
     def flush(self) -> None:

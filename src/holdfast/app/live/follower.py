@@ -42,6 +42,7 @@ TICK_S = 0.1
 CLOCK_S = 5.0
 FOLLOW_S = 0.05
 HEARD_S = 60.0
+MOST_WARM = 6  # each costs a little of the rate limits every few seconds
 
 
 class OutgrownError(RetryableError):
@@ -129,6 +130,11 @@ class Follower:
                 for bar in bot.bars.values():
                     self.engine.marks.take(bar.symbol, bar.close)
             await self.history.catch_up(bot)
+        await self._warm()
+
+    async def _warm(self) -> None:
+        """Keep open what a takeover asks over: open orders and trades of each symbol at once."""
+        await self.venue.warm(min(2 * len(symbols_of(self.bots)), MOST_WARM))
 
     async def take_over(self, may_lead: Callable[[], bool]) -> Stream:
         """Become the writer of the journal, folded to its end.
@@ -155,6 +161,7 @@ class Follower:
             for part in (
                 self._tick(),
                 self._sample_clock(),
+                self._keep_warm(),
                 self._follow_journal(),
                 self._follow_account(),
                 self._follow_books(),
@@ -214,6 +221,12 @@ class Follower:
                 answered_s = time.monotonic()
             self.is_cut_off = time.monotonic() - answered_s > ttl_s
             self.on_reach(not self.is_cut_off)
+
+    async def _keep_warm(self) -> None:
+        """Handshakes are over before a takeover; who leads asks often enough by itself."""
+        while not self._owns:
+            await self._warm()
+            await asyncio.sleep(CLOCK_S)
 
     async def _follow_journal(self) -> None:
         """Fold what the leader writes, until this process is to write itself."""

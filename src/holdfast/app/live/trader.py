@@ -22,7 +22,7 @@ from holdfast.app.live.upkeep import Upkeep
 from holdfast.app.live.watch import Watch
 from holdfast.config import Config
 from holdfast.domain.action import Action, Arm, CancelOrder
-from holdfast.domain.event import ArmFailed, Committed
+from holdfast.domain.event import ArmFailed, Committed, Ticked
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -246,6 +246,7 @@ class Trader:
                 bot.due = True
         self._stepping = self.follower.is_leading = True
         self.perform(self.engine.resume())
+        self.follower.take(Ticked(time.time_ns()))  # who decides between closes need not wait
 
     async def learn_instruments(self) -> frozenset[str]:
         """Take in the filters and status of the bots' symbols as they are now; what is listed.

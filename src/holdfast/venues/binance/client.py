@@ -6,6 +6,7 @@ Lives here: `BinanceVenue`, the native adapter. Not here: the wire (line), the b
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 
@@ -15,7 +16,7 @@ import msgspec
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import OrderState
-from holdfast.errors import RejectedError, RetryableError
+from holdfast.errors import PlatformError, RejectedError, RetryableError
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode, gate
 from holdfast.venues.binance.clock import ServerClock
@@ -313,6 +314,18 @@ class BinanceVenue:
         sample = TimeSample(decode.server_time_ms(body), sent_ns, self._clock.mono_ns())
         self._clock.note(sample)
         return sample
+
+    async def warm(self, count: int) -> None:
+        """Have so many connections open for queries, so that the next ones need no handshake.
+
+        Whatever goes wrong with that is left to whoever asks next.
+        """
+        asked = [
+            self._ask(self._queries, "/api/v3/time", gate.TIME, Purpose.READ) for _ in range(count)
+        ]
+        for outcome in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, PlatformError):
+                raise outcome
 
     def delay_s(self, purpose: Purpose, count: int = 1) -> float:
         """How long `count` requests for `purpose` must wait for rate budget; 0 when they may go."""

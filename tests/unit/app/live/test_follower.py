@@ -47,3 +47,19 @@ def test_a_bot_that_begins_elsewhere_is_followed_anew_and_nothing_behind_it_is_l
                 await store.close()
 
     asyncio.run(run())
+
+
+def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT", "ETH/USDT")))
+            monkeypatch.setenv("NODE_KEY", node.key)
+            monkeypatch.setenv("NODE_SECRET", "of-the-account")
+            config = load(node.config, {}).for_account(ACCOUNT)
+            async with following(config, Watch(), {}) as follower:
+                # Once for orders; and for open orders and trades of each symbol, side by side.
+                assert len(follower.venue._queries._idle) == 2 * 2
+
+    asyncio.run(run())
