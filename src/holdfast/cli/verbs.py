@@ -40,6 +40,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("demo", "demo:demo", "See a bot trade on a local exchange, and every order checked."),
     Verb("paper", "paper:paper", "Trade a strategy on live prices, without money or keys."),
     Verb("config", "config:app", "Show the configuration that a node would run with."),
+    Verb("doctor", "doctor:doctor", "Look an installation over before it trades."),
     Verb("node", "node:node", "Trade an account, supervised, until told to stop."),
     Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
     Verb("data", "data:app", "Fetch, import, check and list market data."),

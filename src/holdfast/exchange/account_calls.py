@@ -97,7 +97,7 @@ def order_usage(context: Context) -> Any:
 
 
 def restrictions(context: Context) -> Any:
-    """What the key may do: read and trade spot, never withdraw."""
+    """What the key may do: read and trade spot, and never withdraw unless it was made so."""
     return {
         "ipRestrict": False,
         "createTime": payloads.ms(context.account.created_ns),
@@ -112,6 +112,7 @@ def restrictions(context: Context) -> Any:
         "enableFixReadOnly": False,
         "enableSpotAndMarginTrading": True,
         "enablePortfolioMarginTrading": False,
+        **context.account.permissions,
     }
 
 

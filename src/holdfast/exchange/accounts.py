@@ -55,6 +55,7 @@ class Account:
         self.self_trade = SelfTrade.EXPIRE_MAKER
         self.can_trade = True
         self.is_revoked = False
+        self.permissions: dict[str, bool] = {}  # of the key, where they are not the usual ones
         self.created_ns = 0
         self.updated_ns = 0
         self.balances: dict[str, Balance] = {}

@@ -34,6 +34,7 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
 
     balances: dict[str, str] = {}
     fees: dict[str, str] = {}
+    permissions: dict[str, bool] = {}
 
 
 class Transfer(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,6 +70,7 @@ class Admin:
         body = msgspec.json.decode(await request.read() or b"{}", type=NewAccount)
         balances = {asset: parse(text) for asset, text in body.balances.items()}
         account = self._exchange.open_account(balances, _fee_plan(body.fees))
+        account.permissions = body.permissions
         return _json({"apiKey": account.api_key, "secret": account.secret})
 
     async def show_ledger(self, _request: web.Request) -> web.Response:

@@ -47,6 +47,8 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
             with the same client order id; without it the copy of a request is only alarmed.
         order_lists: it takes a pair of orders of which one ends the other (OCO), on the symbols
             that say so.
+        dead_man_switch: what it calls that it cancels all orders by itself unless told again in
+            time; empty where it has none, and then what rests stays when no node runs.
         is_native: Holdfast has an adapter of its own.
         unverified: what of this row rests on documentation alone.
     """
@@ -58,6 +60,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
     barrier_verified: bool = False
     cancels_by_order_id: bool = False
     order_lists: bool = False
+    dead_man_switch: str = ""
     is_native: bool = False
     unverified: str = ""
 
@@ -93,6 +96,7 @@ _ROWS: Final = (
         venue="bybit",
         dedup=Dedup.REJECTS_FOREVER,
         deadline=Deadline.GATEWAY,
+        dead_man_switch="DCP, on the private stream's connection",
         unverified="for how long ids are remembered; an answer is not yet an acceptance",
     ),
     Capability(
@@ -100,6 +104,7 @@ _ROWS: Final = (
         dedup=Dedup.OPEN_ONLY,
         deadline=Deadline.ENGINE,
         token=Token.NONCE,
+        dead_man_switch="CancelAllOrdersAfter",
         unverified="the allowed range of the deadline; the words of a duplicate's refusal",
     ),
     Capability(

@@ -239,7 +239,7 @@ class BinanceVenue:
     ) -> OrderReport | None:
         params = {"symbol": venue_symbol(symbol), **by}
         try:
-            body = await self._ask_signed(_ORDER, params, gate.QUERY_ORDER, purpose)
+            body = await self.ask_signed(_ORDER, params, gate.QUERY_ORDER, purpose)
         except RejectedError as error:
             if int(error.code) in _INVISIBLE:
                 return None
@@ -250,7 +250,7 @@ class BinanceVenue:
         """The newest order list with this client id, or None when it is not visible (yet)."""
         params = {"origClientOrderId": list_cid}
         try:
-            body = await self._ask_signed(_LIST, params, gate.QUERY_LIST, purpose)
+            body = await self.ask_signed(_LIST, params, gate.QUERY_LIST, purpose)
         except RejectedError as error:
             if int(error.code) in _INVISIBLE:
                 return None
@@ -260,7 +260,7 @@ class BinanceVenue:
     async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:
         """All open orders of a symbol, ours or not."""
         params = {"symbol": venue_symbol(symbol)}
-        body = await self._ask_signed("/api/v3/openOrders", params, gate.OPEN_ORDERS, purpose)
+        body = await self.ask_signed("/api/v3/openOrders", params, gate.OPEN_ORDERS, purpose)
         return decode.orders(body, self._naming(symbol))
 
     async def fills(
@@ -275,14 +275,14 @@ class BinanceVenue:
             params["fromId"] = from_trade_id or "0"
         else:
             params["startTime"] = since_ms
-        body = await self._ask_signed("/api/v3/myTrades", params, gate.MY_TRADES, purpose)
+        body = await self.ask_signed("/api/v3/myTrades", params, gate.MY_TRADES, purpose)
         return decode.fills(body, self._naming(symbol))
 
     async def balances(self, purpose: Purpose) -> dict[str, Balance]:
         """Every asset that is not zero."""
         params = {"omitZeroBalances": "true"}
         return decode.balances(
-            await self._ask_signed("/api/v3/account", params, gate.ACCOUNT, purpose)
+            await self.ask_signed("/api/v3/account", params, gate.ACCOUNT, purpose)
         )
 
     async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
@@ -387,9 +387,10 @@ class BinanceVenue:
             await self.time()
         return self._clock.now_ms()
 
-    async def _ask_signed(
+    async def ask_signed(
         self, path: str, params: dict[str, str] | dict[str, str | int], cost: Cost, purpose: Purpose
     ) -> bytes:
+        """What a signed question is answered; raises as every read does."""
         query = query_text(
             {
                 **params,
