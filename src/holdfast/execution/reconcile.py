@@ -102,12 +102,13 @@ class Reconciler:
 
     # -- at the start ------------------------------------------------------------------------------
 
-    async def at_start(self, *, balances: bool = True) -> bool:
+    async def at_start(self, *, hurried: bool = False) -> bool:
         """Compare everything; trading may begin when it returns. Whether nothing was unexplained.
 
         Args:
-            balances: compare them as well. Who goes on a moment after the last leader need not wait
-                for it: the next comparison in passing is soon.
+            hurried: ask for open orders and trades alone. Who goes on a moment after the last
+                leader need not wait for the rest: what became of orders that are not open any more
+                is asked by the sweep, and balances are compared in passing, both soon.
 
         Raises:
             RetryableError, RejectedError: the exchange did not answer; call again.
@@ -117,10 +118,16 @@ class Reconciler:
         facts: list[AnyFact] = []
         live = {order.armed.spec.symbol for order in self._account.live.values()}
         symbols = sorted({*self._symbols, *live})
-        asked = [ask(symbol) for symbol in symbols for ask in (self._orders, self._trades)]
+        asked = [
+            question
+            for symbol in symbols
+            for question in (self._orders(symbol, hurried=hurried), self._trades(symbol))
+        ]
         for found in await _all(asked):
             findings += found
-        if balances:
+        if hurried:
+            self._sweep.hurry()
+        else:
             findings += await self._balances(facts)
         if self._policy is ReconcilePolicy.HALT and findings and not self._account.halted:
             facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
@@ -131,10 +138,10 @@ class Reconciler:
             log.warning(finding, action="reconcile_finding")
         return not findings
 
-    async def _orders(self, symbol: str) -> list[str]:
+    async def _orders(self, symbol: str, *, hurried: bool) -> list[str]:
         """Open orders at the exchange: ours are brought up to date, others fall to the policy."""
         findings = []
-        for report in await self._sweep.symbol(symbol):
+        for report in await self._sweep.symbol(symbol, only_open=hurried):
             if self._books.is_behind(report.cid):
                 await self._refuse(symbol, report.cid)
             if self._policy in _TELLING:

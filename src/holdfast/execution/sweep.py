@@ -84,8 +84,12 @@ class Sweep:
             except (RetryableError, RejectedError) as error:
                 log.info("no answer", action="sweep_wait", symbol=symbol, why=str(error))
 
-    async def symbol(self, symbol: str) -> list[OrderReport]:
+    async def symbol(self, symbol: str, *, only_open: bool = False) -> list[OrderReport]:
         """Bring every acknowledged order on `symbol` up to date; returns open ones without a row.
+
+        Args:
+            only_open: leave those that are not open any more to the next round; until then they
+                count as open.
 
         Raises:
             RetryableError, RejectedError: a question was not answered.
@@ -96,6 +100,8 @@ class Sweep:
         strangers = [
             report for report in seen if not await self._books.report(report, "open orders")
         ]
+        if only_open:
+            return strangers
         still_open = {report.order_id for report in seen}
         for order in working:
             if order.is_working and order.order_id not in still_open:

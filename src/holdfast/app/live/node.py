@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import suppress
 from types import FrameType
 
 import msgspec
@@ -31,7 +32,7 @@ from holdfast.telemetry.log import get_logger
 log = get_logger("app.node")
 
 POLL_S = 0.02
-SHORTEST_HANG_S = 2.0
+SHORTEST_HANG_S = 1.0
 
 
 class Supervisor:
@@ -156,7 +157,8 @@ async def _kept(keeper: Keeper) -> None:
         await asyncio.shield(keeping)
     except asyncio.CancelledError:
         keeper.stop()
-        await keeping
+        with suppress(ForgottenError):  # it has left already
+            await keeping
 
 
 def _code_of_keeper(error: PlatformError) -> int:

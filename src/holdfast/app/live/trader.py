@@ -222,7 +222,7 @@ class Trader:
         )
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
         try:
-            await self.reconciler.at_start(balances=not self.follower.is_up_to_date())
+            await self.reconciler.at_start(hurried=self.follower.is_up_to_date())
         except RejectedError as error:
             raise ConfigError(
                 f"seen: the exchange refuses this key ({error}); expected: a key that may read "
