@@ -138,7 +138,7 @@ class Reconciler:
             log.warning(finding, action="reconcile_finding")
         return not findings
 
-    async def _orders(self, symbol: str, *, hurried: bool) -> list[str]:
+    async def _orders(self, symbol: str, *, hurried: bool = False) -> list[str]:
         """Open orders at the exchange: ours are brought up to date, others fall to the policy."""
         findings = []
         for report in await self._sweep.symbol(symbol, only_open=hurried):
