@@ -133,7 +133,8 @@ class Election:
         """Another live member with this one's name that was here before, as far as was seen.
 
         It lives when its counter has moved since it was first seen, so what a node left behind that
-        was killed is none. Of two that start at once, one is told.
+        was killed is none; nor is what an earlier keeper of this very process left: its last
+        renewal may come about after it has ended. Of two that start at once, one is told.
         """
         members = dict(_by_boot_id(view))
         mine = members.get(self._me.boot_id)
@@ -144,6 +145,7 @@ class Election:
                 watched is not None
                 and watched.moved
                 and seen.member.node == self._me.node
+                and _process(seen.member) != _process(self._me)
                 and (seen.renewals, boot_id) > order
             ):
                 return seen.member
@@ -196,6 +198,10 @@ class Election:
 def _by_boot_id(view: View) -> Iterator[tuple[str, Seen]]:
     """The members of a view; not a row without a boot id, which somebody wrote by hand."""
     return ((seen.member.boot_id, seen) for seen in view.members if seen.member.boot_id)
+
+
+def _process(member: Member) -> tuple[str, int, int]:
+    return member.host, member.pid, member.started
 
 
 def _key(claim: Claim) -> tuple[str, str, int]:

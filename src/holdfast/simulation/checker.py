@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -72,6 +73,7 @@ class Checker:
         self.last_armed_s = 0.0
         self.epoch = 0
         self.has_disagreed = False
+        self.on_violation: Callable[[], object] | None = None
         self._account = account
         self.breaks = breaks
         self._most_held = most_held
@@ -254,6 +256,8 @@ class Checker:
         """Note that an invariant did not hold."""
         at_s = round(WORLD.now_s - FIRST_S, 6)
         self.violations.append(Violation(invariant, detail, at_s, cid))
+        if self.on_violation is not None:
+            self.on_violation()
         self.say(f"VIOLATION of {invariant}: {detail}", cid)
 
     def say(self, text: str, *cids: str) -> None:

@@ -22,6 +22,23 @@ class StuckError(RuntimeError):
     """Something spins, or waits for ever."""
 
 
+class _Handle(asyncio.Handle):
+    """A handle without what only a loop in debug mode has: half of a run is making them."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Any, args: Any, loop: Any, context: contextvars.Context | None = None
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class NumberedTask(asyncio.Task[Any]):
     """A task whose place in a set is its number: groups end theirs in the order of a set, and by
     its address in memory that would be another one in every run."""
@@ -67,6 +84,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         life = LIFE.get()
         return WORLD.now_s if life is None else life.machine.own_s(WORLD.now_s)
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """As asyncio's."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
     def call_at(  # type: ignore[override]
         self,
         when: float,
@@ -85,7 +111,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: Any,
     ) -> None:
         """Call back at a moment of the world, as somebody else."""
-        self._put(when_s, asyncio.Handle(callback, args, self, context))
+        self._put(when_s, _Handle(callback, args, self, context))
 
     def _put(self, when_s: float, handle: asyncio.Handle) -> None:
         # Some time always passes: who waits until then by two clocks would spin on a rounding.

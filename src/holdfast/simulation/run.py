@@ -47,6 +47,8 @@ QUIET_S = 22.0
 """Then nothing new is wished for so long, and everything must have come to rest."""
 BROKEN_QUIET_S = 150.0
 """The same where an assumption was broken: what nobody could expect, only balances may tell."""
+POLL_S = {"fast": 0.1, "standard": 0.25}
+"""Between two looks of a keeper at the others: half of a run would be keepers otherwise."""
 BREAKER_LOOK_S = 5.0
 MOST_BREAKER_LOOKS = 26
 CID_LENGTH = 32
@@ -70,7 +72,7 @@ def run(
     if bug:
         bugs.plant(bug)
     try:
-        loop.run_until_complete(world.live())
+        loop.run_until_complete(world.live_until_violated() if bug else world.live())
     except StuckError as error:
         world.checker.violate("defect", str(error))
     return world.outcome(real_monotonic_s() - began_s)
@@ -110,7 +112,9 @@ class _World:
                 source=random.Random(source.getrandbits(64)),
                 first_pid=PIDS * (number + 1),
                 leases=self.leases,
-                timing=PROFILES[self.plan.profile],
+                timing=msgspec.structs.replace(
+                    PROFILES[self.plan.profile], poll_s=POLL_S[self.plan.profile]
+                ),
                 host="one" if self.plan.one_host else name,
             )
             for number, (name, rate) in enumerate(zip(names, self.plan.rates, strict=True))
@@ -164,6 +168,14 @@ class _World:
         for node in self.nodes:
             if node.account is life:
                 node.crash()
+
+    async def live_until_violated(self) -> None:
+        """`live`, but no longer than it takes to find the bug that was planted."""
+        story = asyncio.create_task(self.live())
+        self.checker.on_violation = story.cancel
+        await asyncio.wait({story})
+        if not story.cancelled():
+            story.result()
 
     async def live(self) -> None:
         """From the first moment to the verdict."""

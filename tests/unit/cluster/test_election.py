@@ -170,17 +170,26 @@ def test_what_several_dead_members_held_is_asked_for_by_holder() -> None:
 
 
 def test_a_twin_is_another_live_member_of_this_name_that_was_here_before() -> None:
-    younger, older = Election(ME, TIMING), Election(member("old", node="me"), TIMING)
+    other = member("old", node="me", pid=2)
+    younger, older = Election(ME, TIMING), Election(other, TIMING)
 
     def at(old: int, new: int) -> View:
-        return View((Seen(ME, new), Seen(member("old", node="me"), old)), ())
+        return View((Seen(ME, new), Seen(other, old)), ())
 
     for election in (younger, older):
         election.look(at(old=8, new=0), T0, runs)
         assert election.twin(at(old=8, new=0)) is None  # a row that a killed node left behind?
         election.look(at(old=9, new=1), T0 + POLL_NS, runs)
-    assert younger.twin(at(old=9, new=1)) == member("old", node="me")
+    assert younger.twin(at(old=9, new=1)) == other
     assert older.twin(at(old=9, new=1)) is None
+
+
+def test_what_an_earlier_keeper_of_this_process_left_on_its_way_makes_it_no_twin() -> None:
+    election = Election(ME, TIMING)
+    for renewals in (8, 9):  # the last renewal came about after that keeper had ended
+        view = View((Seen(ME, 0), Seen(member("old", node="me"), renewals)), ())
+        election.look(view, T0, runs)
+    assert election.twin(view) is None
 
 
 def test_a_member_of_another_name_is_no_twin() -> None:

@@ -1,0 +1,85 @@
+"""The virtual loop: time, order, pauses and ends of processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Iterator
+
+import pytest
+
+from holdfast.simulation.clock import FIRST_S, LIFE, WORLD, Life, Machine, wall_ns
+from holdfast.simulation.loop import StuckError, VirtualLoop
+
+
+@pytest.fixture
+def loop() -> Iterator[VirtualLoop]:
+    WORLD.now_s = FIRST_S
+    made = VirtualLoop()
+    yield made
+    made.close()
+
+
+def process(machine: Machine) -> tuple[Life, contextvars.Context]:
+    life = Life(machine, 1)
+    context = contextvars.Context()
+    context.run(LIFE.set, life)
+    return life, context
+
+
+def test_an_hour_of_sleep_takes_no_time(loop: VirtualLoop) -> None:
+    loop.run_until_complete(asyncio.sleep(3600))
+    assert FIRST_S + 3600 == pytest.approx(WORLD.now_s)
+
+
+def test_a_clock_that_runs_slow_sleeps_longer(loop: VirtualLoop) -> None:
+    _, context = process(Machine("slow", rate=0.5))
+    task = context.run(loop.create_task, asyncio.sleep(10))
+    loop.run_until_complete(task)
+    assert FIRST_S + 20 == pytest.approx(WORLD.now_s)
+
+
+def test_a_wall_clock_jumps_for_its_own_machine_alone(loop: VirtualLoop) -> None:
+    machine = Machine("m")
+    _, context = process(machine)
+    machine.wall_off_ns = 60 * 10**9
+    assert context.run(wall_ns) - wall_ns() == 60 * 10**9
+
+
+def test_what_a_paused_process_would_have_done_it_does_in_order_when_it_goes_on(
+    loop: VirtualLoop,
+) -> None:
+    life, context = process(Machine("m"))
+    done: list[tuple[int, float]] = []
+
+    async def work() -> None:
+        for number in range(3):
+            await asyncio.sleep(1)
+            done.append((number, WORLD.now_s - FIRST_S))
+
+    task = context.run(loop.create_task, work())
+    loop.pause(life, 5)
+    loop.run_until_complete(task)
+    assert done == [(0, pytest.approx(6)), (1, pytest.approx(7)), (2, pytest.approx(8))]
+
+
+def test_nothing_of_a_dead_process_runs_again_not_even_to_clean_up(loop: VirtualLoop) -> None:
+    life, context = process(Machine("m"))
+    done: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(1)
+            done.append("work")
+        finally:
+            done.append("cleaned")
+
+    context.run(loop.create_task, work())
+    loop.call_later(0.5, loop.kill, life)
+    loop.run_until_complete(asyncio.sleep(3))
+    assert done == []
+
+
+def test_who_waits_for_nothing_is_found(loop: VirtualLoop) -> None:
+    with pytest.raises(StuckError):
+        loop.run_until_complete(loop.create_future())
