@@ -304,19 +304,20 @@ def test_what_cannot_work_is_refused_before_anything_is_traded(tmp_path: Path) -
     _alone(tmp_path, all_kinds)
 
 
-def test_a_second_node_on_the_same_journal_ends_with_the_pid_of_the_first(tmp_path: Path) -> None:
+def test_a_second_node_on_the_same_journal_stands_by(tmp_path: Path) -> None:
     async def run(at: Scene) -> None:
         node = at.node(FOUR)
         await node.start()
         await until_armed(node, 2)
-        second = Node(node.folder / "second", at.running, (node.key, "secret"), FOUR)
+        second = node.sibling("second")
         at.nodes.append(second)
-        second.config.write_text(node.config.read_text())
         await second.start()
 
-        await _ends_with(second, 3, str(node.child_pid()))
+        await until_node(second, lambda: bool(second.logged("following")), "a standby")
         before = len(node.armed())
         await until_armed(node, before + 2)
+        assert second.logged("trading") == []
+        assert await second.stop() == 0
         assert (await at.ended_well(node)).faults == []
 
     _alone(tmp_path, run)

@@ -21,10 +21,11 @@ from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action
 from holdfast.domain.event import Committed, Event, QuoteSeen, Ticked, TradeSeen
 from holdfast.domain.fact import BotStarted, TookOver
+from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.step import Engine
-from holdfast.errors import RejectedError, RetryableError
+from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.journal.record import Record
 from holdfast.ledger.fold import apply
@@ -118,10 +119,12 @@ class Follower:
         """Learn the exchange's time and the bars so far.
 
         Raises:
+            ConfigError: it does not list a symbol.
             RetryableError: the exchange does not answer; begin again.
             RejectedError: it refuses.
         """
         self.clock.take(await self.venue.time())
+        self._require_listed(await self.venue.instruments(symbols_of(self.bots)))
         for bot in self.bots:
             if bot.name in self.quarantine:
                 bot.give_up(self.quarantine[bot.name])
@@ -153,6 +156,18 @@ class Follower:
             may_lead=may_lead,
             displace=True,  # a claim is held, so its lease has ended
         )
+
+    def _require_listed(self, instruments: Iterable[Instrument]) -> None:
+        listed = {instrument.symbol for instrument in instruments} | set(self.account.instruments)
+        for bot in self.bots:
+            for symbol in bot.symbols:
+                if symbol in listed:
+                    continue
+                near = sorted(s for s in listed if s.split("/")[0] == symbol.split("/")[0])
+                raise ConfigError(
+                    f"seen: bot {bot.name} trades {symbol}, which the exchange does not list; "
+                    f"expected: one of {', '.join((near or sorted(listed))[:8])}; do: correct it"
+                )
 
     async def run(self) -> None:
         """Keep all of it up to date until cancelled, also while the account is led."""

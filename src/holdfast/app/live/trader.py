@@ -216,7 +216,7 @@ class Trader:
         if all(symbol in self.account.instruments for symbol in symbols_of(self.bots)):
             self.upkeep.suspect_filters()  # they are asked for again, beside trading
         else:
-            self._require_listed(await self.learn_instruments())
+            await self.learn_instruments()
         self.stream.derived = lambda: all_derived(
             (bot, self.follower.written(bot)) for bot in self.bots
         )
@@ -265,17 +265,6 @@ class Trader:
                 log.info("instrument", action="instrument", symbol=symbol, status=found.status)
                 await self.recorder.record(InstrumentChanged(instrument=found.to_text()))
         return frozenset(listed)
-
-    def _require_listed(self, listed: frozenset[str]) -> None:
-        for bot in self.bots:
-            for symbol in bot.symbols:
-                if symbol in listed:
-                    continue
-                near = sorted(s for s in listed if s.split("/")[0] == symbol.split("/")[0])
-                raise ConfigError(
-                    f"seen: bot {bot.name} trades {symbol}, which the exchange does not list; "
-                    f"expected: one of {', '.join((near or sorted(listed))[:8])}; do: correct it"
-                )
 
     def _require_flat_elsewhere(self, bot: BotRuntime) -> None:
         """A bot that is given another symbol would leave the old one to nobody."""
