@@ -15,6 +15,26 @@ import typer
 
 from holdfast.cli.account import JSON
 from holdfast.cli.output import emit
+from holdfast.cli.run_options import (
+    Cash,
+    Conservative,
+    Data,
+    Depth,
+    DepthFallback,
+    FeeAsset,
+    FeeBps,
+    LatencyMs,
+    Param,
+    SignalFiles,
+    SlippageBps,
+    StrategyName,
+    Symbol,
+    Timeframe,
+    Trades,
+    costs_of,
+    note,
+    parameters,
+)
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,40 +66,21 @@ FIGURES = (
 
 def backtest(
     *,
-    strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol. "
-            "`invented` is a made-up market."
-        ),
-    ],
-    param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
-    symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
-        None
-    ),
-    timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
-    cash: Annotated[str, typer.Option(help="Quote units to begin with.")] = "10000",
-    fee_bps: Annotated[str, typer.Option(help="Fee in basis points: 10 is 0.1 %.")] = "10",
-    fee_asset: Annotated[str, typer.Option(help="quote, or base: buys pay in what they buy.")] = (
-        "quote"
-    ),
-    slippage_bps: Annotated[
-        str, typer.Option(help="Market and stop orders fill so much worse.")
-    ] = "0",
-    latency_ms: Annotated[
-        str, typer.Option(help="Orders and cancels arrive so much after the decision.")
-    ] = "0",
-    depth: Annotated[
-        list[Path] | None, typer.Option(help="Recorded books to walk, or a folder of them; repeat.")
-    ] = None,
-    depth_fallback: Annotated[
-        bool, typer.Option("--depth-fallback", help="Fill by bars where no book is recorded.")
-    ] = False,
-    conservative: Annotated[
-        bool, typer.Option("--conservative", help="Slippage 5 bp, limits 2 bp, 250 ms in books.")
-    ] = False,
-    signal: Annotated[list[str] | None, typer.Option(help="NAME=FILE; repeat it for more.")] = None,
+    strategy: StrategyName,
+    data: Data,
+    param: Param = None,
+    symbol: Symbol = None,
+    timeframe: Timeframe = None,
+    cash: Cash = "10000",
+    fee_bps: FeeBps = "10",
+    fee_asset: FeeAsset = "quote",
+    slippage_bps: SlippageBps = "0",
+    latency_ms: LatencyMs = "0",
+    trades: Trades = None,
+    depth: Depth = None,
+    depth_fallback: DepthFallback = False,
+    conservative: Conservative = False,
+    signal: SignalFiles = None,
     report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
     save: Annotated[Path | None, typer.Option(help="Keep the run for `holdfast compare`.")] = None,
@@ -94,21 +95,26 @@ def backtest(
     Example: holdfast backtest --strategy mine.py:Pair --data BTC_USDT-1d.csv --data ETH_USDT-1d.csv
 
     Example: holdfast backtest --strategy sma_cross --data raw.gz --timeframe 1s --depth raw.gz
+
+    Example: holdfast backtest --strategy book.py:Lean --data raw.gz --timeframe 1m --trades raw.gz
     """
     from holdfast.app.research.front import backtest as run  # noqa: PLC0415
     from holdfast.app.research.front import create  # noqa: PLC0415
 
-    result = run(
-        create(strategy, parameters(param or [])),
-        tables(data, symbol=symbol, timeframe=timeframe),
-        cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, latency_ms=latency_ms,
-        fee_asset=fee_asset,  # type: ignore[arg-type]  # it is checked there
-        depth=depth, depth_fallback=depth_fallback, conservative=conservative,
-        signals=parameters(signal or [], "--signal", "news=news.jsonl"),
+    costs = costs_of(
+        cash=cash, fee_bps=fee_bps, fee_asset=fee_asset, slippage_bps=slippage_bps,
+        latency_ms=latency_ms, trades=trades, depth=depth, depth_fallback=depth_fallback,
+        conservative=conservative, signal=signal,
     )  # fmt: skip
+    made = create(strategy, parameters(param or []))
+    result = run(made, tables(data, symbol=symbol, timeframe=timeframe), **costs)
+    for warning in result.warnings:
+        note(warning)
     written = _write(result, report, fills, save)
     if json:
-        made_of = {"provenance": result.provenance, "terms": result.terms}
+        made_of = {
+            "provenance": result.provenance, "terms": result.terms, "warnings": result.warnings,
+        }  # fmt: skip
         emit({"depth_orders": None, "depth_share_pct": None, **result.stats, **made_of})
         return
     _show(result)
@@ -137,7 +143,7 @@ def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> li
     from holdfast.app.markets.data import invented_table, load  # noqa: PLC0415
 
     if data == [INVENTED] and not INVENTED.exists():
-        _note("an invented market, the same each time: it shows how things work, and no more")
+        note("an invented market, the same each time: it shows how things work, and no more")
         # Its name says so too, wherever the result is shown.
         return [invented_table(symbol or "INVENTED/USDT", timeframe or "1h")]
     if symbol is not None and len(data) > 1:
@@ -150,33 +156,10 @@ def tables(data: list[Path], *, symbol: str | None, timeframe: str | None) -> li
         gaps = table.gaps()
         if gaps:
             missing = sum(gap.missing for gap in gaps)
-            _note(
+            note(
                 f"{path}: {missing:,} bars are missing, the first after {gaps[0].from_}; "
                 "`holdfast data check` lists them"
             )
-    return found
-
-
-def _note(text: str) -> None:
-    typer.echo(f"note: {text}", err=True)
-
-
-def parameters(
-    given: list[str], option: str = "--param", example: str = "fast=7"
-) -> dict[str, str]:
-    """`name=value` texts as a mapping.
-
-    Raises:
-        ConfigError: one has no `=`, or a name comes twice.
-    """
-    found: dict[str, str] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"seen: {option} {text!r}; expected: name=value, such as {example}")
-        if name in found:
-            raise ConfigError(f"seen: {option} {name} twice; expected: one value")
-        found[name] = value
     return found
 
 

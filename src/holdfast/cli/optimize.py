@@ -14,8 +14,27 @@ import msgspec
 import typer
 
 from holdfast.cli.account import JSON
-from holdfast.cli.backtest import parameters, tables
+from holdfast.cli.backtest import tables
 from holdfast.cli.output import emit
+from holdfast.cli.run_options import (
+    Cash,
+    Conservative,
+    Data,
+    Depth,
+    DepthFallback,
+    FeeAsset,
+    FeeBps,
+    LatencyMs,
+    Param,
+    SignalFiles,
+    SlippageBps,
+    StrategyName,
+    Symbol,
+    Timeframe,
+    Trades,
+    costs_of,
+    parameters,
+)
 from holdfast.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -24,11 +43,8 @@ if TYPE_CHECKING:
 
 def optimize(
     *,
-    strategy: Annotated[str, typer.Option(help="A shipped strategy, or FILE:Class.")],
-    data: Annotated[
-        list[Path],
-        typer.Option(help="Candles or trades: CSV, JSON, Parquet, Feather; repeat it per symbol."),
-    ],
+    strategy: StrategyName,
+    data: Data,
     objective: Annotated[str, typer.Option(help="The figure to make best.")] = "sharpe",
     trials: Annotated[int, typer.Option(help="How many parameter sets, per window.")] = 100,
     walk_forward: Annotated[
@@ -37,29 +53,24 @@ def optimize(
     space: Annotated[
         list[str] | None, typer.Option(help="name=low:high[:step]; repeat it for more.")
     ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(help="name=value that is not searched; repeat it.")
-    ] = None,
+    param: Param = None,
     jobs: Annotated[int, typer.Option(help="Processes; the result is the same.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Makes the search repeatable.")] = None,
     study: Annotated[Path | None, typer.Option(help="Keep trials; the same command goes on.")] = (
         None
     ),
-    symbol: Annotated[str | None, typer.Option(help="BTC/USDT; otherwise what the file tells.")] = (
-        None
-    ),
-    timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
-    cash: Annotated[str, typer.Option(help="Quote units to begin with.")] = "10000",
-    fee_bps: Annotated[str, typer.Option(help="Fee in basis points: 10 is 0.1 %.")] = "10",
-    fee_asset: Annotated[str, typer.Option(help="quote, or base: buys pay in what they buy.")] = (
-        "quote"
-    ),
-    slippage_bps: Annotated[
-        str, typer.Option(help="Market and stop orders fill so much worse.")
-    ] = "0",
-    conservative: Annotated[
-        bool, typer.Option("--conservative", help="Assume slippage, and limits harder to fill.")
-    ] = False,
+    symbol: Symbol = None,
+    timeframe: Timeframe = None,
+    cash: Cash = "10000",
+    fee_bps: FeeBps = "10",
+    fee_asset: FeeAsset = "quote",
+    slippage_bps: SlippageBps = "0",
+    latency_ms: LatencyMs = "0",
+    trades: Trades = None,
+    depth: Depth = None,
+    depth_fallback: DepthFallback = False,
+    conservative: Conservative = False,
+    signal: SignalFiles = None,
     json: JSON = False,
 ) -> None:
     """Search a strategy's parameters, and judge them on bars that the search did not see.
@@ -72,10 +83,11 @@ def optimize(
     """
     from holdfast.app.research.search import Task, search  # noqa: PLC0415
 
-    costs = {
-        "cash": cash, "fee_bps": fee_bps, "fee_asset": fee_asset,
-        "slippage_bps": slippage_bps, "conservative": conservative,
-    }  # fmt: skip
+    costs = costs_of(
+        cash=cash, fee_bps=fee_bps, fee_asset=fee_asset, slippage_bps=slippage_bps,
+        latency_ms=latency_ms, trades=trades, depth=depth, depth_fallback=depth_fallback,
+        conservative=conservative, signal=signal,
+    )  # fmt: skip
     task = Task(strategy, parameters(param or []), costs)
     bars = tables(data, symbol=symbol, timeframe=timeframe)
     with _progress() as progress:

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.backtest import parameters
 from holdfast.cli.demo import show_run
 from holdfast.cli.exchange import MIRROR_STREAM_URL, MIRROR_URL
+from holdfast.cli.run_options import parameters
 
 STRATEGY = Annotated[str | None, typer.Option(help="A shipped strategy, or FILE:Class.")]
 SYMBOL = Annotated[

@@ -101,7 +101,7 @@ def check(
     Example: holdfast strategy check pair.py:Pair --symbol BTC/USDT --symbol ETH/USDT
     """
     from holdfast.app.research.strategies import check as tried  # noqa: PLC0415
-    from holdfast.cli.backtest import parameters  # noqa: PLC0415
+    from holdfast.cli.run_options import parameters  # noqa: PLC0415
 
     given = parameters(param or [])
     found = tried(name, given, data or (), symbols=symbol or (), timeframe=timeframe)

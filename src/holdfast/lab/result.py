@@ -34,6 +34,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     seed: int | None
     depth_sha256: str | None = None
+    trades_sha256: str | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         dust: quote units; a position worth no more counts as none.
         assumptions: what the simulation took for granted, in words: name to text.
         terms: the same in numbers, as text: basis points, milliseconds.
+        warnings: what its author probably did not mean.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     dust: Decimal = ZERO
     assumptions: Mapping[str, str] = msgspec.field(default_factory=dict)
     terms: Mapping[str, str] = msgspec.field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
     @property
     def bars(self) -> BarColumns:

@@ -139,7 +139,15 @@ class Settlement:
         state = OrderState.EXPIRED if walk.unfilled else OrderState.FILLED
         return Outcome(order.cid, order.order_id, state, fills, at_ns=at_ns)
 
-    def _booked(self, order: Working, price: Decimal, quantity: Decimal, at_ns: int) -> Fill:
+    def _booked(
+        self,
+        order: Working,
+        price: Decimal,
+        quantity: Decimal,
+        at_ns: int,
+        *,
+        is_maker: bool = False,
+    ) -> Fill:
         spec, free, terms = order.spec, self.free, self.terms
         base, quote = self.instrument.base, self.instrument.quote
         value = price * quantity
@@ -163,6 +171,7 @@ class Settlement:
             fee=fee,
             fee_asset=fee_asset,
             at_ns=at_ns,
+            is_maker=is_maker,
         )
 
     def _needs(self, spec: OrderSpec, price: Decimal) -> tuple[str, Decimal]:

@@ -99,7 +99,7 @@ class TapeVenue(Settlement):
         self.next_ns = NEVER_NS
         self._sent: list[_Sent] = []  # by arrival
         self._unmet: list[_Order] = []  # they take, and the next print says at which price
-        self._fresh: list[_Order] = []  # limits of which no book says whether they take
+        self._fresh: list[_Order] = []  # limits beyond the last print: the next one may meet them
         self._stops: dict[str, _Order] = {}
         self._limits: dict[str, _Order] = {}
         self._lines: dict[Side, WaitingLine[_Order]] = {
@@ -178,7 +178,7 @@ class TapeVenue(Settlement):
         if order.is_open:
             self._limits[order.cid] = order
             self._lines[spec.side].join(order, limit, at_ns)
-            if levels is None:
+            if levels is None and (self.last is None or jumped(spec, self.last)):
                 self._fresh.append(order)
         return outcome
 
@@ -212,7 +212,8 @@ class TapeVenue(Settlement):
             yield from self._set_off(order, price, at_ns)
         for line in self._lines.values():
             for order, quantity in line.reached(trade):
-                yield self._executed(order, ((trigger_of(order.spec), quantity),), at_ns)
+                part = trigger_of(order.spec), quantity
+                yield self._executed(order, (part,), at_ns, is_maker=True)
         self.last = price
 
     def best(self, levels: int, at_ns: int) -> BookLevels:
@@ -251,13 +252,15 @@ class TapeVenue(Settlement):
             return None
         return self._taken(order, found, self.depth.books, at_ns)
 
-    def _executed(self, order: _Order, parts: tuple[Level, ...], at_ns: int) -> Outcome:
+    def _executed(
+        self, order: _Order, parts: tuple[Level, ...], at_ns: int, *, is_maker: bool = False
+    ) -> Outcome:
         """Parts of an order execute, each at its price; what is left keeps its money."""
         spec = order.spec
         self._let_go(order)
         fills: list[Fill] = []
         for price, quantity in parts:
-            fills.append(self._booked(order, price, quantity, at_ns))
+            fills.append(self._booked(order, price, quantity, at_ns, is_maker=is_maker))
             order.remaining -= quantity
         order.is_open = order.remaining > ZERO
         if order.is_open:

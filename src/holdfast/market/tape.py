@@ -6,7 +6,7 @@ order does on it (lab.tape_venue).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -70,12 +70,13 @@ def open_tapes(paths: Sequence[Path], symbols: Sequence[str]) -> dict[str, Tape]
         ConfigError: a symbol has none, or a recording cannot be read or is of another symbol.
     """
     found = files_by_symbol(paths, symbols, _first, what="recorded trade", expected=_EXPECTED)
-    tapes = {}
-    for symbol, files in found.items():
-        trades = chain.from_iterable(_walk(file, symbol)() for file in files)
-        first_ns = next(iter(files.values()))
-        tapes[symbol] = Tape(symbol, trades, first_ns=first_ns, sha256=sha256_of(list(files)))
-    return tapes
+    return {symbol: _tape(symbol, files) for symbol, files in found.items()}
+
+
+def _tape(symbol: str, files: Mapping[Path, int]) -> Tape:
+    trades = chain.from_iterable(_walk(file, symbol) for file in files)
+    first_ns = next(iter(files.values()))
+    return Tape(symbol, trades, first_ns=first_ns, sha256=sha256_of(list(files)))
 
 
 def _first(file: Path) -> tuple[str, int] | None:
@@ -91,10 +92,10 @@ def _first(file: Path) -> tuple[str, int] | None:
     return None if first is None else (recording.symbol, first.at_ns)
 
 
-def _walk(file: Path, symbol: str) -> Callable[[], Iterator[Trade]]:
+def _walk(file: Path, symbol: str) -> Iterator[Trade]:
     if _is_raw(file):
-        return lambda: raw_trades(file, read_lines(file), symbol.replace("/", ""), symbol)
-    return open_recording(file, symbol=symbol).trades
+        return raw_trades(file, read_lines(file), symbol.replace("/", ""), symbol)
+    return open_recording(file, symbol=symbol).trades()
 
 
 def _is_raw(file: Path) -> bool:

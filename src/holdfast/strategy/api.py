@@ -339,7 +339,7 @@ class Setup:
         return self.last_trades.setdefault(symbol, LastTrade(symbol))
 
     def every(self, interval: str) -> None:
-        """Decide between closes as well, at each multiple of `interval` from 00:00 UTC; live only.
+        """Decide between closes as well, at each multiple of `interval` from 00:00 UTC.
 
         Args:
             interval: `5s`, or tenths of a second: `200ms`.
@@ -358,20 +358,29 @@ class Setup:
             )
         self.every_ms = every_ms
 
-    def require_bars_only(self) -> None:
-        """See that nothing was declared that bars cannot tell.
+    def require_recorded(self, *, trades: bool, books: bool) -> None:
+        """See that a backtest has what was declared.
+
+        Args:
+            trades, books: whether recordings of them are there.
 
         Raises:
-            ConfigError: something was.
+            ConfigError: something is missing.
         """
-        live = {"book": self.books, "trades": self.last_trades, "every": self.every_ms}
-        what = next((f"on.{name}()" for name, declared in live.items() if declared), "")
-        if what:
-            raise ConfigError(
-                f"seen: {what}; expected: only bars and signals in a backtest, since no bar tells "
-                "what the book was, or what came between closes; do: try it on a local exchange, "
-                "`holdfast exchange serve` with --synthetic or --data"
-            )
+        declared = {"book": self.books, "trades": self.last_trades, "every": self.every_ms}
+        looks = next((f"on.{name}()" for name, found in declared.items() if found), "")
+        if self.books and not (books and trades):
+            missing = "recorded trades and order books"
+            option = "--trades FILE --depth FILE (trades=…, depth=…)"
+        elif looks and not trades:
+            missing, option = "recorded trades", "--trades FILE (trades=…)"
+        else:
+            return
+        raise ConfigError(
+            f"seen: {looks} in a backtest without {missing}; expected: them, since no bar tells "
+            f"what the book was, or what came between closes; do: name recordings with {option}, "
+            "or try it on a local exchange, `holdfast exchange serve`"
+        )
 
     def _one_of(self, what: str, symbol: str | None) -> str:
         if symbol is not None and symbol not in self.symbols:

@@ -53,7 +53,8 @@ def test_one_document_with_every_figure(data: Path, capsys: pytest.CaptureFixtur
     }  # fmt: skip
     assert isinstance(found["final_equity"], str)
     assert set(found["provenance"]) == {
-        "data_sha256", "strategy_sha256", "params", "version", "seed", "depth_sha256"
+        "data_sha256", "strategy_sha256", "params", "version", "seed", "depth_sha256",
+        "trades_sha256",
     }  # fmt: skip
 
 
@@ -100,9 +101,61 @@ def test_orders_in_recorded_books_are_counted_and_the_assumptions_told(
     assert len(found["provenance"]["depth_sha256"]) == 64
 
 
+LEANING = """
+from decimal import Decimal
+
+from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
+
+
+class Leaning(Strategy):
+    def setup(self, on: Setup) -> None:
+        self.book = on.book(levels=5)
+        self.last = on.trades()
+        on.every("5s")
+
+    def decide(self, now: View) -> Wish:
+        if not self.book.ready or not self.last.ready:
+            return KEEP
+        bid, asked = (sum(size for _, size in side) for side in (self.book.bids, self.book.asks))
+        return Target(quantity=Decimal("0.01")) if bid > asked else FLAT
+"""
+
+
+def test_a_strategy_that_looks_at_the_book_between_closes_runs_on_recordings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = str(recording("ticks/binance-raw-ws/spot_btcusdt_20240808.gz"))
+    file = tmp_path / "leaning.py"
+    file.write_text(LEANING)
+    words = ["backtest", "--strategy", f"{file}:Leaning", "--data", raw, "--timeframe", "1m"]
+    assert main(words) == 2
+    assert "without recorded trades and order books" in capsys.readouterr().err
+    words += ["--trades", raw, "--depth", raw, "--conservative", "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["bars"] == 7
+    assert found["orders"] > 7, "it decided between closes"
+    assert (found["terms"]["latency_ms"], found["terms"]["margin_bps"]) == ("250", "0")
+    assert found["depth_share_pct"] == 100
+    assert len(found["provenance"]["trades_sha256"]) == 64
+
+
+def test_a_symbol_that_the_strategy_does_not_trade_is_noted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["backtest", "--strategy", "sma_cross"]
+    for one in ("BTC", "ETH"):
+        words += ["--data", str(recording(f"ohlcv/binance-spot-2021-04-05/{one}_USDT-5m.json"))]
+    assert main([*words, "--json"]) == 0
+    shown = capsys.readouterr()
+    assert "ETH/USDT was given, but sma_cross has declared nothing of it" in shown.err
+    assert len(json.loads(shown.out)["warnings"]) == 1
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
+        (["--trades", "/no/such/trades.gz"], "/no/such/trades.gz: No such file"),
         (["--param", "fast"], "name=value"),
         (["--param", "fast=3"], "fast twice"),
         (["--cash", "-5"], "more than zero"),

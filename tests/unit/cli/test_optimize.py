@@ -9,7 +9,29 @@ import polars as pl
 import pytest
 
 from holdfast.cli import main
+from tests.support.recordings import recording
 from tests.unit.app.research.test_front import table
+
+HEEDING = """
+from decimal import Decimal
+from typing import Annotated
+
+from holdfast.strategy import FLAT, Range, Setup, Strategy, Target, View, Wish
+
+
+class Heeding(Strategy):
+    levels: Annotated[int, Range(1, 9)] = 3
+
+    def setup(self, on: Setup) -> None:
+        self.book = on.book(levels=self.levels)
+        self.news = on.signal("news")
+
+    def decide(self, now: View) -> Wish:
+        if not self.news.ready or not self.book.ready:
+            return FLAT
+        bid, asked = (sum(size for _, size in side) for side in (self.book.bids, self.book.asks))
+        return Target(quantity=Decimal("0.01")) if bid > asked else FLAT
+"""
 
 
 @pytest.fixture
@@ -46,6 +68,30 @@ def test_people_read_what_was_found(data: Path, capsys: pytest.CaptureFixture[st
     assert shown.startswith("best: fast=")
     assert "8 trials: 8 complete, 0 pruned, 0 failed" in shown
     assert "--walk-forward" in shown
+
+
+def test_runs_of_a_search_have_the_terms_books_trades_and_signals_of_a_backtest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the best parameters came to is what `holdfast backtest` makes of them."""
+    raw = str(recording("ticks/binance-raw-ws/spot_btcusdt_20240808.gz"))
+    news, file = tmp_path / "news.jsonl", tmp_path / "heeding.py"
+    news.write_text('{"known_at": "2024-08-08T23:55:30Z", "value": 1}\n')
+    file.write_text(HEEDING)
+    words = ["--strategy", f"{file}:Heeding", "--data", raw, "--timeframe", "10s", "--json"]
+    words += ["--trades", raw, "--depth", raw, "--latency-ms", "40", "--signal", f"news={news}"]
+    study = ["--study", str(tmp_path / "s.db")]
+    more = ["--objective", "return_pct", "--trials", "3", "--seed", "1", *study]
+    assert main(["optimize", *words, *more]) == 0
+    found = json.loads(capsys.readouterr().out)
+    (levels,) = found["best"]["params"].values()
+    assert main(["backtest", *words, "--param", f"levels={levels}"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert found["in_sample"]["figures"]["final_equity"] == alone["final_equity"]
+    assert alone["fills"] > 4
+    news.write_text('{"known_at": "2024-08-08T23:57:30Z", "value": 1}\n')
+    assert main(["optimize", *words, *more]) == 2
+    assert "data, costs" in capsys.readouterr().err, "another series is another search"
 
 
 def test_a_study_goes_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

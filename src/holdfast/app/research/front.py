@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,14 +20,16 @@ from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.costs import (
     Money,
     Paths,
-    depth_sha256,
+    joint_sha256,
     number_of,
     numbers,
     open_depth,
+    open_trades,
     terms_of,
     words,
 )
 from holdfast.app.research.simulated import UNLIMITED, Run
+from holdfast.app.research.tape_backtest import TapeBacktest
 from holdfast.app.research.timeline import Timeline, laid
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
@@ -41,6 +43,7 @@ from holdfast.lab.result import Provenance, Result
 from holdfast.lab.settlement import Terms
 from holdfast.market.bar_table import BarTable
 from holdfast.market.stamp import iso
+from holdfast.market.tape import Tape
 from holdfast.signals.file import read_series
 from holdfast.strategy.api import Strategy
 from holdfast.strategy.load import SHIPPED, create
@@ -63,6 +66,7 @@ def backtest(
     latency_ms: Money | float = 0,
     depth: Paths | None = None,
     depth_fallback: bool = False,
+    trades: Paths | None = None,
     conservative: bool = False,
     instrument: Instrument | Sequence[Instrument] | None = None,
     limits: Limits = UNLIMITED,
@@ -80,7 +84,10 @@ def backtest(
             tell no prices inside: what arrives in one fills at its close.
         depth: raw recordings of the symbols' order books, or folders of them: market and stop
             orders walk the book that was there when they arrived.
-        depth_fallback: where no book is recorded, fill by bars and slippage instead of raising.
+        depth_fallback: where no book is recorded, fill by prices and slippage instead of raising.
+        trades: recordings of the symbols' trades, or folders of them: orders fill by prints instead
+            of bars, as of their arrival, and the strategy may look at trades and, with `depth`, at
+            books, and decide between closes.
         conservative: at least the slippage of `CONSERVATIVE`, limits that must be traded through
             by its margin, and in recorded books at least its latency.
         instrument: the exchange's grid, of each symbol; without it quantities and prices of eight
@@ -91,33 +98,43 @@ def backtest(
 
     Raises:
         ConfigError: no bars, bars that do not go together, a number that cannot be meant, or no
-            book for an order.
+            book or trade for an order.
         RejectedError: the strategy broke; it says in which bar.
     """
     tables = [data] if isinstance(data, BarTable) else list(data)
     require_alike(tables)
     terms = terms_of(
         fee_bps, fee_asset, slippage_bps, latency_ms,
-        conservative=conservative, has_books=depth is not None,
+        conservative=conservative, has_books=depth is not None, has_trades=trades is not None,
     )  # fmt: skip
     opening = number_of("cash", cash)
     if opening <= ZERO:
         raise ConfigError(f"seen: cash of {cash}; expected: more than zero")
     grids = _grids(instrument, tables)
-    books = open_depth(depth, [table.symbol for table in tables], fallback=depth_fallback)
-    # A strategy is set up once; a copy leaves the author's free for the next run.
-    fresh = msgspec.structs.replace(strategy)
-    columns = [table.columns() for table in tables]
+    symbols = [table.symbol for table in tables]
+    books = open_depth(depth, symbols, fallback=depth_fallback)
+    tapes = open_trades(trades, symbols)
     files = {name: Path(path) for name, path in (signals or {}).items()}
     heard = {name: series(path) for name, path in files.items()}
-    run = Backtest(
-        fresh, columns, instruments=grids, cash=opening, terms=terms, limits=limits, depth=books,
-        signals=heard,
+    run = _prepared(
+        strategy, tables, tapes, instruments=grids, cash=opening, terms=terms, limits=limits,
+        depth=books, signals=heard,
     )  # fmt: skip
     digests = [table.sha256 for table in tables]
     digests += [sha256(path.read_bytes()).hexdigest() for path in files.values()]
     found = _result(strategy, digests, run.run(), timeline=run.timeline, grids=grids)
-    return _with_costs(found, terms, books)
+    return _with_costs(found, terms, books, tapes)
+
+
+def _prepared(
+    strategy: Strategy, tables: Sequence[BarTable], tapes: Mapping[str, Tape], **options: Any
+) -> Backtest | TapeBacktest:
+    """Over trades where there are some, else over bars alone, which is much faster."""
+    # A strategy is set up once; a copy leaves the author's free for the next run.
+    fresh, bars = msgspec.structs.replace(strategy), [table.columns() for table in tables]
+    if tapes:
+        return TapeBacktest(fresh, bars, tapes=tapes, **options)
+    return Backtest(fresh, bars, **options)
 
 
 def series(path: Path) -> list[Known]:
@@ -129,16 +146,36 @@ def series(path: Path) -> list[Known]:
     return [Known(entry.known_at_ns or 0, entry.value) for entry in read_series(path)]
 
 
-def _with_costs(found: Result, terms: Terms, books: Mapping[str, Depth[Books]]) -> Result:
-    provenance = msgspec.structs.replace(found.provenance, depth_sha256=depth_sha256(books))
+def _with_costs(
+    found: Result, terms: Terms, books: Mapping[str, Depth[Books]], tapes: Mapping[str, Tape]
+) -> Result:
+    provenance = msgspec.structs.replace(
+        found.provenance,
+        depth_sha256=joint_sha256([one.books.sha256 for one in books.values()]),
+        trades_sha256=joint_sha256([one.sha256 for one in tapes.values()]),
+    )
     return msgspec.structs.replace(
         found,
         provenance=provenance,
         depth_orders=sum(one.walked for one in books.values()) if books else None,
         bar_orders=sum(one.missed for one in books.values()) if books else None,
-        assumptions=words(terms, books),
+        assumptions={**words(terms, books, tapes), **_warned(found)},
         terms=numbers(terms),
     )
+
+
+def _warned(found: Result) -> dict[str, str]:
+    return {"warning": "; ".join(found.warnings)} if found.warnings else {}
+
+
+def _warnings(done: Run, name: str) -> list[str]:
+    own = done.markets[0].symbol
+    return [
+        f"{symbol} was given, but {name} has declared nothing of it and wished nothing of it: it "
+        f"trades {own} alone; give each symbol a run of its own, or use a strategy of several "
+        "symbols, such as rebalance"
+        for symbol in done.idle
+    ]
 
 
 def _grids(
@@ -221,8 +258,9 @@ def _result(
         final_equity=done.final_equity,
         dust=dust,
     )
+    name = _name_of(type(strategy))
     return Result(
-        name=_name_of(type(strategy)),
+        name=name,
         cash=done.opening_cash,
         markets=markets,
         equity_at_close=equity,
@@ -230,7 +268,7 @@ def _result(
         executions=done.fills,
         figures=found,
         provenance=Provenance(
-            data_sha256=_joint_sha256(digests),
+            data_sha256=joint_sha256(digests) or "",
             strategy_sha256=_source_sha256(strategy),
             params=as_json(strategy),
             version=__version__,
@@ -241,12 +279,8 @@ def _result(
         ambiguous_bars=done.ambiguous_bars,
         run_seconds=done.run_s,
         dust=dust,
+        warnings=tuple(_warnings(done, name)),
     )
-
-
-def _joint_sha256(digests: Sequence[str]) -> str:
-    """Of the one file, or of the digests of several in their order."""
-    return digests[0] if len(digests) == 1 else sha256(" ".join(digests).encode()).hexdigest()
 
 
 def _curve(done: Run, markets: Sequence[BarColumns]) -> tuple[list[float], list[float]]:

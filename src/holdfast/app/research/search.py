@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.research.costs import recorded_sha256
 from holdfast.app.research.front import backtest, require_alike
 from holdfast.app.research.search_data import SearchData, Span
 from holdfast.app.research.search_figures import comparable, direction_of, joined, number_of
@@ -25,7 +26,7 @@ from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.result import Result
 from holdfast.market.bar_table import BarTable
 from holdfast.market.stamp import iso
-from holdfast.strategy.api import Strategy, View
+from holdfast.strategy.api import Setup, Strategy, View
 from holdfast.strategy.load import find
 from holdfast.strategy.wish import KEEP, Wish
 
@@ -94,6 +95,12 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 class _Idle(Strategy):
     """Wants nothing: a run of it checks what all runs share."""
 
+    signals: Sequence[str] = ()
+
+    def setup(self, on: Setup) -> None:
+        for name in self.signals:
+            on.signal(name)
+
     def decide(self, now: View) -> Wish:
         del now
         return KEEP
@@ -142,7 +149,8 @@ def search(
     bars = SearchData(tables)
     spans = _spans(bars, walk_forward)
     dimensions = space_of(find(task.strategy), space, task.fixed)
-    backtest(_Idle(), bars.first_bars(), **task.costs)
+    named = list(task.costs.get("signals") or ())
+    backtest(_Idle(signals=named), bars.first_bars(), **task.costs)
     made_of = {
         "task": msgspec.to_builtins(task),
         "data": [
@@ -152,6 +160,7 @@ def search(
         "space": [repr(dimension) for dimension in dimensions],
         "objective": objective,
         "walk_forward": walk_forward,
+        "recordings": recorded_sha256(task.costs),
     }
     with Store(study, made_of, direction, seed) as store, Runs(task, bars, jobs) as runs:
         walk = _Walk(

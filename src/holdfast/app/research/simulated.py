@@ -45,7 +45,8 @@ class Run(msgspec.Struct, frozen=True):
         orders, rejected: attempts armed, and how many of them the venue refused.
         refused: what the risk gate kept back.
         ambiguous_bars: see `BarVenue`.
-        run_s: wall time of the stepping alone.
+        run_s: wall time of the stepping alone, with the reading of trades and books.
+        idle: symbols of which the strategy has declared nothing, and wished nothing.
     """
 
     markets: Sequence[BarColumns]
@@ -60,6 +61,7 @@ class Run(msgspec.Struct, frozen=True):
     refused: int
     ambiguous_bars: int
     run_s: float
+    idle: Sequence[str] = ()
 
     @property
     def final_equity(self) -> Decimal:
@@ -130,7 +132,14 @@ class SimulatedAccount(SteppedAccount):
             refused=account.counters.refusals,
             ambiguous_bars=ambiguous_bars,
             run_s=run_s,
+            idle=self._idle_symbols(),
         )
+
+    def _idle_symbols(self) -> list[str]:
+        on = self.bot.setup
+        looked_at = {*on.books, *on.last_trades, *(symbol for symbol, _ in on.series)}
+        wished = {leg.symbol for leg in self.engine.account.bots[BOT].legs}
+        return [one for one in self.bot.symbols[1:] if one not in looked_at | wished]
 
     def _arm(self, action: Arm) -> None:
         """Orders and what the venue says to them at once are one group: nothing lies between."""

@@ -155,7 +155,7 @@ class Timeline:
         Raises:
             ConfigError: what was declared is not in bars.
         """
-        on.require_bars_only()
+        on.require_recorded(trades=False, books=False)
         rest = Setup(on.symbols, on.bar_s)
         for (symbol, bar_s), indicators in on.series.items():
             columns: list[Any] = [one for one in indicators if hasattr(one, "over")]

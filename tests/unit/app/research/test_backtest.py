@@ -353,5 +353,5 @@ class Looking(Strategy):
 
 @pytest.mark.parametrize("what", ["every", "book", "trades"])
 def test_what_bars_cannot_tell_is_refused_with_what_to_do(what: str) -> None:
-    with pytest.raises(ConfigError, match=re.escape(f"seen: on.{what}(); expected: only bars")):
+    with pytest.raises(ConfigError, match=re.escape(f"seen: on.{what}() in a backtest without")):
         run(Looking(what=what), walk(8))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import random
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
@@ -32,7 +31,7 @@ from holdfast.strategy import FLAT, KEEP, Percent, Quotes, Strategy, Target, Vie
 from holdfast.strategy import Level as QuoteLevel
 from holdfast.strategy.shipped.sma_cross import SmaCross
 from tests.support.backtests import Attentive, Moody
-from tests.support.books import MS, BookByHand
+from tests.support.books import MS, BookByHand, halved
 from tests.support.recordings import recording
 
 D = Decimal
@@ -325,18 +324,6 @@ def test_what_a_stop_inside_a_bar_frees_is_spent_at_its_end_and_not_before_it() 
         ("BTC/USDT", "SELL", "1", "98", 2000),  # no book saw it: the bar says that it was there
         ("ETH/USDT", "BUY", "1", "100", 2999),
     ]
-
-
-def halved(line: bytes) -> bytes:
-    """A change of the book that brings half as much at each level; any other line as it is."""
-    if b"depthUpdate" not in line:
-        return line
-    stamp, _, text = line.partition(b" ")
-    message = json.loads(text)
-    for side in "ab":
-        levels = message["data"][side]
-        message["data"][side] = [[price, str(D(quantity) / 2)] for price, quantity in levels]
-    return stamp + b" " + json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
 def test_later_messages_change_nothing_earlier(tmp_path: Path) -> None:
