@@ -28,6 +28,7 @@ from holdfast.journal.postgres_connect import (
     prepare,
     raise_translated,
 )
+from holdfast.telemetry.log import get_logger
 
 T = TypeVar("T")
 
@@ -36,6 +37,12 @@ ON_DEMAND: Final = DatabasePool(min=0)
 
 _READ_ONE_MOMENT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _LIMIT_READS = "SELECT set_config('statement_timeout', %s, true)"
+_ROOM = """
+    SELECT current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+"""
+
+log = get_logger("journal.postgres")
 
 # What it would say of a server that is gone, the caller is told as an error.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
@@ -157,8 +164,18 @@ class Pool:
         """A wrong address is told at once by a connection of ours; the pool would go on trying."""
         with self._opening:
             if self._pool.closed and self._end.alive:
-                connect(self._url).close()
+                with connect(self._url) as connection:
+                    self._compare_sizes(connection)
                 self._pool.open()
+
+    def _compare_sizes(self, connection: Connection) -> None:
+        (room,) = connection.execute(_ROOM).fetchone() or (0,)
+        if self.sizes.max > room:
+            log.warning(
+                "a burst could take every connection that the server has: lower `max` of "
+                "[database_pool], or raise its max_connections",
+                action="pool_size", database=self.name, most=self.sizes.max, server=room,
+            )  # fmt: skip
 
     def _got(self) -> Connection:
         try:

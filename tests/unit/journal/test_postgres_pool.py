@@ -188,6 +188,15 @@ def test_a_server_that_takes_no_more_connections_is_told_as_that(url: str) -> No
         assert connections.run(lambda c: c.execute("SELECT 7").fetchone()) == (7,)
 
 
+@pytest.mark.parametrize("most", [3, 1000])
+def test_a_pool_that_the_server_has_no_room_for_is_told(
+    most: int, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pool(url, max=most) as connections:
+        connections.run(lambda connection: connection.execute("SELECT 1"))
+    assert ("pool_size" in caplog.text) is (most == 1000)
+
+
 def test_a_read_writes_nothing_and_takes_no_longer_than_it_may(url: str) -> None:
     with pool(url, max=1, read_timeout_s=0.1) as connections:
         with (
