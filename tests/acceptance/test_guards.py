@@ -6,6 +6,7 @@ Real processes. Not here: what each of them stops and when (tests/unit/engine/te
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +15,14 @@ from typing import Any
 import msgspec
 
 import holdfast
-from holdfast.domain.fact import Armed, Draining, Halted, Resumed
+from holdfast.domain.fact import (
+    Armed,
+    Draining,
+    EmergencyMerged,
+    Halted,
+    Liquidated,
+    Resumed,
+)
 from holdfast.journal.record import Record
 from tests.support.node import ACCOUNT, BotLine, Node, Scene, scene, until_node
 from tests.support.waiting import PATIENCE_S
@@ -127,6 +135,74 @@ def test_a_trade_by_hand_is_booked_kept_in_quarantine_and_released_by_a_review(
             assert strangers, "the trade by hand is in the books"
 
     asyncio.run(scenario())
+
+
+HOLDING = '''
+from decimal import Decimal
+
+from holdfast.strategy import Percent, Strategy, Target, View, Wish
+
+
+class Holding(Strategy):
+    """Buys once, with a stop that is never reached."""
+
+    def decide(self, now: View) -> Wish:
+        return Target(quantity=Decimal("0.5"), stop=Percent(10), band=Decimal("0.01"))
+'''
+
+
+def test_without_its_journal_an_account_is_flattened_and_the_journal_learns_it_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            bot = BotLine("holding", "BTC/USDT", "Holding")
+            node = at.node((bot,), strategies=HOLDING)
+            await node.start()
+            await until_node(node, lambda: has_stop(node), "a position with its stop")
+            held_here = await emergency(node, code=2)
+            assert held_here == b"", "a node trades it: the journal's own flatten is the way"
+            await node.kill_all()
+            away = node.journal.rename(node.folder / "away.db")
+            told = msgspec.json.decode(await emergency(node))
+            assert told == {"account": ACCOUNT, "left": {"BTC/USDT": "0"}, "flat": True}
+            away.rename(node.journal)
+            await node.start()
+            await until_node(node, lambda: bool(merged(node)), "the merge")
+            state = node.state()
+            assert is_flat(node)
+            assert state.halted
+            assert state.bots["holding"].positions["BTC/USDT"].pnl(Decimal(0)) < 0
+            sold = [f.fact for f in node.records() if isinstance(f.fact, Liquidated)]
+            assert {one.bot for one in sold} == {"holding"}
+            await said(node, "resume")
+            await said(node, "reconcile")
+            assert is_flat(node), "the wish was sold, and counts as spent"
+            assert await node.stop() == 0
+
+    asyncio.run(scenario())
+
+
+def has_stop(node: Node) -> bool:
+    """Whether the stop of its position rests."""
+    return any(order.exit and order.is_working for order in node.state().live.values())
+
+
+def merged(node: Node) -> list[Record]:
+    """The records that say what was done without the journal."""
+    return [record for record in node.records() if isinstance(record.fact, EmergencyMerged)]
+
+
+async def emergency(node: Node, *, code: int = 0) -> bytes:
+    """What the verb says at the node's host."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "holdfast", "halt", "--level", "flatten", "--emergency", "--yes",
+        "--json", cwd=node.folder, env={**os.environ, **node.secrets()},
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+    assert process.returncode == code, out
+    return out
 
 
 async def by_hand(at: Scene, node: Node) -> None:

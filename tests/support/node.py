@@ -156,8 +156,7 @@ class Node:
         """Start it; see `holdfast.app.live.crash` for `crash_at`."""
         known = {
             **os.environ,
-            "NODE_KEY": self.key,
-            "NODE_SECRET": self._secret,
+            **self.secrets(),
             **({"HOLDFAST_CRASH_AT": crash_at} if crash_at else {}),
             **(environ or {}),
         }
@@ -166,6 +165,10 @@ class Node:
                 sys.executable, "-m", "holdfast", "node", "--config", str(self.config),
                 stdout=log, stderr=log, env=known, preexec_fn=before,
             )  # fmt: skip
+
+    def secrets(self) -> dict[str, str]:
+        """What its configuration refers to."""
+        return {"NODE_KEY": self.key, "NODE_SECRET": self._secret}
 
     def configure(self, running: Running, bots: Sequence[BotLine]) -> None:
         """Give it other bots from its next start on."""

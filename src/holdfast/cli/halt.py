@@ -5,6 +5,8 @@ Not here: what a halt stops (engine).
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -12,8 +14,9 @@ import typer
 from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
+from holdfast.config import load
 from holdfast.domain.fact import HaltLevel
-from holdfast.errors import ConfigError
+from holdfast.errors import EXIT_FAILED, ConfigError
 
 BOT = Annotated[str, typer.Option(help="One bot; otherwise the whole account.")]
 ALL = Annotated[bool, typer.Option("--all", help="Every account of the journal.")]
@@ -32,6 +35,17 @@ def halt(
     reason: Annotated[str, typer.Option(help="Kept in the journal.")] = "",
     bot: BOT = "",
     everything: ALL = False,
+    emergency: Annotated[
+        bool,
+        typer.Option(
+            "--emergency",
+            help="With level flatten, while the journal is gone: ask the exchange from here.",
+        ),
+    ] = False,
+    cap_pct: Annotated[
+        float, typer.Option(min=0.01, max=50, help="How far below the market an emergency sells.")
+    ] = 3.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an emergency.")] = False,
     wait: WAIT = 10.0,
     account: ACCOUNT = None,
     database: DATABASE = None,
@@ -41,8 +55,34 @@ def halt(
 
     Example: holdfast halt --level cancel --reason "the exchange announced maintenance"
     """
+    if emergency:
+        if level is not HaltLevel.FLATTEN or bot or everything:
+            raise ConfigError(
+                "seen: --emergency; expected: --level flatten with it, of one account; do: add it, "
+                "and leave --bot and --all out"
+            )
+        _emergency(account, Decimal(str(cap_pct)), yes=yes, json=json)
+        return
     arguments = {"level": level.value, "reason": reason, "bot": bot}
     _ask("halt", arguments, wait, account, database, everything=everything, json=json)
+
+
+def _emergency(account: str | None, cap_pct: Decimal, *, yes: bool, json: bool) -> None:
+    """Everything that the account holds in its bots' symbols goes, whoever bought it."""
+    from holdfast.app.live.emergency import flatten_without_journal  # noqa: PLC0415
+
+    name = account_name(account)
+    if not yes:
+        typer.confirm(f"Sell all that {name} has free in its bots' symbols?", abort=True, err=True)
+    config = load().for_account(name)
+    left = asyncio.run(flatten_without_journal(config, by=operator(), cap_pct=cap_pct))
+    if json:
+        emit({"account": name, "left": left, "flat": not any(left.values())})
+    for symbol, quantity in left.items() if not json else ():
+        told = f"{quantity.normalize():f} left, which nobody bought" if quantity else "sold"
+        typer.echo(f"{symbol}: {told}")
+    if any(left.values()):
+        raise typer.Exit(EXIT_FAILED)
 
 
 def resume(

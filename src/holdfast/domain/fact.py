@@ -17,8 +17,10 @@ from holdfast.domain.guard import BY_RISK as BY_RISK
 from holdfast.domain.guard import BreakerMoved as BreakerMoved
 from holdfast.domain.guard import BreakerState as BreakerState
 from holdfast.domain.guard import Draining as Draining
+from holdfast.domain.guard import EmergencyMerged as EmergencyMerged
 from holdfast.domain.guard import Halted as Halted
 from holdfast.domain.guard import HaltLevel as HaltLevel
+from holdfast.domain.guard import Liquidated as Liquidated
 from holdfast.domain.guard import Maintenance as Maintenance
 from holdfast.domain.guard import Quarantined as Quarantined
 from holdfast.domain.guard import Released as Released
@@ -434,6 +436,8 @@ AnyFact = (
     | Maintenance
     | Quarantined
     | Released
+    | Liquidated
+    | EmergencyMerged
     | Reconciled
     | InstrumentChanged
     | CommandTaken

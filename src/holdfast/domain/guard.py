@@ -6,6 +6,7 @@ Part of the union in `domain.fact`, which is where others take them from. Not he
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
@@ -111,3 +112,30 @@ class Released(Fact, frozen=True, tag="released"):
     what: str
     by: str
     evidence: str
+
+
+class Liquidated(Fact, frozen=True, tag="liquidated"):
+    """A bot's position was sold by an order that was no bot's: in an emergency, without a journal.
+
+    Attributes:
+        quantity, price: base units, and quote units for each.
+        evidence: the trade; the fill itself is booked beside this, as nobody's.
+    """
+
+    bot: str
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    evidence: str
+
+
+class EmergencyMerged(Fact, frozen=True, tag="emergency_merged"):
+    """What was done without the journal is in it from here on.
+
+    Attributes:
+        by: who did it.
+        cids: of the orders that this host's file names, in their order.
+    """
+
+    by: str
+    cids: tuple[str, ...]

@@ -179,6 +179,11 @@ def intent_id(bot: str, key: str, leg: str, seq: int) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
+def is_emergency(cid: str) -> bool:
+    """Whether the id is of the kind that is used without a journal."""
+    return cid[8:9] == IdKind.EMERGENCY.value
+
+
 def client_order_id(
     *,
     tag: str,

@@ -29,7 +29,7 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.fill import Fill
 from holdfast.domain.money import plain
-from holdfast.domain.order import ATTEMPT_MOVES, AttemptState
+from holdfast.domain.order import ATTEMPT_MOVES, AttemptState, is_emergency
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.evidence import facts_of, is_ghost, is_stray
 from holdfast.execution.recorder import Recorder
@@ -141,7 +141,8 @@ class Books:
 
     def is_behind(self, cid: str) -> bool:
         """Whether an order of this id at the exchange proves that rows of the journal are lost."""
-        return cid.startswith(self._account.deployment) and self._owner(cid) is None
+        ours = cid.startswith(self._account.deployment) and not is_emergency(cid)
+        return ours and self._owner(cid) is None
 
     async def foreign_fill(self, fill: Fill, evidence: str) -> bool:
         """Book an execution of an order that no bot of ours made: holdings only. Whether it was

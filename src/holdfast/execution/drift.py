@@ -10,7 +10,8 @@ from decimal import Decimal
 
 import msgspec
 
-from holdfast.domain.fact import Adjustment, AnyFact, CommandTaken
+from holdfast.domain.fact import Adjustment, AnyFact, CommandTaken, Liquidated
+from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO, plain
 from holdfast.ledger.state import AccountState
 from holdfast.venues.port import Balance
@@ -99,3 +100,22 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
                 if each.asset in self.assets
             ),
         ]
+
+
+def liquidations(fill: Fill, account: AccountState, evidence: str) -> list[Liquidated]:
+    """Off whose positions a sale goes that was no bot's; what exceeds them was nobody's."""
+    left, found = fill.quantity, []
+    for name, bot in account.bots.items():
+        quantity = min(left, bot.held(fill.symbol))
+        if quantity > ZERO:
+            left -= quantity
+            found.append(
+                Liquidated(
+                    bot=name,
+                    symbol=fill.symbol,
+                    quantity=quantity,
+                    price=fill.price,
+                    evidence=evidence,
+                )
+            )
+    return found

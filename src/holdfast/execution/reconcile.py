@@ -18,6 +18,7 @@ from holdfast.domain.fact import (
     AnyFact,
     AttemptMoved,
     CashFlow,
+    Filled,
     Halted,
     HaltLevel,
     Quarantined,
@@ -25,12 +26,12 @@ from holdfast.domain.fact import (
     Released,
 )
 from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import AttemptState
+from holdfast.domain.order import AttemptState, is_emergency
 from holdfast.errors import CorruptionError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import Difference, Review, differences
+from holdfast.execution.drift import Difference, Review, differences, liquidations
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.sweep import Stranger, Sweep
@@ -170,9 +171,24 @@ class Reconciler:
         for stranger in strangers:
             if self._books.is_behind(stranger.cid):
                 await self._refuse(symbol, stranger.cid)
+            elif self._is_emergency(stranger):
+                findings += await self._liquidated(stranger)
             elif not self._may_be_in_doubt(stranger):
                 findings += await self._strange(stranger)
         return findings
+
+    def _is_emergency(self, stranger: Stranger) -> bool:
+        return stranger.cid.startswith(self._account.deployment) and is_emergency(stranger.cid)
+
+    async def _liquidated(self, stranger: Stranger) -> list[str]:
+        """A sale that was made without this journal: booked, off the positions, and halted."""
+        fill = stranger.fill
+        what = f"emergency sale {stranger.cid}: trade {fill.trade_id} of {fill.symbol}"
+        halt = Halted(level=HaltLevel.ENTRIES, reason=what, by="emergency")
+        outcome = await self._recorder.record(
+            Filled(fill=fill), *liquidations(fill, self._account, what), halt
+        )
+        return [] if isinstance(outcome, Refused) else [what]
 
     async def _strange(self, stranger: Stranger) -> list[str]:
         fill = stranger.fill

@@ -315,6 +315,16 @@ def _released(state: AccountState, _at: int, fact: facts.Released) -> None:
     state.quarantine.pop(fact.what, None)
 
 
+def _liquidated(state: AccountState, _at: int, fact: facts.Liquidated) -> None:
+    bot = _bot(state, fact.bot)
+    bot.positions[fact.symbol].lose(fact.quantity, fact.price)
+    leg = bot.target(fact.symbol)
+    if leg is not None:
+        bot.spent[fact.symbol] = leg.episode
+    if not bot.positions[fact.symbol].quantity:
+        bot.exits.pop(fact.symbol, None)
+
+
 def _marked(state: AccountState, _at: int, fact: facts.Marked) -> None:
     state.units.mark(fact.at_ns, fact.equity, fact.pnl, new_day=fact.new_day)
 
@@ -410,6 +420,8 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Maintenance: _maintenance,
     facts.Quarantined: _quarantined,
     facts.Released: _released,
+    facts.Liquidated: _liquidated,
+    facts.EmergencyMerged: _noted,
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,

@@ -43,13 +43,13 @@ class Position(msgspec.Struct):
         """Profit since the bot began, in quote units, with the open quantity marked at `price`."""
         return self.cash + self.quantity * price
 
-    def lose(self, quantity: Decimal) -> None:
-        """Base units went without a fill, at what they had cost: that is neither gain nor loss."""
+    def lose(self, quantity: Decimal, price: Decimal | None = None) -> None:
+        """Base units went without a fill of the bot's: at `price`, or at what they had cost."""
         lost = min(quantity, self.quantity)
         worth = lost * self.average_price
         self.quantity -= lost
         self.cost -= worth
-        self.cash += worth
+        self.cash += worth if price is None else lost * price
 
     def book(self, fill: Fill, base: str, quote: str, quote_rate: Decimal | None) -> None:
         """Fold one execution in; the caller makes sure that it is booked once.

@@ -15,6 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.app.live.bots import all_derived, symbols_of
+from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.follower import Follower, following
 from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
@@ -228,6 +229,7 @@ class Trader:
                 f"seen: the exchange refuses this key ({error}); expected: a key that may read "
                 "and trade spot; do: check api_key and api_secret"
             ) from error
+        await merge_emergency(self.config, self.recorder)
         for bot in self.bots:
             self._require_flat_elsewhere(bot)
             started = self.engine.start_bot(bot, self.follower.text(bot))

@@ -1,0 +1,275 @@
+"""Emergency: everything of ours is taken back and sold while no journal can be written.
+
+What is free can be sold once only, so a sale that is sent again in doubt sells no more than there
+is. This host's file is the record until it is merged. Not here: the journal's own flatten (engine),
+the merge of what executed (reconcile).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.domain.fact import AnyFact, EmergencyMerged, Halted, HaltLevel
+from holdfast.domain.instrument import Instrument
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import (
+    IdKind,
+    OrderSpec,
+    OrderType,
+    Side,
+    TimeInForce,
+    client_order_id,
+    is_emergency,
+)
+from holdfast.errors import CorruptionError, RejectedError, RetryableError
+from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.desk import budget
+from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Venue
+
+ROUNDS: Final = 5
+CANCEL_ROUNDS: Final = 20
+LOOK_BACK_MS: Final = 3_600_000
+WAIT_S: Final = 0.25
+
+
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the file.
+
+    Attributes:
+        what: `cancel` or `sell`, written before it is sent; `told`, what became of it; `merged`.
+        cid: of the request; of what it cancels, `target`.
+        by: who did it.
+    """
+
+    what: str
+    cid: str = ""
+    target: str = ""
+    symbol: str = ""
+    quantity: Decimal = ZERO
+    price: Decimal = ZERO
+    timestamp_ms: int = 0
+    window_ms: int = 0
+    by: str = ""
+    evidence: str = ""
+
+
+class EmergencyFile:
+    """What this host did without the journal: synced before each request leaves."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[Line]:
+        """All of them; a last one that was cut off says nothing: what it was for was never sent.
+
+        Raises:
+            CorruptionError: another one cannot be read.
+        """
+        if not self.path.exists():
+            return []
+        rows = self.path.read_bytes().split(b"\n")
+        try:
+            return [msgspec.json.decode(row, type=Line) for row in rows[:-1]]
+        except msgspec.DecodeError as error:
+            raise CorruptionError(
+                f"seen: {self.path} cannot be read ({error}); expected: JSON lines; do: keep it, "
+                "and look at the exchange's orders whose id begins with the deployment's tag and e"
+            ) from error
+
+    def append(self, line: Line) -> None:
+        """Write a line; durable when this returns. What was cut off before it is cut away."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.path.exists()
+        with self.path.open("ab") as file:
+            kept = self.path.read_bytes().rpartition(b"\n")
+            file.truncate(len(kept[0]) + len(kept[1]))
+            file.write(msgspec.json.encode(line) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+
+    def unmerged(self) -> list[Line]:
+        """What came after the last merge."""
+        lines = self.lines()
+        last = max((i for i, line in enumerate(lines) if line.what == "merged"), default=-1)
+        return lines[last + 1 :]
+
+    def merge_facts(self) -> tuple[AnyFact, ...]:
+        """What the journal is to be told of it; nothing when there is nothing."""
+        lines = [line for line in self.unmerged() if line.what in {"cancel", "sell"}]
+        if not lines:
+            return ()
+        by = lines[0].by
+        cids = tuple(line.cid for line in lines)
+        reason = f"emergency flatten by {by}, without the journal"
+        return (
+            EmergencyMerged(by=by, cids=cids),
+            Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency"),
+        )
+
+
+class Emergency:
+    """Takes back and sells what an account has in some symbols.
+
+    Args:
+        tag: of this deployment's client order ids.
+        price: tells the market's last price of a symbol.
+        cap_pct: how far below it a sale may go.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str,
+        tag: str,
+        by: str,
+        venue: Venue,
+        clock: ExchangeClock,
+        file: EmergencyFile,
+        price: Callable[[str], Awaitable[Decimal]],
+        cap_pct: Decimal,
+    ) -> None:
+        self._account = account
+        self._tag = tag
+        self._by = by
+        self._venue = venue
+        self._clock = clock
+        self._file = file
+        self._price = price
+        self._cap = 1 - cap_pct / 100
+        self._intent = uuid.uuid4().hex
+        self._n = 0
+
+    async def flatten(self, instruments: Iterable[Instrument]) -> dict[str, Decimal]:
+        """Sell what is free of each base asset; what is left of it that could be sold, by symbol.
+
+        Raises:
+            RejectedError: another host does the same, or orders cannot be taken back.
+            RetryableError: the exchange does not answer; call again, it goes on where it was.
+        """
+        every = tuple(instruments)
+        self._clock.take(await self._venue.time())
+        for instrument in every:
+            await self._refuse_another(instrument.symbol)
+        for instrument in every:
+            await self._take_back(instrument.symbol)
+        return {each.symbol: await self._sell(each) for each in every}
+
+    async def _refuse_another(self, symbol: str) -> None:
+        """An order of this kind that is not in this host's file is somebody else's emergency."""
+        known = {line.cid for line in self._file.lines()}
+        seen = {report.cid for report in await self._venue.open_orders(symbol, Purpose.RESOLVE)}
+        since_ms = self._clock.earliest_ms() - LOOK_BACK_MS
+        fills = await self._venue.fills(symbol, Purpose.RESOLVE, since_ms=since_ms)
+        for order_id in dict.fromkeys(fill.venue_order_id for fill in fills):
+            await budget(self._venue, Purpose.RESOLVE)
+            report = await self._venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
+            seen |= {report.cid} if report is not None else set()
+        for cid in sorted(seen - known):
+            if cid.startswith(self._tag) and is_emergency(cid):
+                raise RejectedError(
+                    "emergency",
+                    f"seen: emergency order {cid} of {symbol} that is not in {self._file.path}; "
+                    "expected: one host that does this; do: go on at the host that began",
+                )
+
+    async def _take_back(self, symbol: str) -> None:
+        """Cancel our open orders until the exchange shows none."""
+        for _ in range(CANCEL_ROUNDS):
+            await budget(self._venue, Purpose.RESOLVE)
+            opened = await self._venue.open_orders(symbol, Purpose.RESOLVE)
+            ours = [report for report in opened if report.cid.startswith(self._tag)]
+            if not ours:
+                return
+            for report in ours:
+                cid, at_ms, window_ms = self._id(), *self._deadline()
+                self._file.append(
+                    Line(
+                        what="cancel", cid=cid, target=report.cid, symbol=symbol,
+                        timestamp_ms=at_ms, window_ms=window_ms, by=self._by,
+                    )
+                )  # fmt: skip
+                await self._venue.cancel(
+                    Cancellation(cid, report.cid, symbol, at_ms, window_ms, report.order_id)
+                )
+            await asyncio.sleep(WAIT_S)
+        raise RejectedError(
+            "emergency",
+            f"seen: orders of ours on {symbol} that are still open after {CANCEL_ROUNDS} tries; "
+            "expected: none, they lock what would be sold; do: cancel them at the exchange",
+        )
+
+    async def _sell(self, instrument: Instrument) -> Decimal:
+        """Sell what is free, at once or not at all within the cap; what is left over."""
+        free = ZERO
+        for turn in range(ROUNDS + 1):
+            await budget(self._venue, Purpose.RESOLVE)
+            held = (await self._venue.balances(Purpose.RESOLVE)).get(instrument.base)
+            market = await self._price(instrument.symbol)
+            free = instrument.floor_quantity(held.free) if held is not None else ZERO
+            free = min(free, instrument.floor_quantity(instrument.max_quantity))
+            if free < instrument.smallest_order(market * self._cap):
+                return ZERO
+            if turn < ROUNDS:
+                await self._send(instrument.symbol, free, instrument.ceil_price(market * self._cap))
+        return free
+
+    async def _send(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
+        """One sale: written down, sent once, and over before this returns."""
+        spec = OrderSpec(
+            symbol=symbol,
+            side=Side.SELL,
+            type=OrderType.LIMIT,
+            quantity=quantity,
+            price=price,
+            time_in_force=TimeInForce.IOC,
+        )
+        cid, at_ms, window_ms = self._id(), *self._deadline()
+        self._file.append(
+            Line(
+                what="sell", cid=cid, symbol=symbol, quantity=quantity, price=price,
+                timestamp_ms=at_ms, window_ms=window_ms, by=self._by,
+            )
+        )  # fmt: skip
+        placement = Placement(cid, spec, at_ms, window_ms, Purpose.REDUCE)
+        verdict = await self._venue.place(placement, lambda: None)
+        self._file.append(
+            Line(what="told", cid=cid, evidence=f"{verdict.answer} {verdict.evidence}"[:400])
+        )
+        while verdict.answer is not Answer.ACKED:
+            # No copy of it is taken after this, so that the balance says what became of it.
+            if self._clock.earliest_ms() > at_ms + window_ms:
+                return
+            await asyncio.sleep(WAIT_S)
+            await self._look_at_the_clock()
+
+    async def _look_at_the_clock(self) -> None:
+        try:
+            self._clock.take(await self._venue.time())
+        except (RetryableError, RejectedError):
+            return  # the sample in use tells it, a little less closely
+
+    def _deadline(self) -> tuple[int, int]:
+        return self._clock.earliest_ms(), self._clock.window_ms()
+
+    def _id(self) -> str:
+        self._n += 1
+        return client_order_id(
+            tag=self._tag,
+            account=self._account,
+            generation=0,
+            intent_id=self._intent,
+            n=self._n,
+            kind=IdKind.EMERGENCY,
+        )
