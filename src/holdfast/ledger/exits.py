@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.domain.fact import Armed, Leg
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
@@ -64,6 +66,36 @@ def filled(
     elif is_dust:
         bot.exits.pop(symbol, None)
         bot.last_exits[symbol] = LastExit(why or "wish", fill.at_ns, fill.price)
+
+
+def regrid(bot: BotState, instrument: Instrument) -> None:
+    """Filters changed: what stands is put on the new grid, never to the worse side of its meaning.
+
+    An order off the grid would be refused again and again, a stop's as well.
+    """
+    symbol = instrument.symbol
+    if any(leg.symbol == symbol and leg.target is None for leg in bot.legs):
+        bot.legs = tuple(
+            _on_grid(leg, instrument) if leg.symbol == symbol else leg for leg in bot.legs
+        )
+    exits = bot.exits.get(symbol)
+    if exits is None:
+        return
+    if exits.stop is not None:
+        exits.stop = instrument.ceil_price(exits.stop)
+    if exits.take_profit is not None:
+        exits.take_profit = instrument.floor_price(exits.take_profit)
+
+
+def _on_grid(leg: Leg, instrument: Instrument) -> Leg:
+    """A level; what a target wants is put on the grid when its order is made."""
+    if leg.target is not None or leg.price is None or leg.quantity is None:
+        return leg
+    on_tick = instrument.floor_price if leg.side is Side.BUY else instrument.ceil_price
+    price, quantity = on_tick(leg.price), instrument.floor_quantity(leg.quantity)
+    if (price, quantity) == (leg.price, leg.quantity):
+        return leg
+    return msgspec.structs.replace(leg, price=price, quantity=quantity)
 
 
 def frozen(leg: Leg, entry: Decimal, instrument: Instrument) -> Exits:

@@ -378,7 +378,11 @@ def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
 
 def _instrument(state: AccountState, _at: int, fact: facts.InstrumentChanged) -> None:
     instrument = msgspec.json.decode(fact.instrument, type=Instrument)
+    before = state.instruments.get(instrument.symbol)
     state.instruments[instrument.symbol] = instrument
+    if before is not None:
+        for bot in state.bots.values():
+            exits.regrid(bot, instrument)
 
 
 def _command(state: AccountState, _at: int, _fact: facts.CommandTaken) -> None:

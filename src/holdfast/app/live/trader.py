@@ -264,7 +264,9 @@ class Trader:
             if found is None and known is not None:
                 found = msgspec.structs.replace(known, status=TradingStatus.HALTED)
             if found is not None and found != known:
-                log.info("instrument", action="instrument", symbol=symbol, status=found.status)
+                trades = found.status is TradingStatus.TRADING
+                tell = log.info if trades else log.error  # nothing is sent there meanwhile
+                tell("instrument", action="instrument", symbol=symbol, status=found.status)
                 await self.recorder.record(InstrumentChanged(instrument=found.to_text()))
         return frozenset(listed)
 
