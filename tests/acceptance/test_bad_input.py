@@ -505,7 +505,7 @@ def test_sigterm_in_the_middle_of_an_order_lets_it_finish_and_sends_no_other(
             await asyncio.sleep(0.01)
         assert await node.stop() == 0
 
-        (stopping,) = node.logged("stopping")
+        stopping = next(line for line in node.logged("stopping") if line["process"] == "main")
         stopped_ms = datetime.fromisoformat(stopping["timestamp"]).timestamp() * 1000
         signed_ms = [int(row["params"]["timestamp"]) for row in await _orders(at, node)]
         assert max(signed_ms) <= stopped_ms

@@ -116,7 +116,7 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             os.close(self._held_open)
-            run_child(self._keep(), self._alive, _code_of_keeper, EXIT_OK)
+            run_child("keeper", self._keep(), self._alive, _code_of_keeper, EXIT_OK)
         self._keeper = pid
 
     async def _keep(self) -> None:

@@ -70,10 +70,11 @@ def account_process(life: Life, alive: int) -> None:
     Args:
         alive: end of a pipe that is closed when the supervisor is gone.
     """
-    run_child(_trade(life), alive, code_of, RESTED)
+    run_child(life.account, _trade(life), alive, code_of, RESTED)
 
 
 def run_child(
+    name: str,
     work: Coroutine[Any, Any, None],
     alive: int,
     code_of: Callable[[PlatformError], int],
@@ -82,13 +83,14 @@ def run_child(
     """A forked process that runs `work` until it ends or SIGTERM comes. Never returns.
 
     Args:
+        name: of the process, for the log.
         code_of: the exit code of a `PlatformError`.
         ended: the exit code when `work` ends by itself.
     """
     code = CRASHED
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor passes a stop on
-        code = asyncio.run(_until_told(work, alive, ended))
+        code = asyncio.run(_until_told(name, work, alive, ended))
     except PlatformError as error:
         code = code_of(error)
         print(f"holdfast node: {error}", file=sys.stderr)  # noqa: T201 - before and after logs
@@ -100,7 +102,9 @@ def run_child(
         os._exit(code)
 
 
-async def _until_told(work: Coroutine[Any, Any, None], alive: int, ended: int) -> int:
+async def _until_told(
+    name: str, work: Coroutine[Any, Any, None], alive: int, ended: int
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -110,7 +114,7 @@ async def _until_told(work: Coroutine[Any, Any, None], alive: int, ended: int) -
     await asyncio.wait({waiting, life}, return_when=asyncio.FIRST_COMPLETED)
     loop.remove_reader(alive)
     if stop.is_set():
-        log.info("stopping", action="stopping")
+        log.info("stopping", action="stopping", process=name)
     if life.done():
         waiting.cancel()
         await life
