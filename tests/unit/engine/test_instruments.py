@@ -71,8 +71,8 @@ def test_a_stop_off_the_new_grid_is_placed_again_on_it_so_that_nothing_is_left_u
     lists: bool,
 ) -> None:
     world = World(lists=lists)
-    profit = Percent(Decimal("10.03")) if lists else None
-    world.wish(Target(quantity=ONE, stop=Percent(Decimal("5.03")), take_profit=profit))
+    profit = Percent(10.03) if lists else None
+    world.wish(Target(quantity=ONE, stop=Percent(5.03), take_profit=profit))
     world.bar()
     world.settle()
     world.wish(KEEP)
