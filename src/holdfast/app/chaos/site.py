@@ -22,6 +22,7 @@ from holdfast.app.chaos.proxy import Conditions
 from holdfast.app.chaos.proxy_process import Proxy
 from holdfast.app.chaos.store import ChaosStore, chaos_store
 from holdfast.app.demo.admin import Admin
+from holdfast.app.demo.nodes import NodeLog
 from holdfast.app.demo.processes import Child
 
 ACCOUNT: Final = "main"
@@ -35,7 +36,7 @@ _LIMITS: Final = {
 }  # fmt: skip
 _WARM_UP_S: Final = 30
 _EVENTS_PER_S: Final = 10
-_REFUSED: Final = "before another writer took it over"
+_REFUSED: Final = b"before another writer took it over"
 
 
 class Links(msgspec.Struct):
@@ -53,7 +54,6 @@ class Node:
         has_own_host: it believes to be on another host than the others.
 
     Attributes:
-        warm: whether it said last that it follows or leads.
         refused: how many of its commits the journal refused because another had taken it over.
     """
 
@@ -67,16 +67,15 @@ class Node:
         self.log = folder / "node.log"
         self.child: Child | None = None
         self.links = Links()
-        self.warm = False
         self.refused = 0
+        self._log = NodeLog(self.log)
         self._proxy = proxy
         self._has_store_link = has_store_link
         self._has_own_host = has_own_host
-        self._read = 0
 
     async def start(self) -> None:
         """Start its process."""
-        self.warm = False
+        self._log.is_warm = False
         words = ["node", "--config", str(self.config)]
         if self._has_own_host:
             self.child = await Child.start(
@@ -108,27 +107,11 @@ class Node:
         """Whether its supervisor runs, or is stopped."""
         return self.child is not None and self.child.is_running
 
-    def read_log(self) -> None:
-        """Take in what it has logged since."""
-        if not self.log.exists():
-            return
-        with self.log.open("rb") as log:
-            log.seek(self._read)
-            for line in log:
-                if not line.endswith(b"\n"):
-                    break
-                self._read += len(line)
-                self._take(line)
-
-    def _take(self, line: bytes) -> None:
-        self.refused += _REFUSED.encode() in line
-        if not line.startswith(b"{"):
-            return
-        action = json.loads(line).get("action")
-        if action in {"following", "trading"}:
-            self.warm = True
-        elif action in {"resting", "fenced", "deposed", "restart", "start_wait"}:
-            self.warm = False
+    def is_warm(self) -> bool:
+        """Whether it said last that it follows or leads."""
+        for line in self._log.read():
+            self.refused += _REFUSED in line
+        return self._log.is_warm
 
 
 class Site(msgspec.Struct, frozen=True):

@@ -10,12 +10,12 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import suppress
 
 import msgspec
 
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.home import ACCOUNT, Home
+from holdfast.app.demo.nodes import Nodes
 from holdfast.app.demo.plan import Plan
 from holdfast.app.demo.replica import Replica
 from holdfast.journal.commands import SqliteCommands
@@ -34,8 +34,11 @@ class Control:
         paused_until_s: monotonic; 0 when it is not paused.
     """
 
-    def __init__(self, home: Home[Plan], replica: Replica, admin: Admin) -> None:
+    def __init__(
+        self, home: Home[Plan], replica: Replica, admin: Admin, nodes: Nodes
+    ) -> None:
         self._home = home
+        self._nodes = nodes
         self.ending = f"the {home.plan.kind} is ending"
         self._replica = replica
         self._admin = admin
@@ -53,33 +56,48 @@ class Control:
         return self._killed_ns if is_down else 0
 
     def kill_leader(self) -> str:
-        """SIGKILL to the process that writes the journal; its supervisor starts the next one."""
+        """SIGKILL to the node that leads; a lone one loses only the process that trades."""
         leader = self._replica.leader
         if leader is None or self.struck_ns:
             return "no leader to kill yet"
         at_ns = time.time_ns()
-        try:
-            os.kill(leader.pid, signal.SIGKILL)
-        except ProcessLookupError:
+        struck = self._strike(leader.pid, signal.SIGKILL)
+        if not struck:
             return "the leader is already gone"
         self._killed_boot, self._killed_ns = leader.boot_id, at_ns
         self._paused_pid, self.paused_until_s = 0, 0.0
         self._replica.note_fault(at_ns)
-        return f"killed the leader (process {leader.pid}, SIGKILL)"
+        return f"killed the leader ({struck}, SIGKILL)"
 
     def pause_leader(self) -> str:
-        """SIGSTOP to the leader, and SIGCONT after `PAUSE_S`."""
+        """SIGSTOP to the leader, and SIGCONT after `PAUSE_S`; a standby goes on meanwhile."""
         leader = self._replica.leader
         if leader is None or self.struck_ns or self._paused_pid:
             return "no leader to pause now"
-        try:
-            os.kill(leader.pid, signal.SIGSTOP)
-        except ProcessLookupError:
+        at_ns = time.time_ns()
+        struck = self._strike(leader.pid, signal.SIGSTOP)
+        if not struck:
             return "the leader is already gone"
+        if self._nodes.has_standby:
+            self._replica.note_fault(at_ns)
         self._paused_pid = leader.pid
         self.paused_until_s = time.monotonic() + PAUSE_S
         self._waking = asyncio.create_task(self._wake_later())
-        return f"paused the leader for {PAUSE_S:.0f} s (process {leader.pid}, SIGSTOP)"
+        return f"paused the leader for {PAUSE_S:.0f} s ({struck}, SIGSTOP)"
+
+    def _strike(self, pid: int, number: signal.Signals) -> str:
+        """Send the leader a signal; what was struck, for people, and nothing when it is gone."""
+        seat = self._nodes.of(pid)
+        if seat is None:
+            return ""
+        if self._nodes.has_standby:
+            seat.strike(number)
+            return seat.name
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return ""
+        return f"process {pid}"
 
     async def _wake_later(self) -> None:
         await asyncio.sleep(PAUSE_S)
@@ -88,8 +106,7 @@ class Control:
     def wake_leader(self) -> None:
         """SIGCONT, if it is paused."""
         if self._paused_pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._paused_pid, signal.SIGCONT)
+            self._strike(self._paused_pid, signal.SIGCONT)
         self._paused_pid, self.paused_until_s = 0, 0.0
 
     async def lose_reply(self) -> str:

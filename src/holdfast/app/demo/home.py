@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from holdfast.app.demo.nodes import Seat
 from holdfast.app.demo.plan import Plan
 from holdfast.errors import ConfigError
 
@@ -27,7 +28,7 @@ FORMAT = 1
 P = TypeVar("P", bound=Plan)
 P_co = TypeVar("P_co", bound=Plan, covariant=True)
 
-_OWN = {"holdfast.toml", "api.key", "api.secret", "exchange", "logs"}
+_OWN = {"holdfast.toml", "holdfast-2.toml", "api.key", "api.secret", "exchange", "logs"}
 _JOURNAL = "journal.db"
 
 
@@ -45,8 +46,21 @@ class Home(Generic[P_co]):
 
     @property
     def config(self) -> Path:
-        """The node's configuration."""
-        return self.path / "holdfast.toml"
+        """The first node's configuration."""
+        return self.config_of(1)
+
+    def config_of(self, number: int) -> Path:
+        """A node's configuration, from 1."""
+        return self.path / ("holdfast.toml" if number == 1 else f"holdfast-{number}.toml")
+
+    def seats(self) -> tuple[Seat, ...]:
+        """A seat for each node."""
+        numbers = range(1, self.plan.nodes + 1)
+        if self.plan.nodes == 1:
+            return (Seat("node", self.config, self.log("node")),)
+        return tuple(
+            Seat(f"node-{n}", self.config_of(n), self.log(f"node-{n}")) for n in numbers
+        )
 
     @property
     def exchange_state(self) -> Path:
@@ -73,8 +87,9 @@ class Home(Generic[P_co]):
         _write(self.path / "api.secret", f"{secret}\n".encode())
 
     def write_config(self, url: str) -> None:
-        """The node's configuration, for an exchange at `url`."""
-        _write(self.config, _toml(self, url).encode())
+        """The nodes' configurations, for an exchange at `url`."""
+        for number in range(1, self.plan.nodes + 1):
+            _write(self.config_of(number), _toml(self, url, number).encode())
 
     def free_port(self) -> int:
         """The exchange's last port if it is free, else any (0)."""
@@ -194,15 +209,18 @@ def _write(file: Path, content: bytes) -> None:
     part.replace(file)
 
 
-def _toml(home: Home[P], url: str) -> str:
+def _toml(home: Home[P], url: str, number: int) -> str:
     websocket = url.replace("http", "ws", 1)
     text = json.dumps  # a JSON string is a TOML string
+    shared = home.plan.nodes > 1
+    cluster = f'[cluster]\nnode = "node-{number}"\nprofile = "fast"\n' if shared else ""
     return f"""\
 # Written by `holdfast {home.plan.verb}` at each start; the node is started with it.
 deployment = "{home.plan.verb}"
 database_url = {text(f"sqlite:///{home.journal}")}
 log_level = "info"
 
+{cluster}
 [account]
 name = "{ACCOUNT}"
 api_key = {text(f"file:{home.path / 'api.key'}")}

@@ -29,10 +29,12 @@ class Plan(msgspec.Struct, kw_only=True):
         format: of its file.
         port: where the exchange listened last.
         runs: how often it was started.
+        nodes: how many share its account.
     """
 
     verb: ClassVar[str]
     kind: ClassVar[str]
+    nodes: ClassVar[int] = 1
 
     format: int = 1
     port: int = 0
@@ -84,7 +86,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
 
 class DemoPlan(Plan, kw_only=True):
-    """Two bots on an invented market.
+    """Two bots on an invented market, and two nodes of which one goes on when the other is gone.
 
     Attributes:
         seed: of the market; it begins anew at each start, the money does not.
@@ -94,6 +96,7 @@ class DemoPlan(Plan, kw_only=True):
 
     verb = "demo"
     kind = "demo"
+    nodes = 2
 
     seed: int = DEFAULT_SEED
     grid_low: str = ""

@@ -17,9 +17,10 @@ import msgspec
 
 from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.audit import Audit
-from holdfast.app.demo.checker import Checker
+from holdfast.app.demo.checker import PATIENCE_NS, Checker
 from holdfast.app.demo.control import Control
 from holdfast.app.demo.home import ACCOUNT, Home, P, open_home
+from holdfast.app.demo.nodes import Seat
 from holdfast.app.demo.picture import Moment, Picture, draw
 from holdfast.app.demo.plan import Plan
 from holdfast.app.demo.prices import Prices
@@ -90,7 +91,7 @@ class Demo:
         self._hurry = asyncio.Event()
         self._note, self._noted_s = "", 0.0
         self._acting: set[asyncio.Task[None]] = set()
-        self.control = Control(home, self._replica, site.admin)
+        self.control = Control(home, self._replica, site.admin, site.nodes)
 
     # -- from outside ------------------------------------------------------------------------------
 
@@ -155,9 +156,10 @@ class Demo:
             self._sample(),
             self._prices.run(),
             self._checker.run(),
-            self._ends_by_itself(self._site.node),
+            self._keep_nodes(),
             self._ends_by_itself(self._site.exchange),
             self._strike(),
+            self._tell_failovers(),
             self._tell_now_and_then(),
         ]
         try:
@@ -200,7 +202,9 @@ class Demo:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         while not (self._replica.ready_ns or self._stop.is_set()):
             if time.monotonic() > deadline_s:
-                raise self._site.node.failure(f"does not trade after {READY_TIMEOUT_S:.0f} s")
+                node = self._site.nodes.seats[0].child
+                assert node is not None  # noqa: S101 - the site started it
+                raise node.failure(f"does not trade after {READY_TIMEOUT_S:.0f} s")
             await asyncio.sleep(POLL_S)
 
     async def _settle(self) -> Audit:
@@ -238,10 +242,42 @@ class Demo:
         every_s = self._wanted.kill_every_s
         while every_s is not None:
             await asyncio.sleep(every_s)
-            if self._stop.is_set():
-                return
-            if self._replica.first_order_ns:
+            await _until(lambda: self._stop.is_set() or self._may_strike())
+            if not self._stop.is_set():
                 self._tell(self.control.kill_leader())
+
+    def _may_strike(self) -> bool:
+        """Whether it has traded, and nobody is still starting."""
+        return bool(self._replica.first_order_ns) and self._site.nodes.are_warm()
+
+    async def _keep_nodes(self) -> None:
+        """The standbys start once there is somebody to follow; who is struck down comes back."""
+        first, *others = self._site.nodes.seats
+        await asyncio.gather(first.keep(), *(self._stand_by(seat) for seat in others))
+
+    async def _stand_by(self, seat: Seat) -> None:
+        await _until(lambda: bool(self._replica.ready_ns))
+        await seat.start()
+        await seat.keep()
+
+    async def _tell_failovers(self) -> None:
+        """A sentence for each, when the next order has been made."""
+        told = 0
+        while True:
+            await asyncio.sleep(POLL_S)
+            failovers = self._replica.failovers
+            if told < len(failovers) and failovers[told].gap_ms is not None:
+                last = await self._checker.check(PATIENCE_NS)
+                self._tell(
+                    f"{self._leader()} went on: the next order {failovers[told].gap_ms} ms after "
+                    f"the strike, doubled {last.duplicate_orders}, lost {last.lost_orders}"
+                )
+                told += 1
+
+    def _leader(self) -> str:
+        leader = self._replica.leader
+        seat = self._site.nodes.of(leader.pid) if leader is not None else None
+        return seat.name if seat is not None else "the next one"
 
     async def _ends_by_itself(self, child: Child) -> None:
         await child.ended()
@@ -316,6 +352,13 @@ def _positions(state: AccountState) -> dict[str, Decimal]:
             if position.quantity:
                 held[symbol] = held.get(symbol, ZERO) + position.quantity
     return held
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(POLL_S)
 
 
 Show = Callable[[Demo], Coroutine[Any, Any, None]]

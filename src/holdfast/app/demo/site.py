@@ -1,4 +1,4 @@
-"""The site: exchange, account and node, started in this order and ended in reverse.
+"""The site: exchange, account and nodes, started in this order and ended in reverse.
 
 Not here: watching them (run), or the folder they live in (home).
 """
@@ -16,6 +16,7 @@ import msgspec
 from holdfast.app.database import SqliteDatabase, upgrade
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.home import Home
+from holdfast.app.demo.nodes import Nodes
 from holdfast.app.demo.plan import Plan
 from holdfast.app.demo.processes import Child
 
@@ -24,14 +25,14 @@ class Site(msgspec.Struct, frozen=True):
     """What runs."""
 
     exchange: Child
-    node: Child
+    nodes: Nodes
     admin: Admin
     url: str
 
 
 @asynccontextmanager
 async def running_site(home: Home[Plan], say: Callable[[str], None]) -> AsyncIterator[Site]:
-    """Exchange and node for as long as the context lasts, and not longer than this process.
+    """Exchange and nodes for as long as the context lasts, and not longer than this process.
 
     Args:
         say: told of each step, for people.
@@ -63,13 +64,12 @@ async def running_site(home: Home[Plan], say: Callable[[str], None]) -> AsyncIte
             plan.runs += 1
             home.save()
             home.write_config(url)
-            node = await Child.start(
-                "node", ["node", "--config", str(home.config)], home.log("node")
-            )
+            nodes = Nodes(home.seats())
+            await nodes.seats[0].start()  # the others follow once it trades
             try:
-                yield Site(exchange, node, admin, url)
+                yield Site(exchange, nodes, admin, url)
             finally:
-                await node.stop()
+                await nodes.stop()
         finally:
             await admin.close()
     finally:
