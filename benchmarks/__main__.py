@@ -27,6 +27,7 @@ SUBJECTS = (
     "journal",
     "journal_postgres",
     "live",
+    "fleet",
     "restart",
 )
 
