@@ -5,6 +5,7 @@ Not here: finding them (strategy.load), the laws (strategy.check).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,12 @@ import typer
 
 from holdfast.cli.account import JSON
 from holdfast.cli.output import emit
+from holdfast.cli.run_options import Param, parameters
 
+Symbols = Annotated[
+    list[str] | None,
+    typer.Option(help="BTC/USDT, the strategy's own first; repeat it for more."),
+]
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -39,21 +45,29 @@ def list_strategies(*, json: JSON = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A shipped strategy, or FILE:Class.")],
     *,
+    param: Param = None,
+    symbol: Symbols = None,
+    timeframe: Annotated[str, typer.Option(help="Of the bars that it would decide on.")] = "1m",
     json: JSON = False,
 ) -> None:
-    """Show a strategy's parameters with type, bounds and default.
+    """Show a strategy's parameters with type, bounds and default, and what it looks at.
 
     Example: holdfast strategy show sma_cross
+
+    Example: holdfast strategy show pair.py:Pair --symbol BTC/USDT --symbol ETH/USDT
     """
     from holdfast.app.research.strategies import describe  # noqa: PLC0415
 
-    found = describe(name)
+    given = parameters(param or [])
+    found = describe(name, given, symbols=symbol or ("BTC/USDT",), timeframe=timeframe)
     if json:
         emit(found)
         return
     typer.echo(f"{found.name}: {found.about}")
     for parameter, schema in found.parameters.items():
         typer.echo(f"  {parameter}: {_sentence(schema)}")
+    if found.looks_at is not None:
+        _show_lines("looks at", found.looks_at.lines())
 
 
 @app.command()
@@ -86,11 +100,8 @@ def check(
         list[Path] | None,
         typer.Option(help="Candles to try it on, repeat it per symbol; else an invented market."),
     ] = None,
-    param: Annotated[list[str] | None, typer.Option(help="name=value; repeat it for more.")] = None,
-    symbol: Annotated[
-        list[str] | None,
-        typer.Option(help="BTC/USDT, the strategy's own first; repeat it for more."),
-    ] = None,
+    param: Param = None,
+    symbol: Symbols = None,
     timeframe: Annotated[str | None, typer.Option(help="1h; otherwise the file's own.")] = None,
     json: JSON = False,
 ) -> None:
@@ -101,8 +112,6 @@ def check(
     Example: holdfast strategy check pair.py:Pair --symbol BTC/USDT --symbol ETH/USDT
     """
     from holdfast.app.research.strategies import check as tried  # noqa: PLC0415
-    from holdfast.cli.run_options import parameters  # noqa: PLC0415
-
     given = parameters(param or [])
     found = tried(name, given, data or (), symbols=symbol or (), timeframe=timeframe)
     if json:
@@ -113,6 +122,8 @@ def check(
             where = f"bar {law.bar}, {law.at}: " if law.bar is not None else ""
             if law.why:
                 typer.echo(f"{'':<12}   {where}{law.why}")
+        if found.looks_at is not None:
+            _show_lines("looks at", found.looks_at.lines())
         typer.echo(
             f"{found.bars:,} bars, asked {found.decisions:,} times, "
             f"another wish {found.changes:,} times"
@@ -121,6 +132,12 @@ def check(
             typer.echo("It always wished the same, so this says little: try other data.")
     if not found.holds:
         raise typer.Exit(1)
+
+
+def _show_lines(title: str, lines: Sequence[tuple[str, str]]) -> None:
+    typer.echo(title)
+    for label, words in lines:
+        typer.echo(f"  {label}: {words}")
 
 
 def _sentence(schema: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ from holdfast.strategy.invented import invented_around, invented_market
 from holdfast.strategy.memory import MemoryFault
 from holdfast.strategy.play import Actor, Close, Closes, Played, play_actor
 from holdfast.strategy.process import FileState
+from holdfast.strategy.sight import Sight, sight_of
 from holdfast.strategy.watch import CHANCE, OUTSIDE, Watch
 from holdfast.strategy.wish import Wish
 
@@ -75,12 +76,14 @@ class Check(msgspec.Struct, frozen=True):
         bars: how many it was tried on; of several symbols those that close together count once.
         decisions: how often the strategy was asked.
         changes: how often its wish was another than before; with none the laws say little.
+        looks_at: what it has declared; None when it does not run.
     """
 
     laws: Sequence[Law]
     bars: int
     decisions: int
     changes: int
+    looks_at: Sight | None = None
 
     @property
     def broken(self) -> list[Law]:
@@ -169,7 +172,7 @@ class _Trial:
         ]
         pairs = zip(first.wishes, first.wishes[1:], strict=False)
         changes = sum(one != other for one, other in pairs)
-        return Check(laws, len(self.market), len(first.wishes), changes)
+        return Check(laws, len(self.market), len(first.wishes), changes, sight_of(actor.on))
 
     def _raised(self, error: BaseException) -> Check:
         broken = 4 if isinstance(error, MemoryFault) else 0

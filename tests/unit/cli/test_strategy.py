@@ -151,3 +151,56 @@ def test_several_symbols_are_tried_on_an_invented_market_or_on_a_file_each(
     assert json.loads(capsys.readouterr().out)["bars"] == 900, "from where both have bars"
     assert main([*words, *files, "--symbol", "BTC/USDT"]) == 2
     assert "2 × --data, 1 × --symbol" in capsys.readouterr().err
+
+
+WATCHFUL = """
+from holdfast.strategy import KEEP, Setup, Strategy
+class Mine(Strategy):
+    levels: int
+    def setup(self, on: Setup) -> None:
+        on.bars("1h").sma(12)
+        on.bars(symbol=on.symbols[-1]).ema(5)
+        on.book(levels=self.levels)
+        on.trades(on.symbols[-1])
+        on.signal("news")
+        on.every("200ms")
+    def decide(self, now):
+        return KEEP
+"""
+
+
+def test_what_a_strategy_looks_at_is_shown_and_checked(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "mine.py").write_text(WATCHFUL)
+    words = ["mine.py:Mine", "--param", "levels=7", "--symbol", "BTC/USDT", "--symbol", "ETH/USDT"]
+    words += ["--timeframe", "5m"]
+    expected = {
+        "symbols": ["BTC/USDT", "ETH/USDT"],
+        "timeframe": "5m",
+        "indicators": {"BTC/USDT 1h": ["Sma(period=12)"], "ETH/USDT 5m": ["Ema(period=5)"]},
+        "signals": ["news"],
+        "books": {"BTC/USDT": 7},
+        "trades": ["ETH/USDT"],
+        "every": "200ms",
+        "warmup_bars": 155,  # twelve hours, of which the first may have begun before
+    }
+    for verb in ("show", "check"):
+        assert main(["strategy", verb, *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["looks_at"] == expected
+        assert main(["strategy", verb, *words]) == 0
+        shown = capsys.readouterr().out
+        assert "  on BTC/USDT 1h: Sma(period=12)\n" in shown
+        assert "  books: BTC/USDT, 7 levels\n" in shown
+        assert "  asked: at each close, and every 200ms\n" in shown
+
+
+def test_without_a_parameter_that_must_be_given_nobody_knows_what_is_looked_at(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "mine.py").write_text(WATCHFUL)
+    assert main(["strategy", "show", "mine.py:Mine", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["looks_at"] is None
+    words = ["mine.py:Mine", "--param", "levels=7", "--timeframe", "2h"]
+    assert main(["strategy", "show", *words]) == 2
+    assert "on.bars('1h')" in capsys.readouterr().err

@@ -10,15 +10,19 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from holdfast.app.markets.data import BarTable, load
 from holdfast.domain.market import Bar
+from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError
+from holdfast.strategy.api import Setup, Strategy
 from holdfast.strategy.check import MOST_BARS, Check, check_strategy
 from holdfast.strategy.load import SHIPPED, create, find
+from holdfast.strategy.sight import Sight, sight_of
 from holdfast.strategy.watch import Watch
 
 
@@ -28,11 +32,14 @@ class Description(msgspec.Struct, frozen=True):
     Attributes:
         about: the first line of its docstring.
         parameters: JSON schema of each; one without `default` must be given.
+        looks_at: what it declares with the parameters given, else with their defaults; None where
+            one must be given and was not.
     """
 
     name: str
     about: str
     parameters: dict[str, dict[str, Any]]
+    looks_at: Sight | None = None
 
 
 def described() -> list[Description]:
@@ -40,18 +47,44 @@ def described() -> list[Description]:
     return [describe(name) for name in sorted(SHIPPED)]
 
 
-def describe(name: str) -> Description:
+def describe(
+    name: str,
+    given: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    symbols: Sequence[str] = ("BTC/USDT",),
+    timeframe: str = "1m",
+) -> Description:
     """The strategy called `name`, or `FILE:Class`.
 
+    Args:
+        given: parameters.
+        symbols, timeframe: of the bot that it would be for.
+
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or `given` or `timeframe` cannot be used.
     """
     kind = find(name)
     schema = msgspec.json.schema(kind)
     own = schema["$defs"][kind.__name__]["properties"]
     parameters = {field: _plain(own[field]) for field in kind.__struct_fields__}
     about = (kind.__doc__ or "").strip().splitlines()
-    return Description(name, about[0] if about else "", parameters)
+    missing = [each for each, told in parameters.items() if "default" not in told]
+    sight = None
+    if not set(missing) - set(given):
+        sight = sight_of(_set_up(create(name, given), symbols, timeframe))
+    return Description(name, about[0] if about else "", parameters, sight)
+
+
+def _set_up(strategy: Strategy, symbols: Sequence[str], timeframe: str) -> Setup:
+    on = Setup(symbols, timeframe_s(timeframe))
+    try:
+        strategy.setup(on)
+    except Exception as error:  # the author's code may raise anything
+        raise ConfigError(
+            f"seen: setup raised {type(error).__name__}: {error}; expected: declarations for bars "
+            f"of {timeframe} of {', '.join(symbols)}; do: name others with --timeframe or --symbol"
+        ) from error
+    return on
 
 
 def check(
