@@ -8,11 +8,13 @@ outcome (guarded). Why it is so: docs/adr/0026-breakers-are-facts.md.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import Enum, StrEnum
 from typing import Final
 
 from holdfast.domain.fact import AnyFact, BreakerMoved, BreakerState, Maintenance
+from holdfast.errors import RejectedError, RetryableError
 from holdfast.ledger.state import AccountState
 from holdfast.telemetry.log import get_logger
 
@@ -21,6 +23,7 @@ log = get_logger("execution.breaker")
 FAILURES_TO_OPEN: Final = 5  # in a row
 SUCCESSES_TO_CLOSE: Final = 2  # in a row
 OPEN_S: Final = 60.0
+ASK_S: Final = 1.0
 
 
 class Endpoint(StrEnum):
@@ -137,20 +140,33 @@ class Breakers:
         """Whether only one order at a time may add exposure, to see whether it is taken."""
         return self._all[Endpoint.ORDER].state is BreakerState.HALF_OPEN
 
-    async def run(self) -> None:
-        """Tell when time alone moves one; ends only when cancelled."""
+    async def run(self, ask: Callable[[], Awaitable[object]]) -> None:
+        """Notice what time alone moves, and that the exchange answers again; until cancelled.
+
+        Args:
+            ask: a small question, whose outcome is noted: who wants nothing else would not ask.
+        """
         while True:
             self._tell(f"{OPEN_S:g} s have passed")
             self._changed.clear()
-            left = [b.left_s for b in self._all.values() if b.state is BreakerState.OPEN]
-            if left:
-                await asyncio.sleep(max(min(left), 0.0))
-            else:
+            if not self._waits_for_news:
                 await self._changed.wait()
+                continue
+            await asyncio.sleep(ASK_S)
+            with suppress(RetryableError, RejectedError):  # noted by whoever passed it on
+                await ask()
+
+    @property
+    def _waits_for_news(self) -> bool:
+        """Whether nothing but an answer, or time, ends what holds entries back."""
+        states = {each: breaker.state for each, breaker in self._all.items()}
+        is_asked = states[Endpoint.QUERY] is not BreakerState.CLOSED
+        return self._in_maintenance or is_asked or BreakerState.OPEN in states.values()
 
     def _move_maintenance(self, *, on: bool, evidence: str) -> None:
         if on is not self._in_maintenance:
             self._in_maintenance = on
+            self._changed.set()
             log.warning(
                 "the exchange is closed" if on else "the exchange is open again",
                 action="maintenance_begins" if on else "maintenance_ends",

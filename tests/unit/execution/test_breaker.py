@@ -23,6 +23,7 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, OrderType, Side
 from holdfast.errors import RetryableError
+from holdfast.execution import breaker
 from holdfast.execution.breaker import (
     FAILURES_TO_OPEN,
     OPEN_S,
@@ -230,9 +231,47 @@ def test_one_that_was_half_open_at_a_restart_is_open_again_and_the_journal_says_
 
 
 @on_loop
-async def test_time_alone_makes_it_half_open_in_the_journal() -> None:
+async def test_an_account_that_wants_nothing_notices_that_the_exchange_answers_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker, "ASK_S", 0.0)
+    at = await world()
+    at.venue.raised = MaintenanceError("scripted")
+    watching = asyncio.ensure_future(at.breakers.run(lambda: _question(at)))
+    with pytest.raises(MaintenanceError):
+        await _question(at)
+    await at.drain()
+    assert _is_closed(at)
+    at.venue.raised = RetryableError("scripted")
+    for _ in range(20):
+        await at.drain()
+    assert _is_closed(at), "no answer is none"
+    at.venue.raised = None
+    while _is_closed(at):
+        await at.drain()
+    assert at.account.breakers == {}
+    watching.cancel()
+
+
+def _is_closed(at: ExecutionWorld) -> bool:
+    return at.account.in_maintenance
+
+
+async def _question(at: ExecutionWorld) -> object:
+    return await at.asked.order("BTC/USDT", "x", Purpose.RESOLVE)
+
+
+@on_loop
+async def test_time_alone_makes_it_half_open_in_the_journal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(breaker, "ASK_S", 0.0)
     kept = Kept()
-    watching = asyncio.ensure_future(kept.breakers.run())
+
+    async def nothing() -> None:
+        return
+
+    watching = asyncio.ensure_future(kept.breakers.run(nothing))
     await asyncio.sleep(0)
     kept.note(Endpoint.ORDER, Outcome.FAILED, 5)
     kept.clock.pass_s(60)

@@ -183,6 +183,8 @@ def say(replica: Replica, at: Moment) -> tuple[str, Mood]:
         return f"{waited}. Asking the exchange, never sending again.", Mood.BUSY
     if halted:
         return f"Entries halted ({halted}). Exits go on.", Mood.BUSY
+    if replica.state.in_maintenance or replica.state.breakers:
+        return "The exchange fails. Nothing is opened; exits and stops go on.", Mood.BUSY
     if not replica.state.bots:
         return "Starting: the node reads its journal and asks the exchange.", Mood.BUSY
     if at.price_age_s is None or at.price_age_s > STALE_PRICES_S:

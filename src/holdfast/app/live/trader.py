@@ -312,7 +312,7 @@ class Trader:
         parts = [
             self.resolver.run(),
             self.sweep.run(),
-            self.breakers.run(),
+            self.breakers.run(self.venue.time),
             *self.signals.parts(),
             *self.upkeep.parts(),
         ]
