@@ -43,7 +43,9 @@ from holdfast.venues.port import Balance, MoneyMoved, Purpose, Venue
 log = get_logger("execution.reconcile")
 
 REVIEW_S = 1.0
-LOOK_BACK_MS = 86_400_000
+# Trades of nobody are looked for no further back: whose each of ours was, that the fold has
+# forgotten, costs a question.
+LOOK_BACK_MS = 600_000
 _TELLING = frozenset({ReconcilePolicy.HALT, ReconcilePolicy.QUARANTINE})
 
 
@@ -225,6 +227,7 @@ class Reconciler:
 
     async def _balances(self, facts: list[AnyFact]) -> list[str]:
         await budget(self._venue, Purpose.RESOLVE)
+        asked_ms = self._clock.earliest_ms()
         balances = await self._venue.balances(Purpose.RESOLVE)
         if not self._account.holdings and not self._account.counters.attempts:
             facts += [self._opening(balance) for balance in balances.values()]
@@ -232,6 +235,8 @@ class Reconciler:
         unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
         found = differences(self._account.holdings, balances, self._tolerance, unsettled)
         facts += self._agree_again(found, unsettled)
+        if not found and not unsettled:
+            self._agreed_ms = asked_ms
         return [text for each in found if (text := self._drift(each, facts))]
 
     def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
@@ -365,7 +370,7 @@ class Reconciler:
 
     def _unexplained_ms(self) -> int:
         """From when on something may have happened that explains a difference."""
-        return self._agreed_ms or self._clock.earliest_ms() - LOOK_BACK_MS
+        return max(self._agreed_ms, self._clock.earliest_ms() - LOOK_BACK_MS)
 
     async def review(self, adjust: Review) -> None:
         """An operator's comparison: orders, trades and balances now, and what he accepts is booked.
