@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def simulate(*options: str) -> tuple[int, dict[str, Any], str]:
@@ -21,13 +24,23 @@ def simulate(*options: str) -> tuple[int, dict[str, Any], str]:
     return ended.returncode, json.loads(ended.stdout), ended.stderr
 
 
-def test_nothing_is_violated_under_faults_drawn_from_a_hundred_seeds() -> None:
-    code, found, told = simulate("--seeds", "1-100", "--minutes", "5", "--jobs", "2")
+def simulate_failing(*options: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a run that is refused."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "holdfast", "simulate", *options],
+        capture_output=True, text=True, timeout=60, check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_nothing_is_violated_under_faults_drawn_from_seeds() -> None:
+    code, found, told = simulate("--seeds", "1-30", "--minutes", "5", "--jobs", "2")
     assert found["violations"] == [], told
     assert code == 0
-    assert found["seeds"] == 100
-    assert found["orders"] > 10_000
-    assert found["in_doubt_resolved"] == found["in_doubt"] > 1_000
+    assert found["seeds"] == 30
+    assert found["orders"] > 5_000
+    assert found["in_doubt_resolved"] == found["in_doubt"] > 100
+    assert found["failovers"] > 100
     assert len(found["faults_injected"]) > 35
     assert found["ghosts"] == 0
 
@@ -37,3 +50,36 @@ def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None
     _, shared, _ = simulate("--seeds", "3-6", "--minutes", "1", "--jobs", "2")
     _, other, _ = simulate("--seeds", "7-10", "--minutes", "1", "--jobs", "2")
     assert alone["trace_hash"] == shared["trace_hash"] != other["trace_hash"]
+
+
+@pytest.mark.parametrize(
+    ("bug", "invariant"),
+    [
+        ("resend_on_timeout", "I4"),
+        ("send_before_journal", "I2"),
+        ("reset_means_unsent", "I5"),
+        ("absent_at_once", "I5"),
+    ],
+)
+def test_a_planted_bug_is_found_and_told_with_its_story(bug: str, invariant: str) -> None:
+    code, found, told = simulate(
+        "--seeds", "1-20", "--minutes", "1", "--bug", bug, "--until-found", "--jobs", "2"
+    )
+    assert code == 1
+    assert found["violations"][0]["invariant"] == invariant
+    seed = found["violations"][0]["seed"]
+    replay = f"--seeds {seed}-{seed} --minutes 1 --nodes 3 --bug {bug}"
+    assert f"replay: holdfast simulate {replay}" in told
+    assert "fault " in told
+
+
+def test_a_campaign_goes_on_where_it_was_and_adds_up(tmp_path: Path) -> None:
+    file = str(tmp_path / "runs.jsonl")
+    options = ("--minutes", "0.5", "--nodes", "1", "--campaign", file)
+    _, first, _ = simulate("--seeds", "1-2", *options)
+    _, both, _ = simulate("--seeds", "1-3", *options)
+    assert (first["seeds"], both["seeds"]) == (2, 3)
+    assert both["orders"] > first["orders"] > 0
+    code, _, told = simulate_failing("--seeds", "1-3", "--minutes", "1", "--campaign", file)
+    assert code == 2
+    assert "not added up" in told

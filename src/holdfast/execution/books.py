@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import msgspec
@@ -90,12 +91,12 @@ class Books:
             await self._unknown(report, source)
             return False
         if isinstance(owner, Armed):
-            async with self._lock(owner.cid):
+            async with self._alone(owner.cid):
                 await self._book_late(owner, report, source)
             return True
         if owner.armed.cid != report.cid:
             report = msgspec.structs.replace(report, cid=owner.armed.cid)
-        async with self._lock(report.cid):
+        async with self._alone(report.cid):
             await self._book(owner, report, source, flush=flush)
         return True
 
@@ -114,16 +115,16 @@ class Books:
             if owner is None:
                 strangers.append(fill)
             elif isinstance(owner, Armed):
-                async with self._lock(owner.cid):
+                async with self._alone(owner.cid):
                     await self._record_late(owner, (self._filled(owner, fill),), source)
             else:
-                async with self._lock(owner.armed.cid):
+                async with self._alone(owner.armed.cid):
                     await self._record(owner, [], (self._filled(owner.armed, fill),), source)
         return strangers
 
     async def move(self, moved: AttemptMoved) -> bool:
         """Record what a reply says of an attempt, unless better evidence came first."""
-        async with self._lock(moved.cid):
+        async with self._alone(moved.cid):
             order = self._account.order(moved.cid)
             if order is None or moved.state not in ATTEMPT_MOVES[order.state]:
                 return False
@@ -132,7 +133,7 @@ class Books:
 
     async def close_reject(self, closed: RejectClosed) -> bool:
         """Record that a rejection is final, unless it turned out to be none."""
-        async with self._lock(closed.cid):
+        async with self._alone(closed.cid):
             order = self._account.live.get(closed.cid)
             if order is None or order.state is not AttemptState.REJECTED or order.closed:
                 return False
@@ -332,8 +333,26 @@ class Books:
         )
         await self._recorder.record(*noted)
 
+    @asynccontextmanager
+    async def _alone(self, cid: str) -> AsyncIterator[None]:
+        """One report of an attempt at a time: two ways must not both prove its first move.
+
+        Who is cancelled while its facts are on their way keeps others out until the fold has them.
+        """
+        lock = self._lock(cid)
+        await lock.acquire()
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._recorder.when_folded(lock.release)
+            raise
+        except BaseException:
+            lock.release()
+            raise
+        else:
+            lock.release()
+
     def _lock(self, cid: str) -> asyncio.Lock:
-        """One report of an attempt at a time: two ways must not both prove its first move."""
         lock = self._locks.get(cid)
         if lock is None:
             if len(self._locks) > 4 * len(self._account.live) + 64:

@@ -89,6 +89,13 @@ class Recorder:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
 
+    def when_folded(self, then: Callable[[], None]) -> None:
+        """Call `then` once the fold has all that was recorded so far, perhaps now."""
+        if self._unfolded:  # behind the callback that folds it
+            self._unfolded[-1].add_done_callback(lambda _: then())
+        else:
+            then()
+
     def _fold_what_is_done(self, _done: asyncio.Future[Outcome] | None = None) -> None:
         """Commits end in the order of the stream; so does what waited for them."""
         while self._unfolded and self._unfolded[0].done():

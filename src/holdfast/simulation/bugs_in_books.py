@@ -127,7 +127,7 @@ def no_lock_on_an_order() -> None:
         async def __aexit__(self, *_error: object) -> None:
             pass
 
-    put(Books, "_lock", lambda _self, _cid: Open())
+    put(Books, "_alone", lambda _self, _cid: Open())
 
 
 def silent_ghosts() -> None:

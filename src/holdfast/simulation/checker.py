@@ -29,6 +29,7 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, Side
+from holdfast.errors import CorruptionError
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.core import OrderReport, UserEvent
 from holdfast.exchange.traffic import Call
@@ -98,7 +99,10 @@ class Checker:
                 self.violate("I3", f"a fact of epoch {record.epoch} within epoch {self.epoch}")
             self._look(fact)
             self.told.take(fact, record.at_ns)
-            apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
+            try:
+                apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
+            except CorruptionError as error:
+                self.violate("I11", f"nobody can fold this any more: {error}", *_cids(fact)[:1])
             if not isinstance(fact, TookOver):  # it names the machine that the run was made on
                 self.trace.update(_encode(fact))
             of_all = isinstance(fact, TookOver | Halted | Resumed | Reconciled)

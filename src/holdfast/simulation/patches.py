@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohappyeyeballs
 
-from holdfast.app.live import follower, process, trader
+from holdfast.app.live import follower, process, trader, upkeep
 from holdfast.app.live.trader import Trader
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
@@ -21,6 +21,9 @@ from holdfast.journal.database import Database
 from holdfast.simulation.clock import LIFE
 from holdfast.simulation.node import SimNode
 from holdfast.venues.binance.wire import Connection
+
+FOLLOW_S = 0.2
+COMMANDS_S = 0.5
 
 
 async def _no_socket(addr_infos: Any, **_options: Any) -> tuple[str, int]:
@@ -60,6 +63,9 @@ def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
         return databases[life.machine.name]
 
     follower.database_of = database_of  # type: ignore[attr-defined, assignment]
+
+    # Standbys and operators' commands are looked after less often: half of a run would be that.
+    follower.FOLLOW_S, upkeep.COMMANDS_S = FOLLOW_S, COMMANDS_S
 
     at = {node.machine.name: node for node in nodes}
     leading = trader.leading

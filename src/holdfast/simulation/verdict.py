@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.app.demo.audit import Kind, audit
 from holdfast.app.demo.evidence import Ledger, SignedRequest
+from holdfast.errors import CorruptionError
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.simulation.checker import Checker
@@ -77,8 +78,12 @@ def _was_told(checker: Checker) -> bool:
 def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend) -> None:
     """I11: a fold that was begun again and again is the one that never was."""
     anew = AccountState()
-    for record in backend.store.read(checker.fold.account or "main"):
-        apply(anew, record.seq, record.epoch, record.at_ns, record.fact)
+    try:
+        for record in backend.store.read(checker.fold.account or "main"):
+            apply(anew, record.seq, record.epoch, record.at_ns, record.fact)
+    except CorruptionError as error:
+        checker.violate("I11", f"the stored stream cannot be folded: {error}")
+        return
     if anew != checker.fold:
         checker.violate("I11", "the stored stream folds to something else than what was committed")
     if state is not None and state != anew:

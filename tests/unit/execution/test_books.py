@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.domain.fact import Filled, Ghost
+import asyncio
+from typing import Any
+
+from holdfast.domain.fact import AttemptMoved, Filled, Ghost
 from holdfast.domain.order import OrderState
+from holdfast.journal.memory import MemoryStore
+from holdfast.journal.port import Head
 from tests.support.exchange import on_loop
 from tests.support.execution_world import fill, report, world
 
@@ -35,6 +40,45 @@ async def test_an_execution_that_is_told_three_ways_is_booked_once() -> None:
 
     assert len(at.of_kind(Filled)) == 1
     assert at.account.holdings["BTC"] == 1
+
+
+class SlowStore(MemoryStore):
+    """Commits when it is told to, as a store does that stalls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    def commit_at_once(self, *_args: Any) -> None:
+        """Never: all commits take their time."""
+
+    async def commit(self, head: Head, groups: Any, at_ns: int) -> Any:
+        await self.goes_on.wait()
+        return self.commit_now(head, groups, at_ns)
+
+
+@on_loop
+async def test_a_report_that_is_cancelled_on_its_way_to_the_journal_is_not_made_again() -> None:
+    """Two facts that both acknowledge an attempt would be a stream that nobody can fold."""
+    store = SlowStore()
+    at = await world(store=store)
+    attempt = await at.arm(1)
+    store.goes_on.clear()
+    reply = asyncio.create_task(at.books.report(report(attempt), "reply"))
+    await asyncio.sleep(0)
+    reply.cancel()  # the process is to lead no more
+    stream = asyncio.create_task(at.books.report(report(attempt), "stream"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    store.goes_on.set()
+    await stream
+    await at.drain()
+
+    assert reply.cancelled()
+    moved = [fact for fact in at.of_kind(AttemptMoved) if fact.cid == attempt.cid]
+    assert [fact.evidence for fact in moved] == ["reply"]
+    assert at.broken == []
 
 
 @on_loop
