@@ -214,6 +214,11 @@ class BotRuntime:
             return 0
         return self._waits_since_ns + self._join_timeout_ns
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """Symbols without a bar at the last close that was decided on, or without any yet."""
+        return self._stale | (self.all_symbols - self.bars.keys())
+
     def join(self) -> bool:
         """Wait no longer for the bars that are missing; whether to decide now."""
         return bool(self.joins_by_ns) and self._joined()

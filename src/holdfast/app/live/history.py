@@ -54,6 +54,7 @@ class History:
         self._missing: set[tuple[str, str]] = set()  # bot and symbol
         self._asking: set[tuple[str, str]] = set()
         self._asked: asyncio.Queue[tuple[BotRuntime, str]] = asyncio.Queue()
+        self._silent: set[tuple[str, str]] = set()  # bot and symbol, as far as it was told
 
     async def catch_up(self, bot: BotRuntime, symbols: Collection[str] = ()) -> None:
         """Feed the bars that a bot has not seen, of all its symbols or of these.
@@ -83,14 +84,33 @@ class History:
         anchor_ns = self._anchor_ns(bot) or now_ns - warm_ns
         return max(anchor_ns, now_ns - max(warm_ns, LONGEST_HISTORY_BARS * step_ns))
 
-    def heard(self, bar: Bar, bots: Iterable[BotRuntime]) -> None:
+    def heard(self, bar: Bar, bots: Collection[BotRuntime]) -> None:
         """A bar closed just now: it is taken, or asked for together with those before it."""
+        for bot in bots:
+            self._tell_silence(bot, bar)
         missing = [bot for bot in bots if bot.misses_bars_before(bar)]
         for bot in missing:
             log.info("bars missing", action="gap", bot=bot.name, symbol=bar.symbol)
             self._ask(bot, bar.symbol)
         if not missing:
             self._take(BarClosed(bar))
+
+    def _tell_silence(self, bot: BotRuntime, bar: Bar) -> None:
+        """Say once that a symbol keeps its bot waiting at each close, and once that it is back."""
+        last = bot.bars.get(bar.symbol)
+        if last is None or last.close_ns >= bar.close_ns:
+            return  # of the close before, nobody can tell yet
+        for symbol in bot.symbols:
+            key, is_silent = (bot.name, symbol), symbol in bot.silent
+            if is_silent and key not in self._silent:
+                self._silent.add(key)
+                log.warning(
+                    "a symbol has no bars: each close waits for it, and is decided on without",
+                    action="silent", bot=bot.name, symbol=symbol,
+                )  # fmt: skip
+            elif not is_silent and key in self._silent:
+                self._silent.discard(key)
+                log.info("bars again", action="silent_over", bot=bot.name, symbol=symbol)
 
     def may_miss(self, bots: Iterable[BotRuntime]) -> None:
         """The stream was interrupted: whatever closed meanwhile is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -195,3 +196,30 @@ def test_while_one_symbol_waits_to_be_asked_for_again_another_is_told_at_once(
             await until(lambda: desk.seen("BTC/USDT") == list(BTC[:9]), "what the other missed")
 
     asyncio.run(run())
+
+
+def test_a_symbol_that_keeps_its_bot_waiting_is_told_once_and_once_that_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk = Desk(Shelf(*BTC, *ETH))
+
+    def close(at: int, *symbols: str) -> None:
+        """A close at which only these symbols have a bar; the others are waited for in vain."""
+        hear(desk, [bar for bar in (BTC[at], ETH[at]) if bar.symbol in symbols])
+        desk.bot.join()
+
+    def told() -> list[tuple[str, str]]:
+        records = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return [(one["action"], one["symbol"]) for one in records if "silent" in one["action"]]
+
+    for at in range(3):
+        close(at, *BOTH)
+    assert told() == []
+    for at in range(3, 8):
+        close(at, "BTC/USDT")
+    assert told() == [("silent", "ETH/USDT")]
+    for at in range(8, 11):
+        desk.take(BarClosed(ETH[at]))  # it was asked for
+        close(at, "BTC/USDT")
+    assert told() == [("silent", "ETH/USDT"), ("silent_over", "ETH/USDT")]
