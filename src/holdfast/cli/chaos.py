@@ -46,6 +46,10 @@ class Fault(StrEnum):
 def chaos(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="How often the leader is struck.")] = 20,
+    hours: Annotated[
+        float,
+        typer.Option(min=0, help="Strike nothing for so long, on a busy machine, instead."),
+    ] = 0.0,
     store: Annotated[Store, typer.Option(help="What keeps the journal.")] = Store.SQLITE,
     profile: Annotated[Profile, typer.Option(help="The times of the leases.")] = Profile.FAST,
     fault: Annotated[Fault, typer.Option(help="What is done to the leader.")] = Fault.MIXED,
@@ -79,7 +83,8 @@ def chaos(
     with _folder(directory) as folder, _progress(rounds) as (say, progress):
         wanted = Wanted(
             folder=folder,
-            rounds=rounds,
+            rounds=0 if hours else rounds,
+            hours=hours,
             store=store.value,
             profile=profile.value,
             fault=fault.value,

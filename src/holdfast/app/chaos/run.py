@@ -7,6 +7,7 @@ options and output (cli.chaos).
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -15,16 +16,19 @@ from typing import Final
 
 import msgspec
 
+from holdfast.app.chaos import burner
 from holdfast.app.chaos.orders import Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import ACCOUNT, Site, running_site
-from holdfast.app.chaos.strikes import Strike, Struck, heal, possible, strike
+from holdfast.app.chaos.strikes import NOT_HERE, Strike, Struck, heal, possible, strike
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.checker import PATIENCE_NS, Checker
+from holdfast.app.demo.processes import Child
 from holdfast.app.demo.replica import Replica
 from holdfast.errors import UnreachableError
 
 POLL_S: Final = 0.05
+QUIET_POLL_S: Final = 1.0
 GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes on
 READY_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 90.0
@@ -40,6 +44,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         folder: an empty one, for everything that the run writes.
         rounds: how often the leader is struck.
+        hours: strike nothing for so long instead, beside neighbours that keep each core busy for
+            four fifths of the time; every change of the leader is then a false one.
         fault: a name of `strikes.FAULTS`.
         between_hosts: each node believes to be on a host of its own, so that nobody can look
             whether another's process still runs.
@@ -48,6 +54,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: Path
     rounds: int
+    hours: float = 0.0
     store: str = "sqlite"
     profile: str = "fast"
     fault: str = "mixed"
@@ -85,6 +92,8 @@ class Chaos:
     async def run(self, began_s: float) -> Result:
         """Strike so often, let everything come to rest, and check for the last time."""
         self._replica.begin_run()
+        if self._wanted.hours:
+            await self._quiet()
         for number in range(self._wanted.rounds):
             await self._ready()
             kind = self._strikes[number % len(self._strikes)]
@@ -94,6 +103,25 @@ class Chaos:
             self._progress(number + 1)
         await self._ready()
         return self._result(await self._settle(), began_s)
+
+    async def _quiet(self) -> None:
+        """Leave the nodes alone, on a machine that is busy."""
+        await self._ready()
+        burners = []
+        try:
+            for number in range(1, (os.cpu_count() or 1) + 1):
+                log = self._wanted.folder / f"burner-{number}.log"
+                burners.append(
+                    await Child.start(f"burner {number}", [], log, module=burner.__name__)
+                )
+            until_s = time.monotonic() + self._wanted.hours * 3600
+            while time.monotonic() < until_s:
+                await self._orders.read()
+                await self._check_now_and_then()
+                await asyncio.sleep(QUIET_POLL_S)
+        finally:
+            for one in burners:
+                await one.kill()
 
     async def _ready(self) -> None:
         """Return when somebody leads and trades, and every other node stands by, warm."""
@@ -202,12 +230,19 @@ class Chaos:
             lambda: bool(self._replica.state.halted), lambda: time.monotonic() > deadline_s
         )
 
+    def _skipped(self) -> tuple[str, ...]:
+        if self._wanted.fault != "mixed" or self._wanted.hours:
+            return ()
+        left = (kind for kind in Strike if kind not in self._strikes)
+        return (*(f"{kind.value}: cannot be done here" for kind in left), *NOT_HERE)
+
     def _result(self, last: Audit, began_s: float) -> Result:
         for node in self._site.nodes:
             node.is_warm()  # reads what it has logged
         state, wanted = self._replica.state, self._wanted
         return Result(
             rounds=len(self._rounds),
+            quiet_hours=wanted.hours,
             gap_ms=spread_of(one.gap_ms for one in self._rounds if one.gap_ms is not None),
             duplicate_orders=last.duplicate_orders,
             lost_orders=last.lost_orders,
@@ -232,11 +267,7 @@ class Chaos:
             seconds=round(time.monotonic() - began_s, 1),
             settled=last.is_settled,
             findings=last.findings,
-            skipped=tuple(
-                f"{kind.value}: cannot be done here"
-                for kind in Strike
-                if wanted.fault == "mixed" and kind not in self._strikes
-            ),
+            skipped=self._skipped(),
             each=tuple(self._rounds),
         )
 

@@ -100,6 +100,14 @@ FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
 """By the names of the command line."""
 
 
+NOT_HERE: Final = (
+    "clock jump: needs libfaketime",
+    "suspend: needs a machine that may sleep",
+    "Redis gone: leases are kept where the journal is",
+)
+"""What a mixed run does not try."""
+
+
 class Struck(msgspec.Struct, frozen=True):
     """What was done, and when.
 

@@ -14,7 +14,8 @@ import sys
 from threading import Thread
 
 
-def _hold(leash: int) -> None:
+def hold(leash: int) -> None:
+    """Return never; end the whole process group when the other end of the pipe is gone."""
     os.read(leash, 1)  # nothing is ever written: it returns when the other end is gone
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
@@ -25,7 +26,7 @@ def main() -> None:
         sys.exit("seen: no process group of its own; expected: to be started by the demo")
     leash = int(sys.argv[1])
     os.set_inheritable(leash, False)
-    Thread(target=_hold, args=(leash,), name="leash", daemon=True).start()
+    Thread(target=hold, args=(leash,), name="leash", daemon=True).start()
     sys.argv = ["holdfast", *sys.argv[2:]]
     runpy.run_module("holdfast", run_name="__main__", alter_sys=True)
 
