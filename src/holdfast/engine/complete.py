@@ -106,6 +106,9 @@ def _protects(
         return False
     if leg.target != held or spec.quantity != held:
         return False
+    instrument = account.instruments.get(symbol)
+    if instrument is None or instrument.floor_quantity(held) != held:
+        return False  # the step is another now
     # Nothing else has set aside what it sells.
     asset = order.armed.reserve_asset
     if any(one.armed.reserve_asset == asset and one is not order for one in account.live.values()):

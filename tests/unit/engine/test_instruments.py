@@ -88,6 +88,17 @@ def test_a_stop_off_the_new_grid_is_placed_again_on_it_so_that_nothing_is_left_u
             assert price is None or price % Decimal("0.1") == 0
 
 
+def test_a_stop_of_more_than_a_coarser_step_allows_is_placed_again_for_what_it_allows() -> None:
+    world = World()
+    world.wish(Target(quantity=Decimal("1.005"), stop=Percent(5)))
+    world.bar()
+    world.settle()
+    world.wish(KEEP)
+    coarser(world, quantity_step="0.01")
+    world.settle()
+    assert [quantity for *_, quantity in resting(world)] == [ONE]
+
+
 @pytest.mark.parametrize("from_snapshot", [True, False])
 def test_a_restart_finds_the_same_grid(from_snapshot: bool) -> None:
     world = quoting()
