@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import holdfast
-from holdfast.app.live.activity import activity_of
+from holdfast.app.live.activity import activity_of, is_led
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -29,12 +29,13 @@ from holdfast.domain.fact import (
     Resumed,
 )
 from holdfast.domain.order import AttemptState, OrderState, OrderType, Side
-from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.database import SqliteDatabase, database_at
 from holdfast.journal.port import Group
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import STOP, AccountState
 from tests.support.journal_facts import TAG, armed, flow
+from tests.support.postgres import database
 from tests.support.waiting import PATIENCE_S
 
 OPENED = (
@@ -171,3 +172,13 @@ def test_the_wait_ends_when_the_last_doubt_does(journal: Journal) -> None:
     journal.write(AttemptMoved(cid=armed(1).cid, state=AttemptState.NOT_SENT))
     waiting.join(PATIENCE_S)
     assert answers == [True]
+
+
+def test_who_leads_is_told_of_a_journal_in_postgres_as_well() -> None:
+    with database() as url:
+        journal = database_at(url)
+        assert not is_led(journal, "main")
+        owner = journal.own("main")
+        assert is_led(journal, "main")
+        owner.release()
+        assert not is_led(journal, "main"), "looking keeps nothing"
