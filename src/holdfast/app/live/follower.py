@@ -43,6 +43,7 @@ TICK_S = 0.1
 CLOCK_S = 5.0
 FOLLOW_S = 0.05
 HEARD_S = 60.0
+TOLD_EVERY_S = 10.0
 MOST_WARM = 6  # each costs a little of the rate limits every few seconds
 
 
@@ -245,13 +246,16 @@ class Follower:
 
     async def _follow_journal(self) -> None:
         """Fold what the leader writes, until this process is to write itself."""
+        told_s = -math.inf
         while not self._owns:
             try:
                 await self._catch_up(always=False)
             except OutgrownError:
                 raise  # reading on would leave out what came with it
             except RetryableError as error:
-                log.warning("journal not read", action="follow_wait", why=str(error))
+                if time.monotonic() - told_s > TOLD_EVERY_S:  # asked twenty times a second
+                    told_s = time.monotonic()
+                    log.warning("journal not read", action="follow_wait", why=str(error))
             await asyncio.sleep(FOLLOW_S)
 
     async def _catch_up(self, *, always: bool = True) -> None:

@@ -13,9 +13,11 @@ from holdfast.config import load
 from holdfast.domain.fact import BotStarted, Opened
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import deployment_tag
+from holdfast.errors import RetryableError
+from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
 from tests.support.node import ACCOUNT, flips, scene
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 
 def test_a_bot_that_begins_elsewhere_is_followed_anew_and_nothing_behind_it_is_left_out(
@@ -63,3 +65,29 @@ def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
                 assert len(follower.venue._queries._idle) == 2 * 2
 
     asyncio.run(run())
+
+
+def test_a_journal_that_cannot_be_read_is_told_once_and_not_at_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked = 0
+
+    def gone() -> list[Record]:
+        nonlocal asked
+        asked += 1
+        raise RetryableError("seen: no server; expected: one; do: start it")
+
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT",)))
+            monkeypatch.setenv("NODE_KEY", node.key)
+            monkeypatch.setenv("NODE_SECRET", "of-the-account")
+            config = load(node.config, {}).for_account(ACCOUNT)
+            async with following(config, Watch(), {}) as follower:
+                follower.fold.tail.since = lambda _end: (_end, gone())  # type: ignore[assignment]
+                looking = asyncio.create_task(follower._follow_journal())
+                await until(lambda: asked > 5, "several looks")
+                looking.cancel()
+
+    asyncio.run(run())
+    assert caplog.text.count("follow_wait") == 1
