@@ -52,6 +52,7 @@ _TABLES: Final = f"""
 _SESSION: Final = """
     SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
+OPEN_S: Final = 5.0
 _UNDEFINED_TABLE: Final = "42P01"
 _ENDED_BY_THE_SERVER: Final = ("57P", "08")  # perhaps after the commit
 _COMMITTED_IN_DOUBT: Final = ("40003",)
@@ -63,7 +64,8 @@ class Line:
     """A connection that is opened when it is needed, and closed after each failure.
 
     Args:
-        call_s: how long a call may take, with opening and with waiting for the one before it.
+        call_s: how long a call may take, with waiting for the one before it. Opening goes on when
+            a call has given up waiting for it: a server that has just begun is slow with that.
     """
 
     def __init__(self, url: str, call_s: float) -> None:
@@ -71,6 +73,7 @@ class Line:
         self._url = url
         self._call_s = call_s
         self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._opening: asyncio.Task[psycopg.AsyncConnection[TupleRow]] | None = None
         self._turn = asyncio.Lock()
         self.backend: tuple[int, str] = (0, "")
 
@@ -90,7 +93,7 @@ class Line:
         sent = False
         try:
             async with asyncio.timeout(self._call_s), self._turn:
-                connection = self._connection or await self._open()
+                connection = self._connection or await self._opened()
                 parameters["backend"], parameters["backend_start"] = self.backend
                 sent = True
                 return await self._execute(connection, statements, parameters)
@@ -128,11 +131,22 @@ class Line:
             asking.add_done_callback(lambda asking: _end(asking, connection))
             raise
 
+    async def _opened(self) -> psycopg.AsyncConnection[TupleRow]:
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        finally:
+            if opening.done():
+                self._opening = None
+
     async def _open(self) -> psycopg.AsyncConnection[TupleRow]:
         """A session with its tables; they are made where there are none."""
         asked = {**asked_of(self._url, "holdfast keeper"), "tcp_user_timeout": self._ms(2)}
         try:
-            connection = await psycopg.AsyncConnection.connect(**asked, autocommit=True)
+            async with asyncio.timeout(OPEN_S):
+                connection = await psycopg.AsyncConnection.connect(**asked, autocommit=True)
         except psycopg.OperationalError as error:
             raise refused(self.name, str(error).strip()) from error
         try:
@@ -170,6 +184,9 @@ class Line:
 
     def close(self) -> None:
         """Release the connection; a next use opens it again."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
         self._drop()
 
     def _ms(self, calls: int) -> int:
