@@ -38,7 +38,10 @@ class Turning(Strategy):
     """Buy at one bar, sell at the next; what a fee leaves is no position."""
 
     def decide(self, now: View) -> Wish:
-        return FLAT if now.position.quantity > Decimal("0.01") else Target(quantity=Decimal("0.5"))
+        if now.position.quantity > Decimal("0.01"):
+            return FLAT
+        episode = str(now.time_ns // 2_000_000_000)  # what a halt sold is spent, another is not
+        return Target(quantity=Decimal("0.5"), episode=episode)
 '''
 BTC = BotLine("btc", "BTC/USDT", "Turning")
 ETH = BotLine("eth", "ETH/USDT", "Turning")

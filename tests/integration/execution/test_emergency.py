@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
+from holdfast.venues.binance.inspection import last_price
 from holdfast.venues.binance.signing import Key
 from holdfast.venues.port import Purpose
 from tests.support.exchange import Client, local_exchange
@@ -44,13 +46,9 @@ class Scene:
         listed = await self.venue.instruments(("BTC/USDT",))
         return await Emergency(
             account="main", tag=TAG, by="ana", venue=self.venue,
-            clock=ExchangeClock(time.monotonic_ns), file=self.file(host), price=self._price,
-            cap_pct=Decimal(3),
+            clock=ExchangeClock(time.monotonic_ns), file=self.file(host),
+            price=partial(last_price, self.venue), cap_pct=Decimal(3),
         ).flatten(each for each in listed if each.symbol == "BTC/USDT")  # fmt: skip
-
-    async def _price(self, _symbol: str) -> Decimal:
-        _, body = await self.client.get("/api/v3/ticker/price", symbol="BTCUSDT")
-        return Decimal(body["price"])
 
     async def bitcoin(self) -> Decimal:
         held = (await self.venue.balances(Purpose.READ)).get("BTC")

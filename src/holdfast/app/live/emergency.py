@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from holdfast.app.live.activity import is_led
 from holdfast.config import Config, resolve
 from holdfast.domain.order import deployment_tag
-from holdfast.errors import ConfigError, PlatformError, RetryableError
+from holdfast.errors import ConfigError, PlatformError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile, Line
 from holdfast.execution.recorder import Recorder
@@ -20,10 +21,8 @@ from holdfast.journal.database import database_at
 from holdfast.telemetry.log import hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
-from holdfast.venues.binance.market import BinanceMarket
+from holdfast.venues.binance.inspection import last_price
 from holdfast.venues.binance.signing import Key
-
-MINUTE_NS = 60_000_000_000
 
 
 def emergency_file(config: Config) -> EmergencyFile:
@@ -65,13 +64,6 @@ async def flatten_without_journal(
         stream_url=account.venue.stream_url,
     )
     venue = BinanceVenue(Key(resolve(account.api_key).reveal(), secret), endpoints)
-    market = BinanceMarket(endpoints, gate=venue.gate)
-
-    async def last_price(symbol: str) -> Decimal:
-        bars = await market.bars(symbol, 60, time.time_ns() - 10 * MINUTE_NS)
-        if not bars:
-            raise RetryableError(f"seen: no price of {symbol}; expected: bars; do: try again")
-        return bars[-1].close
 
     symbols = {symbol for bot in config.bots for symbol in bot.symbols}
     try:
@@ -83,12 +75,11 @@ async def flatten_without_journal(
             venue=venue,
             clock=ExchangeClock(time.monotonic_ns),
             file=emergency_file(config),
-            price=last_price,
+            price=partial(last_price, venue),
             cap_pct=cap_pct,
         ).flatten(each for each in listed if each.symbol in symbols)
     finally:
         await venue.close()
-        await market.close()
 
 
 def _refuse_beside_a_node(config: Config) -> None:

@@ -400,6 +400,10 @@ class BinanceVenue:
         )
         return await self._ask(self._queries, f"{path}?{self._key.signed(query)}", cost, purpose)
 
+    async def ask_open(self, path_and_query: str, cost: Cost, purpose: Purpose) -> bytes:
+        """What a question without a signature is answered; raises as every read does."""
+        return await self._ask(self._queries, path_and_query, cost, purpose)
+
     async def _ask(self, line: Line, path_and_query: str, cost: Cost, purpose: Purpose) -> bytes:
         return await ask(
             line, self.gate, path_and_query, cost, purpose, timeout_s=self._patience.read_s

@@ -5,6 +5,7 @@ Not here: whether that will do (app.live.doctor).
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from holdfast.venues.port import Purpose
 
 _RESTRICTIONS: Final = Cost(weight=1)
 _COMMISSION: Final = Cost(weight=20)
+_PRICE: Final = Cost(weight=2)
 
 # What a key needs for trading spot, and what more it may be able to do.
 _NEEDED: Final = ("enableReading", "enableSpotAndMarginTrading")
@@ -95,6 +97,18 @@ async def rates(venue: BinanceVenue, symbol: str) -> Rates:
     found = msgspec.json.decode(body, type=_Commission)
     asset = found.discount.discountAsset if found.discount.enabledForAccount else ""
     return Rates(found.standardCommission.maker, found.standardCommission.taker, asset)
+
+
+class _Price(msgspec.Struct):
+    price: Decimal
+
+
+async def last_price(venue: BinanceVenue, symbol: str) -> Decimal:
+    """Of the last trade. Raises: as every read of `venues.port.Venue`."""
+    path = f"/api/v3/ticker/price?symbol={venue_symbol(symbol)}"
+    return msgspec.json.decode(
+        await venue.ask_open(path, _PRICE, Purpose.RESOLVE), type=_Price
+    ).price
 
 
 class _Row(msgspec.Struct):
