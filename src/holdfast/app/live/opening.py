@@ -16,12 +16,12 @@ import msgspec
 
 from holdfast import __version__
 from holdfast.config import Config
-from holdfast.domain.fact import Opened, TookOver
+from holdfast.domain.fact import AnyFact, Opened, TookOver
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import FencedError
 from holdfast.journal.database import Database, Owner, database_at
 from holdfast.journal.high_water import HighWater
-from holdfast.journal.port import Head, Snapshot, Store
+from holdfast.journal.port import CommitUnknownError, Head, Snapshot, Store
 from holdfast.journal.record import GENESIS, Record
 from holdfast.journal.tail import Tail
 from holdfast.journal.writer import JournalWriter
@@ -242,17 +242,32 @@ def _require_end(state: AccountState, head: Head) -> None:
 async def _begin(stream: Stream, node: str, deployment: str, reporting: str) -> None:
     took_over = TookOver(node=node, boot_id=stream.boot_id, version=__version__)
     head = stream.writer.head
-    facts = (took_over,)
-    if not stream.account.seq:
+    if stream.account.seq:
+        records = await _written(stream.writer, took_over)
+    else:
         opened = Opened(
             account=head.account,
             deployment=deployment_tag(deployment),
             generation=head.generation,
             reporting=reporting,
         )
-        outcome = await stream.writer.append(opened, *facts)
-    else:
-        outcome = await stream.writer.append(*facts)
-    assert isinstance(outcome, tuple)  # noqa: S101 - these facts claim nothing
-    for record in outcome:
+        records = await _written(stream.writer, opened, took_over)
+    for record in records:
         apply(stream.account, record.seq, record.epoch, record.at_ns, record.fact)
+
+
+async def _written(writer: JournalWriter, *facts: AnyFact) -> tuple[Record, ...]:
+    """Append facts that arm nothing; once more where a commit broke and left nothing of them.
+
+    A standby's connection may have died with its server, and the first commit is what finds out.
+    """
+    try:
+        outcome = await writer.append(*facts)
+    except CommitUnknownError as error:
+        if error.committed:
+            return error.records
+        if error.committed is None:
+            raise
+        outcome = await writer.append(*facts)
+    assert isinstance(outcome, tuple)  # noqa: S101 - these facts claim nothing
+    return outcome

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from holdfast.app.live import opening
-from holdfast.app.live.opening import Stream, open_stream
+from holdfast.app.live.opening import Stream, follow_stream, open_stream, take_over
 from holdfast.domain.fact import Opened, TookOver
-from holdfast.errors import CorruptionError, FencedError
+from holdfast.errors import CorruptionError, FencedError, RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.ledger.fold import apply
@@ -84,3 +85,31 @@ async def test_a_stream_that_is_owned_is_refused_after_a_while(
     with pytest.raises(FencedError, match="is written for account main by process"):
         await opened(tmp_path / "journal.db")
     await first.close()
+
+
+@on_loop
+async def test_a_standby_whose_connection_died_with_the_server_takes_over_all_the_same(
+    tmp_path: Path,
+) -> None:
+    with database() as url:
+        fold = await follow_stream(PostgresDatabase(url, tmp_path), "main")
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+        # What is read while following finds out by itself, and connects anew.
+        with suppress(RetryableError):
+            fold.news()
+        with suppress(RetryableError):
+            await fold.store.head("main")
+
+        async def catch_up() -> None:
+            assert fold.news() == []
+
+        stream = await take_over(fold, deployment="test", reporting="USDT", catch_up=catch_up)
+        kinds = [type(record.fact) for record in stream.store.read("main")]
+        assert kinds == [Opened, TookOver]
+        assert stream.account.seq == 2
+        await stream.close()
