@@ -13,7 +13,7 @@ import msgspec
 
 from holdfast.app.live import opening
 from holdfast.cluster.election import Election
-from holdfast.domain.fact import Filled, Ghost, OrderMoved
+from holdfast.domain.fact import Filled, Ghost, Halted, OrderMoved
 from holdfast.domain.order import OrderState
 from holdfast.errors import FencedError, RetryableError
 from holdfast.execution import books, sweep
@@ -73,9 +73,9 @@ def answered_before_durable() -> None:
 
 
 def evidence_is_dropped() -> None:
-    async def once(self: Any, *facts: Any) -> Any:
+    async def once(self: Any, *facts: Any, **options: Any) -> Any:
         try:
-            return await self.try_record(*facts)
+            return await self.try_record(*facts, **options)
         except (RetryableError, CommitUnknownError):
             return ()
 
@@ -142,10 +142,12 @@ def silent_ghosts() -> None:
 
 
 def ghosts_do_not_halt() -> None:
-    async def lenient(self: Any, order: Any, proven: Any, filled: Any, source: str) -> Any:
-        return await self._journal(proven, filled)
+    async def lenient(self: Any, proven: Any, *args: Any, **options: Any) -> Any:
+        kept = [fact for fact in proven if not isinstance(fact, Halted)]
+        return await journal(self, kept, *args, **options)
 
-    put(Books, "_record", lenient)
+    journal = Books._journal
+    put(Books, "_journal", lenient)
 
 
 def no_sweep() -> None:
@@ -170,6 +172,7 @@ def cancelled_by_the_cancel_s_id() -> None:
         await asyncio.sleep(0)
 
     put(Sweep, "_follow", nothing)
+    put(Desk, "_look", nothing)
 
 
 def fees_are_forgotten() -> None:
