@@ -35,7 +35,7 @@ demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20
 test: $(ALL_READY) $(REPORT_PAGE) ## Everything a change must pass: style, types, tests
 	@scripts/browser
 	@scripts/lint
-	@.venv/bin/pytest --numprocesses=$(PROCESSES) $(ARGS)
+	@.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
 
 lint: $(ALL_READY) ## Style and types only
 	@scripts/lint
