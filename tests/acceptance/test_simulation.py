@@ -6,6 +6,7 @@ Not here: the parts of the simulator (tests/unit/simulation).
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +71,8 @@ def test_a_planted_bug_is_found_and_told_with_its_story(bug: str, invariant: str
     seed = found["violations"][0]["seed"]
     replay = f"--seeds {seed}-{seed} --minutes 1 --nodes 3 --bug {bug}"
     assert f"replay: holdfast simulate {replay}" in told
-    assert "fault " in told
+    story = told.partition("replay:")[0]
+    assert re.search(r"^ +\d+\.\d{6}  \w", story, re.MULTILINE), "line by line, with its moment"
 
 
 def test_a_campaign_goes_on_where_it_was_and_adds_up(tmp_path: Path) -> None:

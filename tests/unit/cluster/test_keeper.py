@@ -202,7 +202,7 @@ async def test_a_member_that_was_forgotten_ends_what_it_leads() -> None:
 @on_loop
 async def test_a_second_node_of_the_same_name_is_refused() -> None:
     async with nodes("one") as (_, leases, _):
-        twin = OneNode(leases, member("other", node="one"), set())
+        twin = OneNode(leases, member("other", node="one", pid=2), set())
         with pytest.raises(ConfigError, match="node one runs already"):
             await asyncio.wait_for(asyncio.shield(twin.keeping), 30)
         await twin.vanish()
