@@ -18,7 +18,8 @@ RUNTIME_READY := .venv/.ready-runtime
 ALL_READY := .venv/.ready-all
 REPORT_PAGE := src/holdfast/lab/report.html
 REPORT_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
-PROCESSES ?= 2
+# More than there are cores: much of what tests do is waiting.
+PROCESSES ?= 3
 
 .PHONY: help setup demo test lint simulate bench dashboard
 
