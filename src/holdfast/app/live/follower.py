@@ -95,7 +95,11 @@ class Follower:
         )
 
     def now_ns(self) -> int:
-        """Exchange time, rather early than late."""
+        """Exchange time, rather early than late.
+
+        The engine and the journal go by it as well: this machine's own clock may be set, and what
+        was to be tried again in a moment would wait until it is that late once more.
+        """
         return self.clock.earliest_ms() * 1_000_000
 
     def take(self, event: Event) -> None:
@@ -155,6 +159,7 @@ class Follower:
             reporting=quotes[0] if quotes else "USDT",
             catch_up=self._catch_up,
             may_lead=may_lead,
+            now_ns=self.now_ns,
             displace=True,  # a claim is held, so its lease has ended
         )
 
@@ -217,7 +222,7 @@ class Follower:
     async def _tick(self) -> None:
         """Time passes for the engine; retries and marks are due by it."""
         while True:
-            self.take(Ticked(time.time_ns()))
+            self.take(Ticked(self.now_ns()))
             self.watch.beat()
             await asyncio.sleep(TICK_S)
 

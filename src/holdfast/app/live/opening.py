@@ -152,6 +152,7 @@ async def take_over(
     reporting: str,
     catch_up: Callable[[], Awaitable[None]],
     may_lead: Callable[[], bool] = lambda: True,
+    now_ns: Callable[[], int] = time.time_ns,
     displace: bool = False,
 ) -> Stream:
     """Become the writer of what was followed.
@@ -161,6 +162,7 @@ async def take_over(
         catch_up: folds what predecessors have written by now.
         may_lead: asked after the head was read: a lease that has run out since must not end the
             epoch of whoever took over.
+        now_ns: what records are stamped with.
 
     Raises:
         FencedError: another process writes it, or took it over meanwhile.
@@ -182,7 +184,8 @@ async def take_over(
     boot_id = f"{os.getpid()}-{time.time_ns():x}"
     stream = Stream(
         database, fold.store, owner, database.high_water(account),
-        JournalWriter(fold.store, head), fold.account, boot_id, fold.saved_seq, fold.found,
+        JournalWriter(fold.store, head, now_ns=now_ns), fold.account, boot_id, fold.saved_seq,
+        fold.found,
     )  # fmt: skip
     await _begin(stream, node, deployment, reporting)
     stream.high_water.write(stream.writer.head)

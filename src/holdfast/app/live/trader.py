@@ -248,7 +248,8 @@ class Trader:
                 bot.due = True
         self._stepping = self.follower.is_leading = True
         self.perform(self.engine.resume())
-        self.follower.take(Ticked(time.time_ns()))  # who decides between closes need not wait
+        # Who decides between closes need not wait for the next tick.
+        self.follower.take(Ticked(self.follower.now_ns()))
 
     async def learn_instruments(self) -> frozenset[str]:
         """Take in the filters and status of the bots' symbols as they are now; what is listed.
