@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from holdfast.config.database import ReportPolicy
 from holdfast.domain.fact import Armed, CancelArmed
-from holdfast.errors import FencedError, OutcomeUnknownError, RetryableError
+from holdfast.errors import ConfigError, FencedError, OutcomeUnknownError, RetryableError
 from holdfast.journal.commands import SqliteCommands
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.high_water import HighWater
@@ -202,7 +202,7 @@ class Way:
         token = LIFE.set(None)
         try:
             result = function(*args)
-        except (FencedError, RetryableError, OutcomeUnknownError) as error:
+        except (ConfigError, FencedError, RetryableError, OutcomeUnknownError) as error:
             return None, error
         finally:
             LIFE.reset(token)

@@ -204,6 +204,8 @@ async def _lead(life: Life, follower: Follower) -> None:
             for task in (trading, until):
                 task.cancel()
             await asyncio.wait({trading, until})
+            if not trading.cancelled() and (error := trading.exception()) is not None:
+                log.info("ended beside", action="ended_beside", why=str(error))
         log.info("resting", action="resting", wanted=board.wanted(name).name)
 
 
