@@ -122,8 +122,8 @@ class Keeper:
 
     async def _round(self) -> None:
         """Renew when it is time; look at everybody; take what is nobody's; give what is planned."""
-        if self._now_ns() >= self._renew_at_ns:
-            await self._renew()
+        if self._now_ns() >= self._renew_at_ns and not await self._renew():
+            return  # the next try must come before the lease has run out: nothing goes before it
         try:
             async with asyncio.timeout(self._timing.call_s):
                 view = await self._store.view()
@@ -135,7 +135,7 @@ class Keeper:
         except _FAILED as error:
             self._say("no view of the cluster", "view_wait", error)
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> bool:
         """One renewal; a failed one is tried again at the next round, until the lease runs out."""
         sent_ns = self._now_ns()
         try:
@@ -143,7 +143,7 @@ class Keeper:
                 held = await self._store.renew(self._me)
         except _FAILED as error:
             self._say("lease not renewed", "renew_wait", error)
-            return
+            return False
         if held is None:
             raise ForgottenError(
                 f"seen: no member {self._me} in the lease store; expected: this node; do: nothing, "
@@ -152,6 +152,7 @@ class Keeper:
         self._renew_at_ns = sent_ns + int(self._timing.renew_s * 1e9)
         self._board.lease(sent_ns + int(self._timing.lease_s * 1e9))
         self._hold(held)
+        return True
 
     async def _learn(self, view: View) -> None:
         """What was handed to this member, or planned for it, is not left until the next renewal."""

@@ -290,3 +290,32 @@ def test_many_who_begin_at_once_make_the_tables_once(url: str) -> None:
             await store.close()
 
     asyncio.run(use())
+
+
+def test_a_session_that_takes_longer_to_open_than_a_call_is_used_by_a_later_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, opened = psycopg.AsyncConnection.connect, 0
+
+    async def slow(*args: object, **options: object) -> object:
+        nonlocal opened
+        opened += 1
+        await asyncio.sleep(2 * QUICK.call_s)  # as a server does that has just begun
+        return await connect(*args, **options)  # type: ignore[arg-type]
+
+    async def use(leases: PostgresLeases) -> None:
+        with pytest.raises(RetryableError, match="no answer within"):
+            await leases.view()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline_s:
+            try:
+                await leases.view()
+            except RetryableError:
+                continue
+            return
+        raise AssertionError("never opened")
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "connect", slow)
+    run(url, use, QUICK)
+
+    assert opened == 1, "whoever asked later waited for the same one"

@@ -204,8 +204,9 @@ async def _lead(life: Life, follower: Follower) -> None:
             for task in (trading, until):
                 task.cancel()
             await asyncio.wait({trading, until})
-            if not trading.cancelled() and (error := trading.exception()) is not None:
-                log.info("ended beside", action="ended_beside", why=str(error))
+            failure = None if trading.cancelled() else trading.exception()
+            if failure is not None and not until.cancelled():  # else it is raised
+                log.warning("failed while it came to rest", action="rest_failed", why=str(failure))
         log.info("resting", action="resting", wanted=board.wanted(name).name)
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from holdfast.app.live.follower import OutgrownError, following
+from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.watch import Watch
 from holdfast.config import load
+from holdfast.domain.event import Event, Ticked
 from holdfast.domain.fact import BotStarted, Opened
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import RetryableError
 from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
+from tests.support.exchange import on_loop
 from tests.support.node import ACCOUNT, flips, scene
 from tests.support.waiting import PATIENCE_S, until
 
@@ -91,3 +95,15 @@ def test_a_journal_that_cannot_be_read_is_told_once_and_not_at_every_look(
 
     asyncio.run(run())
     assert caplog.text.count("follow_wait") == 1
+
+
+@on_loop
+async def test_time_passes_for_the_engine_by_the_exchange_s_clock() -> None:
+    told: list[Event] = []
+    follower: Any = SimpleNamespace(
+        now_ns=lambda: 7, take=told.append, watch=SimpleNamespace(beat=lambda: None)
+    )
+    ticking = asyncio.create_task(Follower._tick(follower))
+    await until(lambda: bool(told), "a tick")
+    ticking.cancel()
+    assert told[0] == Ticked(7)

@@ -113,3 +113,19 @@ async def test_a_standby_whose_connection_died_with_the_server_takes_over_all_th
         assert kinds == [Opened, TookOver]
         assert stream.account.seq == 2
         await stream.close()
+
+
+@on_loop
+async def test_records_are_stamped_with_the_clock_that_is_given_and_not_the_machine_s(
+    tmp_path: Path,
+) -> None:
+    fold = await follow_stream(SqliteDatabase(tmp_path / "journal.db"), "main")
+
+    async def catch_up() -> None:
+        assert fold.news() == []
+
+    stream = await take_over(
+        fold, deployment="test", reporting="USDT", catch_up=catch_up, now_ns=lambda: 7
+    )
+    assert {record.at_ns for record in stream.store.read("main")} == {7}
+    await stream.close()
