@@ -349,6 +349,7 @@ def test_a_journal_that_is_damaged_cut_or_newer_is_refused_and_left_as_it_is(
     def renew(node: Node) -> None:
         with closing(sqlite3.connect(node.journal)) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '9999'")
+            connection.execute("UPDATE compatibility SET oldest = '9999'")
             connection.commit()
 
     async def refused(

@@ -84,7 +84,7 @@ def _clear(url: str) -> None:
             "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        for table in metadata.tables:
+        for table in metadata.tables.keys() - {"compatibility"}:  # it says whose they are
             connection.execute(f"DELETE FROM {table}".encode())
         for table in report_schema.metadata.tables:
             connection.execute(f"DROP TABLE IF EXISTS {table}".encode())

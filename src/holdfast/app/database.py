@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase, database_at
 from holdfast.journal.verify import Progress, Report, StreamReport, verify
-from holdfast.journal.version import SCHEMA_VERSION, require_known
+from holdfast.journal.version import SCHEMA_VERSION, Stored, require_current, require_known
 
 if TYPE_CHECKING:
     from holdfast.journal.postgres_move import Moved
@@ -22,6 +22,7 @@ __all__ = [
     "Progress",
     "Report",
     "SqliteDatabase",
+    "Stored",
     "StreamReport",
     "database_at",
     "move",
@@ -47,11 +48,11 @@ def move(source: Database, target: Database, progress: Moving) -> Moved:
     return postgres_move.move(source, target, progress)
 
 
-def upgrade(database: Database) -> tuple[str | None, str]:
+def upgrade(database: Database) -> tuple[Stored | None, Stored]:
     """Bring it to the schema of this program; a missing file is created. Safe to repeat.
 
     Returns:
-        The version before and the version after.
+        What it said of itself before and after.
 
     Raises:
         ConfigError: it is newer than this program, or another kind of database.
@@ -61,4 +62,4 @@ def upgrade(database: Database) -> tuple[str | None, str]:
     before = None if is_new else database.version()
     require_known(database.name, before)
     database.upgrade()
-    return before, SCHEMA_VERSION
+    return before, require_current(database.name, database.version())

@@ -8,13 +8,17 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holdfast.cli.account import CONFIG
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.config import load
+
+if TYPE_CHECKING:
+    from holdfast.app.database import Stored
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,29 +32,37 @@ def db() -> None:
 
 @app.command()
 def current(*, database: DATABASE = None, json: _Json = False) -> None:
-    """Show the schema version of the database, and the one that this program needs.
+    """Show the schema of the database, the one that this program needs, and who may use it.
 
     Example: holdfast db current --database sqlite:///.holdfast/journal.db
     """
     from holdfast.app.database import SCHEMA_VERSION  # noqa: PLC0415  # nobody else needs it
 
     found = database_of(database).version()
+    schema = found.schema if found else None
     if json:
-        emit({"current": found, "needed": SCHEMA_VERSION})
-    else:
-        typer.echo(f"{found or 'empty'} (this program: {SCHEMA_VERSION})")
+        oldest, writes = (found.oldest, found.writes) if found else (None, None)
+        emit(
+            {"current": schema, "needed": SCHEMA_VERSION, "oldest": oldest, "writes_format": writes}
+        )
+        return
+    typer.echo(f"{schema or 'empty'} (this program: {SCHEMA_VERSION})")
+    if found and found.oldest < found.schema:
+        typer.echo(f"programs of {found.oldest} may use it until `holdfast db finalize`")
 
 
 @app.command()
 def upgrade(*, database: DATABASE = None, json: _Json = False) -> None:
     """Create the database, or bring it to the schema of this program. Safe to repeat.
 
-    Stop the node first. Example: holdfast db upgrade --database sqlite:///.holdfast/journal.db
+    Nodes of the version before go on meanwhile, and beside newer ones until
+    `holdfast db finalize`. Example: holdfast db upgrade --database sqlite:///.holdfast/journal.db
     """
     from holdfast.app import database as journal  # noqa: PLC0415  # nobody else needs it
 
     whose = database_of(database)
-    before, after = journal.upgrade(whose)
+    found, now = journal.upgrade(whose)
+    before, after = found.schema if found else None, now.schema
     if json:
         emit({"before": before, "after": after})
     else:
@@ -59,6 +71,35 @@ def upgrade(*, database: DATABASE = None, json: _Json = False) -> None:
             if before != after
             else f"{whose.name}: {after}"
         )
+
+
+@app.command()
+def finalize(*, config: CONFIG = None, json: _Json = False) -> None:
+    """Let this version write what the one before cannot read. There is no way back from here.
+
+    Refused while a node of another version runs. Example: holdfast db finalize
+    """
+    from holdfast.app import versions  # noqa: PLC0415  # nobody else needs it
+
+    _show(versions.finalize(load(config)), "final", json=json)
+
+
+@app.command()
+def downgrade(*, config: CONFIG = None, json: _Json = False) -> None:
+    """Go back to the schema before, as long as it was not finalized.
+
+    Refused while a node of this version runs. Example: holdfast db downgrade
+    """
+    from holdfast.app import versions  # noqa: PLC0415  # nobody else needs it
+
+    _show(versions.downgrade(load(config)), "back", json=json)
+
+
+def _show(now: Stored, what: str, *, json: bool) -> None:
+    if json:
+        emit({"current": now.schema, "oldest": now.oldest, "writes_format": now.writes})
+    else:
+        typer.echo(f"{what} at schema {now.schema}, records of format {now.writes}")
 
 
 @app.command()

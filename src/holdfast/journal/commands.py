@@ -17,7 +17,8 @@ import msgspec
 
 from holdfast.errors import PlatformError
 from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S, SQLITE_ERRORS, connect, raise_translated
-from holdfast.journal.version import require_current, stored_version
+from holdfast.journal.sqlite_read import stored_version
+from holdfast.journal.version import require_current
 
 _SUBMIT = """
     INSERT INTO command (id, account, name, arguments, "by", at_ns) VALUES (?, ?, ?, ?, ?, ?)

@@ -23,9 +23,9 @@ from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_connect import SQLITE_ERRORS, connect, raise_translated
-from holdfast.journal.sqlite_read import SqliteReading, one_moment, read_stream
+from holdfast.journal.sqlite_read import SqliteReading, one_moment, read_stream, stored_version
 from holdfast.journal.tail import Tail
-from holdfast.journal.version import stored_version
+from holdfast.journal.version import Stored
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
@@ -127,12 +127,20 @@ class Database(Protocol):
         """Follows streams as they grow; opens nothing yet."""
         ...
 
-    def version(self) -> str | None:
-        """Of the schema; None without any tables."""
+    def version(self) -> Stored | None:
+        """What it says of itself; None without any tables."""
         ...
 
     def upgrade(self) -> None:
         """Bring it to the schema of this program, or make it; safe to repeat."""
+        ...
+
+    def finalize(self) -> None:
+        """Let this program write what older ones cannot read; there is no way back from here."""
+        ...
+
+    def downgrade(self) -> None:
+        """Undo the last migration, as long as that is not final."""
         ...
 
     def reports(self, policy: ReportPolicy) -> Reports:
@@ -191,8 +199,8 @@ class SqliteDatabase:
         """Follows streams as they grow; opens nothing yet."""
         return Tail(self.name, lambda: SqliteReading(self.name))
 
-    def version(self) -> str | None:
-        """Of the schema; None without any tables."""
+    def version(self) -> Stored | None:
+        """What it says of itself; None without any tables."""
         with closing(connect(self.name, read_only=True)) as connection:
             try:
                 return stored_version(connection)
@@ -204,6 +212,20 @@ class SqliteDatabase:
         from holdfast.journal.upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
         upgrade(self.name)
+
+    def finalize(self) -> None:
+        """Let this program write what older ones cannot read; there is no way back from here."""
+        from holdfast.journal.upgrade import finalize  # noqa: PLC0415  # imports Alembic
+
+        self.require()
+        finalize(self.name)
+
+    def downgrade(self) -> None:
+        """Undo the last migration, as long as that is not final."""
+        from holdfast.journal.upgrade import downgrade  # noqa: PLC0415  # imports Alembic
+
+        self.require()
+        downgrade(self.name)
 
     def reports(self, policy: ReportPolicy) -> Reports:
         """The tables of reports, in a file of their own: filling them never locks the journal."""

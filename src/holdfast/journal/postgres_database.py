@@ -34,7 +34,7 @@ from holdfast.journal.postgres_read import (
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.tail import Tail
-from holdfast.journal.version import require_current
+from holdfast.journal.version import Stored, require_current
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
@@ -95,8 +95,8 @@ class PostgresDatabase:
         """Follows streams as they grow; opens nothing yet."""
         return Tail(self.name, lambda: PostgresReading(self.url))
 
-    def version(self) -> str | None:
-        """Of the schema; None without any tables."""
+    def version(self) -> Stored | None:
+        """What it says of itself; None without any tables."""
         return self._pool.run(stored_version)
 
     def upgrade(self) -> None:
@@ -104,6 +104,18 @@ class PostgresDatabase:
         from holdfast.journal.postgres_upgrade import upgrade  # noqa: PLC0415  # imports Alembic
 
         upgrade(self.url)
+
+    def finalize(self) -> None:
+        """Let this program write what older ones cannot read; there is no way back from here."""
+        from holdfast.journal.postgres_upgrade import finalize  # noqa: PLC0415  # imports Alembic
+
+        finalize(self.url)
+
+    def downgrade(self) -> None:
+        """Undo the last migration, as long as that is not final."""
+        from holdfast.journal.postgres_upgrade import downgrade  # noqa: PLC0415  # imports Alembic
+
+        downgrade(self.url)
 
     def reports(self, policy: ReportPolicy) -> Reports:
         """The tables of reports, over the connections that reads borrow."""

@@ -119,7 +119,9 @@ def _copy(rows: Rows, target: PostgresDatabase, heads: list[Head], progress: Pro
 
 
 _TABLES = {
-    table.name: [column.name for column in table.columns] for table in metadata.sorted_tables
+    table.name: [column.name for column in table.columns]
+    for table in metadata.sorted_tables
+    if table.name != "compatibility"  # the target says that of itself
 }
 
 

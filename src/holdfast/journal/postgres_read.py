@@ -20,7 +20,7 @@ from holdfast.journal.postgres_connect import (
 from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.reading import proved
 from holdfast.journal.record import Record
-from holdfast.journal.version import require_current
+from holdfast.journal.version import Stored, require_current, stored_in
 
 _TABLES = """
     SELECT table_name FROM information_schema.tables
@@ -29,15 +29,10 @@ _TABLES = """
 """
 
 
-def stored_version(connection: Connection) -> str | None:
-    """The version of the open database, None when it has no tables yet; leases do not count."""
+def stored_version(connection: Connection) -> Stored | None:
+    """What the database says of itself; None when it has no tables yet; leases do not count."""
     tables = {name for (name,) in connection.execute(_TABLES)}
-    if not tables:
-        return None
-    if "alembic_version" not in tables:
-        return "unknown"
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(row[0]) if row else None
+    return stored_in(tables, lambda text: connection.execute(text.encode()))
 
 
 @contextmanager

@@ -1,17 +1,19 @@
-"""Bringing a PostgreSQL journal to the schema of this program.
+"""Bringing a PostgreSQL journal to the schema of this program, ending that, and going back.
 
 Imports SQLAlchemy and Alembic, and so is imported only when there is something to migrate. Not
-here: what is migrated (journal.migrations), the same for every database.
+here: what is done, which is the same for every database (journal.upgrade, journal.migrations).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 import sqlalchemy as sa
-from alembic import command
 
 from holdfast.journal.postgres_connect import connect, name_of, raise_translated
-from holdfast.journal.upgrade import alembic_config
+from holdfast.journal.upgrade import run_downgrade, run_finalize, run_upgrade
 
 _TURN = 0x686F6C64666173  # a number of ours, for those who migrate at once
 
@@ -25,7 +27,30 @@ def upgrade(url: str) -> None:
         ConfigError: wrong address, or a role that may not create tables.
         RetryableError: it is in use, or does not answer; nothing was changed.
     """
+    with _migrating(url) as connection:
+        run_upgrade(connection)
 
+
+def finalize(url: str) -> None:
+    """Let this program write what older ones cannot read; there is no way back from here.
+
+    Raises: as `upgrade`; ConfigError also when the database is of another schema.
+    """
+    with _migrating(url) as connection:
+        run_finalize(name_of(url), connection)
+
+
+def downgrade(url: str) -> None:
+    """Undo the last migration, as long as nothing that older programs cannot read was allowed.
+
+    Raises: as `finalize`.
+    """
+    with _migrating(url) as connection:
+        run_downgrade(name_of(url), connection)
+
+
+@contextmanager
+def _migrating(url: str) -> Iterator[sa.Connection]:
     def opened() -> psycopg.Connection[object]:
         connection = connect(url)
         connection.autocommit = False  # SQLAlchemy begins and ends transactions
@@ -35,7 +60,7 @@ def upgrade(url: str) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
-            command.upgrade(alembic_config(connection), "head")
+            yield connection
     except sa.exc.DBAPIError as error:
         if isinstance(error.orig, psycopg.Error):
             raise_translated(name_of(url), error.orig)

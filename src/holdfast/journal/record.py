@@ -15,6 +15,11 @@ from holdfast.domain.fact import AnyFact
 from holdfast.errors import CorruptionError
 
 FORMAT: Final = 1
+"""What this program can write; it reads this one and those before."""
+
+SINCE: Final[dict[type, int]] = {}
+"""Facts that came after format 1, with the first format that has them."""
+
 GENESIS: Final = bytes(32)
 
 

@@ -121,3 +121,10 @@ command_taken = Table(
     PrimaryKeyConstraint("account", "command_id"),
     sqlite_with_rowid=False,
 )
+
+compatibility = Table(
+    "compatibility",  # one row; see journal.version
+    metadata,
+    Column("oldest", Text, nullable=False),
+    Column("writes", Integer, nullable=False),
+)

@@ -19,7 +19,13 @@ from holdfast.journal.sqlite_connect import (
     connect,
     raise_translated,
 )
-from holdfast.journal.version import require_current, stored_version
+from holdfast.journal.version import Stored, require_current, stored_in
+
+
+def stored_version(connection: sqlite3.Connection) -> Stored | None:
+    """What the open file says of itself; None when it has no tables yet."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    return stored_in(tables, connection.execute)
 
 
 def read_stream(

@@ -1,4 +1,4 @@
-"""Bringing a journal file to the schema of this program.
+"""Bringing a journal file to the schema of this program, ending that, and going back.
 
 Imports SQLAlchemy and Alembic, and so is imported only when there is something to migrate. Not
 here: other databases (journal.postgres_upgrade), what is migrated (journal.migrations).
@@ -7,13 +7,20 @@ here: other databases (journal.postgres_upgrade), what is migrated (journal.migr
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
+from holdfast.errors import ConfigError
+from holdfast.journal.record import FORMAT
 from holdfast.journal.sqlite_connect import connect, raise_translated
+from holdfast.journal.version import FIRST, SCHEMA_VERSION, Stored, require_current, stored_in
+
+_FINALIZE = sa.text("UPDATE compatibility SET oldest = :oldest, writes = :writes")
 
 
 def upgrade(path: Path) -> None:
@@ -26,18 +33,81 @@ def upgrade(path: Path) -> None:
         RetryableError: it is in use, or the disk is full; nothing was changed.
     """
     connect(path).close()  # there from here on, and known to be durable
+    with _migrating(path) as connection:
+        run_upgrade(connection)
+
+
+def finalize(path: Path) -> None:
+    """Let this program write what older ones cannot read; there is no way back from here.
+
+    Raises: as `upgrade`; ConfigError also when the file is of another schema.
+    """
+    with _migrating(path) as connection:
+        run_finalize(path, connection)
+
+
+def downgrade(path: Path) -> None:
+    """Undo the last migration, as long as nothing that older programs cannot read was allowed.
+
+    Raises: as `finalize`.
+    """
+    with _migrating(path) as connection:
+        run_downgrade(path, connection)
+
+
+@contextmanager
+def _migrating(path: Path) -> Iterator[sa.Connection]:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=sa.NullPool)
     sa.event.listen(engine, "connect", _leave_transactions_to_us)
     sa.event.listen(engine, "begin", _begin_immediate)
     try:
         with engine.begin() as connection:
-            command.upgrade(alembic_config(connection), "head")
+            yield connection
     except sa.exc.DBAPIError as error:
         if isinstance(error.orig, sqlite3.Error):
             raise_translated(path, error.orig)
         raise
     finally:
         engine.dispose()
+
+
+# -- the same for every database, within a transaction ---------------------------------------------
+
+
+def run_upgrade(connection: sa.Connection) -> None:
+    """Run what is missing; a database that is made now has no older programs to wait for."""
+    is_new = not sa.inspect(connection).has_table("alembic_version")
+    command.upgrade(alembic_config(connection), "head")
+    if is_new:
+        connection.execute(_FINALIZE, {"oldest": SCHEMA_VERSION, "writes": FORMAT})
+
+
+def run_finalize(name: Path | str, connection: sa.Connection) -> None:
+    """Only programs of this schema and later from here on."""
+    stored = require_current(name, _stored(connection))
+    if stored.schema > SCHEMA_VERSION:
+        raise ConfigError(
+            f"seen: {name} has schema {stored.schema}; expected: {SCHEMA_VERSION}; do: finalize it "
+            "with the program that upgraded it"
+        )
+    connection.execute(_FINALIZE, {"oldest": SCHEMA_VERSION, "writes": FORMAT})
+
+
+def run_downgrade(name: Path | str, connection: sa.Connection) -> None:
+    """Back by one migration, unless records that older programs cannot read are allowed."""
+    stored = require_current(name, _stored(connection))
+    if stored.schema != SCHEMA_VERSION or stored.schema == FIRST:
+        raise ConfigError(
+            f"seen: {name} has schema {stored.schema}; expected: {SCHEMA_VERSION} with one before "
+            "it; do: downgrade with the program that upgraded it"
+        )
+    if stored.oldest == SCHEMA_VERSION:
+        raise ConfigError(
+            f"seen: {name} is final at schema {stored.schema}: it may hold records that no older "
+            "program reads; expected: one that was upgraded and not finalized; do: restore a "
+            "backup of before, or stay with this version"
+        )
+    command.downgrade(alembic_config(connection), "-1")
 
 
 def alembic_config(connection: sa.Connection) -> Config:
@@ -47,6 +117,11 @@ def alembic_config(connection: sa.Connection) -> Config:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
+
+
+def _stored(connection: sa.Connection) -> Stored | None:
+    query: Callable[[str], object] = lambda text: connection.execute(sa.text(text))  # noqa: E731
+    return stored_in(sa.inspect(connection).get_table_names(), query)
 
 
 def _leave_transactions_to_us(connection: object, _record: object) -> None:

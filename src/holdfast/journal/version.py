@@ -1,61 +1,98 @@
-"""The schema version of a journal database, told by sqlite3 alone.
+"""Versions of a journal database, told by its driver alone.
 
+A release is rolled out node by node, so two neighbouring versions use one database at once: the
+newer one adds tables, and writes records that the older one can read, until `holdfast db finalize`.
 Opening a current journal must not cost an import of the migration tools. Not here: migrating
 (journal.upgrade).
 """
 
 from __future__ import annotations
 
-import sqlite3
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from holdfast.errors import ConfigError
+from holdfast.journal.record import FORMAT
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION: Final = "0001"
 """What this program reads and writes."""
 
+FIRST: Final = "0001"
+"""The schema that has no predecessor."""
 
-def stored_version(connection: sqlite3.Connection) -> str | None:
-    """The version of the open database, None when it has no tables yet."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+_UNKNOWN: Final = "unknown"
+
+
+class Stored(NamedTuple):
+    """What a database says of itself.
+
+    Attributes:
+        schema: the last migration that was run.
+        oldest: the schema of the oldest programs that may use it.
+        writes: the format of the records that may be written into it.
+    """
+
+    schema: str
+    oldest: str
+    writes: int
+
+
+def stored_in(tables: Collection[str], query: Callable[[str], Any]) -> Stored | None:
+    """The version of a database; None when it has no tables yet.
+
+    Args:
+        query: runs a statement and returns something with `fetchone`.
+    """
     if not tables:
         return None
-    if "alembic_version" not in tables:
-        return "unknown"
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    return str(row[0]) if row else None
+    if not {"alembic_version", "compatibility"} <= set(tables):
+        return Stored(_UNKNOWN, _UNKNOWN, 0)
+    found = query(
+        "SELECT version_num, oldest, writes FROM alembic_version CROSS JOIN compatibility"
+    ).fetchone()
+    return Stored(str(found[0]), str(found[1]), int(found[2])) if found else None
 
 
-def require_known(name: Path | str, version: str | None) -> None:
-    """Refuse a database that is not ours, or ahead of this program.
+def require_known(name: Path | str, stored: Stored | None) -> None:
+    """Refuse a database that is not ours, or so far ahead that this program would not read it.
 
     Raises:
         ConfigError: it is newer, or no journal.
     """
-    if version == "unknown":
+    if stored is None:
+        return
+    if stored.schema == _UNKNOWN:
         raise ConfigError(
             f"seen: {name} is a database with other tables; expected: a journal; do: name another"
         )
-    if version is not None and version > SCHEMA_VERSION:
+    if stored.schema > SCHEMA_VERSION and stored.oldest > SCHEMA_VERSION:
         raise ConfigError(
-            f"seen: {name} has schema {version}; expected: at most {SCHEMA_VERSION}; do: start "
-            "the newer version of holdfast that wrote it"
+            f"seen: {name} has schema {stored.schema}, for programs of {stored.oldest} and later; "
+            f"expected: at most {SCHEMA_VERSION}; do: start the newer version of holdfast that "
+            "wrote it"
         )
 
 
-def require_current(name: Path | str, version: str | None) -> None:
-    """Refuse a database that this program cannot use as it is.
+def require_current(name: Path | str, stored: Stored | None) -> Stored:
+    """Refuse a database that this program cannot use as it is; what it says of itself.
 
     Args:
         name: a SQLite file, or the address of another database, without its password.
 
     Raises:
-        ConfigError: it is older, newer, or no journal.
+        ConfigError: it is older, too new, or no journal.
     """
-    require_known(name, version)
+    require_known(name, stored)
     url = f"sqlite:///{name}" if isinstance(name, Path) else name
-    if version != SCHEMA_VERSION:
+    if stored is None or stored.schema < SCHEMA_VERSION:
         raise ConfigError(
-            f"seen: {name} has schema {version or 'none'}; expected: {SCHEMA_VERSION}; do: run "
-            f"holdfast db upgrade --database {url}"
+            f"seen: {name} has schema {stored.schema if stored else 'none'}; expected: "
+            f"{SCHEMA_VERSION}; do: run holdfast db upgrade --database {url}"
         )
+    return stored
+
+
+def format_of(stored: Stored) -> int:
+    """The format of the records that this program is to write there."""
+    return min(stored.writes, FORMAT)

@@ -27,6 +27,7 @@ from holdfast.journal.reports import Reports
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_read import SqliteReading
 from holdfast.journal.tail import Tail
+from holdfast.journal.version import Stored
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
 from holdfast.simulation.loop import VirtualLoop
 
@@ -362,12 +363,19 @@ class SimDatabase:
         """The tables of reports."""
         return self._real.reports(policy)
 
-    def version(self) -> str | None:
-        """Of the schema."""
+    def version(self) -> Stored | None:
+        """What it says of itself."""
         return self._real.version()
 
     def upgrade(self) -> None:
         """It is of this version."""
+
+    def finalize(self) -> None:
+        """It is of this version alone."""
+
+    def downgrade(self) -> None:
+        """Never: nobody rolls a release here."""
+        raise NotImplementedError
 
 
 def at_once(call: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.journal.port import Group
+from holdfast.journal.record import FORMAT
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.version import SCHEMA_VERSION
 from tests.support.journal_facts import armed
@@ -146,11 +147,17 @@ def test_a_database_is_created_and_brought_up_to_date(
     assert capsys.readouterr().out == f"{path}: {SCHEMA_VERSION}\n"
     assert main(["db", "current", "--database", url(path), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told == {"current": SCHEMA_VERSION, "needed": SCHEMA_VERSION}
+    assert told == {
+        "current": SCHEMA_VERSION,
+        "needed": SCHEMA_VERSION,
+        "oldest": SCHEMA_VERSION,
+        "writes_format": FORMAT,
+    }
 
 
 def test_a_newer_database_is_not_touched(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     alter(path, "UPDATE alembic_version SET version_num = '9999'")
+    alter(path, "UPDATE compatibility SET oldest = '9999'")
     assert main(["db", "upgrade", "--database", url(path)]) == 2
     assert "schema 9999" in capsys.readouterr().err
     assert main(["db", "current", "--database", url(path)]) == 0

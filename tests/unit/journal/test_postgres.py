@@ -36,9 +36,10 @@ from holdfast.journal.port import CommitUnknownError, Group
 from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.postgres_connect import IDLE_IN_TRANSACTION_MS, connect
 from holdfast.journal.postgres_database import PostgresDatabase
+from holdfast.journal.record import FORMAT
 from holdfast.journal.schema import metadata
 from holdfast.journal.verify import verify
-from holdfast.journal.version import SCHEMA_VERSION
+from holdfast.journal.version import SCHEMA_VERSION, Stored
 from holdfast.journal.writer import JournalWriter
 from tests.support.journal_facts import acked, armed, decided, filled
 from tests.support.postgres import database, server
@@ -175,6 +176,7 @@ def test_another_schema_is_refused_with_what_to_do(version: str, told: str) -> N
         PostgresDatabase(url).upgrade()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = %s", (version,))
+            connection.execute("UPDATE compatibility SET oldest = %s", (version,))
         with pytest.raises(ConfigError, match=told):
             PostgresStore(url)
 
@@ -208,7 +210,7 @@ def test_migrations_arrive_at_the_schema_and_two_at_once_take_turns() -> None:
             one.start()
         for one in both:
             one.join(PATIENCE_S)
-        assert found.version() == SCHEMA_VERSION
+        assert found.version() == Stored(SCHEMA_VERSION, SCHEMA_VERSION, FORMAT)
         engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
         with engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -1,4 +1,4 @@
-"""Streams, what must stay unique beyond any fold, snapshots and operator commands."""
+"""Streams, what must stay unique beyond any fold, snapshots, commands, and who may use it all."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def upgrade() -> None:
     _streams()
     _claims()
     _commands()
+    _compatibility()
 
 
 def _streams() -> None:
@@ -90,3 +91,12 @@ def _commands() -> None:
         sa.Column("at_ns", sa.BigInteger, nullable=False),
     )
     op.create_index("command_account", "command", ["account", "number"])
+
+
+def _compatibility() -> None:
+    table = op.create_table(
+        "compatibility",
+        sa.Column("oldest", sa.Text, nullable=False),
+        sa.Column("writes", sa.Integer, nullable=False),
+    )
+    op.bulk_insert(table, [{"oldest": "0001", "writes": 1}])
