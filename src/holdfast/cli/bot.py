@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from holdfast.cli import bot_config
 from holdfast.cli.account import ACCOUNT, CONFIG, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
@@ -23,7 +24,11 @@ WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took 
 
 @app.callback()
 def bot() -> None:
-    """Look at the bots of an account, start, drain, stop or move one."""
+    """Look at the bots of an account, make, change, start, drain, stop or move one."""
+
+
+for verb in (bot_config.create, bot_config.configure, bot_config.show, bot_config.remove):
+    app.command()(verb)
 
 
 @app.command("list")

@@ -3,7 +3,7 @@
 One closed union. The state of an account is a fold of its facts and of nothing else. Not here: the
 bytes and the chain (journal.record), the fold (ledger.fold).
 """
-# ruff: noqa: PLC0414 - the facts of guards are taken from here like all others
+# ruff: noqa: PLC0414 - facts of guards and configuration are taken from here like all others
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.domain.configured import BotConfigured as BotConfigured
+from holdfast.domain.configured import BotRemoved as BotRemoved
+from holdfast.domain.configured import CommandTaken as CommandTaken
+from holdfast.domain.configured import LimitsSet as LimitsSet
 from holdfast.domain.fact_base import Fact
 from holdfast.domain.fill import Fill
 from holdfast.domain.guard import BY_RISK as BY_RISK
@@ -383,15 +387,6 @@ class InstrumentChanged(Fact, frozen=True, tag="instrument"):
     instrument: str
 
 
-class CommandTaken(Fact, frozen=True, tag="command"):
-    """An operator's command took effect at this place of the stream."""
-
-    command_id: str
-    name: str
-    by: str
-    arguments: str = ""
-
-
 class SignalReceived(Fact, frozen=True, tag="signal"):
     """A value of an external series became known here; no decision of an earlier close sees it.
 
@@ -442,4 +437,7 @@ AnyFact = (
     | InstrumentChanged
     | CommandTaken
     | SignalReceived
+    | BotConfigured
+    | BotRemoved
+    | LimitsSet
 )

@@ -34,3 +34,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_daily_loss: Decimal | None = None
     max_drawdown_pct: Decimal | None = None
     symbols: tuple[str, ...] = ()
+
+
+class _Limited(msgspec.Struct):
+    limits: Limits
+
+
+def limits_in(config: str) -> Limits:
+    """The limits in a bot's configuration, JSON."""
+    return msgspec.json.decode(config, type=_Limited).limits
+
+
+def read_limits(text: str) -> Limits:
+    """The limits that `text` is the JSON of."""
+    return msgspec.json.decode(text, type=Limits)
+
+
+def tighter(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The one that binds; None when there is no limit."""
+    return min((x for x in (one, other) if x is not None), default=None)

@@ -5,6 +5,8 @@ Not here: where commands come from and who may give them (app), or the start of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from holdfast.domain.action import Note
 from holdfast.domain.event import OperatorAsked
 from holdfast.domain.fact import (
@@ -17,10 +19,13 @@ from holdfast.domain.fact import (
     HaltLevel,
     Resumed,
 )
+from holdfast.engine.bot import BotRuntime
 from holdfast.ledger.state import AccountState, BotState
 
 
-def take_command(event: OperatorAsked, account: AccountState) -> Note:
+def take_command(
+    event: OperatorAsked, account: AccountState, bots: Mapping[str, BotRuntime]
+) -> Note:
     """A command takes effect where the leader writes it into the stream, with what it does."""
     bot = event.arguments.get("bot", "")
     reason = event.arguments.get("reason", "") or f"{event.name} by {event.by}"
@@ -29,7 +34,7 @@ def take_command(event: OperatorAsked, account: AccountState) -> Note:
         "resume": (Resumed(by=event.by, bot=bot),),
         "drain": (Draining(bot=bot, by=event.by, reason=reason),),
         "stop": (BotStopped(bot=bot, reason=reason),),
-        "start": _started(bot, event, account),
+        "start": _started(bot, event, account, bots),
     }
     taken = CommandTaken(
         command_id=event.command_id,
@@ -49,13 +54,18 @@ def _level(event: OperatorAsked) -> HaltLevel:
     return HaltLevel(asked) if asked in set(HaltLevel) else HaltLevel.ENTRIES
 
 
-def _started(bot: str, event: OperatorAsked, account: AccountState) -> tuple[AnyFact, ...]:
+def _started(
+    bot: str, event: OperatorAsked, account: AccountState, bots: Mapping[str, BotRuntime]
+) -> tuple[AnyFact, ...]:
     """A bot goes on under the configuration that it had, and drains no more."""
     state = account.bots.get(bot, BotState())
+    if state.removed:
+        return ()
+    first = bots[bot].first_bar if bot in bots else None
     started = BotStarted(
         bot=bot,
         config_version=state.config_version,
         config=state.config,
-        anchor_ns=state.anchor_ns,
+        anchor_ns=state.anchor_ns or (first.open_ns if first is not None else 0),
     )
     return (started, Draining(bot=bot, by=event.by, on=False)) if state.draining else (started,)

@@ -33,18 +33,22 @@ class Marks:
         self.prices: dict[str, Decimal] = {}
         self._account = account
         self._bots = bots
-        # (bot or None for the account, largest drawdown): whatever is watched at each bar.
-        self._watched: list[tuple[BotRuntime | None, Decimal]] = [
-            (bot, most)
-            for bot, each in ((None, limits), *((bot, bot.limits) for bot in bots.values()))
-            if (most := each.max_drawdown_pct) is not None
-        ]
+        self._watched: list[tuple[BotRuntime | None, Decimal]] = []
+        self.watch(limits)
         self._by_asset: dict[str, Decimal] = {}
         self._equity: Decimal | None = None
         self._drawdowns: dict[str, Decimal] = {}  # at that equity, by bot, "" for the account
         self._valued_seq = -1  # the last fact that both know of; -1 when a price has moved since
         self._marked_ns = 0
         self._halting: set[str] = set()  # halts handed out and not yet in the journal
+
+    def watch(self, limits: Limits) -> None:
+        """See at each bar to the drawdowns that the account, or a bot, may not pass."""
+        self._watched = [
+            (bot, most)
+            for bot, each in ((None, limits), *((bot, bot.limits) for bot in self._bots.values()))
+            if (most := each.max_drawdown_pct) is not None
+        ]
 
     def take(self, symbol: str, price: Decimal) -> None:
         """The market's last price of `symbol`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
+from typing import Final
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder, Note, RiskRefused
 from holdfast.domain.event import (
@@ -21,8 +22,17 @@ from holdfast.domain.event import (
     Ticked,
     TradeSeen,
 )
-from holdfast.domain.fact import AnyFact, BotStarted, BotStopped, Decided, HaltLevel, Refusal
-from holdfast.domain.limits import Limits
+from holdfast.domain.fact import (
+    AnyFact,
+    BotConfigured,
+    BotStarted,
+    BotStopped,
+    Decided,
+    HaltLevel,
+    LimitsSet,
+    Refusal,
+)
+from holdfast.domain.limits import Limits, limits_in, read_limits, tighter
 from holdfast.domain.market import BookLevels, Quote, Trade
 from holdfast.engine.bot import BotRuntime, StrategyFault
 from holdfast.engine.commands import take_command
@@ -35,6 +45,8 @@ from holdfast.engine.news import News
 from holdfast.engine.risk import Gate, check
 from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable
 from holdfast.ledger.state import TAKE_PROFIT, AccountState, BotState
+
+_LIMITING: Final = frozenset({BotConfigured, LimitsSet})
 
 
 class Engine:
@@ -55,10 +67,11 @@ class Engine:
         """
         self.account = account
         self.bots = {bot.name: bot for bot in bots}
-        self.limits = limits
+        self._written = limits
+        self.limits = read_limits(account.limits) if account.limits else limits
         self._lists = lists
         self.now_ns = 0
-        self.marks = Marks(account, self.bots, limits)
+        self.marks = Marks(account, self.bots, self.limits)
         self.prices = self.marks.prices
         self.books: dict[str, BookLevels] = {}
         self.trades: dict[str, Trade] = {}
@@ -94,7 +107,7 @@ class Engine:
             case Ticked(now_ns=now_ns):
                 return self._on_tick(now_ns)
             case OperatorAsked():
-                return [take_command(event, self.account)]
+                return [take_command(event, self.account, self.bots)]
 
     # -- market --------------------------------------------------------------------------------
 
@@ -289,10 +302,10 @@ class Engine:
             bot_rate=self._news.bot_rates[bot.name],
             account_rate=self._news.account_rate,
             equity=self.marks.equity,
-            max_order_notional=_tighter(
+            max_order_notional=tighter(
                 bot.limits.max_order_notional, self.limits.max_order_notional
             ),
-            price_band_pct=_tighter(bot.limits.price_band_pct, self.limits.price_band_pct),
+            price_band_pct=tighter(bot.limits.price_band_pct, self.limits.price_band_pct),
             bot_loss=lambda: self.marks.day_loss(bot),
             drawdown_pct=lambda own: self.marks.drawdown_pct(bot if own else None),
         )
@@ -319,9 +332,20 @@ class Engine:
         """Fold the fact; after the last of its group, see what the bots concerned still need."""
         self._news.take(event)
         self.now_ns = max(self.now_ns, event.at_ns)
+        if type(event.fact) in _LIMITING:
+            self._limit(event.fact)
         if event.more or not self._acting:
             return []
         return self._rederive(self._news.drain())
+
+    def _limit(self, fact: AnyFact) -> None:
+        """Limits bind from the record on that sets them; the rest needs another runtime."""
+        if isinstance(fact, LimitsSet):
+            self.limits = read_limits(fact.limits) if fact.limits else self._written
+        elif isinstance(fact, BotConfigured) and fact.bot in self.bots:
+            self.bots[fact.bot].limits = limits_in(fact.config)
+        self._gates = {name: self._gate_of(bot) for name, bot in self.bots.items()}
+        self.marks.watch(self.limits)
 
     def _on_arm_failed(self, event: ArmFailed) -> list[Action]:
         """Whatever kept them out of the journal needs a moment; then the bot decides again."""
@@ -382,14 +406,15 @@ class Engine:
             config: canonical JSON; a bot that was stopped starts again when it has changed.
         """
         state = self.account.bots.get(bot.name)
-        if state is not None and state.config == config:
+        same = state is not None and state.config == config and not state.removed
+        if state is not None and same and (state.anchor_ns or not state.running):
             return None
         anchor_ns = state.anchor_ns if state is not None else 0
         if bot.first_bar is not None:
             anchor_ns = bot.first_bar.open_ns  # other parameters may need more to warm up
         return BotStarted(
             bot=bot.name,
-            config_version=(state.config_version if state is not None else 0) + 1,
+            config_version=(state.config_version if state is not None else 0) + (not same),
             config=config,
             anchor_ns=anchor_ns,
         )
@@ -418,10 +443,6 @@ class Engine:
 
 def _has_exits(decided: Decided, symbol: str) -> bool:
     return any(leg.has_exits for leg in decided.legs if leg.symbol == symbol)
-
-
-def _tighter(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    return min((x for x in (one, other) if x is not None), default=None)
 
 
 def _everywhere(bots: Iterable[BotRuntime]) -> Iterator[tuple[BotRuntime, Collection[str]]]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from holdfast.domain.fact import AnyFact
 from holdfast.errors import ConfigError, CorruptionError, FencedError
 from holdfast.journal.port import Group, Head, Outcome, Refused
-from holdfast.journal.record import FORMAT, GENESIS, SINCE, Record, decode, encode, link
+from holdfast.journal.record import GENESIS, SINCE, Record, decode, encode, link
 
 
 class Line(NamedTuple):
@@ -38,18 +39,9 @@ class Batch(msgspec.Struct, frozen=True):
     hashes: list[bytes]
 
 
-def extend(head: Head, groups: Sequence[Group], at_ns: int, written: int = FORMAT) -> Batch:
-    """Link `groups` to the stream that ends at `head`.
-
-    Args:
-        written: format of the records; while it is an older one, no fact may need this program's.
-
-    Raises:
-        ConfigError: one does.
-    """
-    if written < FORMAT:
-        require_writable(groups, written)
-    seq, previous, epoch = head.seq, head.hash, head.epoch
+def extend(head: Head, groups: Sequence[Group], at_ns: int) -> Batch:
+    """Link `groups` to the stream that ends at `head`."""
+    seq, previous, epoch, written = head.seq, head.hash, head.epoch, head.format
     records: list[tuple[Record, ...]] = []
     bodies: list[bytes] = []
     hashes: list[bytes] = []
@@ -64,24 +56,24 @@ def extend(head: Head, groups: Sequence[Group], at_ns: int, written: int = FORMA
             bodies.append(body)
             hashes.append(previous)
         records.append(tuple(own))
-    return Batch(Head(head.account, epoch, head.generation, seq, previous), records, bodies, hashes)
+    end = Head(head.account, epoch, head.generation, seq, previous, written)
+    return Batch(end, records, bodies, hashes)
 
 
-def require_writable(groups: Iterable[Group], written: int) -> None:
+def require_writable(facts: Iterable[AnyFact], written: int) -> None:
     """Refuse facts that programs of an older format cannot read.
 
     Raises:
         ConfigError: there is one, and the database is still shared with such programs.
     """
-    for group in groups:
-        for fact in group.facts:
-            since = SINCE.get(type(fact), 1)
-            if since > written:
-                raise ConfigError(
-                    f"seen: a record `{fact.__struct_config__.tag}` for nodes that write format "
-                    f"{written}; expected: format {since}, which the version before cannot read; "
-                    "do: when all nodes run this version, `holdfast db finalize`, and hand over"
-                )
+    for fact in facts:
+        since = SINCE.get(type(fact), 1)
+        if since > written:
+            raise ConfigError(
+                f"seen: a record `{fact.__struct_config__.tag}`, and records of format {written}; "
+                f"expected: format {since}, which nodes of the version before cannot read; do: "
+                "when all nodes run this version, `holdfast db finalize`, and hand over"
+            )
 
 
 def merge(

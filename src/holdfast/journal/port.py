@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import OutcomeUnknownError
-from holdfast.journal.record import Record
+from holdfast.journal.record import FORMAT, Record
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -25,6 +25,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
         generation: rises when a backup is restored.
         seq: of the last record, 0 when empty.
         hash: chain hash of that record (32 bytes).
+        format: of the records that its writer may add, as the database said at `acquire`.
     """
 
     account: str
@@ -32,6 +33,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     generation: int
     seq: int
     hash: bytes
+    format: int = FORMAT
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):

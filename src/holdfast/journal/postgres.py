@@ -33,8 +33,8 @@ from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.postgres_read import read_stream, stored_version
 from holdfast.journal.postgres_side import Side
 from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest
-from holdfast.journal.record import FORMAT, GENESIS, Record
-from holdfast.journal.version import format_of, require_current
+from holdfast.journal.record import GENESIS, Record
+from holdfast.journal.version import require_current, writing
 
 T = TypeVar("T")
 
@@ -93,7 +93,6 @@ class PostgresStore:
         self._may_lose = may_lose
         self._side = Side(url, self.name)
         self._suspect: Backend | None = None
-        self._format = FORMAT  # of what is written, as the database said last
         self._line: PostgresLine | None = self._open()
 
     async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
@@ -101,7 +100,7 @@ class PostgresStore:
 
         def take(connection: Connection) -> Head:
             require_durable(self.name, connection, may_lose=self._may_lose)
-            self._format = format_of(require_current(self.name, stored_version(connection)))
+            stored = require_current(self.name, stored_version(connection))
             if after:
                 answer = connection.execute(_ACQUIRE_AFTER, (node, account, after))
             else:  # a stream that may be new
@@ -114,7 +113,7 @@ class PostgresStore:
                     f"seen: the epoch of {account} changed twice meanwhile; expected: once; "
                     "nothing was taken over; do: look again"
                 )
-            return Head(*row)
+            return writing(Head(*row), stored)
 
         return await self._beside(take)
 
@@ -125,7 +124,7 @@ class PostgresStore:
         self, head: Head, groups: Sequence[Group], at_ns: int
     ) -> Awaitable[tuple[Head, list[Outcome]]]:
         """Append `groups` durably in one statement, as the port promises; it is sent at once."""
-        batch = extend(head, groups, at_ns, self._format)  # nearly always all of it is new
+        batch = extend(head, groups, at_ns)  # nearly always all of it is new
         statement, parameters = arming(batch, head)
         line, sent = self._line, None
         if line is not None and line.knows(statement):
@@ -250,7 +249,7 @@ class PostgresStore:
 
                 upgrade(self._url)
                 version = stored_version(connection)
-            self._format = format_of(require_current(self.name, version))
+            require_current(self.name, version)
             require_durable(self.name, connection, may_lose=self._may_lose)
             pid, started = connection.execute(_BACKEND).fetchone() or (0, "")
         except psycopg.Error as error:

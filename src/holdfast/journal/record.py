@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.fact import AnyFact
+from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, LimitsSet
 from holdfast.errors import CorruptionError
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """What this program can write; it reads this one and those before."""
 
-SINCE: Final[dict[type, int]] = {}
+SINCE: Final[dict[type, int]] = {BotConfigured: 2, BotRemoved: 2, LimitsSet: 2}
 """Facts that came after format 1, with the first format that has them."""
 
 GENESIS: Final = bytes(32)

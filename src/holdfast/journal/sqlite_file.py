@@ -17,7 +17,7 @@ from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_ep
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.reading import hash_of, head_of, snapshot_digest
-from holdfast.journal.record import FORMAT, GENESIS
+from holdfast.journal.record import GENESIS
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
     SQLITE_ERRORS,
@@ -25,7 +25,7 @@ from holdfast.journal.sqlite_connect import (
     raise_translated,
 )
 from holdfast.journal.sqlite_read import stored_version
-from holdfast.journal.version import format_of, require_current
+from holdfast.journal.version import require_current, writing
 
 T = TypeVar("T")
 
@@ -75,16 +75,15 @@ class SqliteFile:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
         self._waits = True
-        self.format = FORMAT  # of what is written, as the file said last
         self._connection: sqlite3.Connection | None = self._open()
 
     def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
         with _Transaction(self) as connection:
             require_epoch(head_of(self.path, connection, account), after)
-            self.format = format_of(require_current(self.path, stored_version(connection)))
+            stored = require_current(self.path, stored_version(connection))
             connection.execute(_ACQUIRE, (account, GENESIS, node))
-            return head_of(self.path, connection, account)
+            return writing(head_of(self.path, connection, account), stored)
 
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool = True
@@ -94,7 +93,7 @@ class SqliteFile:
         Args:
             wait: for another process that holds the write lock; else fail at once.
         """
-        batch = extend(head, groups, at_ns, self.format)  # nearly always all of it is new
+        batch = extend(head, groups, at_ns)  # nearly always all of it is new
         try:
             with _Transaction(self, wait=wait) as connection:
                 self._insert(connection, head, batch)
@@ -109,7 +108,7 @@ class SqliteFile:
             with _Transaction(self, wait=wait) as connection:
                 refused = refused_groups(connection, head.account, groups)
                 free = [group for position, group in enumerate(groups) if position not in refused]
-                batch = extend(head, free, at_ns, self.format)
+                batch = extend(head, free, at_ns)
                 self._insert(connection, head, batch)
         except sqlite3.IntegrityError as error:
             raise CorruptionError(
@@ -201,7 +200,7 @@ class SqliteFile:
 
                 upgrade(self.path)
                 version = stored_version(connection)
-            self.format = format_of(require_current(self.path, version))
+            require_current(self.path, version)
         except SQLITE_ERRORS as error:
             connection.close()
             raise_translated(self.path, error)

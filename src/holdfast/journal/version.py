@@ -12,7 +12,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from holdfast.errors import ConfigError
+from holdfast.journal.port import Head
 from holdfast.journal.record import FORMAT
 
 SCHEMA_VERSION: Final = "0001"
@@ -93,6 +96,6 @@ def require_current(name: Path | str, stored: Stored | None) -> Stored:
     return stored
 
 
-def format_of(stored: Stored) -> int:
-    """The format of the records that this program is to write there."""
-    return min(stored.writes, FORMAT)
+def writing(head: Head, stored: Stored) -> Head:
+    """The head as its new writer has it: with the format of what may be written there."""
+    return msgspec.structs.replace(head, format=min(stored.writes, FORMAT))

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 
 from holdfast.domain.fact import AnyFact
-from holdfast.errors import FencedError, OutcomeUnknownError, PlatformError, RetryableError
-from holdfast.journal.chain import fenced_text
+from holdfast.errors import (
+    ConfigError,
+    FencedError,
+    OutcomeUnknownError,
+    PlatformError,
+    RetryableError,
+)
+from holdfast.journal.chain import fenced_text, require_writable
 from holdfast.journal.port import CommitUnknownError, Group, Head, Outcome, Store
-from holdfast.journal.record import Record
+from holdfast.journal.record import FORMAT, Record
 
 MAX_BATCH = 64
 """Groups in one commit."""
@@ -77,12 +83,19 @@ class JournalWriter:
                 append from then on.
             RetryableError: the group is not written, for certain; later appends may succeed.
             CommitUnknownError: it says whether the group is in.
+            ConfigError: nodes of the version before could not read it, and may run; not written.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Outcome] = loop.create_future()
         if self._lost is not None:
             _fail((future,), self._lost)
             return future
+        if self._head.format < FORMAT:
+            try:
+                require_writable(facts, self._head.format)
+            except ConfigError as error:
+                _fail((future,), error)
+                return future
         self._queue.append((Group(facts), future))
         if flush and (self._idle or self._starting is not None):
             self._idle = False

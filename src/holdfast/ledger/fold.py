@@ -19,12 +19,11 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, OrderState, Side
 from holdfast.errors import CorruptionError
-from holdfast.ledger import exits
+from holdfast.ledger import exits, guards
 from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import (
     WISH_KEY,
     AccountState,
-    BotState,
     Counters,
     LegProgress,
     LiveOrder,
@@ -97,14 +96,6 @@ def _progress(state: AccountState, armed: Armed) -> LegProgress | None:
     return bot.progress.get(armed.leg)
 
 
-def _bot(state: AccountState, name: str) -> BotState:
-    """The bot called `name`, created at the first fact about it."""
-    found = state.bots.get(name)
-    if found is None:
-        found = state.bots[name] = BotState()
-    return found
-
-
 def _book(state: AccountState, fill: Fill, bot: str, quote_rate: Decimal | None) -> None:
     symbol, quantity, fee, holdings = fill.symbol, fill.quantity, fill.fee, state.holdings
     base, quote = symbol.split("/")
@@ -114,7 +105,7 @@ def _book(state: AccountState, fill: Fill, bot: str, quote_rate: Decimal | None)
     if fee:
         holdings[fill.fee_asset] = holdings.get(fill.fee_asset, ZERO) - fee
     if bot:
-        positions = _bot(state, bot).positions
+        positions = state.entered(bot).positions
         position = positions.get(symbol)
         if position is None:
             position = positions[symbol] = Position()
@@ -145,22 +136,43 @@ def _took_over(state: AccountState, _at: int, _fact: facts.TookOver) -> None:
 
 
 def _bot_started(state: AccountState, _at: int, fact: facts.BotStarted) -> None:
-    bot = _bot(state, fact.bot)
+    bot = state.entered(fact.bot)
     bot.config_version = fact.config_version
     bot.config = fact.config
     bot.anchor_ns = fact.anchor_ns
     bot.running = True
+    bot.removed = False
     bot.failed = ""
 
 
+def _bot_configured(state: AccountState, _at: int, fact: facts.BotConfigured) -> None:
+    bot = state.entered(fact.bot)
+    bot.config_version = fact.config_version
+    bot.config = fact.config
+    bot.by_command = not fact.from_file
+    bot.removed = False
+    if fact.anew:
+        bot.anchor_ns = 0
+
+
+def _bot_removed(state: AccountState, _at: int, fact: facts.BotRemoved) -> None:
+    bot = state.entered(fact.bot)
+    bot.running = bot.by_command = False
+    bot.removed = True
+
+
+def _limits_set(state: AccountState, _at: int, fact: facts.LimitsSet) -> None:
+    state.limits = fact.limits
+
+
 def _bot_stopped(state: AccountState, _at: int, fact: facts.BotStopped) -> None:
-    bot = _bot(state, fact.bot)
+    bot = state.entered(fact.bot)
     bot.running = False
     bot.failed = fact.reason if fact.failed else ""
 
 
 def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
-    bot = _bot(state, fact.bot)
+    bot = state.entered(fact.bot)
     if fact.number != bot.number + 1:
         raise CorruptionError(
             f"seen: decision {fact.number} of bot {fact.bot} after {bot.number}; "
@@ -307,16 +319,8 @@ def _adjustment(state: AccountState, _at: int, fact: facts.Adjustment) -> None:
             state.bots[fact.bot].exits.pop(fact.symbol, None)
 
 
-def _quarantined(state: AccountState, _at: int, fact: facts.Quarantined) -> None:
-    state.quarantine[fact.what] = fact.evidence
-
-
-def _released(state: AccountState, _at: int, fact: facts.Released) -> None:
-    state.quarantine.pop(fact.what, None)
-
-
 def _liquidated(state: AccountState, _at: int, fact: facts.Liquidated) -> None:
-    bot = _bot(state, fact.bot)
+    bot = state.entered(fact.bot)
     bot.positions[fact.symbol].lose(fact.quantity, fact.price)
     leg = bot.target(fact.symbol)
     if leg is not None:
@@ -331,40 +335,6 @@ def _marked(state: AccountState, _at: int, fact: facts.Marked) -> None:
 
 def _refused(state: AccountState, _at: int, _fact: facts.Refusal) -> None:
     state.counters.refusals += 1
-
-
-def _halted(state: AccountState, _at: int, fact: facts.Halted) -> None:
-    of = _bot(state, fact.bot) if fact.bot else state
-    if not of.halted or fact.level.includes(of.halt_level):
-        of.halt_level = fact.level
-    of.halted = fact.reason
-    of.lost_too_much = of.lost_too_much or fact.by == facts.BY_RISK
-
-
-def _resumed(state: AccountState, _at: int, fact: facts.Resumed) -> None:
-    """Who resumes after too large a loss has seen it: the drawdown counts from here."""
-    of = _bot(state, fact.bot) if fact.bot else state
-    if of.lost_too_much and fact.bot:
-        state.units.forgive_bot(fact.bot)
-    elif of.lost_too_much:
-        state.units.forgive()
-    of.halted = ""
-    of.lost_too_much = False
-
-
-def _draining(state: AccountState, _at: int, fact: facts.Draining) -> None:
-    _bot(state, fact.bot).draining = fact.on
-
-
-def _breaker(state: AccountState, _at: int, fact: facts.BreakerMoved) -> None:
-    if fact.state is facts.BreakerState.CLOSED:
-        state.breakers.pop(fact.endpoint, None)
-    else:
-        state.breakers[fact.endpoint] = fact.state
-
-
-def _maintenance(state: AccountState, _at: int, fact: facts.Maintenance) -> None:
-    state.in_maintenance = fact.on
 
 
 def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
@@ -417,17 +387,20 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Marked: _marked,
     facts.Adjustment: _adjustment,
     facts.Refusal: _refused,
-    facts.Halted: _halted,
-    facts.Resumed: _resumed,
-    facts.Draining: _draining,
-    facts.BreakerMoved: _breaker,
-    facts.Maintenance: _maintenance,
-    facts.Quarantined: _quarantined,
-    facts.Released: _released,
+    facts.Halted: guards.halted,
+    facts.Resumed: guards.resumed,
+    facts.Draining: guards.draining,
+    facts.BreakerMoved: guards.breaker,
+    facts.Maintenance: guards.maintenance,
+    facts.Quarantined: guards.quarantined,
+    facts.Released: guards.released,
     facts.Liquidated: _liquidated,
     facts.EmergencyMerged: _noted,
     facts.Reconciled: _reconciled,
     facts.InstrumentChanged: _instrument,
     facts.CommandTaken: _command,
     facts.SignalReceived: _signal,
+    facts.BotConfigured: _bot_configured,
+    facts.BotRemoved: _bot_removed,
+    facts.LimitsSet: _limits_set,
 }

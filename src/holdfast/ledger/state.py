@@ -18,7 +18,8 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
 from holdfast.ledger.portfolio import Position, Units
 
-SNAPSHOT_FORMAT: Final = 2
+SNAPSHOT_FORMAT: Final = 3
+"""What is written; the one before is read as well, and lacks what came since."""
 
 WISH_KEY: Final = "wish "
 """How keys that wishes bring along begin: none meets a number that a bot counts to."""
@@ -187,6 +188,8 @@ class BotState(msgspec.Struct):
         halt_level: of its own halt; means nothing while `halted` is empty.
         draining: it goes on without new exposure.
         decided_ns: time of the market event that the last decision was made on.
+        by_command: a command configured it; until that is called off, no file does.
+        removed: it is gone, and stays told of.
     """
 
     config_version: int = 0
@@ -210,6 +213,8 @@ class BotState(msgspec.Struct):
     halt_level: HaltLevel = HaltLevel.ENTRIES
     draining: bool = False
     decided_ns: int = 0
+    by_command: bool = False
+    removed: bool = False
 
     def target(self, symbol: str) -> Leg | None:
         """The standing target in `symbol`, if that is what it wants there."""
@@ -260,6 +265,7 @@ class AccountState(msgspec.Struct):
         breakers: circuit breakers that are not closed, by class of endpoints.
         in_maintenance: the exchange says that it is closed for a while.
         quarantine: assets and symbols that differ from the exchange, with the evidence.
+        limits: canonical JSON as a command set them; empty while the file's are good.
     """
 
     account: str = ""
@@ -284,10 +290,18 @@ class AccountState(msgspec.Struct):
     breakers: dict[str, BreakerState] = {}
     in_maintenance: bool = False
     quarantine: dict[str, str] = {}
+    limits: str = ""
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""
         return self.bots.get(name) or BotState()
+
+    def entered(self, name: str) -> BotState:
+        """The bot called `name`, to change: made at the first fact about it."""
+        found = self.bots.get(name)
+        if found is None:
+            found = self.bots[name] = BotState()
+        return found
 
     def halt(self, bot: str) -> HaltLevel | None:
         """How much of a bot is stopped; None while it trades.
@@ -415,4 +429,4 @@ def _read(body: bytes) -> _Snapshot | None:
         snapshot = _decoder.decode(body)
     except msgspec.DecodeError:
         return None
-    return snapshot if snapshot.v == SNAPSHOT_FORMAT else None
+    return snapshot if snapshot.v in {SNAPSHOT_FORMAT - 1, SNAPSHOT_FORMAT} else None

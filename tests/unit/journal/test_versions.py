@@ -61,7 +61,7 @@ def test_a_program_goes_on_after_the_next_version_has_added_its_tables(found: Da
 def test_a_program_is_refused_once_the_next_version_is_final(found: Database) -> None:
     found.upgrade()
     say(found, "9999", "9999")
-    with pytest.raises(ConfigError, match="programs of 9999 and later; .*start the newer version"):
+    with pytest.raises(ConfigError, match=r"programs of 9999 and later; .*start the newer version"):
         found.store()
 
 
@@ -76,6 +76,6 @@ def test_only_the_program_that_upgraded_a_database_finalizes_it(found: Database)
 def test_nothing_goes_back_once_it_is_final(found: Database) -> None:
     found.upgrade()
     found.finalize()
-    with pytest.raises(ConfigError, match="do: (downgrade with|restore a backup)"):
+    with pytest.raises(ConfigError, match=r"do: (downgrade with|restore a backup)"):
         found.downgrade()
     assert found.version() == Stored(SCHEMA_VERSION, SCHEMA_VERSION, FORMAT)

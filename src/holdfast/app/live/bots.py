@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from holdfast.app.live.budget import Budget
+from holdfast.app.live.configuration import config_text
 from holdfast.app.live.history import LONGEST_HISTORY_BARS
 from holdfast.config import Bot
 from holdfast.domain.market import NS_PER_S
@@ -18,12 +19,9 @@ from holdfast.domain.timeframe import timeframe_s
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.derived import Derived, derived_of, go_on, read_derived
 from holdfast.strategy.load import create
-from holdfast.strategy.parameters import as_json
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.bots")
-
-_canonical = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
 
 def make_bot(written: Bot, guard: AbstractContextManager[object] | None = None) -> BotRuntime:
@@ -45,19 +43,6 @@ def make_bot(written: Bot, guard: AbstractContextManager[object] | None = None) 
         ask=Budget(written.name, written.decide_budget_ms / 1000).ask,
         guard=guard,
     )
-
-
-def config_text(bot: BotRuntime, written: Bot) -> str:
-    """A bot's configuration as canonical JSON: what its decisions name the version of."""
-    return _canonical.encode(
-        {
-            "strategy": written.strategy,
-            **({"symbol": bot.symbol} if len(bot.symbols) == 1 else {"symbols": bot.symbols}),
-            "timeframe_s": bot.timeframe_s,
-            "params": as_json(bot.strategy),
-            "limits": written.limits,
-        }
-    ).decode()
 
 
 def symbols_of(bots: Iterable[BotRuntime]) -> tuple[str, ...]:

@@ -13,14 +13,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from holdfast.app.live.books import follow_books, levels_wanted
-from holdfast.app.live.bots import config_text, make_bot, symbols_of, take_up
+from holdfast.app.live.bots import make_bot, symbols_of, take_up
+from holdfast.app.live.configuration import config_text, effective, written_in
 from holdfast.app.live.history import History
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
 from holdfast.app.live.watch import Watch
 from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action
 from holdfast.domain.event import Committed, Event, QuoteSeen, Ticked, TradeSeen
-from holdfast.domain.fact import BotStarted, TookOver
+from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, BotStarted, TookOver
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.engine.bot import BotRuntime
@@ -56,6 +57,7 @@ class Follower:
 
     Attributes:
         quarantine: bots that must not be asked again, with the reason.
+        in_file: bots as the file of this node has them, by name.
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
         is_cut_off: the exchange has not answered for the time of a lease.
@@ -67,14 +69,16 @@ class Follower:
     def __init__(
         self, config: Config, fold: Fold, watch: Watch, quarantine: dict[str, str]
     ) -> None:
-        self.config = config
+        self.in_file = {bot.name: bot for bot in config.bots}
+        self.config = config = effective(config, fold.account)
+        self._written = {bot.name: bot for bot in config.bots}
         self.fold = fold
         self.watch = watch
         self.quarantine = quarantine
         self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
         self.venue, self.market = _connect(config)
-        self.bots = [make_bot(bot, watch.running(i)) for i, bot in enumerate(config.bots)]
+        self.bots = [make_bot(bot, watch.running(bot.name)) for bot in config.bots]
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
@@ -112,6 +116,7 @@ class Follower:
             apply(self.account, record.seq, record.epoch, record.at_ns, fact)
             return
         self.engine.step(Committed(record.seq, record.at_ns, fact))
+        self.know(fact)
         if isinstance(fact, BotStarted):
             for bot in self.bots:
                 if bot.name == fact.bot and not self._begins_like(bot, fact):
@@ -119,6 +124,22 @@ class Follower:
                         f"seen: bot {bot.name} begins at another bar than the one followed; "
                         "expected: the same indicators; do: nothing, it is followed anew"
                     )
+
+    def know(self, fact: AnyFact) -> None:
+        """Take note of a configuration that a command has set.
+
+        Raises:
+            OutgrownError: it is more than limits, of a bot that runs here or is to.
+        """
+        if not isinstance(fact, BotConfigured | BotRemoved):
+            return
+        if isinstance(fact, BotConfigured) and not fact.anew and fact.bot in self._written:
+            self._written[fact.bot] = written_in(fact.bot, fact.config)
+        elif not self.is_leading:
+            raise OutgrownError(
+                f"seen: bot {fact.bot} is another one from here on; expected: the one followed; "
+                "do: nothing, it is followed anew"
+            )
 
     async def prepare(self) -> None:
         """Learn the exchange's time and the bars so far.
@@ -197,7 +218,7 @@ class Follower:
 
     def written(self, bot: BotRuntime) -> Bot:
         """A bot's configuration."""
-        return next(one for one in self.config.bots if one.name == bot.name)
+        return self._written[bot.name]
 
     def text(self, bot: BotRuntime) -> str:
         """A bot's configuration as canonical JSON."""

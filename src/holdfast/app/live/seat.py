@@ -134,7 +134,7 @@ class Seat:
         if deciding is not None:
             if deciding[1] <= DECIDE_BUDGET_S or silent_s <= DECIDE_BUDGET_S:
                 return False
-            bot = self._config.bots[deciding[0]].name
+            bot = deciding[0]
             self._blame.hung(bot, deciding[1])
             log.error("a strategy does not return", action="decide_hung", bot=bot)
             return True
@@ -152,7 +152,7 @@ class Seat:
         deciding = self._watch.deciding()
         if deciding is None:
             return code
-        self._blame.died(self._config.bots[deciding[0]].name)
+        self._blame.died(deciding[0])
         return CRASHED
 
 

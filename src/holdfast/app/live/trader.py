@@ -15,6 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.app.live.bots import all_derived, symbols_of
+from holdfast.app.live.configure import Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.follower import Follower, following
 from holdfast.app.live.opening import Stream
@@ -137,6 +138,7 @@ class Trader:
             reconciler=self.reconciler,
             take=follower.take,
             learn_instruments=self.learn_instruments,
+            configure=Configurator(follower, self.venue, self.recorder).take,
         )
         follower.perform = self.perform
         follower.on_account = self.on_account
@@ -174,6 +176,7 @@ class Trader:
     def _on_committed(self, event: Committed) -> None:
         self.perform(self.engine.step(event))
         fact = event.fact
+        self.follower.know(fact)
         if not isinstance(fact, AttemptMoved | OrderMoved):
             return
         if fact.state in {AttemptState.IN_DOUBT, AttemptState.REJECTED}:

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.live.configure import COMMANDS as CONFIGURING
+from holdfast.app.live.follower import OutgrownError
 from holdfast.app.live.opening import Stream
 from holdfast.domain.event import Event, OperatorAsked
 from holdfast.domain.instrument import TradingStatus
@@ -42,6 +44,7 @@ class Upkeep:
     Args:
         take: steps the engine.
         learn_instruments: asks the exchange for its filters again.
+        configure: takes a command that configures; the account may end with it.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Upkeep:
         reconciler: Reconciler,
         take: Callable[[Event], None],
         learn_instruments: Callable[[], Awaitable[object]],
+        configure: Callable[[OperatorAsked], Awaitable[None]],
     ) -> None:
         self._stream = stream
         self._commands = commands
         self._reconciler = reconciler
         self._take = take
         self._learn_instruments = learn_instruments
+        self._configure = configure
         self._suspicion = asyncio.Event()
 
     def suspect_filters(self) -> None:
@@ -126,27 +131,39 @@ class Upkeep:
                     )
                     if command.name == "reconcile":
                         # It asks the exchange; a halt does not wait for that.
-                        reviews.create_task(self._review(asked, taken))
+                        reviews.create_task(self._beside(self._review, asked, taken))
+                    elif command.name in CONFIGURING:
+                        reviews.create_task(self._beside(self._configure, asked, taken))
                     else:
                         self._take(asked)
 
-    async def _review(self, asked: OperatorAsked, taken: set[str]) -> None:
+    async def _beside(
+        self,
+        take: Callable[[OperatorAsked], Awaitable[None]],
+        asked: OperatorAsked,
+        taken: set[str],
+    ) -> None:
         """What the exchange does not answer now is asked for again at the next look."""
-        told = asked.arguments
         try:
-            await self._reconciler.review(
-                Review(
-                    command_id=asked.command_id,
-                    by=asked.by,
-                    reason=told.get("reason", ""),
-                    assets=frozenset(filter(None, told.get("adjust", "").split(","))),
-                    bot=told.get("bot", ""),
-                )
-            )
+            await take(asked)
+        except OutgrownError:
+            raise  # it took effect
         except (RetryableError, RejectedError) as error:
-            log.warning("not reviewed yet", action="review_wait", why=str(error))
+            log.warning("not taken yet", action=f"{asked.name}_wait", why=str(error))
             await asyncio.sleep(REVIEW_AGAIN_S)
             taken.discard(asked.command_id)
+
+    async def _review(self, asked: OperatorAsked) -> None:
+        told = asked.arguments
+        await self._reconciler.review(
+            Review(
+                command_id=asked.command_id,
+                by=asked.by,
+                reason=told.get("reason", ""),
+                assets=frozenset(filter(None, told.get("adjust", "").split(","))),
+                bot=told.get("bot", ""),
+            )
+        )
 
     async def _keep(self) -> None:
         """Snapshots and the high-water mark follow the stream."""

@@ -12,11 +12,12 @@ import time
 from contextlib import AbstractContextManager
 
 _CELL = struct.Struct("=Q")
-_BEAT, _DECIDING, _SINCE = 0, 8, 16
+_BEAT, _SINCE, _DECIDING = 0, 8, 16
+_NAME = 32  # bytes; no bot has a longer one
 
 
 class Watch:
-    """Three counters that survive a fork; one process writes, the other reads."""
+    """A few cells that survive a fork; one process writes, the other reads."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
@@ -32,21 +33,21 @@ class Watch:
 
     def clear(self) -> None:
         """Nobody decides: a new process begins."""
-        self._put(_DECIDING, 0)
+        self._memory[_DECIDING : _DECIDING + _NAME] = bytes(_NAME)
 
-    def deciding(self) -> tuple[int, float] | None:
-        """Index of the bot whose code runs and for how many seconds, or None."""
-        number = self._get(_DECIDING)
-        if not number:
+    def deciding(self) -> tuple[str, float] | None:
+        """The bot whose code runs and for how many seconds, or None."""
+        name = self._memory[_DECIDING : _DECIDING + _NAME].rstrip(b"\0").decode()
+        if not name:
             return None
-        return number - 1, (time.monotonic_ns() - self._get(_SINCE)) / 1e9
+        return name, (time.monotonic_ns() - self._get(_SINCE)) / 1e9
 
-    def running(self, index: int) -> AbstractContextManager[None]:
+    def running(self, bot: str) -> AbstractContextManager[None]:
         """While it is entered `deciding` tells of this bot: code of its strategy's author runs.
 
         May be entered again and again, not within itself.
         """
-        return _Running(self._memory, index)
+        return _Running(self._memory, bot)
 
     def _get(self, at: int) -> int:
         value: int = _CELL.unpack_from(self._memory, at)[0]
@@ -57,14 +58,14 @@ class Watch:
 
 
 class _Running(AbstractContextManager[None]):
-    def __init__(self, memory: mmap.mmap, index: int) -> None:
+    def __init__(self, memory: mmap.mmap, bot: str) -> None:
         self._memory = memory
-        self._number = _CELL.pack(index + 1)
-        self._nobody = _CELL.pack(0)
+        self._name = bot.encode().ljust(_NAME, b"\0")
+        self._nobody = bytes(_NAME)
 
     def __enter__(self) -> None:
         _CELL.pack_into(self._memory, _SINCE, time.monotonic_ns())
-        self._memory[_DECIDING : _DECIDING + 8] = self._number
+        self._memory[_DECIDING : _DECIDING + _NAME] = self._name
 
     def __exit__(self, *_error: object) -> None:
-        self._memory[_DECIDING : _DECIDING + 8] = self._nobody
+        self._memory[_DECIDING : _DECIDING + _NAME] = self._nobody
