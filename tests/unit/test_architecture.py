@@ -54,12 +54,13 @@ ROOMS: dict[str, Room] = {
     "exchange": _EDGE,
     "market": _EDGE,
     "signals": _EDGE,
+    "platform": _EDGE,
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
         "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
-        ports=True,
+        "platform", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(
@@ -81,6 +82,7 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 OTHER_PORTS = frozenset({
     "cluster.blocker", "cluster.board", "cluster.host", "cluster.timing", "venues.capability",
     "exchange.flow", "journal.record", "market.bar_table",
+    "platform.identity.values",
     "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
 })  # fmt: skip
 
