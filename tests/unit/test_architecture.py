@@ -83,7 +83,8 @@ OTHER_PORTS = frozenset({
     "cluster.blocker", "cluster.board", "cluster.host", "cluster.timing", "venues.capability",
     "exchange.flow", "journal.record", "market.bar_table",
     "platform.identity.values",
-    "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
+    # How a server or a file is spoken to: leases and jobs are there as well.
+    "journal.postgres_connect", "journal.postgres_side", "journal.sqlite_connect",
 })  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.
