@@ -78,7 +78,7 @@ class SqliteFile:
 
     def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
-        with _Transaction(self) as connection:
+        with Transaction(self) as connection:
             require_epoch(head_of(self.path, connection, account), after)
             connection.execute(_ACQUIRE, (account, GENESIS, node))
             return head_of(self.path, connection, account)
@@ -93,7 +93,7 @@ class SqliteFile:
         """
         batch = extend(head, groups, at_ns)  # nearly always all of it is new
         try:
-            with _Transaction(self, wait=wait) as connection:
+            with Transaction(self, wait=wait) as connection:
                 self._insert(connection, head, batch)
         except sqlite3.IntegrityError:
             return self._commit_what_is_free(head, groups, at_ns, wait=wait)
@@ -103,7 +103,7 @@ class SqliteFile:
         self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool
     ) -> tuple[Head, list[Outcome]]:
         try:
-            with _Transaction(self, wait=wait) as connection:
+            with Transaction(self, wait=wait) as connection:
                 refused = refused_groups(connection, head.account, groups)
                 free = [group for position, group in enumerate(groups) if position not in refused]
                 batch = extend(head, free, at_ns)
@@ -153,7 +153,7 @@ class SqliteFile:
         """Keep it, and drop older ones of the account but one."""
         digest = snapshot_digest(snapshot)
         row = (snapshot.account, snapshot.seq, snapshot.hash, snapshot.body, digest)
-        with _Transaction(self) as connection:
+        with Transaction(self) as connection:
             connection.execute(_SAVE, row)
             connection.execute(_DROP_OLDER, (snapshot.account,))
 
@@ -214,7 +214,7 @@ class SqliteFile:
             raise_translated(self.path, error)
 
 
-class _Transaction:
+class Transaction:
     """One durable transaction, which nobody else writes beside; all of it or nothing.
 
     Raises:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from holdfast.errors import ConfigError
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """What this program reads and writes."""
 
 
