@@ -55,12 +55,14 @@ ROOMS: dict[str, Room] = {
     "market": _EDGE,
     "signals": _EDGE,
     "platform": _EDGE,
+    # Queries and commands of ports that `app` hands in.
+    "api": _EDGE,
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
         "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
-        "platform", ports=True,
+        "platform", "api", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(
