@@ -16,7 +16,7 @@ from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, P
 from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
-from holdfast.journal.reading import hash_of, head_of, snapshot_digest
+from holdfast.journal.reading import hash_of, head_of, snapshot_digest, snapshot_of
 from holdfast.journal.record import GENESIS
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
@@ -40,12 +40,6 @@ _SAVE = "INSERT OR REPLACE INTO snapshot (account, seq, hash, body, digest) VALU
 _DROP_OLDER = """
     DELETE FROM snapshot WHERE account = ?1 AND seq NOT IN
         (SELECT seq FROM snapshot WHERE account = ?1 ORDER BY seq DESC LIMIT 2)
-"""
-_ON_CHAIN = """
-    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
-    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
-    WHERE s.account = ? AND typeof(s.hash) = 'blob' AND typeof(s.body) = 'blob'
-    ORDER BY s.seq DESC
 """
 _NOTHING_WRITTEN = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY")
 """Errors of COMMIT that come before the mark which would make the transaction count."""
@@ -159,14 +153,7 @@ class SqliteFile:
 
     def load_snapshot(self, account: str) -> Snapshot | None:
         """The newest one that is whole and on the chain, or None."""
-        rows = self._reading(
-            lambda connection: connection.execute(_ON_CHAIN, (account,)).fetchall()
-        )
-        for *fields, digest in rows:
-            snapshot = Snapshot(*fields)
-            if snapshot_digest(snapshot) == digest:
-                return snapshot
-        return None
+        return self._reading(lambda connection: snapshot_of(connection, account))
 
     def close(self) -> None:
         """Release the connection; a next use opens it again."""
