@@ -54,12 +54,15 @@ ROOMS: dict[str, Room] = {
     "exchange": _EDGE,
     "market": _EDGE,
     "signals": _EDGE,
+    "platform": _EDGE,
+    # Queries and commands of ports that `app` hands in.
+    "api": _EDGE,
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
         "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
-        ports=True,
+        "platform", "api", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(
@@ -81,7 +84,9 @@ _DRIVER = _rooms("strategy", "ledger", "domain", "errors", ports=True)
 OTHER_PORTS = frozenset({
     "cluster.blocker", "cluster.board", "cluster.host", "cluster.timing", "venues.capability",
     "exchange.flow", "journal.record", "market.bar_table",
-    "journal.postgres_connect",  # how a server is spoken to; leases are on one as well
+    "platform.identity.values",
+    # How a server or a file is spoken to: leases and jobs are there as well.
+    "journal.postgres_connect", "journal.postgres_side", "journal.sqlite_connect",
 })  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.

@@ -47,6 +47,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("backtest", "backtest:backtest", "Run a strategy over recorded bars."),
     Verb("compare", "compare:compare", "Put saved backtests side by side."),
     Verb("optimize", "optimize:optimize", "Search a strategy's parameters over recorded bars."),
+    Verb("job", "job:app", "Ask for backtests and sweeps in the background, and see them."),
+    Verb("worker", "worker:worker", "Do background jobs until told to stop."),
     Verb("strategy", "strategy:app", "Show, begin and check strategies."),
     Verb("cluster", "cluster:app", "Show the nodes, and which account each leads."),
     Verb("account", "accounts:app", "Show what an account is doing, or wait until it rests."),

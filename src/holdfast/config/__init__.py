@@ -27,6 +27,7 @@ from holdfast.config.database import (
     check_database_url,
     database_url_in,
 )
+from holdfast.config.jobs import JobSettings
 from holdfast.config.secret import Secret, resolve
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
@@ -240,6 +241,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         account: the only one; or
         accounts: several, each with a stream, a leader and a process of its own.
         cluster: how several nodes share them.
+        jobs: work in the background.
     """
 
     deployment: Name = "holdfast"
@@ -255,6 +257,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bots: tuple[Bot, ...] = ()
     signals: tuple[SignalSource, ...] = ()
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
+    jobs: JobSettings = msgspec.field(default_factory=JobSettings)
 
     def __post_init__(self) -> None:
         check_database_url(self.database_url)

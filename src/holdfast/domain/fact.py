@@ -48,7 +48,11 @@ class Opened(Fact, frozen=True, tag="opened"):
 
 
 class TookOver(Fact, frozen=True, tag="took_over"):
-    """A writer acquired the stream; every epoch starts with one."""
+    """A writer acquired the stream; every epoch starts with one.
+
+    Attributes:
+        node: its name and process id, `node-1:4711`.
+    """
 
     node: str
     boot_id: str

@@ -5,7 +5,7 @@ Not here: the bytes of one record (journal.record) or where they are kept (the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from holdfast.domain.fact import AnyFact
 from holdfast.errors import ConfigError, CorruptionError, FencedError
 from holdfast.journal.port import Group, Head, Outcome, Refused
-from holdfast.journal.record import GENESIS, SINCE, Record, decode, encode, link
+from holdfast.journal.record import GENESIS, SINCE, R, Record, decode, encode, link
 
 
 class Line(NamedTuple):
@@ -98,6 +98,17 @@ def prove(
         CorruptionError: a link does not hold, a number is missing, the last record is not the
             head, or a record is newer than this program.
     """
+    return prove_as(decode, head, lines, after_seq, after_hash)
+
+
+def prove_as(
+    read: Callable[[bytes], R],
+    head: Head,
+    lines: Iterable[Line],
+    after_seq: int = 0,
+    after_hash: bytes = GENESIS,
+) -> Iterator[R]:
+    """`prove` of a stream whose bodies `read` understands."""
     account, seq, previous, epoch = head.account, after_seq, after_hash, 0
     for line in lines:
         if line.seq != seq + 1:
@@ -105,7 +116,7 @@ def prove(
         digest = link(previous, line.body)
         if digest != line.hash:
             raise _broken(account, line.seq, f"hash {_short(line.hash)}", f"{_short(digest)}")
-        record = _decoded(account, line)
+        record = _decoded(read, account, line)
         if record.seq != line.seq:
             raise _broken(account, line.seq, f"the body of {record.seq}", "its own")
         if record.epoch < epoch:
@@ -154,9 +165,9 @@ def _broken(account: str, seq: int, seen: str, expected: str) -> CorruptionError
     )
 
 
-def _decoded(account: str, line: Line) -> Record:
+def _decoded(read: Callable[[bytes], R], account: str, line: Line) -> R:
     try:
-        return decode(line.body)
+        return read(line.body)
     except CorruptionError as error:
         raise CorruptionError(
             f"seen: journal of {account}, record {line.seq}: {str(error).removeprefix('seen: ')}"

@@ -29,6 +29,7 @@ from holdfast.journal.version import Stored
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
+    from holdfast.platform.port import PlatformStore
 
 SQLITE = "sqlite:///"
 
@@ -147,6 +148,10 @@ class Database(Protocol):
         """The tables of reports; the first `make` makes them."""
         ...
 
+    def platform(self) -> PlatformStore:
+        """Users, tokens and the platform's stream; who asks closes it."""
+        ...
+
     def pool(self) -> PoolState | None:
         """Its connections in numbers, for metrics; None where there is nothing to share."""
         ...
@@ -232,6 +237,12 @@ class SqliteDatabase:
         from holdfast.journal.reports_sqlite import SqliteReports  # noqa: PLC0415  # SQLAlchemy
 
         return SqliteReports(self.name.with_name(f"{self.name.name}.reports"), policy)
+
+    def platform(self) -> PlatformStore:
+        """Users, tokens and the platform's stream."""
+        from holdfast.journal.platform_sqlite import SqlitePlatform  # noqa: PLC0415  # of few
+
+        return SqlitePlatform(self.name)
 
     def pool(self) -> None:
         """None: each read opens the file, which costs next to nothing."""

@@ -32,7 +32,7 @@ from holdfast.journal.postgres_owner import writer_name
 from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.postgres_read import read_stream, stored_version
 from holdfast.journal.postgres_side import Side
-from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest
+from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest, snapshot_of
 from holdfast.journal.record import GENESIS, Record
 from holdfast.journal.version import require_current, writing
 
@@ -59,11 +59,6 @@ _SAVE = """
 _DROP_OLDER = """
     DELETE FROM snapshot WHERE account = %s AND seq NOT IN
         (SELECT seq FROM snapshot WHERE account = %s ORDER BY seq DESC LIMIT 2)
-"""
-_ON_CHAIN = """
-    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
-    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
-    WHERE s.account = %s ORDER BY s.seq DESC
 """
 _BACKEND = "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END = """
@@ -209,12 +204,7 @@ class PostgresStore:
 
     async def load_snapshot(self, account: str) -> Snapshot | None:
         """The newest snapshot whose hash is the chain's, or None."""
-        rows = await self._beside(lambda c: c.execute(_ON_CHAIN, (account,)).fetchall())
-        for *fields, digest in rows:
-            snapshot = Snapshot(*fields)
-            if snapshot_digest(snapshot) == digest:
-                return snapshot
-        return None
+        return await self._beside(lambda c: snapshot_of(PostgresRows(c), account))
 
     async def close(self) -> None:
         """Release everything; may be called twice."""

@@ -38,6 +38,7 @@ from holdfast.journal.version import Stored, require_current
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
+    from holdfast.platform.port import PlatformStore
 
 
 class PostgresDatabase:
@@ -122,6 +123,12 @@ class PostgresDatabase:
         from holdfast.journal.reports_postgres import PostgresReports  # noqa: PLC0415  # SQLAlchemy
 
         return PostgresReports(self._pool, policy)
+
+    def platform(self) -> PlatformStore:
+        """Users, tokens and the platform's stream, over the connections that reads borrow."""
+        from holdfast.journal.platform_postgres import PostgresPlatform  # noqa: PLC0415  # of few
+
+        return PostgresPlatform(self._pool)
 
     def pool(self) -> PoolState:
         """Its connections in numbers, for metrics."""

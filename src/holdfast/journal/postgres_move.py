@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 
+from holdfast.domain.platform import PLATFORM
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.platform import platform_head, proved_events
 from holdfast.journal.port import Head
 from holdfast.journal.postgres_connect import (
     Connection,
@@ -74,12 +77,13 @@ def move(
     target.upgrade()
     with ExitStack() as stack:
         rows = stack.enter_context(source.one_moment())
-        heads = all_heads(source.name, rows)
+        heads, platform = all_heads(source.name, rows), platform_head(source.name, rows)
+        still = partial(_require_still, source, [*heads, platform])
         for head in heads:
             for database in (source, target):
                 stack.callback(database.own(head.account).release)
-        _require_still(source, heads)
-        moved = _copy(rows, target, heads, progress)
+        still()
+        moved = _copy(rows, target, (heads, platform), still, progress)
         for head in heads:
             target.high_water(head.account).write(head)
         stack.pop_all().close()
@@ -87,16 +91,23 @@ def move(
 
 
 def _require_still(source: SqliteDatabase, heads: Sequence[Head]) -> None:
-    """Nobody wrote between our look at the file and the moment from which nobody can."""
+    """Nobody wrote since our look at the file; the platform's stream has no owner to ask."""
     with source.one_moment() as rows:
-        if all_heads(source.name, rows) != list(heads):
+        if [*all_heads(source.name, rows), platform_head(source.name, rows)] != list(heads):
             raise ConfigError(
-                f"seen: {source.name} grew while the move began; expected: no node at work; do: "
-                "stop it, and move again"
+                f"seen: {source.name} grew meanwhile; expected: no node and no API at work; do: "
+                "stop them, and move again"
             )
 
 
-def _copy(rows: Rows, target: PostgresDatabase, heads: list[Head], progress: Progress) -> int:
+def _copy(
+    rows: Rows,
+    target: PostgresDatabase,
+    found: tuple[list[Head], Head],
+    still: Callable[[], None],
+    progress: Progress,
+) -> int:
+    heads, platform = found
     with closing(connect(target.url)) as connection:
         try:
             require_durable(target.name, connection, may_lose=target.may_lose)
@@ -113,6 +124,8 @@ def _copy(rows: Rows, target: PostgresDatabase, heads: list[Head], progress: Pro
                     )
                 for head in heads:
                     _prove(target.name, connection, head, progress)
+                _prove_platform(target.name, PostgresRows(connection), platform)
+                still()
         except psycopg.Error as error:
             raise_translated(target.name, error)
     return copied
@@ -159,6 +172,16 @@ def _prove(name: str, connection: Connection, head: Head, progress: Progress) ->
             f"seen: {check.bad_count} rows beside the stream of {head.account} that it does not "
             "claim, or claims otherwise; expected: none; nothing was moved; do: run "
             "`holdfast audit verify`, and restore a backup"
+        )
+
+
+def _prove_platform(name: object, rows: Rows, expected: Head) -> None:
+    """Every link of the platform's stream too, up to the head that it had."""
+    count = sum(1 for _ in proved_events(name, rows))
+    if platform_head(name, rows) != expected:
+        raise ConfigError(
+            f"seen: {name} holds {count} records of {PLATFORM} already, and not {expected.seq}; "
+            "expected: the same as in the file; do: name another database"
         )
 
 

@@ -6,7 +6,7 @@ journal.postgres_read) and writing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
 
@@ -20,11 +20,12 @@ from holdfast.journal.record import GENESIS, Record, decode
 
 T = TypeVar("T")
 
+_ANY_EPOCH: Final = 2**63 - 1
 _PAGE: Final = 1000
 """Records asked for at once: no client keeps a whole stream in memory."""
 
 _HEAD = "SELECT account, epoch, generation, seq, hash FROM head WHERE account = ?"
-_ACCOUNTS = "SELECT account FROM head ORDER BY account"
+_HEADS = "SELECT account, epoch, generation, seq, hash FROM head ORDER BY account"
 _HASH = "SELECT hash FROM record WHERE account = ? AND seq = ?"
 _RECORDS = """
     SELECT seq, body, hash FROM record WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?
@@ -33,6 +34,20 @@ _ATTEMPT = """
     SELECT a.seq, r.body FROM attempt a
     LEFT JOIN record r ON r.account = a.account AND r.seq = a.seq
     WHERE a.account = ? AND a.cid = ?
+"""
+_ATTEMPTS_LIKE = """
+    SELECT cid, seq FROM attempt WHERE account = ? AND n IS NOT NULL AND substr(cid, 1, ?) = ?
+    ORDER BY cid LIMIT ?
+"""
+_ONE_RECORD = """
+    SELECT r.seq, r.body, r.hash, b.hash FROM record r
+    LEFT JOIN record b ON b.account = r.account AND b.seq = r.seq - 1
+    WHERE r.account = ? AND r.seq = ?
+"""
+_SNAPSHOTS = """
+    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
+    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
+    WHERE s.account = ? ORDER BY s.seq DESC
 """
 
 
@@ -86,7 +101,8 @@ def head_of(name: object, rows: Rows, account: str) -> Head:
 
 def all_heads(name: object, rows: Rows) -> list[Head]:
     """The heads of all streams, by account."""
-    return [head_of(name, rows, account) for (account,) in rows.execute(_ACCOUNTS).fetchall()]
+    found = rows.execute(_HEADS).fetchall()
+    return [Head(*typed(name, row, tuple[str, int, int, int, bytes])) for row in found]
 
 
 def hash_of(name: object, rows: Rows, account: str, seq: int) -> bytes | None:
@@ -137,6 +153,44 @@ def attempt_of(name: object, rows: Rows, account: str, cid: str) -> Armed | Canc
         f"seen: {name}: attempt {cid} of {account} without its record {seq}; expected: the record "
         "that armed it; do: stop, and run `holdfast audit verify`"
     )
+
+
+def orders_like(rows: Rows, account: str, beginning: str, most: int) -> list[tuple[str, int]]:
+    """Client ids of orders that begin so, and the records that armed them, by id; at most `most`.
+
+    Looks at the index of all attempts, which takes a second where there are ten million.
+    """
+    parameters = (account, len(beginning), beginning, most)
+    return [(cid, seq) for cid, seq in rows.execute(_ATTEMPTS_LIKE, parameters).fetchall()]
+
+
+def records_at(name: object, rows: Rows, account: str, seqs: Iterable[int]) -> Iterator[Record]:
+    """Single records, in the order asked for, each proved by the hash of the one before it.
+
+    Raises:
+        CorruptionError: one is not there, or its link does not hold.
+    """
+    for seq in seqs:
+        row = rows.execute(_ONE_RECORD, (account, seq)).fetchone()
+        if row is None:
+            raise CorruptionError(
+                f"seen: {name}: no record {seq} of {account}; expected: the one that was spoken "
+                "of; do: stop, and run `holdfast audit verify`"
+            )
+        stored, body, digest, before = typed(name, row, tuple[int, bytes, bytes, bytes | None])
+        end = Head(account, _ANY_EPOCH, 1, stored, digest)
+        yield from prove(end, [Line(stored, body, digest)], seq - 1, before or GENESIS)
+
+
+def snapshot_of(rows: Rows, account: str) -> Snapshot | None:
+    """The newest snapshot that is whole and on the chain, or None: who folds goes on from there."""
+    for stored, seq, link, body, digest in rows.execute(_SNAPSHOTS, (account,)).fetchall():
+        if not (isinstance(link, bytes) and isinstance(body, bytes)):
+            continue  # SQLite keeps any type in any column
+        snapshot = Snapshot(stored, seq, link, body)
+        if snapshot_digest(snapshot) == digest:
+            return snapshot
+    return None
 
 
 def snapshot_digest(snapshot: Snapshot) -> bytes:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, LimitsSet
 from holdfast.errors import CorruptionError
+from holdfast.platform.port import Event
+
+R = TypeVar("R", "Record", Event)
 
 FORMAT: Final = 2
 """What this program can write; it reads this one and those before."""
@@ -42,6 +45,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 _decoder: Final = msgspec.json.Decoder(Record)
+_event_decoder: Final = msgspec.json.Decoder(Event)
 
 
 encode: Final[Callable[[Record], bytes]] = _encoder.encode
@@ -59,8 +63,20 @@ def decode(body: bytes) -> Record:
     Raises:
         CorruptionError: the bytes are no record, or of a format newer than this program.
     """
+    return _known(_decoder, body)
+
+
+def decode_event(body: bytes) -> Event:
+    """The same of the platform's stream, which has facts of its own.
+
+    Raises: as `decode`.
+    """
+    return _known(_event_decoder, body)
+
+
+def _known(decoder: msgspec.json.Decoder[R], body: bytes) -> R:
     try:
-        record = _decoder.decode(body)
+        record = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CorruptionError(_why_unreadable(body)) from error
     if record.v > FORMAT:  # it may say more than its known fields do

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     Text,
 )
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Raised with any change of the tables: those of another layout are made anew, and filled again."""
 
 metadata = MetaData()
@@ -34,11 +35,20 @@ _NUMBER = Numeric().with_variant(Text(), "sqlite")
 _MOMENT = DateTime(timezone=True).with_variant(Text(), "sqlite")
 
 
-def _by_month(name: str, moment: str, *columns: Column[object], key: tuple[str, ...] = ()) -> Table:
+def _by_month(
+    name: str,
+    moment: str,
+    *columns: Column[object],
+    key: tuple[str, ...] = (),
+    found_by: tuple[tuple[str, ...], ...] = (),
+) -> Table:
     """A table that PostgreSQL keeps in a partition per month of `moment`.
 
     The key is the journal's own (account and record) with the moment, without which no key of a
     partitioned table is unique: the same record always makes the same row.
+
+    Args:
+        found_by: columns that rows are looked up by beside the key, within an account.
     """
     return Table(
         name,
@@ -48,6 +58,7 @@ def _by_month(name: str, moment: str, *columns: Column[object], key: tuple[str, 
         Column("seq", BigInteger, nullable=False),
         *columns,
         PrimaryKeyConstraint("account", moment, "seq", *key),
+        *(Index(f"{name}_{by[0]}", "account", *by) for by in found_by),
         postgresql_partition_by=f"RANGE ({moment})",
         info={"moment": moment},
     )
@@ -70,7 +81,10 @@ order = _by_month(
     Column("attempt", Text, nullable=False),  # what is known of the request
     Column("state", Text),  # what the venue says of the order
     Column("executed", _NUMBER, nullable=False),
+    Column("condition", Text, nullable=False),  # the two states in one word
+    Column("protects", Boolean, nullable=False),  # a stop, or in one list with one
     Column("changed_at", _MOMENT, nullable=False),
+    found_by=(("cid",), ("bot", "armed_at", "seq"), ("condition", "armed_at", "seq")),
 )
 
 fill = _by_month(
@@ -89,12 +103,14 @@ fill = _by_month(
     Column("order_id", Text, nullable=False),
     Column("cid", Text),
     Column("held", _NUMBER),  # the bot's position after it, base units
+    found_by=(("bot", "at", "seq"),),
 )
 
 equity = _by_month(
     "report_equity",
     "at",
     Column("equity", _NUMBER, nullable=False),  # reporting units
+    Column("unit", _NUMBER, nullable=False),  # worth of one: money that comes or goes is no gain
 )
 
 pnl = _by_month(
@@ -103,6 +119,29 @@ pnl = _by_month(
     Column("bot", Text, nullable=False),
     Column("pnl", _NUMBER, nullable=False),  # reporting units, open positions marked
     key=("bot",),
+)
+
+event = _by_month(
+    "report_event",
+    "at",  # journal time
+    Column("kind", Text, nullable=False),  # of the fact; the record says the rest
+    Column("level", Text, nullable=False),
+    Column("bot", Text),
+    Column("cid", Text),  # of the order; of a cancel that of its target
+    found_by=(("cid",), ("bot", "at", "seq"), ("level", "at", "seq")),
+)
+
+takeover = _by_month(
+    "report_takeover",
+    "at",  # journal time
+    Column("epoch", BigInteger, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("before", Text),  # who led until then; nobody the first time
+    Column("rested", Text, nullable=False),  # why that one laid it down; empty when it did not
+    Column("fault_at", _MOMENT),  # its last record
+    Column("ready_at", _MOMENT),  # the new one had compared everything with the exchange
+    Column("ordered_at", _MOMENT),  # and armed its first order
 )
 
 position = Table(

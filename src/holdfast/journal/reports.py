@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from holdfast.errors import ConfigError, FencedError
 from holdfast.journal.reading import Answer
 from holdfast.journal.record import GENESIS
 from holdfast.journal.report_months import Month, moment, nanoseconds
+from holdfast.journal.report_query import Moment, Statement, Wanted, newest_first, thinned
 from holdfast.journal.report_schema import FILLED, LAYOUT, metadata
 from holdfast.journal.report_schema import saved as saved_table
 from holdfast.telemetry.log import get_logger
@@ -56,6 +58,18 @@ class Condition(msgspec.Struct, frozen=True):
 
     months: tuple[str, ...] = ()
     in_default: int = 0
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A value over time.
+
+    Attributes:
+        points: moment (ns), value, and how far it is below the highest so far, percent.
+        worst: the deepest of all drawdowns, percent, those between the points too.
+    """
+
+    points: tuple[tuple[int, Decimal, float], ...]
+    worst: float
 
 
 class Session(Protocol):
@@ -207,6 +221,47 @@ class Reports(ABC):
             {c.name: self._shown(c.type, v) for c, v in zip(of.columns, row, strict=True)}
             for row in found
         ]
+
+    def newest(self, table: str, account: str, wanted: Wanted) -> list[Row]:
+        """Rows of a table by month, newest first, as of one moment."""
+        of = TABLES[table]
+        return [
+            {c.name: self._shown(c.type, v) for c, v in zip(of.columns, row, strict=True)}
+            for row in self._found(newest_first(of, account, wanted))
+        ]
+
+    def series(
+        self,
+        account: str,
+        bot: str = "",
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        points: int = 500,
+    ) -> Series:
+        """Equity of an account, or the profit of a bot, thinned; drawdowns are of all marks."""
+        columns = TABLES["report_equity"].columns
+        moments, numbers = columns["at"].type, columns["equity"].type
+        found = self._found(thinned(account, bot, since_ns, until_ns, points))
+        points_ = tuple(
+            (self._shown(moments, at), self._shown(numbers, value), float(fall))
+            for at, value, fall, _ in found
+        )
+        return Series(points_, max((float(worst) for *_, worst in found), default=0.0))
+
+    def reached(self, account: str) -> int:
+        """The last record that the tables have; 0 without any."""
+        statement = "SELECT seq FROM report_progress WHERE account = ?"
+        return next((int(row[0]) for row in self._found((statement, [account]))), 0)
+
+    def _found(self, question: Statement) -> list[Any]:
+        statement, parameters = question
+        stored = [
+            self._stored(DateTime(), one.at_ns) if isinstance(one, Moment) else one
+            for one in parameters
+        ]
+        with self._reading() as session:
+            return session.execute(statement, stored).fetchall()
 
     @abstractmethod
     def condition(self) -> Condition:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from holdfast.config.database import ReportPolicy
 from holdfast.journal.postgres_connect import Connection, PostgresRows, raise_translated
@@ -96,6 +96,8 @@ class PostgresReports(Reports):
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         for table in metadata.sorted_tables:
             session.execute(str(CreateTable(table).compile(dialect=dialect)))
+            for index in table.indexes:  # each partition gets its own with its table
+                session.execute(str(CreateIndex(index).compile(dialect=dialect)))
             if table in BY_MONTH:
                 name = table.name
                 session.execute(f"CREATE TABLE {name}_default PARTITION OF {name} DEFAULT")

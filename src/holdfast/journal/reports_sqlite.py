@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, DateTime, Numeric, Table
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from holdfast.config.database import ReportPolicy
 from holdfast.errors import ConfigError
@@ -95,6 +95,8 @@ class SqliteReports(Reports):
         dialect = sqlite.dialect()
         for table in metadata.sorted_tables:
             session.execute(str(CreateTable(table).compile(dialect=dialect)))
+            for index in table.indexes:
+                session.execute(str(CreateIndex(index).compile(dialect=dialect)))
 
     def _drop(self, session: Session) -> None:
         for table in metadata.sorted_tables:

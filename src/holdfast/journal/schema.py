@@ -18,7 +18,10 @@ from sqlalchemy import (
     Text,
 )
 
+from holdfast.journal import schema_platform
+
 metadata = MetaData()
+schema_platform.add_to(metadata)
 
 head = Table(
     "head",

@@ -16,7 +16,7 @@ from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, P
 from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
-from holdfast.journal.reading import hash_of, head_of, snapshot_digest
+from holdfast.journal.reading import hash_of, head_of, snapshot_digest, snapshot_of
 from holdfast.journal.record import GENESIS
 from holdfast.journal.sqlite_connect import (
     BUSY_TIMEOUT_S,
@@ -41,12 +41,6 @@ _SAVE = "INSERT OR REPLACE INTO snapshot (account, seq, hash, body, digest) VALU
 _DROP_OLDER = """
     DELETE FROM snapshot WHERE account = ?1 AND seq NOT IN
         (SELECT seq FROM snapshot WHERE account = ?1 ORDER BY seq DESC LIMIT 2)
-"""
-_ON_CHAIN = """
-    SELECT s.account, s.seq, s.hash, s.body, s.digest FROM snapshot s
-    JOIN record r ON r.account = s.account AND r.seq = s.seq AND r.hash = s.hash
-    WHERE s.account = ? AND typeof(s.hash) = 'blob' AND typeof(s.body) = 'blob'
-    ORDER BY s.seq DESC
 """
 _NOTHING_WRITTEN = ("SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY")
 """Errors of COMMIT that come before the mark which would make the transaction count."""
@@ -79,7 +73,7 @@ class SqliteFile:
 
     def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
-        with _Transaction(self) as connection:
+        with Transaction(self) as connection:
             require_epoch(head_of(self.path, connection, account), after)
             stored = require_current(self.path, stored_version(connection))
             connection.execute(_ACQUIRE, (account, GENESIS, node))
@@ -95,7 +89,7 @@ class SqliteFile:
         """
         batch = extend(head, groups, at_ns)  # nearly always all of it is new
         try:
-            with _Transaction(self, wait=wait) as connection:
+            with Transaction(self, wait=wait) as connection:
                 self._insert(connection, head, batch)
         except sqlite3.IntegrityError:
             return self._commit_what_is_free(head, groups, at_ns, wait=wait)
@@ -105,7 +99,7 @@ class SqliteFile:
         self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool
     ) -> tuple[Head, list[Outcome]]:
         try:
-            with _Transaction(self, wait=wait) as connection:
+            with Transaction(self, wait=wait) as connection:
                 refused = refused_groups(connection, head.account, groups)
                 free = [group for position, group in enumerate(groups) if position not in refused]
                 batch = extend(head, free, at_ns)
@@ -155,20 +149,13 @@ class SqliteFile:
         """Keep it, and drop older ones of the account but one."""
         digest = snapshot_digest(snapshot)
         row = (snapshot.account, snapshot.seq, snapshot.hash, snapshot.body, digest)
-        with _Transaction(self) as connection:
+        with Transaction(self) as connection:
             connection.execute(_SAVE, row)
             connection.execute(_DROP_OLDER, (snapshot.account,))
 
     def load_snapshot(self, account: str) -> Snapshot | None:
         """The newest one that is whole and on the chain, or None."""
-        rows = self._reading(
-            lambda connection: connection.execute(_ON_CHAIN, (account,)).fetchall()
-        )
-        for *fields, digest in rows:
-            snapshot = Snapshot(*fields)
-            if snapshot_digest(snapshot) == digest:
-                return snapshot
-        return None
+        return self._reading(lambda connection: snapshot_of(connection, account))
 
     def close(self) -> None:
         """Release the connection; a next use opens it again."""
@@ -216,7 +203,7 @@ class SqliteFile:
             raise_translated(self.path, error)
 
 
-class _Transaction:
+class Transaction:
     """One durable transaction, which nobody else writes beside; all of it or nothing.
 
     Raises:

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol, TypeVar
+
+import msgspec
 
 from holdfast.errors import CorruptionError, RetryableError
 from holdfast.journal.chain import prove
 from holdfast.journal.port import Head
-from holdfast.journal.reading import Rows, head_of, lines_of
+from holdfast.journal.reading import Rows, all_heads, head_of, lines_of
 from holdfast.journal.record import Record
+
+T = TypeVar("T")
+
+MOST: Final = 5000
+"""Records read at once: who is far behind catches up in steps, and never holds a whole stream."""
 
 
 class Reading(Protocol):
@@ -29,7 +37,7 @@ class Reading(Protocol):
 
 
 class Tail:
-    """Reads what came since; one caller at a time, which is blocked meanwhile.
+    """Reads what came since, of any stream; one caller at a time, which is blocked meanwhile.
 
     Args:
         connect: opens a connection; called again after one was lost.
@@ -40,31 +48,54 @@ class Tail:
         self._connect = connect
         self._reading: Reading | None = None
 
-    def since(self, known: Head) -> tuple[Head, list[Record]]:
-        """The head as of now, and the records after `known`, proved to follow it.
+    def heads(self) -> list[Head]:
+        """Where every stream stands now, by account.
+
+        Raises:
+            RetryableError: it cannot be read now; call again.
+        """
+        return self.look(lambda rows: all_heads(self._name, rows))
+
+    def since(self, known: Head, most: int = MOST) -> tuple[Head, list[Record]]:
+        """The records after `known`, proved to follow it, and the head as of the last of them.
+
+        Args:
+            most: no more than so many; fewer means that there are no more.
 
         Raises:
             CorruptionError: they do not follow, or the stream is shorter than it was.
+            RetryableError: it cannot be read now; call again.
+        """
+        return self.look(lambda rows: self._after(rows, known, most))
+
+    def look(self, read: Callable[[Rows], T]) -> T:
+        """What `read` finds in the journal as of one moment.
+
+        Raises:
             RetryableError: it cannot be read now; call again.
         """
         try:
             if self._reading is None:
                 self._reading = self._connect()
             with self._reading.moment() as rows:
-                head = head_of(self._name, rows, known.account)
-                if (head.seq, head.hash) == (known.seq, known.hash):
-                    return head, []
-                if head.seq <= known.seq:
-                    raise CorruptionError(
-                        f"seen: {known.account} ends at {head.seq}, and it was followed to "
-                        f"{known.seq}; expected: a stream that only grows; do: find out who set "
-                        f"{self._name} back"
-                    )
-                lines = lines_of(self._name, rows, known.account, known.seq)
-                return head, list(prove(head, lines, known.seq, known.hash))
+                return read(rows)
         except RetryableError:
             self.close()
             raise
+
+    def _after(self, rows: Rows, known: Head, most: int) -> tuple[Head, list[Record]]:
+        head = head_of(self._name, rows, known.account)
+        if (head.seq, head.hash) == (known.seq, known.hash):
+            return head, []
+        if head.seq <= known.seq:
+            raise CorruptionError(
+                f"seen: {known.account} ends at {head.seq}, and it was followed to {known.seq}; "
+                f"expected: a stream that only grows; do: find out who set {self._name} back"
+            )
+        lines = list(islice(lines_of(self._name, rows, known.account, known.seq), most))
+        if lines and lines[-1].seq < head.seq:  # proved to there; the rest with the next call
+            head = msgspec.structs.replace(head, seq=lines[-1].seq, hash=lines[-1].hash)
+        return head, list(prove(head, lines, known.seq, known.hash))
 
     def close(self) -> None:
         """Release the connection; it is opened again when it is needed."""

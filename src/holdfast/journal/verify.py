@@ -5,14 +5,16 @@ Not here: signed heads outside the database, which would prove it against the da
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from holdfast.domain.platform import PLATFORM
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.journal.database import Database
+from holdfast.journal.platform import platform_head, proved_events
 from holdfast.journal.port import Head
-from holdfast.journal.reading import all_heads, proved
+from holdfast.journal.reading import Rows, all_heads, proved
 from holdfast.journal.record import GENESIS
 from holdfast.journal.row_check import BadRow, RowCheck, accounts_with_rows
 
@@ -109,11 +111,17 @@ def verify(
 
 
 def _heads(database: Database) -> list[Head]:
-    """Of all streams; and an empty one for each account that has rows and no stream."""
+    """Of all streams; and an empty one for each account that has rows and no stream.
+
+    The platform's is the last one, once there is anything in it.
+    """
     with database.one_moment() as rows:
         heads = all_heads(database.name, rows)
+        platform = platform_head(database.name, rows)
         orphans = accounts_with_rows(rows) - {head.account for head in heads}
-    return [*heads, *(Head(account, 0, 1, 0, GENESIS) for account in sorted(orphans))]
+        some = rows.execute("SELECT 1 FROM platform_record LIMIT 1").fetchone()
+    orphaned = [Head(account, 0, 1, 0, GENESIS) for account in sorted(orphans)]
+    return [*heads, *orphaned, *([platform] if platform.seq or some else [])]
 
 
 def _verify_stream(database: Database, head: Head, progress: Progress) -> StreamReport:
@@ -121,9 +129,8 @@ def _verify_stream(database: Database, head: Head, progress: Progress) -> Stream
     try:
         with database.one_moment() as rows:
             check = RowCheck(database.name, rows, head.account)
-            for record in proved(database.name, rows, head.account):
-                check.take(record)
-                proved_to = record.seq
+            for seq in _proving(database, rows, head.account, check):
+                proved_to = seq
                 if proved_to % _STEP == 0:
                     progress(head.account, proved_to, records)
             check.finish()
@@ -136,3 +143,13 @@ def _verify_stream(database: Database, head: Head, progress: Progress) -> Stream
     return StreamReport(
         head.account, records, proved_to, 0, None, check.compared, tuple(check.bad), check.bad_count
     )
+
+
+def _proving(database: Database, rows: Rows, account: str, check: RowCheck) -> Iterator[int]:
+    """The numbers of the records, as they are proved; the platform's claim no rows."""
+    if account == PLATFORM:
+        yield from (event.seq for event in proved_events(database.name, rows))
+        return
+    for record in proved(database.name, rows, account):
+        check.take(record)
+        yield record.seq

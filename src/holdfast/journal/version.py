@@ -18,7 +18,7 @@ from holdfast.errors import ConfigError
 from holdfast.journal.port import Head
 from holdfast.journal.record import FORMAT
 
-SCHEMA_VERSION: Final = "0001"
+SCHEMA_VERSION: Final = "0002"
 """What this program reads and writes."""
 
 FIRST: Final = "0001"

@@ -28,6 +28,7 @@ from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_read import SqliteReading
 from holdfast.journal.tail import Tail
 from holdfast.journal.version import Stored
+from holdfast.platform.port import PlatformStore
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
 from holdfast.simulation.loop import VirtualLoop
 
@@ -362,6 +363,10 @@ class SimDatabase:
     def reports(self, policy: ReportPolicy) -> Reports:
         """The tables of reports."""
         return self._real.reports(policy)
+
+    def platform(self) -> PlatformStore:
+        """The platform's tables."""
+        return self._real.platform()
 
     def version(self) -> Stored | None:
         """What it says of itself."""

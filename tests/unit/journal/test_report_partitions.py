@@ -50,7 +50,7 @@ def made(journal: PostgresDatabase, now: datetime, policy: ReportPolicy = KEEP_A
 
 def put(reports: Reports, at: datetime, seq: int) -> None:
     before = reports.begin(ACCOUNT)
-    row = {"account": ACCOUNT, "at": ns(at), "seq": seq, "equity": Decimal(seq)}
+    row = {"account": ACCOUNT, "at": ns(at), "seq": seq, "equity": Decimal(seq), "unit": Decimal(1)}
     reports.write(ACCOUNT, before, Progress(before.seq + 1, b"x"), {"report_equity": [row]})
 
 

@@ -91,7 +91,7 @@ def test_migrations_arrive_at_the_schema(path: Path) -> None:
 @pytest.mark.parametrize(
     ("version", "told"),
     [("0000", r"schema 0000; .* holdfast db upgrade --database sqlite:///.*journal\.db"),
-     ("9999", "schema 9999, .*; expected: at most 0001; do: start the newer version")],
+     ("9999", f"schema 9999, .*; expected: at most {SCHEMA_VERSION}; do: start the newer")],
 )  # fmt: skip
 def test_another_schema_is_refused_with_what_to_do(path: Path, version: str, told: str) -> None:
     SqliteFile(path).close()

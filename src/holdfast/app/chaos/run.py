@@ -198,7 +198,7 @@ class Chaos:
             strike=struck.strike.value,
             gap_ms=self._orders.gap_ms,
             silence_ms=self._orders.silence_ms,
-            taken_ms=since_ms(first.taken_over_ns) if first else None,
+            taken_ms=since_ms(first.at_ns) if first else None,
             ready_ms=since_ms(first.ready_ns) if first else None,
             armed_ms=since_ms(first.first_order_ns) if first else None,
             takeovers=len(since),

@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 
 from holdfast.app.demo.audit import Audit
-from holdfast.app.demo.replica import Failover, Replica
+from holdfast.app.demo.replica import Replica
 from holdfast.app.demo.told import Attempt, Phase
+from holdfast.app.live.leadership import Takeover
 from holdfast.app.live.operator import symbols_of
 from holdfast.domain.money import ZERO
 from holdfast.ledger.state import AccountState, BotState
@@ -89,7 +90,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     checked_ns: int
     seq: int
     epoch: int
-    failovers: Sequence[Failover]
+    failovers: Sequence[Takeover]
     halted: str
     note: str
 

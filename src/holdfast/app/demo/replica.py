@@ -6,54 +6,14 @@ here: the exchange's side (audit), prices, and showing any of it (screen).
 
 from __future__ import annotations
 
-import msgspec
-
 from holdfast.app.demo.told import Told
+from holdfast.app.live.leadership import Leadership, Takeover
 from holdfast.domain.fact import Armed, Reconciled, TookOver
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.journal.database import Database
 from holdfast.journal.record import Record
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
-
-_NS_PER_MS = 1_000_000
-
-
-class Failover(msgspec.Struct):
-    """A change of the writer while it should have been trading.
-
-    Attributes:
-        fault_ns: when the old one was struck; its last record where nobody saw it happen.
-        taken_over_ns: when the new one acquired the stream.
-        ready_ns: when it had reconciled with the exchange, 0 before.
-        first_order_ns: when its first new order was armed, a moment before its first byte left; 0
-            before.
-    """
-
-    fault_ns: int
-    taken_over_ns: int
-    ready_ns: int = 0
-    first_order_ns: int = 0
-
-    @property
-    def ready_ms(self) -> int | None:
-        """From the fault to the moment from which orders could be made; None before that."""
-        return self._since_fault_ms(self.ready_ns)
-
-    @property
-    def gap_ms(self) -> int | None:
-        """From the fault to the first new order; None before that."""
-        return self._since_fault_ms(self.first_order_ns)
-
-    def _since_fault_ms(self, at_ns: int) -> int | None:
-        return max(0, at_ns - self.fault_ns) // _NS_PER_MS if at_ns else None
-
-
-class Leader(msgspec.Struct, frozen=True):
-    """The process that writes the stream."""
-
-    pid: int
-    boot_id: str
 
 
 class Replica:
@@ -62,7 +22,6 @@ class Replica:
     Attributes:
         state: the platform's fold.
         told: the same facts, none forgotten.
-        leader: who took the stream over last, None before anybody did.
         failovers: since `begin_run`, in order.
         ready_ns: when this run's first leader had reconciled with the exchange, 0 before.
         first_order_ns: of this run, 0 before.
@@ -73,14 +32,18 @@ class Replica:
         self._account = account
         self.state = AccountState()
         self.told = Told()
-        self.leader: Leader | None = None
-        self.failovers: list[Failover] = []
+        self._leadership = Leadership()
+        self.failovers: list[Takeover] = []
         self.ready_ns = 0
         self.first_order_ns = 0
-        self._at_ns = 0
         self._faults_ns: list[int] = []
         self._has_begun = False
         self._has_leader = False
+
+    @property
+    def leader(self) -> Takeover | None:
+        """Who took the stream over last, None before anybody did."""
+        return self._leadership.leader
 
     def begin_run(self) -> None:
         """From here on: the next writer is this run's first, and those after it are failovers."""
@@ -115,29 +78,20 @@ class Replica:
         fact = record.fact
         apply(self.state, record.seq, record.epoch, record.at_ns, fact)
         self.told.take(fact, record.at_ns)
-        match fact:
-            case TookOver():
-                self._took_over(record, fact)
-            case Reconciled():
-                self.ready_ns = self.ready_ns or record.at_ns
-                for failover in self.failovers:
-                    failover.ready_ns = failover.ready_ns or record.at_ns
-            case Armed():
-                self._armed(record.at_ns)
-            case _:
-                pass
-        self._at_ns = record.at_ns
+        self._leadership.take(record)
+        if isinstance(fact, TookOver):
+            self._took_over(record)
+        elif isinstance(fact, Reconciled):
+            self.ready_ns = self.ready_ns or record.at_ns
+        elif isinstance(fact, Armed) and self._has_begun:
+            self.first_order_ns = self.first_order_ns or record.at_ns
 
-    def _took_over(self, record: Record, fact: TookOver) -> None:
-        self.leader = Leader(int(fact.node.rpartition(":")[2]), fact.boot_id)
+    def _took_over(self, record: Record) -> None:
+        leader = self.leader
+        assert leader is not None  # noqa: S101 - it just took over
         if self._has_leader:
             seen = [at_ns for at_ns in self._faults_ns if at_ns <= record.at_ns]
-            self.failovers.append(Failover(seen[-1] if seen else self._at_ns, record.at_ns))
+            leader.fault_ns = seen[-1] if seen else leader.fault_ns
+            self.failovers.append(leader)
         self._faults_ns.clear()
         self._has_leader = self._has_begun
-
-    def _armed(self, at_ns: int) -> None:
-        if self._has_begun:
-            self.first_order_ns = self.first_order_ns or at_ns
-        for failover in self.failovers:
-            failover.first_order_ns = failover.first_order_ns or at_ns

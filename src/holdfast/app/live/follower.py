@@ -29,6 +29,7 @@ from holdfast.engine.step import Engine
 from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.journal.record import Record
+from holdfast.journal.tail import MOST
 from holdfast.ledger.fold import apply
 from holdfast.telemetry.log import get_logger, hide
 from holdfast.venues.binance.client import BinanceVenue
@@ -181,6 +182,7 @@ class Follower:
             catch_up=self._catch_up,
             may_lead=may_lead,
             now_ns=self.now_ns,
+            node=self.config.cluster.node,
             displace=True,  # a claim is held, so its lease has ended
         )
 
@@ -288,9 +290,13 @@ class Follower:
         async with self._reading:
             if self._owns and not always:
                 return  # what comes now is this process's own
-            for record in await asyncio.to_thread(self.fold.news):
-                self._fold_in(record)
-                self._heard_s = time.monotonic()
+            more = True
+            while more:
+                records = await asyncio.to_thread(self.fold.news)
+                for record in records:
+                    self._fold_in(record)
+                    self._heard_s = time.monotonic()
+                more = len(records) == MOST
 
     async def _follow_account(self) -> None:
         """The user stream, connected before anybody needs it."""

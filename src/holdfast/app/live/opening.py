@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast import __version__
+from holdfast.app.live.start import start_at
 from holdfast.config import Config
 from holdfast.domain.fact import AnyFact, Opened, TookOver
 from holdfast.domain.order import deployment_tag
@@ -22,11 +23,11 @@ from holdfast.errors import FencedError
 from holdfast.journal.database import Database, Owner, database_at
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.port import CommitUnknownError, Head, Snapshot, Store
-from holdfast.journal.record import GENESIS, Record
-from holdfast.journal.tail import Tail
+from holdfast.journal.record import Record
+from holdfast.journal.tail import MOST, Tail
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
+from holdfast.ledger.state import AccountState, to_bytes
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.opening")
@@ -107,6 +108,8 @@ class Fold(msgspec.Struct):
     def news(self) -> list[Record]:
         """What was written since the last call; to be folded by the caller, in this order.
 
+        Of very many only the first `tail.MOST`, and the next ones with the next call.
+
         Raises:
             CorruptionError, RetryableError: as `Tail.since`.
         """
@@ -130,19 +133,24 @@ async def follow_stream(database: Database, account: str) -> Fold:
     store = await asyncio.to_thread(database.store)
     try:
         await database.high_water(account).check(store)
-        snapshot = await store.load_snapshot(account)
-        state = (from_bytes(snapshot.body) if snapshot is not None else None) or AccountState()
-        found = derived_in(snapshot.body) if snapshot is not None else {}
-        saved_seq = state.seq
-        seq_hash = await store.hash_at(account, saved_seq) or GENESIS
-        end = Head(account, state.epoch, 1, saved_seq, seq_hash)
-        fold = Fold(database, store, database.tail(), state, end, saved_seq, found)
-        for record in fold.news():
-            apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+        start = start_at(account, await store.load_snapshot(account))
+        fold = Fold(
+            database, store, database.tail(), start.state, start.end, start.end.seq, start.found
+        )
+        _fold_news(fold)
     except BaseException:
         await store.close()
         raise
     return fold
+
+
+def _fold_news(fold: Fold) -> None:
+    more = True
+    while more:
+        records = fold.news()
+        for record in records:
+            apply(fold.account, record.seq, record.epoch, record.at_ns, record.fact)
+        more = len(records) == MOST
 
 
 async def take_over(
@@ -153,6 +161,7 @@ async def take_over(
     catch_up: Callable[[], Awaitable[None]],
     may_lead: Callable[[], bool] = lambda: True,
     now_ns: Callable[[], int] = time.time_ns,
+    node: str = "",
     displace: bool = False,
 ) -> Stream:
     """Become the writer of what was followed.
@@ -163,6 +172,7 @@ async def take_over(
         may_lead: asked after the head was read: a lease that has run out since must not end the
             epoch of whoever took over.
         now_ns: what records are stamped with.
+        node: what people call this one; the machine's name otherwise.
 
     Raises:
         FencedError: another process writes it, or took it over meanwhile.
@@ -173,7 +183,7 @@ async def take_over(
     try:
         before = await fold.store.head(account)
         _require_lease(account, may_lead)
-        node = f"{os.uname().nodename}:{os.getpid()}"
+        node = f"{node or os.uname().nodename}:{os.getpid()}"
         head = await fold.store.acquire(account, node, after=before.epoch)
         await catch_up()
         _require_end(fold.account, head)
@@ -205,8 +215,7 @@ async def open_stream(
     fold = await follow_stream(database, account)
 
     async def catch_up() -> None:
-        for record in fold.news():
-            apply(fold.account, record.seq, record.epoch, record.at_ns, record.fact)
+        _fold_news(fold)
 
     try:
         return await take_over(fold, deployment=deployment, reporting=reporting, catch_up=catch_up)

@@ -12,10 +12,12 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.live.start import start_at
+from holdfast.app.reports.telling import order_of
 from holdfast.domain.fact import Adjustment, AnyFact, Reconciled, Released
 from holdfast.errors import ConfigError, CorruptionError, UnreachableError
 from holdfast.journal.database import Database
-from holdfast.journal.reading import all_heads
+from holdfast.journal.reading import all_heads, orders_like, proved, snapshot_of
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState
 
@@ -32,16 +34,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def account_state(database: Database, account: str) -> AccountState:
-    """The account as its journal tells it now; blocks while the whole stream is read.
+    """The account as its journal tells it now; blocks while what came after a snapshot is read.
 
     Raises:
         ConfigError: there is no such journal or account.
         CorruptionError: the chain does not hold.
     """
     database.require()
-    state = AccountState()
-    for record in database.read(account):
-        apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+    with database.one_moment() as rows:
+        state = start_at(account, snapshot_of(rows, account)).state
+        for record in proved(database.name, rows, account, state.seq):
+            apply(state, record.seq, record.epoch, record.at_ns, record.fact)
     if not state.seq:
         raise ConfigError(
             f"seen: no records of account {account} in {database.name}; expected: an account that "
@@ -61,6 +64,8 @@ def symbols_of(bot: BotState) -> tuple[str, ...]:
 def story(database: Database, account: str, cid: str) -> list[Entry]:
     """Every record about one attempt, its cancels and its fills, in order.
 
+    Blocks while the stream is read from where it was armed on.
+
     Args:
         cid: the client order id, or enough of its beginning to be the only one.
 
@@ -68,15 +73,19 @@ def story(database: Database, account: str, cid: str) -> list[Entry]:
         ConfigError: none, or several, begin like that.
     """
     database.require()
-    records = list(database.read(account))
-    known = {r.fact.cid for r in records if _kind(r.fact) == "armed"}  # type: ignore[union-attr]
-    found = sorted(c for c in known if c.startswith(cid))
-    if len(found) != 1:
-        raise ConfigError(
-            f"seen: {len(found)} orders whose id begins with {cid!r}; expected: exactly one; "
-            "do: take the id from `holdfast orders list`"
-        )
-    return [Entry(r.seq, r.epoch, r.at_ns, r.fact) for r in records if _about(r.fact, found[0])]
+    with database.one_moment() as rows:
+        found = orders_like(rows, account, cid, most=2)
+        if len(found) != 1:
+            raise ConfigError(
+                f"seen: {'no order' if not found else 'several orders'} whose id begins with "
+                f"{cid!r}; expected: exactly one; do: take the id from `holdfast orders list`"
+            )
+        ((whole, armed_seq),) = found
+        return [
+            Entry(record.seq, record.epoch, record.at_ns, record.fact)
+            for record in proved(database.name, rows, account, armed_seq - 1)
+            if order_of(record.fact) == whole
+        ]
 
 
 def ask(
@@ -193,13 +202,3 @@ def accounts_of(database: Database) -> tuple[str, ...]:
             "`holdfast node`, or name another journal with --database"
         )
     return found
-
-
-def _kind(fact: AnyFact) -> str:
-    return str(type(fact).__struct_config__.tag)
-
-
-def _about(fact: Any, cid: str) -> bool:
-    if getattr(fact, "cid", "") == cid or getattr(fact, "target", "") == cid:
-        return True
-    return _kind(fact) == "filled" and fact.fill.cid == cid

@@ -11,21 +11,16 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain.fact import (
-    AnyFact,
-    Armed,
-    AttemptMoved,
-    Filled,
-    Ghost,
-    Marked,
-    OrderMoved,
-    RejectClosed,
-)
+from holdfast.app.live.condition import condition_of
+from holdfast.app.live.leadership import Leadership, Takeover
+from holdfast.app.reports.telling import QUIET, bot_of, kind_of, level_of, order_of
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed, Filled, ForeignOrder, Marked
 from holdfast.journal.record import Record
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, derived_in, from_bytes, to_bytes
 
 _ARMED = "armed"
+_LEADERSHIP = "leadership"
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -46,9 +41,12 @@ class Projection:
         state: the fold.
     """
 
-    def __init__(self, state: AccountState, places: dict[str, Place]) -> None:
+    def __init__(
+        self, state: AccountState, places: dict[str, Place], leadership: Leadership
+    ) -> None:
         self.state = state
         self._places = places
+        self._leadership = leadership
         self._rows: dict[str, dict[object, Mapping[str, Any]]] = {}
 
     @classmethod
@@ -56,14 +54,18 @@ class Projection:
         """As `to_bytes` kept it; from the beginning when nothing was, or by another version."""
         state = from_bytes(body) if body is not None else None
         if body is None or state is None:
-            return cls(AccountState(), {})
-        return cls(state, msgspec.json.decode(derived_in(body)[_ARMED], type=dict[str, Place]))
+            return cls(AccountState(), {}, Leadership())
+        kept = derived_in(body)
+        places = msgspec.json.decode(kept[_ARMED], type=dict[str, Place])
+        return cls(state, places, msgspec.json.decode(kept[_LEADERSHIP], type=Leadership))
 
     def to_bytes(self) -> bytes:
         """The fold, and the keys of the orders that may still change."""
         known = {*self.state.live, *self.state.recent}
         self._places = {cid: place for cid, place in self._places.items() if cid in known}
-        return to_bytes(self.state, {_ARMED: msgspec.Raw(msgspec.json.encode(self._places))})
+        kept = {_ARMED: self._places, _LEADERSHIP: self._leadership}
+        raw = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in kept.items()}
+        return to_bytes(self.state, raw)
 
     def take(self, account: str, record: Record, *, known: bool = False) -> None:
         """Fold one record in, and note the rows that it changes.
@@ -73,11 +75,16 @@ class Projection:
         """
         fact = record.fact
         apply(self.state, record.seq, record.epoch, record.at_ns, fact)
+        moved = self._leadership.take(record)
         if isinstance(fact, Armed):
             self._places[fact.cid] = Place(record.seq, record.at_ns)
         if known:
             return
-        cid = _order_of(fact)
+        for takeover in moved:
+            self._note_takeover(account, takeover)
+        if not isinstance(fact, QUIET):
+            self._note_event(account, record)
+        cid = _changes(fact)
         if cid:
             self._note_order(account, cid, record.at_ns)
         if isinstance(fact, Filled):
@@ -106,6 +113,7 @@ class Projection:
             "time_in_force": spec.time_in_force,
             "quantity": spec.quantity, "price": spec.price, "stop_price": spec.stop_price,
             "attempt": order.state, "state": order.order_state, "executed": order.executed,
+            "condition": condition_of(order).value, "protects": order.protects,
             "changed_at": at_ns,
         })  # fmt: skip
 
@@ -128,15 +136,30 @@ class Projection:
                 "at": fill.at_ns, "seq": record.seq,
             })  # fmt: skip
 
+    def _note_event(self, account: str, record: Record) -> None:
+        fact = record.fact
+        self._note("report_event", record.seq, {
+            "account": account, "at": record.at_ns, "seq": record.seq,
+            "kind": kind_of(fact), "level": level_of(fact).value,
+            "bot": bot_of(fact, self.state) or None, "cid": order_of(fact) or None,
+        })  # fmt: skip
+
+    def _note_takeover(self, account: str, one: Takeover) -> None:
+        self._note("report_takeover", one.seq, {
+            "account": account, "at": one.at_ns, "seq": one.seq, "epoch": one.epoch,
+            "node": one.node, "version": one.version, "before": one.before or None,
+            "rested": one.rested, "fault_at": one.fault_ns or None,
+            "ready_at": one.ready_ns or None, "ordered_at": one.first_order_ns or None,
+        })  # fmt: skip
+
     def _note_mark(self, account: str, seq: int, mark: Marked) -> None:
         row = {"account": account, "at": mark.at_ns, "seq": seq}
-        self._note("report_equity", seq, {**row, "equity": mark.equity})
+        unit = self.state.units.last
+        self._note("report_equity", seq, {**row, "equity": mark.equity, "unit": unit})
         for bot, pnl in mark.pnl.items():
             self._note("report_pnl", (seq, bot), {**row, "bot": bot, "pnl": pnl})
 
 
-def _order_of(fact: AnyFact) -> str:
-    """The client id of the order that a fact says something of; empty of none."""
-    if isinstance(fact, Armed | AttemptMoved | OrderMoved | RejectClosed | Ghost):
-        return fact.cid
-    return fact.fill.cid if isinstance(fact, Filled) else ""
+def _changes(fact: AnyFact) -> str:
+    """The client id of the order whose row a fact changes; empty of none."""
+    return "" if isinstance(fact, CancelArmed | ForeignOrder) else order_of(fact)

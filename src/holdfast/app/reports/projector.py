@@ -14,7 +14,7 @@ from itertools import islice
 import msgspec
 
 from holdfast.app.reports.projection import Projection
-from holdfast.errors import RetryableError
+from holdfast.errors import FencedError, RetryableError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import all_heads, hash_of, head_of, proved
 from holdfast.journal.record import Record
@@ -30,6 +30,12 @@ SAVE_EVERY = 10_000
 """Records after which the fold is kept: a start folds at most so many again."""
 
 TEND_S = 3600.0
+
+STAND_BY_S = 5.0
+"""Between two looks at whether another process still fills them."""
+
+FILLER = "@reports"
+"""What the one process that fills them owns; no account is called so."""
 
 Told = Callable[[str, int, int], None]
 """Told the account, the record that its reports have come to, and the last one of its stream."""
@@ -111,9 +117,10 @@ class Projector:
 
 
 def accounts_in(database: Database) -> list[str]:
-    """Every account that has a stream."""
+    """Every account that has a stream; what begins with `@` is of no account."""
     with database.one_moment() as rows:
-        return [head.account for head in all_heads(database.name, rows)]
+        heads = all_heads(database.name, rows)
+    return [head.account for head in heads if not head.account.startswith("@")]
 
 
 def fill(
@@ -143,13 +150,47 @@ def follow(
 ) -> dict[str, Followed]:
     """Keep the reports of all accounts up to date until `stop`, and tell where they are then.
 
-    What fails for a while is tried again.
+    Any number of processes may: one of them does, and the others wait until it is gone. What fails
+    for a while is tried again.
 
     Raises:
-        ConfigError, FencedError, CorruptionError: as `Projector.step`; nothing else ends it.
+        ConfigError, CorruptionError: as `Projector.step`; nothing else ends it.
     """
-    projectors: dict[str, Projector] = {}
     filled: dict[str, Followed] = {}
+    has_told = False
+    while not stop.is_set():
+        try:
+            owner = database.own(FILLER)
+        except (FencedError, RetryableError) as error:
+            if not has_told:
+                log.info("reports are not filled here", action="reports_stand_by", why=str(error))
+            has_told = True
+            stop.wait(STAND_BY_S)
+            continue
+        try:
+            _keep_up(
+                database, reports, accounts, stop, every_s=every_s, told=told, filled=filled
+            )
+        except FencedError as error:
+            log.warning("reports filled elsewhere", action="reports_wait", why=str(error))
+            stop.wait(STAND_BY_S)
+        finally:
+            owner.release()
+    return filled
+
+
+def _keep_up(
+    database: Database,
+    reports: Reports,
+    accounts: Callable[[], list[str]],
+    stop: threading.Event,
+    *,
+    every_s: float,
+    told: Told,
+    filled: dict[str, Followed],
+) -> None:
+    """As `follow`, as the only one."""
+    projectors: dict[str, Projector] = {}
     tended_s = -TEND_S
     while not stop.is_set():
         try:
@@ -168,4 +209,3 @@ def follow(
             projectors.clear()
             log.warning("reports wait", action="reports_wait", why=str(error))
         stop.wait(every_s)
-    return filled

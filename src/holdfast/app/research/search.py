@@ -9,7 +9,9 @@ trials are kept (search_store).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -30,7 +32,7 @@ from holdfast.strategy.api import Setup, Strategy, View
 from holdfast.strategy.load import find
 from holdfast.strategy.wish import KEEP, Wish
 
-__all__ = ["Search", "Task", "search"]
+__all__ = ["Search", "Task", "search", "search_window"]
 
 # Trials under way at once, for one process as for many: it is what makes them agree.
 IN_FLIGHT = 8
@@ -118,6 +120,7 @@ def search(
     seed: int | None = None,
     study: str | None = None,
     progress: Progress | None = None,
+    known: Mapping[int, Sequence[Record]] = MappingProxyType({}),
 ) -> Search:
     """Search the parameters of a strategy for the best figure of a backtest.
 
@@ -133,11 +136,57 @@ def search(
         seed: makes the search repeatable.
         study: a file to keep trials in; the same call goes on from there.
         progress: told (window, done, trials) after each trial.
+        known: the trials of windows that `search_window` has searched, by window.
 
     Raises:
         ConfigError: something cannot be meant, or `study` is of another search.
         RejectedError: no trial of the first window had a defined objective.
     """
+    with _begun(
+        task, data, objective=objective, trials=trials, space=space, walk_forward=walk_forward,
+        jobs=jobs, seed=seed, study=study, progress=progress,
+    ) as (walk, spans):  # fmt: skip
+        return walk.over(spans, known)
+
+
+def search_window(
+    task: Task,
+    data: BarTable | Sequence[BarTable],
+    window: int,
+    *,
+    objective: str,
+    trials: int,
+    space: Sequence[str] = (),
+    walk_forward: int = 0,
+    seed: int | None = None,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """The trials of one window of a search, from 1, as `search` would make them; see there.
+
+    Of those that are not the best one, the figures are left out.
+    """
+    with _begun(
+        task, data, objective=objective, trials=trials, space=space, walk_forward=walk_forward,
+        jobs=1, seed=seed, study=None, progress=progress,
+    ) as (walk, spans):  # fmt: skip
+        return walk.alone(window, spans[window - 1][0])
+
+
+@contextmanager
+def _begun(
+    task: Task,
+    data: BarTable | Sequence[BarTable],
+    *,
+    objective: str,
+    trials: int,
+    space: Sequence[str],
+    walk_forward: int,
+    jobs: int,
+    seed: int | None,
+    study: str | None,
+    progress: Progress | None,
+) -> Iterator[tuple[_Walk, list[tuple[Span, Span | None]]]]:
+    """Everything checked, and the search about to begin."""
     direction = direction_of(objective)
     if trials < 1 or jobs < 1 or walk_forward < 0:
         raise ConfigError(
@@ -167,7 +216,7 @@ def search(
             bars, objective=objective, direction=direction, dimensions=dimensions,
             trials=trials, store=store, runs=runs, progress=progress,
         )  # fmt: skip
-        return walk.over(spans)
+        yield walk, spans
 
 
 def _spans(bars: SearchData, count: int) -> list[tuple[Span, Span | None]]:
@@ -214,16 +263,28 @@ class _Walk:
         self._judged: list[Result] = []
         self._warnings: list[str] = []
 
-    def over(self, spans: Sequence[tuple[Span, Span | None]]) -> Search:
-        """Search all windows, or up to Ctrl-C, and say what was found."""
+    def alone(self, number: int, span: Span) -> list[Record]:
+        """The trials of one window."""
+        self._try(number, span)
+        records = self._store.records(number)
+        best = best_of(records, self._direction)
+        return [
+            one if one is best else msgspec.structs.replace(one, figures={}) for one in records
+        ]
+
+    def over(
+        self, spans: Sequence[tuple[Span, Span | None]], known: Mapping[int, Sequence[Record]]
+    ) -> Search:
+        """Search all windows that are not `known`, or up to Ctrl-C, and say what was found."""
         interrupted = False
         records: list[Record] = []
         for number, (within, after) in enumerate(spans, start=1):
             try:
-                self._try(number, within)
+                if number not in known:
+                    self._try(number, within)
             except KeyboardInterrupt:
                 interrupted = True
-            told = self._store.records(number)
+            told = known[number] if number in known else self._store.records(number)
             records += told
             best = best_of(told, self._direction)
             if best is None and not (interrupted and self._inside):

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.picture import Moment, Mood, draw, say
-from holdfast.app.demo.replica import Failover, Replica
+from holdfast.app.demo.replica import Replica
 from holdfast.app.demo.screen import Screen, sparkline
+from holdfast.app.live.leadership import Takeover
 from holdfast.domain.fact import AnyFact, BotStarted, Halted, HaltLevel
 from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.ledger.fold import apply
@@ -111,9 +112,9 @@ EXPECTED = """\
 def test_the_screen_shows_a_moment() -> None:
     found = replica()
     second = 1_000_000_000
-    found.failovers.append(
-        Failover(second, second + 50_000_000, second + 60_000_000, second + 710_000_000)
-    )
+    failover = Takeover(9, 2, second + 50_000_000, "here:2", "boot-2", "1.0", fault_ns=second)
+    failover.ready_ns, failover.first_order_ns = second + 60_000_000, second + 710_000_000
+    found.failovers.append(failover)
     assert "\n".join(shown(found, moment())) == EXPECTED
 
 

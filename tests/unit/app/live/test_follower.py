@@ -88,7 +88,7 @@ def test_a_journal_that_cannot_be_read_is_told_once_and_not_at_every_look(
             monkeypatch.setenv("NODE_SECRET", "of-the-account")
             config = load(node.config, {}).for_account(ACCOUNT)
             async with following(config, Watch(), {}) as follower:
-                follower.fold.tail.since = lambda _end: (_end, gone())  # type: ignore[assignment]
+                follower.fold.tail.since = lambda known, _most=0: (known, gone())  # type: ignore[assignment]
                 looking = asyncio.create_task(follower._follow_journal())
                 await until(lambda: asked > 5, "several looks")
                 looking.cancel()

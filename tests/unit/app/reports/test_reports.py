@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -23,11 +24,13 @@ from holdfast.app.reports import projector
 from holdfast.app.reports.projector import Followed, Projector, fill
 from holdfast.cli import main
 from holdfast.config.database import ReportPolicy
+from holdfast.domain.fact import Marked, Reconciled, Rested, TookOver
 from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.errors import ConfigError, CorruptionError, FencedError, PlatformError
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.record import GENESIS
+from holdfast.journal.report_query import END_OF_STREAM, Wanted
 from holdfast.journal.reports import TABLES, Progress, Reports, Row
 from tests.support.postgres import database
 from tests.support.report_stream import (
@@ -80,7 +83,7 @@ def test_each_table_says_what_the_stream_says(journal: Database) -> None:
     rows = everything(reports)
     assert {table: len(found) for table, found in rows.items()} == {
         "report_order": 100, "report_fill": 100, "report_equity": 50, "report_pnl": 100,
-        "report_position": 2,
+        "report_position": 2, "report_event": 4 + 50 * 8, "report_takeover": 0,
     }  # fmt: skip
 
     first, refused = rows["report_order"][:2]
@@ -92,6 +95,7 @@ def test_each_table_says_what_the_stream_says(journal: Database) -> None:
         "type": "LIMIT", "time_in_force": "GTC", "quantity": Decimal("0.02"),
         "price": Decimal("50000.01"), "stop_price": None,
         "attempt": AttemptState.ACKED, "state": OrderState.FILLED, "executed": Decimal("0.02"),
+        "condition": "filled", "protects": False,
         "changed_at": ns(moment + timedelta(hours=30)),
     }  # fmt: skip
     assert (refused["attempt"], refused["state"], refused["executed"]) == ("REJECTED", None, 0)
@@ -123,6 +127,102 @@ def test_rows_are_asked_for_by_time(journal: Database) -> None:
     assert [row["at"] for row in every] == sorted(row["at"] for row in every)
     assert reports.read("report_fill", ACCOUNT, since_ns=middle, limit=3) == after[:3]
     assert reports.read("report_fill", "another") == []
+    reports.close()
+
+
+def test_pages_of_the_newest_join_to_the_whole_and_filters_let_through_what_they_say(
+    journal: Database,
+) -> None:
+    write(journal, stream(50))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    every = list(reversed(reports.read("report_order", ACCOUNT, limit=1000)))
+    pages: list[Row] = []
+    before: tuple[int, int] | None = None
+    while page := reports.newest("report_order", ACCOUNT, Wanted(before=before, limit=7)):
+        pages += page
+        before = page[-1]["armed_at"], page[-1]["seq"]
+    assert pages == every
+
+    def found(wanted: Wanted) -> list[Row]:
+        return reports.newest("report_order", ACCOUNT, wanted)
+
+    filled_of_one = Wanted(where={"bot": ["one"], "condition": ["filled", "open"]}, limit=1000)
+    assert found(filled_of_one) == [r for r in every if (r["bot"], r["state"]) == ("one", "FILLED")]
+    middle = every[40]["armed_at"]
+    since, until = Wanted(since_ns=middle, limit=1000), Wanted(until_ns=middle, limit=1000)
+    assert [*found(since), *found(until)] == every
+    assert found(Wanted(before=(middle, END_OF_STREAM), limit=1))[0]["armed_at"] == middle
+    assert reports.newest("report_order", "another", Wanted()) == []
+    reports.close()
+
+
+def test_a_series_is_thinned_and_its_drawdown_is_of_every_mark(journal: Database) -> None:
+    """One mark far below all others, which no thinned series would show by itself."""
+    marks = [
+        (ns(BEGIN) + n, (Marked(at_ns=ns(BEGIN + n * timedelta(hours=1)), equity=Decimal(worth),
+                                pnl={"one": Decimal(worth - 10_000)}, prices={}),))
+        for n, worth in enumerate([10_000, 10_500, 8_400, *range(10_000, 10_097)], 1)
+    ]  # fmt: skip
+    write(journal, [opening(), *marks])
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    whole = reports.series(ACCOUNT)
+    assert [value for _, value, _ in whole.points][:3] == [10_000, 10_500, 8_400]
+    assert [round(fall, 6) for _, _, fall in whole.points[:3]] == [0, 0, 20]
+    few = reports.series(ACCOUNT, points=10)
+    assert len(few.points) <= 11
+    assert few.points[-1] == whole.points[-1], "where it stands now"
+    assert round(few.worst, 6) == round(whole.worst, 6) == 20
+    bot = reports.series(ACCOUNT, "one")
+    assert bot.points[2][1] == -1600
+    assert round(bot.worst, 6) == 20, "of 10,500, which the account would have without its loss"
+    some = reports.series(ACCOUNT, since_ns=ns(BEGIN + timedelta(hours=3)))
+    assert (len(some.points), round(some.worst, 6)) == (98, 0)
+    assert reports.series("another").points == ()
+    reports.close()
+
+
+def test_what_happened_is_found_by_order_by_bot_and_by_how_grave_it_is(journal: Database) -> None:
+    write(journal, stream(10))
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    one = order(2, "", Side.BUY, "1").cid
+    story = reports.newest("report_event", ACCOUNT, Wanted(where={"cid": [one]}))
+    assert [row["kind"] for row in reversed(story)] == [
+        "armed", "attempt", "order", "filled", "filled", "order",
+    ]  # fmt: skip
+    assert {row["bot"] for row in story} == {"one"}
+    refused = reports.newest("report_event", ACCOUNT, Wanted(where={"level": ["warning"]}))
+    assert {row["kind"] for row in refused} == {"attempt"}
+    assert len(refused) == 10
+    log = reports.newest("report_event", ACCOUNT, Wanted(where={"bot": ["two"]}, limit=1000))
+    assert log[-1]["kind"] == "bot_started"
+    reports.close()
+
+
+def test_takeovers_are_kept_with_their_gaps_however_often_it_stops(journal: Database) -> None:
+    def took(node: str) -> TookOver:
+        return TookOver(node=node, boot_id=node, version="1")
+
+    write(journal, [opening(), (ns(BEGIN) + 10, (took("a:1"), Reconciled(agreed=True)))])
+    reports = made(journal)
+    fill(journal, reports, ACCOUNT)
+    write(journal, [(ns(BEGIN) + 2_000_000_000, (took("b:2"),))])
+    fill(journal, reports, ACCOUNT)
+    write(journal, [
+        (ns(BEGIN) + 2_300_000_000, (Reconciled(agreed=True), order(1, "one", Side.BUY, "1"))),
+        (ns(BEGIN) + 3_000_000_000, (Rested(boot_id="b:2", why="handover"),)),
+        (ns(BEGIN) + 3_100_000_000, (took("a:3"),)),
+    ])  # fmt: skip
+    fill(journal, reports, ACCOUNT)
+    back, over, first = reports.newest("report_takeover", ACCOUNT, Wanted())
+    assert (first["node"], first["before"]) == ("a:1", None)
+    assert (over["node"], over["before"], over["rested"]) == ("b:2", "a:1", "")
+    assert (over["ready_at"] - over["fault_at"], over["epoch"]) == (2_300_000_000, 2)
+    assert over["ordered_at"] == over["ready_at"]
+    assert (back["node"], back["before"], back["rested"]) == ("a:3", "b:2", "handover")
+    assert (back["ready_at"], back["ordered_at"]) == (None, None)
     reports.close()
 
 
@@ -161,7 +261,7 @@ def test_a_step_that_fails_changes_nothing_and_can_be_made_again(journal: Databa
     reports = made(journal)
     before = reports.begin(ACCOUNT)
     rows: list[Row] = [{}]  # no row at all, once another was written
-    good = {"account": ACCOUNT, "at": NOW_NS, "seq": 1, "equity": Decimal(1)}
+    good = {"account": ACCOUNT, "at": NOW_NS, "seq": 1, "equity": Decimal(1), "unit": Decimal(1)}
     with pytest.raises(KeyError):
         reports.write(
             ACCOUNT, before, Progress(1, b"x" * 32),
@@ -192,7 +292,9 @@ def test_tables_of_another_history_are_begun_anew(journal: Database, tmp_path: P
     fill(journal, reports, ACCOUNT)
     reports.write(
         ACCOUNT, reports.begin(ACCOUNT), Progress(49, b"of a journal that is gone"),
-        {"report_equity": [{"account": ACCOUNT, "at": 1, "seq": 99, "equity": Decimal(1)}]},
+        {"report_equity": [
+            {"account": ACCOUNT, "at": 1, "seq": 99, "equity": Decimal(1), "unit": Decimal(1)}
+        ]},
     )  # fmt: skip
     at = fill(journal, reports, ACCOUNT)
     assert (at.begun_anew, at.seq) == (True, 4 + 5 * 9)
@@ -256,7 +358,10 @@ def test_what_is_too_old_goes_and_does_not_come_back(journal: Database) -> None:
     few.close()
 
 
-TIMES = {"report_order": "armed_at", "report_fill": "at", "report_equity": "at", "report_pnl": "at"}
+TIMES = {
+    "report_order": "armed_at", "report_fill": "at", "report_equity": "at", "report_pnl": "at",
+    "report_event": "at",
+}  # fmt: skip
 
 
 def test_an_order_that_lives_on_when_its_month_goes_is_let_go(journal: Database) -> None:
@@ -314,6 +419,29 @@ def test_it_follows_until_it_is_told_to_stop(journal: Database, tmp_path: Path) 
         reports.close()
     assert process.returncode == 0, said
     assert '"seq":49' in out.replace(" ", "")
+
+
+def test_any_number_may_follow_and_one_of_them_fills(
+    journal: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits goes on when the one that fills them is gone."""
+    monkeypatch.setattr(projector, "STAND_BY_S", 0.05)
+    write(journal, stream(3))
+    reports = made(journal)
+    other = journal.own(projector.FILLER)  # another process
+    stop = threading.Event()
+    following = threading.Thread(
+        target=projector.follow, args=(journal, reports, lambda: [ACCOUNT], stop)
+    )
+    following.start()
+    assert not stop.wait(0.2)
+    assert reports.reached(ACCOUNT) == 0
+    other.release()
+    _until_filled(journal, reports, 31)
+    stop.set()
+    following.join(PATIENCE_S)
+    journal.own(projector.FILLER).release()
+    reports.close()
 
 
 def _until_filled(journal: Database, reports: Reports, seq: int) -> None:

@@ -1,0 +1,73 @@
+"""Answers that several subjects give: a command that was asked for, something with an ETag.
+
+Not here: problems (api.problem).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+from litestar import Response
+from litestar.openapi.datastructures import ResponseSpec
+
+from holdfast.api.ask import Ask
+from holdfast.api.ports import Given
+from holdfast.api.problem import ProblemError
+from holdfast.api.shapes.commands import Command, CommandsGiven, CommandState
+
+T = TypeVar("T")
+
+MAY_WAIT: Final = {
+    202: ResponseSpec(Command, description="Kept; a node that leads the account takes it first.")
+}
+ALL_MAY_WAIT: Final = {
+    202: ResponseSpec(CommandsGiven, description="Kept; of some accounts it took no effect yet.")
+}
+
+
+async def give(
+    request: Ask, account: str, name: str, arguments: Mapping[str, str], wait_s: float
+) -> Response[Command]:
+    """Ask the account's leader; 200 when it took effect, 202 when it is kept."""
+    given = Given(
+        command_id=request.only_id(account), account=account, name=name, arguments=arguments
+    )
+    (done,) = await request.ports.commands.give(
+        request.who, (given,), request.request_id, wait_s
+    )
+    return told(done)
+
+
+async def give_all(
+    request: Ask, accounts: Sequence[str], name: str, arguments: Mapping[str, str], wait_s: float
+) -> Response[CommandsGiven]:
+    """The same, of several accounts at once."""
+    given = [
+        Given(command_id=request.only_id(one), account=one, name=name, arguments=arguments)
+        for one in accounts
+    ]
+    done = await request.ports.commands.give(request.who, given, request.request_id, wait_s)
+    waits = any(one.state is CommandState.WAITING for one in done)
+    return Response(CommandsGiven(items=done), status_code=202 if waits else 200)
+
+
+def told(done: Command) -> Response[Command]:
+    """A command as an answer.
+
+    Raises:
+        ProblemError: 409, the leader refused it.
+    """
+    if done.state is CommandState.REFUSED:
+        raise ProblemError(409, "refused", done.reason)
+    return Response(done, status_code=202 if done.state is CommandState.WAITING else 200)
+
+
+def etag(version: int) -> str:
+    """Of what has a version of its own."""
+    return f'"v{version}"'
+
+
+def tagged(content: T, version: int) -> Response[T]:
+    """Something with its ETag, to change it from."""
+    return Response(content, headers={"ETag": etag(version)})

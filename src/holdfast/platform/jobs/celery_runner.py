@@ -1,0 +1,163 @@
+"""The runner on Celery and Redis: a message says that there is work, the rows say which.
+
+So a message that is lost, late or doubled costs time and nothing else. The only module that knows
+Celery. Not here: one attempt (attempt), the rows (rows).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from holdfast.domain.market import NS_PER_S
+from holdfast.errors import RetryableError
+from holdfast.platform.jobs.local import Bench, Upkeep
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("platform.jobs")
+
+_TASK: Final = "holdfast.job"
+_QUEUE: Final = "jobs"
+_TEND_S: Final = 1.0
+_LOST_S: Final = 10.0
+"""After which a message that nobody has in his queue, of a job that still waits, is sent again."""
+
+
+def celery_app(broker_url: str, deployment: str) -> Celery:
+    """Celery as it is used here: one queue, messages without content, no results."""
+    url = broker_url
+    if url.startswith("unix://"):
+        url = f"redis+socket://{url.removeprefix('unix://')}"
+    app = Celery("holdfast", broker=url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=_QUEUE,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        # Acknowledged at its end, so that no worker keeps messages that another could act on.
+        task_acks_late=True,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        broker_connection_timeout=1.0,
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": f"holdfast:{deployment}:",
+            "socket_connect_timeout": 1.0,
+            "socket_timeout": 5.0,
+            "max_retries": 0,
+        },
+    )
+    return app
+
+
+class Sender:
+    """Tells workers of jobs. What cannot be told is found in the rows later: nothing fails."""
+
+    def __init__(self, broker_url: str, deployment: str) -> None:
+        self._app = celery_app(broker_url, deployment)
+        self._is_away = False
+
+    def send(self, job_ids: Sequence[str]) -> None:
+        """A message for each job."""
+        try:
+            for job_id in job_ids:
+                self._app.send_task(_TASK, task_id=job_id, queue=_QUEUE, retry=False)
+        except OperationalError as error:
+            self._away(error)
+        else:
+            self._back()
+
+    def waiting(self) -> int | None:
+        """Messages that no worker has taken; None when the broker does not answer."""
+        try:
+            with self._app.connection_for_read() as connection:
+                connection.ensure_connection(max_retries=1, timeout=1.0)
+                channel = connection.default_channel
+                found = channel.queue_declare(_QUEUE).message_count
+        except (OperationalError, OSError) as error:
+            self._away(error)
+            return None
+        self._back()
+        return int(found)
+
+    def _away(self, error: Exception) -> None:
+        if not self._is_away:
+            log.warning("the broker does not answer: jobs wait", action="broker_away",
+                        why=str(error))  # fmt: skip
+        self._is_away = True
+
+    def _back(self) -> None:
+        if self._is_away:
+            log.info("the broker answers again", action="broker_back")
+        self._is_away = False
+
+
+class Dispatcher:
+    """Sends what is ready and nobody was told of: tries again, parts, and what Redis forgot."""
+
+    def __init__(self, bench: Bench, sender: Sender) -> None:
+        self._bench = bench
+        self._sender = sender
+
+    def look(self) -> None:
+        """Once."""
+        now_ns = time.time_ns()
+        waiting = self._sender.waiting()
+        if waiting is None:
+            return
+        # A long queue is no reason to make it longer: only an empty one has lost something.
+        before_ns = 1 if waiting else now_ns - round(_LOST_S * NS_PER_S)
+        self._sender.send(self._bench.rows.send(now_ns, before_ns))
+
+
+class CeleryWorker:
+    """A Celery worker that does jobs in processes of this machine.
+
+    Args:
+        slots: at once.
+    """
+
+    def __init__(self, bench: Bench, upkeep: Upkeep, slots: int, app: Celery) -> None:
+        self._bench, self._upkeep, self._slots, self._app = bench, upkeep, slots, app
+        self._stop = threading.Event()
+        app.task(name=_TASK)(self._do)
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT; what is under way then is handed back. In the main thread."""
+        tending = threading.Thread(target=self._tend, daemon=True)
+        tending.start()
+        signals.worker_shutting_down.connect(self._on_stop)
+        try:
+            self._app.worker_main([
+                "worker", "--pool=threads", f"--concurrency={self._slots}", "--loglevel=WARNING",
+                f"--hostname=holdfast@{self._bench.name.replace(':', '-')}", f"--queues={_QUEUE}",
+                "--without-gossip", "--without-mingle", "--without-heartbeat",
+            ])  # fmt: skip
+        finally:
+            self._stop.set()
+            tending.join()
+
+    def _on_stop(self, **_: Any) -> None:
+        self._stop.set()
+
+    def _do(self) -> None:
+        """What a message begins: the next job that is ready, whichever it is."""
+        try:
+            claimed = self._bench.claim()
+        except RetryableError as error:
+            log.warning("jobs wait", action="jobs_wait", why=str(error))
+            return
+        if claimed is not None:
+            self._bench.do(claimed, self._stop)
+
+    def _tend(self) -> None:
+        while not self._stop.wait(_TEND_S):
+            self._upkeep.tend()
