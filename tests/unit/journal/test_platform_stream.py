@@ -12,6 +12,7 @@ import pytest
 from holdfast.domain.platform import PLATFORM, Requested, UserCreated
 from holdfast.errors import ConfigError, CorruptionError, RejectedError
 from holdfast.journal import platform as stream
+from holdfast.journal.record import FORMAT
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.platform_sqlite import SqlitePlatform
 from holdfast.journal.postgres_database import PostgresDatabase
@@ -276,7 +277,7 @@ def test_one_body_is_a_record_like_any_other(store: PlatformStore) -> None:
     store.change(lambda change: change.note(fact(1)))
     (event,) = store.events(0, 9)
     assert isinstance(event, Event)
-    assert (event.v, event.seq, event.epoch) == (1, 1, 0)
+    assert (event.v, event.seq, event.epoch) == (FORMAT, 1, 0)
     assert event.at_ns > 1_600_000_000 * 10**9
 
 
@@ -285,5 +286,6 @@ def test_a_file_that_is_newer_than_this_program_is_refused(tmp_path: Path) -> No
     SqlitePlatform(path).close()
     with closing(connect(path)) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE compatibility SET oldest = '9999'")
     with pytest.raises(ConfigError, match="9999"):
         SqlitePlatform(path)

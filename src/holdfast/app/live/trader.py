@@ -82,13 +82,12 @@ class Trader:
         self.engine = follower.engine
         self.bots = follower.bots
         self.clock = follower.clock
-        kind = config.account.venue.kind
-        self.breakers = Breakers(kind, self.account, time.monotonic_ns, self._note)
+        self.breakers = Breakers(
+            config.account.venue.kind, self.account, time.monotonic_ns, self._note
+        )
         self.venue = GuardedVenue(follower.venue, self.breakers)
-        self.market = follower.market
         self.commands = stream.database.commands()
         self._stepping = False
-        self._may_lead = may_lead
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._notes: set[asyncio.Task[object]] = set()
 
