@@ -1,8 +1,8 @@
-"""`scripts/client_types.py`: what the dashboard knows of the API, written from its OpenAPI document.
+"""What the dashboard knows of the API, written as TypeScript from its OpenAPI document.
 
-Lives here: TypeScript of the schemas and of each route's path, query, body and answer. A test keeps
-the written file equal to what this makes of the API as it is. Not here: the calls themselves
-(dashboard/src/live/api/http.ts).
+Lives here: the schemas, and each route's path, query, body and answer. `python -m
+scripts.client_types` writes them, and a test fails while they are not those of the API as it is.
+Not here: the calls themselves (dashboard/src/live/api/http.ts).
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from holdfast.api.build import build
+from holdfast.api.ports import Ports
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WRITTEN = REPOSITORY / "dashboard" / "src" / "live" / "api" / "schema.ts"
@@ -28,24 +31,27 @@ _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 def main() -> int:
     """Write the file from the API of this checkout."""
-    from holdfast.app.web.document import openapi  # noqa: PLC0415 - slow, and only needed here
-
-    WRITTEN.write_text(typescript(openapi()), encoding="utf-8")
+    WRITTEN.write_text(typescript(document()), encoding="utf-8")
     return 0
 
 
-def typescript(document: Mapping[str, Any]) -> str:
+def document() -> dict[str, Any]:
+    """The API's OpenAPI document; whoever only describes routes needs nothing behind them."""
+    return build(cast(Ports, None)).document
+
+
+def typescript(described: Mapping[str, Any]) -> str:
     """The types of an OpenAPI 3.1 document; the same document gives the same text."""
     parts = [_HEAD]
-    schemas = document.get("components", {}).get("schemas", {})
+    schemas = described.get("components", {}).get("schemas", {})
     parts += [_declared(name, schemas[name]) for name in sorted(schemas)]
     parts.append("export interface Routes {")
-    for path in sorted(document["paths"]):
-        item = document["paths"][path]
+    for path in sorted(described["paths"]):
+        item = described["paths"][path]
         for method in _METHODS:
             if method in item:
                 shared = item.get("parameters", [])
-                parts += _route(f"{method.upper()} {path}", item[method], shared, document)
+                parts += _route(f"{method.upper()} {path}", item[method], shared, described)
     parts.append("}\n")
     return "\n".join(parts)
 
@@ -61,9 +67,9 @@ def _route(
     key: str,
     operation: Mapping[str, Any],
     shared: list[Mapping[str, Any]],
-    document: Mapping[str, Any],
+    described: Mapping[str, Any],
 ) -> Iterator[str]:
-    parameters = [_resolved(one, document) for one in [*shared, *operation.get("parameters", [])]]
+    parameters = [_resolved(one, described) for one in [*shared, *operation.get("parameters", [])]]
     yield _comment(operation.get("description", ""), "  ") + f"  {json.dumps(key)}: {{"
     for place in ("path", "query"):
         here = [one for one in parameters if one["in"] == place]
@@ -78,17 +84,17 @@ def _route(
     body = operation.get("requestBody")
     if body is not None:
         mark = "" if body.get("required", True) else "?"
-        yield f"    body{mark}: {_content(_resolved(body, document))};"
-    yield f"    answer: {_answer(operation, document)};"
+        yield f"    body{mark}: {_content(_resolved(body, described))};"
+    yield f"    answer: {_answer(operation, described)};"
     yield "  };"
 
 
-def _answer(operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+def _answer(operation: Mapping[str, Any], described: Mapping[str, Any]) -> str:
     """Of all successes together: a command that took effect and one that waits look alike."""
     found: list[str] = []
     for status, response in sorted(operation["responses"].items()):
         if str(status).startswith("2"):
-            found.append(_content(_resolved(response, document)))
+            found.append(_content(_resolved(response, described)))
     return " | ".join(dict.fromkeys(found)) or "undefined"
 
 
@@ -99,10 +105,10 @@ def _content(holder: Mapping[str, Any]) -> str:
     return "string" if holder.get("content") else "undefined"
 
 
-def _resolved(value: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolved(value: Mapping[str, Any], described: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in value:
         return value
-    found: Any = document
+    found: Any = described
     for step in value["$ref"].removeprefix("#/").split("/"):
         found = found[step]
     return found  # type: ignore[no-any-return]

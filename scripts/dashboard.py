@@ -111,8 +111,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path = 
     )
     if ran.returncode != 0:
         raise CannotBuildError(
-            f"seen: {' '.join(command)} ended with {ran.returncode}; expected: the pages of dashboard "
-            "and report; do: mend what it says (everything else works without them), then run "
+            f"seen: {' '.join(command)} ended with {ran.returncode}; expected: the pages of "
+            "dashboard and report; do: mend what it says (all else works without them), then run "
             f"make dashboard\n{ran.stdout}{ran.stderr}"
         )
 

@@ -314,9 +314,6 @@ export interface Health {
   redis_connected: boolean | null;
 }
 
-/** What is asked for. A field that nobody knows is refused: it could be a misspelt limit. */
-export type In = Record<string, unknown>;
-
 /** With this code, once, the user sets his password. */
 export interface Invitation {
   user: User;
@@ -534,9 +531,6 @@ export interface Orders {
   items: Order[];
   next_cursor: string | null;
 }
-
-/** What is answered. Every field is always there; what is not known is null. */
-export type Out = Record<string, unknown>;
 
 /** All accounts that the caller may see, in one sentence and a few numbers. */
 export interface Overview {
@@ -786,7 +780,7 @@ export interface Why {
 }
 
 export interface Routes {
-  /** Tell how well this process and what it depends on are. */
+  /** Tell the same as `/health`, where only paths below `/api` come through. */
   "GET /api/health": {
     answer: Health;
   };
@@ -886,7 +880,7 @@ export interface Routes {
       bot: string;
     };
     query?: {
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: Log;
@@ -989,7 +983,7 @@ export interface Routes {
   /** Tell who did what, newest first. `holdfast audit verify` proves that nothing is missing. */
   "GET /api/v1/audit": {
     query?: {
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: AuditEvents;
@@ -1111,7 +1105,7 @@ export interface Routes {
   "GET /api/v1/failovers": {
     query?: {
       account?: string | null;
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: Failovers;
@@ -1124,7 +1118,7 @@ export interface Routes {
       symbol?: string | null;
       since?: string | null;
       until?: string | null;
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: Fills;
@@ -1142,7 +1136,7 @@ export interface Routes {
     query?: {
       kind?: string | null;
       state?: JobState | null;
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: Jobs;
@@ -1220,7 +1214,7 @@ export interface Routes {
       condition?: OrderCondition | null;
       since?: string | null;
       until?: string | null;
-      cursor_?: string | null;
+      cursor?: string | null;
       limit?: number;
     };
     answer: Orders;
