@@ -16,8 +16,8 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 LOCKED := pyproject.toml uv.lock
 RUNTIME_READY := .venv/.ready-runtime
 ALL_READY := .venv/.ready-all
-REPORT_PAGE := src/holdfast/lab/report.html
-REPORT_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+PAGES := src/holdfast/api/dashboard/index.html src/holdfast/lab/report.html
+PAGE_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 # More than there are cores: much of what tests do is waiting.
 PROCESSES ?= 3
 
@@ -27,13 +27,14 @@ help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
 		printf '  make %-9s %s\n' "$$target" "$$does"; done
 
-setup: $(ALL_READY) $(REPORT_PAGE) ## The environment: .venv with every locked dependency
+setup: $(ALL_READY) $(PAGES) ## The environment: .venv with every locked dependency
 	@echo "Ready: .venv/bin/holdfast --help"
 
 demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20 --json" passes options
+	@$(MAKE) $(PAGES) || echo "Without its dashboard; the demo goes on in this window." >&2
 	@.venv/bin/holdfast demo $(ARGS)
 
-test: $(ALL_READY) $(REPORT_PAGE) ## Everything a change must pass: style, types, tests
+test: $(ALL_READY) $(PAGES) ## Everything a change must pass: style, types, tests
 	@scripts/browser
 	@scripts/lint
 	@.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
@@ -47,10 +48,11 @@ simulate: $(RUNTIME_READY) ## Nodes under faults in virtual time; ARGS="--seeds 
 bench: $(ALL_READY) ## The benchmarks, with their targets
 	@.venv/bin/python -m benchmarks $(ARGS)
 
-dashboard: $(REPORT_PAGE) ## The page of reports, built with npm; needs no Node on the machine
-	@echo "Ready: $(REPORT_PAGE)"
+dashboard: $(PAGES) ## The dashboard and the page of reports, built with npm; needs no Node on the machine
+	@echo "Ready: $(PAGES)"
 
-$(REPORT_PAGE): $(REPORT_SOURCES) | $(ALL_READY)
+# One build makes both; after it the second is no longer older than its sources.
+$(PAGES): $(PAGE_SOURCES) | $(RUNTIME_READY)
 	@UV="$(abspath $(UV))" .venv/bin/python scripts/dashboard.py
 
 # Running needs fewer packages than developing, so the demo installs only those. An environment that

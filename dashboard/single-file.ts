@@ -1,9 +1,8 @@
 // A Vite plugin: one HTML file with everything inside, allowed to run its own script and no other.
 
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Plugin } from "vite";
+import { licences } from "./notices.ts";
 
 /** Each must be in the page exactly once: the Python side puts a run's data in their place. */
 const LEFT_OPEN = ["@@holdfast:title@@", '"@@holdfast:runs@@"'];
@@ -54,7 +53,7 @@ function page(html: string, script: string, style: string, packages: string[]): 
     .replace("<!-- policy -->", () => head)
     .replace("<!-- style -->", () => `<style>\n${style}\n</style>`)
     .replace("<!-- script -->", () => `<script type="module">${safe}</script>`)
-    .replace("<!-- licences -->", () => licences(packages));
+    .replace("<!-- licences -->", () => comment(licences(packages)));
   for (const marker of LEFT_OPEN) {
     const times = whole.split(marker).length - 1;
     if (times !== 1) throw new Error(`${marker} is ${times} times in the page, expected once`);
@@ -62,24 +61,10 @@ function page(html: string, script: string, style: string, packages: string[]): 
   return whole;
 }
 
-interface Told {
-  version: string;
-  license?: string;
-}
-
-/** What the licences of the parts ask for: their texts, in a comment. */
-function licences(packages: string[]): string {
-  const texts = packages.map((name) => {
-    const folder = join(import.meta.dirname, "node_modules", name);
-    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
-    const told = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Told;
-    const says = file === undefined ? told.license : readFileSync(join(folder, file), "utf8");
-    if (says === undefined) throw new Error(`${name} comes without a licence`);
-    return `${name} ${told.version}\n\n${says}`;
-  });
-  return `<!--\n${texts.join("\n\n").replaceAll("--", "- -")}\n-->`;
-}
-
 function text(source: string | Uint8Array): string {
   return typeof source === "string" ? source : new TextDecoder().decode(source);
+}
+
+function comment(inside: string): string {
+  return `<!--\n${inside.replaceAll("--", "- -")}\n-->`;
 }

@@ -7,6 +7,7 @@ const INSIDE = ["react", "react-dom", "scheduler", "lightweight-charts", "fancy-
 
 export default defineConfig({
   plugins: [react(), singleFile(INSIDE)],
+  publicDir: false,
   build: {
     target: "es2022",
     modulePreload: false,

@@ -1,8 +1,8 @@
-"""`make dashboard`: the report's page, built from `dashboard/` with npm into the package.
+"""`make dashboard`: the dashboard and the report's page, built from `dashboard/` into the package.
 
-Lives here: which Node does it, and putting the page in place. The system's Node is used when it is
-new enough; otherwise a locked one from PyPI, in `.tools/node`. Not here: when the page is out of
-date (Makefile), how it is made (dashboard/vite.config.ts).
+Lives here: which Node does it, and putting the pages in place. The system's Node is used when it is
+new enough; otherwise a locked one from PyPI, in `.tools/node`. Not here: when a page is out of
+date (Makefile), how they are made (dashboard/vite.config.ts, dashboard/vite.dashboard.config.ts).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 DASHBOARD = REPOSITORY / "dashboard"
 PAGE = REPOSITORY / "src" / "holdfast" / "lab" / "report.html"
+LIVE = REPOSITORY / "src" / "holdfast" / "api" / "dashboard"
 _NODE_ENVIRONMENT = REPOSITORY / ".tools" / "node"
 # What Vite needs (dashboard/package.json says the same): these, or any from 23 on.
 _OLDEST = {20: 19, 22: 12}
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def build() -> None:
-    """Install what the lock file names, build, and put the page in place whole.
+    """Install what the lock file names, build, and put both pages in place, each whole.
 
     Raises:
         CannotBuildError: a step failed; its own words are shown.
@@ -54,6 +55,19 @@ def build() -> None:
         part = PAGE.with_suffix(".part")
         shutil.copyfile(built, part)
         part.replace(PAGE)
+        _replace_folder(LIVE, DASHBOARD / "dist" / "live")
+
+
+def _replace_folder(old: Path, new: Path) -> None:
+    """Put a copy of `new` where `old` is; files of earlier builds do not stay behind."""
+    part, before = old.with_suffix(".part"), old.with_suffix(".old")
+    for left in (part, before):
+        shutil.rmtree(left, ignore_errors=True)
+    shutil.copytree(new, part, copy_function=shutil.copyfile)
+    if old.exists():
+        old.rename(before)
+    part.rename(old)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def find_npm() -> tuple[list[str], Mapping[str, str]]:
@@ -97,8 +111,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str], folder: Path = 
     )
     if ran.returncode != 0:
         raise CannotBuildError(
-            f"seen: {' '.join(command)} ended with {ran.returncode}; expected: the report's page; "
-            "do: mend what it says (without the page everything but HTML reports works), then run "
+            f"seen: {' '.join(command)} ended with {ran.returncode}; expected: the pages of "
+            "dashboard and report; do: mend what it says (all else works without them), then run "
             f"make dashboard\n{ran.stdout}{ran.stderr}"
         )
 

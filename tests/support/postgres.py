@@ -88,6 +88,7 @@ def _clear(url: str) -> None:
             connection.execute(f"DELETE FROM {table}".encode())
         for table in report_schema.metadata.tables:
             connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
+        connection.execute("DROP TABLE IF EXISTS job, job_layout")
 
 
 def _drop_all() -> None:

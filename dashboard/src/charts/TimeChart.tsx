@@ -1,20 +1,12 @@
 // One chart in a figure: made once, recoloured with the theme, moved with its group, and usable by
 // mouse, touch and keyboard. The wheel scrolls the page until the chart has been clicked.
 
-import {
-  ColorType,
-  CrosshairMode,
-  createChart,
-  type ChartOptions,
-  type DeepPartial,
-  type IChartApi,
-  type ISeriesApi,
-  type SeriesType,
-} from "lightweight-charts";
+import { createChart, type IChartApi, type ISeriesApi, type SeriesType } from "lightweight-charts";
 import { useEffect, useRef, type KeyboardEvent, type ReactNode } from "react";
-import { moment } from "../report/format";
+import { moment } from "../format";
+import { BASE, SCALE, SCROLL, colours } from "./base";
 import type { ChartGroup } from "./sync";
-import type { Palette } from "./theme";
+import type { Palette } from "../theme/theme";
 
 export interface Drawing {
   /** The series that the crosshair of other charts is shown on. */
@@ -100,56 +92,6 @@ export function TimeChart(props: Props): ReactNode {
       />
     </figure>
   );
-}
-
-const SCROLL = {
-  mouseWheel: false,
-  pressedMouseMove: true,
-  horzTouchDrag: true,
-  vertTouchDrag: false,
-};
-const SCALE = {
-  mouseWheel: false,
-  pinch: true,
-  axisPressedMouseMove: { time: true, price: false },
-  axisDoubleClickReset: true,
-};
-
-const BASE: DeepPartial<ChartOptions> = {
-  autoSize: true,
-  layout: { attributionLogo: false, fontFamily: "inherit", fontSize: 12 }, // the footer has the notice
-  rightPriceScale: {
-    borderVisible: false,
-    entireTextOnly: true,
-    minimumWidth: 84,
-    scaleMargins: { top: 0.08, bottom: 0.06 },
-  },
-  timeScale: {
-    borderVisible: false,
-    timeVisible: true,
-    minBarSpacing: 0.001,
-    fixLeftEdge: true,
-    fixRightEdge: true,
-    rightOffset: 0,
-    enableConflation: true,
-  },
-  crosshair: { mode: CrosshairMode.Magnet },
-  handleScroll: SCROLL,
-  handleScale: SCALE,
-};
-
-function colours(palette: Palette): DeepPartial<ChartOptions> {
-  return {
-    layout: {
-      background: { type: ColorType.Solid, color: palette.card },
-      textColor: palette.muted,
-    },
-    grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
-    crosshair: {
-      vertLine: { color: palette.neutral, labelBackgroundColor: palette.accent },
-      horzLine: { color: palette.neutral, labelBackgroundColor: palette.accent },
-    },
-  };
 }
 
 function keyed(event: KeyboardEvent, group: ChartGroup): void {

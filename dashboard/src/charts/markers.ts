@@ -1,7 +1,7 @@
 // Fills as markers on a price chart: every one when there is room, else how many there were.
 
 import type { SeriesMarker, Time, UTCTimestamp } from "lightweight-charts";
-import type { Palette } from "./theme";
+import type { Palette } from "../theme/theme";
 
 export interface MarkedFill {
   /** The point of the chart that the fill falls into. */

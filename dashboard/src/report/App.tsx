@@ -1,7 +1,7 @@
 // The page: what was run, what it came to, how it got there, every trade, and what it was made of.
 
 import { useState, type ReactNode } from "react";
-import { useTheme, type Choice, type Palette } from "../charts/theme";
+import { useTheme, type Choice, type Palette } from "../theme/theme";
 import { Comparison } from "./Comparison";
 import { RunCharts } from "./RunCharts";
 import { FigureTiles, Meanings } from "./FigureTiles";
@@ -10,7 +10,7 @@ import { Months } from "./Months";
 import { Origin } from "./Origin";
 import { Trades } from "./Trades";
 import type { Run } from "./document";
-import { count, day } from "./format";
+import { count, day } from "../format";
 
 export function App({ runs }: { runs: Run[] }): ReactNode {
   const { choice, choose, palette } = useTheme();

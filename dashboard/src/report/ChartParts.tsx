@@ -3,7 +3,7 @@
 import type { UTCTimestamp } from "lightweight-charts";
 import type { ReactNode } from "react";
 import type { Grid } from "./document";
-import { moment } from "./format";
+import { moment } from "../format";
 
 export const QUIET = {
   lastValueVisible: false,

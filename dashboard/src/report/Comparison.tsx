@@ -3,12 +3,12 @@
 import { LineSeries, PriceScaleMode, type IChartApi, type UTCTimestamp } from "lightweight-charts";
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { ChartGroup } from "../charts/sync";
-import type { Palette } from "../charts/theme";
+import type { Palette } from "../theme/theme";
 import { TimeChart, type Drawing } from "../charts/TimeChart";
 import type { Run } from "./document";
 import { FigureValue } from "./FigureTiles";
 import { FIGURES, labelOf, valueOf, type Figure } from "./figures";
-import { change, percent } from "./format";
+import { change, percent } from "../format";
 import { Key, Legend, Toggle } from "./ChartParts";
 
 interface Props {

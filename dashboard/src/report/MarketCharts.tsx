@@ -11,11 +11,11 @@ import {
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { cluster, pointOf } from "../charts/markers";
 import type { ChartGroup } from "../charts/sync";
-import type { Palette } from "../charts/theme";
+import type { Palette } from "../theme/theme";
 import { TimeChart, type Drawing } from "../charts/TimeChart";
 import { Key, Legend, QUIET, line } from "./ChartParts";
 import type { Market, Run } from "./document";
-import { count, percent, price } from "./format";
+import { count, percent, price } from "../format";
 
 // More charts than this above each other are scrolled past rather than looked at.
 const MOST_AT_ONCE = 4;

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Month } from "./document";
-import { change, number } from "./format";
+import { change, number } from "../format";
 
 const NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Run } from "./document";
-import { number } from "./format";
+import { number } from "../format";
 
 export function Origin({ run }: { run: Run }): ReactNode {
   const { data_sha256, strategy_sha256, params, version, seed } = run.provenance;

@@ -1,7 +1,7 @@
 // A table of any length: sorted by a click on a heading, one page of rows in the document.
 
 import { useMemo, useState, type ReactNode } from "react";
-import { count } from "./format";
+import { count } from "../format";
 
 export interface Column<Row> {
   label: string;

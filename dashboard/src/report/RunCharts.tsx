@@ -12,11 +12,11 @@ import {
 import { useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { pointOf } from "../charts/markers";
 import { ChartGroup } from "../charts/sync";
-import type { Palette } from "../charts/theme";
+import type { Palette } from "../theme/theme";
 import { TimeChart, type Drawing } from "../charts/TimeChart";
 import { Key, Legend, QUIET, Toggle, line } from "./ChartParts";
 import type { Grid, Run } from "./document";
-import { change, count, number, percent, price } from "./format";
+import { change, count, number, percent, price } from "../format";
 import { ExposureChart, PriceCharts, type Focus } from "./MarketCharts";
 
 interface Props {

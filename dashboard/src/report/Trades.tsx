@@ -2,7 +2,7 @@
 
 import { useState, type ReactNode } from "react";
 import type { Fill, Run, Trip } from "./document";
-import { change, count, moment, number, price, span } from "./format";
+import { change, count, moment, number, price, span } from "../format";
 import type { Focus } from "./MarketCharts";
 import { PagedTable, type Column } from "./PagedTable";
 

@@ -1,7 +1,7 @@
 // The figures a report shows: their names on the page, what they mean, and which way is better.
 // docs/metrics.md has the formulas.
 
-import { change, count, money, number, percent } from "./format";
+import { change, count, money, number, percent } from "../format";
 import type { Run } from "./document";
 
 export interface Figure {

@@ -52,11 +52,12 @@ class Tables:
 
     def rows(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
         """All rows of a statement."""
-        return [tuple(row) for row in self._rows.execute(statement, parameters).fetchall()]
+        found = self._rows.execute(statement, _storable(parameters)).fetchall()
+        return [tuple(row) for row in found]
 
     def row(self, statement: str, *parameters: object) -> tuple[Any, ...] | None:
         """The first row, or None."""
-        found = self._rows.execute(statement, parameters).fetchone()
+        found = self._rows.execute(statement, _storable(parameters)).fetchone()
         return None if found is None else tuple(found)
 
 
@@ -69,7 +70,7 @@ class Transaction(Tables):
 
     def run(self, statement: str, *parameters: object) -> int:
         """Run a statement that answers no rows; how many it changed."""
-        answer: Any = self._rows.execute(statement, parameters)
+        answer: Any = self._rows.execute(statement, _storable(parameters))
         return int(answer.rowcount)
 
     def note(self, *facts: AnyPlatformFact) -> None:
@@ -178,6 +179,16 @@ def _lines(name: object, rows: Rows) -> Iterator[Line]:
         for row in page:
             yield Line(*typed(name, row, tuple[int, bytes, bytes]))
         after_seq = page[-1][0]
+
+
+def _storable(parameters: Sequence[object]) -> tuple[object, ...]:
+    """Text that somebody sent, without what no database takes: NUL, and halves of characters."""
+    return tuple(
+        value.replace("\0", "\ufffd").encode(errors="replace").decode()
+        if isinstance(value, str)
+        else value
+        for value in parameters
+    )
 
 
 def _append(rows: Rows, head: Head, facts: Sequence[AnyPlatformFact], at_ns: int) -> None:

@@ -13,7 +13,7 @@ from holdfast.app.jobs.inputs import KINDS, planned_of
 from holdfast.config import Config
 from holdfast.config.jobs import broker_url
 from holdfast.errors import ConfigError
-from holdfast.journal.database import SQLITE, Database, database_at
+from holdfast.journal.database import SQLITE, Database, SqliteDatabase, database_at
 from holdfast.platform.jobs.attempt import Place, Times
 from holdfast.platform.jobs.board import Board
 from holdfast.platform.jobs.local import Bench, LocalWorker, Upkeep
@@ -27,6 +27,13 @@ def database_of(config: Config) -> Database:
     return database_at(
         config.database_url, Path(config.state_dir), may_lose=config.may_lose_commits
     )
+
+
+def has_journal(database: Database) -> bool:
+    """Whether anything was ever journaled there: workers may be started before the first node."""
+    if isinstance(database, SqliteDatabase) and not database.name.exists():
+        return False
+    return database.version() is not None
 
 
 def rows_of(config: Config) -> JobRows:

@@ -12,11 +12,12 @@ from pathlib import Path
 import msgspec
 
 from holdfast.app.jobs.inputs import SlotJob
-from holdfast.app.jobs.installation import database_of, results_of, rows_of
+from holdfast.app.jobs.installation import database_of, has_journal, results_of, rows_of
 from holdfast.app.reports.projector import accounts_in, fill
-from holdfast.config import load
+from holdfast.config import Config, load
 from holdfast.domain.market import NS_PER_S
 from holdfast.errors import FencedError
+from holdfast.journal.reports import Condition
 from holdfast.platform.jobs.board import SYSTEM
 from holdfast.platform.jobs.kinds import Work
 
@@ -70,15 +71,7 @@ def keep_up(given: SlotJob, work: Work) -> KeptUp:
     """Make partitions of the months to come, retire old ones, forget jobs that ended long ago."""
     del given
     config = load(work.config_file)
-    database = database_of(config)
-    database.require()
-    reports = database.reports(config.reports)
-    try:
-        reports.make(time.time_ns())
-        condition = reports.condition()
-    finally:
-        reports.close()
-        database.close()
+    condition = _reports_kept(config)
     rows, now_ns = rows_of(config), time.time_ns()
     try:
         gone = rows.forget(now_ns - config.jobs.keep_days * _DAY_NS)
@@ -88,6 +81,19 @@ def keep_up(given: SlotJob, work: Work) -> KeptUp:
     for job_id in gone:
         _remove(results_of(config) / job_id)
     return KeptUp(condition.months, condition.in_default, len(gone))
+
+
+def _reports_kept(config: Config) -> Condition:
+    database = database_of(config)
+    if not has_journal(database):
+        return Condition()
+    reports = database.reports(config.reports)
+    try:
+        reports.make(time.time_ns())
+        return reports.condition()
+    finally:
+        reports.close()
+        database.close()
 
 
 def _remove(folder: Path) -> None:

@@ -18,7 +18,8 @@ export interface Palette {
   runs: string[];
 }
 
-function palette(): Palette {
+/** The colours in force now. */
+export function paletteNow(): Palette {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
   return {
@@ -38,13 +39,13 @@ function palette(): Palette {
 
 export function useTheme(): { choice: Choice; choose: (next: Choice) => void; palette: Palette } {
   const [choice, choose] = useState<Choice>("auto");
-  const [colours, setColours] = useState<Palette>(palette);
+  const [colours, setColours] = useState<Palette>(paletteNow);
   useEffect(() => {
     if (choice === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = choice;
-    setColours(palette());
+    setColours(paletteNow());
     const system = matchMedia("(prefers-color-scheme: dark)");
-    const changed = (): void => setColours(palette());
+    const changed = (): void => setColours(paletteNow());
     system.addEventListener("change", changed);
     return () => system.removeEventListener("change", changed);
   }, [choice]);

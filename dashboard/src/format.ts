@@ -80,3 +80,59 @@ export function span(seconds: number): string {
   }
   return parts.join(" ") || "0\u202fs";
 }
+
+/**
+ * An exact decimal as the API writes it, with thousands grouped and nothing rounded; with
+ * `decimals`, rounded to that many. A dash for what is not known.
+ */
+export function decimal(text: string | null | undefined, decimals?: number): string {
+  if (text === null || text === undefined || text === "") return UNDEFINED;
+  if (decimals !== undefined) return number(Number(text), decimals);
+  const found = /^(-?)(\d+)(\.\d+)?$/.exec(text);
+  if (found === null) return text;
+  const [, sign = "", whole = "", part = ""] = found;
+  const trimmed = part.replace(/\.?0+$/, "");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ",") + trimmed;
+  return sign !== "" && /[1-9]/.test(grouped) ? MINUS + grouped : grouped;
+}
+
+/** An amount with a sign before a gain as well as before a loss. */
+export function signed(value: number | null | undefined, decimals = 2): string {
+  const text = number(value, decimals);
+  return value !== null && value !== undefined && value > 0 && /[1-9]/.test(text)
+    ? `+${text}`
+    : text;
+}
+
+/** `14:30:07`, or with milliseconds, in the time of whoever reads. */
+export function clock(ms: number, thousandths = false): string {
+  const at = new Date(ms);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const whole = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return thousandths ? `${whole}.${String(at.getMilliseconds()).padStart(3, "0")}` : whole;
+}
+
+/** `14:30:07` of today, else `9 Mar 14:30`; in the time of whoever reads. */
+export function when(ms: number, now = Date.now()): string {
+  const at = new Date(ms);
+  if (at.toDateString() === new Date(now).toDateString()) return clock(ms);
+  const year = at.getFullYear() === new Date(now).getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${at.getDate()} ${MONTHS[at.getMonth()]}${year} ${clock(ms).slice(0, 5)}`;
+}
+
+const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+
+/** `0.2 s`, `14 s`, `3 min`, `2 h`: how long ago, or how long it took. */
+export function age(seconds: number): string {
+  if (seconds < 0.95) return `${number(Math.max(seconds, 0), 1)}\u202fs`;
+  if (seconds < 90) return `${number(seconds, seconds < 9.5 ? 1 : 0)}\u202fs`;
+  if (seconds < 5400) return `${number(seconds / 60, 0)}\u202fmin`;
+  if (seconds < 172800) return `${number(seconds / 3600, 0)}\u202fh`;
+  return `${number(seconds / 86400, 0)}\u202fd`;
+}
+
+/** `109 ms`, `1.98 s`. */
+export function elapsed(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return UNDEFINED;
+  return ms < 1000 ? `${number(ms, 0)}\u202fms` : `${number(ms / 1000, 2)}\u202fs`;
+}

@@ -1,0 +1,117 @@
+// Equity over time with its drawdown: of everything, of an account, or of a bot.
+
+import { useQuery } from "@tanstack/react-query";
+import type { UTCTimestamp } from "lightweight-charts";
+import { useMemo, useState, type ReactNode } from "react";
+import { EquityChart, type EquityPoint } from "../charts/EquityChart";
+import { number, percent, when } from "../format";
+import { call } from "./api/http";
+import { Card } from "./parts/Card";
+import { Choice } from "./parts/Field";
+import { Empty, Loading, Problem } from "./parts/Remarks";
+import { usePalette } from "./theme";
+
+const SPANS = [
+  ["1h", "1 h"],
+  ["24h", "1 d"],
+  ["7d", "1 w"],
+  ["30d", "1 mo"],
+  ["all", "All"],
+] as const;
+type Span = (typeof SPANS)[number][0];
+const HOURS: Record<Span, number | null> = { "1h": 1, "24h": 24, "7d": 168, "30d": 720, all: null };
+const POINTS = 800;
+const READ_AGAIN_MS = 20_000;
+
+interface Props {
+  title?: string;
+  account?: string;
+  bot?: string;
+  controls?: ReactNode;
+  height: number;
+}
+
+export function EquityPanel({ title = "Equity", account, bot, controls, height }: Props): ReactNode {
+  const [span, setSpan] = useState<Span>("1h");
+  const [point, setPoint] = useState<number | null>(null);
+  const { palette } = usePalette();
+  const series = useQuery({
+    queryKey: ["equity", account, bot, span],
+    queryFn: () => {
+      const hours = HOURS[span];
+      const since =
+        hours === null ? undefined : new Date(Date.now() - hours * 3_600_000).toISOString();
+      return call("GET /api/v1/equity", {
+        query: {
+          points: POINTS,
+          ...(account === undefined ? {} : { account }),
+          ...(bot === undefined ? {} : { bot }),
+          ...(since === undefined ? {} : { since }),
+        },
+      });
+    },
+    refetchInterval: READ_AGAIN_MS,
+    placeholderData: (before) => before,
+  });
+  const points = useMemo(() => {
+    const found: EquityPoint[] = [];
+    for (const one of series.data?.items ?? []) {
+      const time = Math.floor(Date.parse(one.at) / 1000) as UTCTimestamp;
+      const next = { time, value: Number(one.equity), drawdown_pct: -Math.abs(Number(one.drawdown_pct)) };
+      // The chart knows whole seconds; of several in one the last counts.
+      if (found.at(-1)?.time === time) found[found.length - 1] = next;
+      else found.push(next);
+    }
+    return found;
+  }, [series.data]);
+  const shown = point === null ? points.at(-1) : points.find((one) => one.time === point);
+  const unit = series.data?.reporting ?? "";
+  return (
+    <Card
+      title={title}
+      controls={
+        <>
+          {controls}
+          <Choice label="Time shown" value={span} set={setSpan} options={SPANS} />
+        </>
+      }
+    >
+      <p className="legend">
+        <time>{shown === undefined ? "" : when(shown.time * 1000)}</time>
+        <span className="key">
+          <i className="swatch" style={{ background: "var(--accent)" }} />
+          Equity <b>{number(shown?.value)}</b> {unit}
+        </span>
+        <span className="key">
+          <i className="swatch" style={{ background: "var(--down)" }} />
+          Below the peak <b>{percent(shown?.drawdown_pct)}</b>
+        </span>
+        <span className="key">
+          At worst <b>{percent(-Math.abs(Number(series.data?.max_drawdown_pct ?? NaN)))}</b>
+        </span>
+      </p>
+      {series.error !== null && series.data === undefined ? (
+        <div className="pad" style={{ minHeight: height }}>
+          <Problem error={series.error} retry={() => void series.refetch()} />
+        </div>
+      ) : series.data === undefined ? (
+        <div style={{ height }}>
+          <Loading what="equity" />
+        </div>
+      ) : points.length < 2 ? (
+        <div style={{ height }}>
+          <Empty title="Not enough to draw yet.">A point is kept every few minutes, and with each fill.</Empty>
+        </div>
+      ) : (
+        <EquityChart
+          key={span}
+          label={`${title}, last ${number(points.at(-1)?.value)} ${unit}, ${percent(points.at(-1)?.drawdown_pct)} below the peak.`}
+          height={height}
+          palette={palette}
+          data={points}
+          onPoint={setPoint}
+        />
+      )}
+    </Card>
+  );
+}

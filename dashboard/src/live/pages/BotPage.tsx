@@ -1,0 +1,321 @@
+// One bot: its market with what it did there, what it earned, what it was told, what happened to it.
+
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useMemo, useState, type ReactNode } from "react";
+import { Link } from "wouter";
+import { decimal, when } from "../../format";
+import { BotControls } from "../BotControls";
+import { Condition } from "../BotTable";
+import { EquityPanel } from "../EquityPanel";
+import { LimitFacts } from "../Limits";
+import { Market } from "../MarketPanel";
+import { OrderTable } from "../OrderTable";
+import { call } from "../api/http";
+import type { Bot, BotDetail } from "../api/schema";
+import { useSession } from "../api/session";
+import { WAIT, said } from "../commands";
+import { Gain } from "../parts/Amount";
+import { Card, PageHead } from "../parts/Card";
+import { Choice } from "../parts/Field";
+import { Empty, Loading, Problem } from "../parts/Remarks";
+import { SchemaForm, paramsOf, valuesOf, type Values } from "../parts/SchemaForm";
+import { useIsNarrow } from "../parts/narrow";
+import { useAct } from "../parts/useAct";
+import { useLive } from "../stream/store";
+import { LEVELS, baseOf, quoteOf } from "../words";
+
+interface Props {
+  account: string;
+  name: string;
+}
+
+export default function BotPage({ account, name }: Props): ReactNode {
+  const now = useLive((live) =>
+    live.bots?.find((one) => one.account === account && one.name === name),
+  );
+  const detail = useQuery({
+    queryKey: ["bot", account, name],
+    queryFn: () =>
+      call("GET /api/v1/accounts/{account}/bots/{bot}", { path: { account, bot: name } }),
+  });
+  const [symbol, setSymbol] = useState("");
+  const [shown, show] = useState<"market" | "equity">("market");
+  if (detail.data === undefined) {
+    return detail.error === null ? (
+      <Loading what={`bot ${name}`} />
+    ) : (
+      <Problem error={detail.error} retry={() => void detail.refetch()} />
+    );
+  }
+  const bot = now ?? detail.data.bot;
+  const market = symbol || bot.symbols[0] || "";
+  const switcher = (
+    <Choice
+      label="What the chart shows"
+      value={shown === "equity" ? "equity" : market}
+      set={(next) => {
+        show(next === "equity" ? "equity" : "market");
+        if (next !== "equity") setSymbol(next);
+      }}
+      options={[...bot.symbols.map((one) => [one, one] as const), ["equity", "Profit"] as const]}
+    />
+  );
+  return (
+    <>
+      <PageHead
+        crumb={<Link href="/bots">Bots</Link>}
+        title={bot.name}
+        sub={
+          <>
+            <Condition bot={bot} /> · {bot.strategy} on {bot.symbols.join(", ")}, bars of{" "}
+            {bot.timeframe}, account {bot.account}
+          </>
+        }
+      >
+        <BotControls bot={bot} />
+      </PageHead>
+      <Why bot={bot} />
+      <BotFigures bot={bot} />
+      <div className="columns">
+        <div className="stack">
+          {shown === "equity" ? (
+            <EquityPanel title="Profit" account={account} bot={name} controls={switcher} height={340} />
+          ) : (
+            <Market
+              key={market}
+              symbol={market}
+              timeframe={bot.timeframe}
+              controls={switcher}
+              bot={{ account, name }}
+            />
+          )}
+          <BotOrders account={account} name={name} />
+        </div>
+        <div className="stack">
+          <Parameters detail={detail.data} />
+          <Card title="Limits" sub="of this bot; the account’s bind as well">
+            <div className="pad">
+              <LimitFacts limits={detail.data.limits} quote={bot.quote} />
+            </div>
+          </Card>
+          <Log account={account} name={name} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Why({ bot }: { bot: Bot }): ReactNode {
+  if (bot.halt) {
+    return (
+      <p className="remark">
+        <b>{LEVELS[bot.halt].word}.</b> {LEVELS[bot.halt].means} {bot.reason}
+      </p>
+    );
+  }
+  return bot.reason === "" ? null : <p className="remark">{bot.reason}</p>;
+}
+
+function BotFigures({ bot }: { bot: Bot }): ReactNode {
+  const positions = useLive((live) => live.positions);
+  const held = (positions ?? []).filter(
+    (one) => one.account === bot.account && one.bot === bot.name,
+  );
+  return (
+    <dl className="figures">
+      <div className="figure">
+        <dt>Profit in all</dt>
+        <dd>
+          <Gain value={bot.pnl} /> <span className="unit">{bot.quote}</span>
+        </dd>
+      </div>
+      <div className="figure">
+        <dt>Today</dt>
+        <dd>
+          <Gain value={bot.day_pnl} /> <span className="unit">{bot.quote}</span>
+        </dd>
+      </div>
+      {held.map((one) => (
+        <div className="figure" key={one.symbol}>
+          <dt>Holds</dt>
+          <dd>
+            {decimal(one.quantity)} <span className="unit">{baseOf(one.symbol)}</span>
+          </dd>
+          <dd className="more">
+            for {decimal(one.average_price, 2)} {quoteOf(one.symbol)}, open{" "}
+            <Gain value={one.unrealised} />
+            {one.stop ? `, stop ${decimal(one.stop, 2)}` : ""}
+          </dd>
+        </div>
+      ))}
+      {held.length === 0 && (
+        <div className="figure">
+          <dt>Holds</dt>
+          <dd>nothing</dd>
+        </div>
+      )}
+      <div className="figure">
+        <dt>Decisions</dt>
+        <dd>{bot.decisions.toLocaleString("en-US")}</dd>
+        <dd className="more">
+          {bot.decided_at ? `the last ${when(Date.parse(bot.decided_at))}` : "none yet"}
+        </dd>
+      </div>
+      <div className="figure">
+        <dt>Wants</dt>
+        <dd className="more wrap">{bot.wish || "nothing yet"}</dd>
+      </div>
+    </dl>
+  );
+}
+
+function BotOrders({ account, name }: Props): ReactNode {
+  const isNarrow = useIsNarrow();
+  const orders = useLive((live) => live.orders);
+  const mine = useMemo(
+    () => orders?.filter((one) => one.account === account && one.bot === name),
+    [orders, account, name],
+  );
+  return (
+    <Card
+      title="Its orders"
+      controls={
+        <Link className="small" href={`/orders?account=${account}&bot=${name}`}>
+          All of them
+        </Link>
+      }
+    >
+      {mine === undefined ? (
+        <Loading what="orders" />
+      ) : mine.length === 0 ? (
+        <Empty title="No orders lately." />
+      ) : (
+        <OrderTable orders={mine.slice(0, isNarrow ? 10 : 40)} capped live />
+      )}
+    </Card>
+  );
+}
+
+function Parameters({ detail }: { detail: BotDetail }): ReactNode {
+  const session = useSession();
+  const { busy, act } = useAct();
+  const schema = detail.schema ?? {};
+  const [values, setValues] = useState<Values | null>(null);
+  const { bot } = detail;
+  const may = session.phase === "in" && session.me.scopes.includes("trade");
+  const told = valuesOf(schema, detail.params);
+  const shown = values ?? told;
+  const isChanged = Object.keys(shown).some((name) => shown[name] !== told[name]);
+  if (detail.schema === null || detail.schema === undefined) {
+    return (
+      <Card title="Parameters" sub={bot.strategy}>
+        <dl className="facts pad">
+          {Object.entries(detail.params).map(([name, value]) => (
+            <div key={name} style={{ display: "contents" }}>
+              <dt>{name.replaceAll("_", " ")}</dt>
+              <dd>{String(value)}</dd>
+            </div>
+          ))}
+        </dl>
+      </Card>
+    );
+  }
+  const save = async (): Promise<void> => {
+    const done = await act(async () => {
+      const command = await call("PUT /api/v1/accounts/{account}/bots/{bot}", {
+        path: { account: bot.account, bot: bot.name },
+        query: WAIT,
+        ifMatch: `"v${bot.config_version}"`,
+        body: {
+          strategy: bot.strategy,
+          symbols: bot.symbols,
+          timeframe: bot.timeframe,
+          params: paramsOf(schema, shown),
+          limits: limitsAsTold(detail),
+          join_timeout_s: detail.join_timeout_s,
+          decide_budget_ms: detail.decide_budget_ms,
+        },
+      });
+      return said(`The change of ${bot.name}`, [command]);
+    });
+    if (done) setValues(null);
+  };
+  return (
+    <Card title="Parameters" sub={`${bot.strategy}, version ${bot.config_version}`}>
+      <form
+        className="pad"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <fieldset disabled={!may} className="plain">
+          <legend className="visually-hidden">Parameters of {bot.strategy}</legend>
+          <SchemaForm schema={schema} values={shown} set={setValues} />
+        </fieldset>
+        {may && (
+          <div className="form-end">
+            {isChanged && (
+              <button type="button" onClick={() => setValues(null)}>
+                Undo
+              </button>
+            )}
+            <button type="submit" className="primary" disabled={!isChanged || busy}>
+              {busy ? "Saving …" : "Save and apply"}
+            </button>
+          </div>
+        )}
+      </form>
+    </Card>
+  );
+}
+
+/** What a change sends along unchanged. */
+function limitsAsTold(detail: BotDetail): BotDetail["limits"] {
+  return detail.limits;
+}
+
+function Log({ account, name }: Props): ReactNode {
+  const log = useInfiniteQuery({
+    queryKey: ["log", account, name],
+    queryFn: ({ pageParam }) =>
+      call("GET /api/v1/accounts/{account}/bots/{bot}/logs", {
+        path: { account, bot: name },
+        query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) },
+      }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: 10_000,
+  });
+  const lines = log.data?.pages.flatMap((page) => page.items);
+  return (
+    <Card title="Log" sub="from its journal, newest first">
+      {lines === undefined ? (
+        log.error === null ? (
+          <Loading what="its log" />
+        ) : (
+          <div className="pad">
+            <Problem error={log.error} retry={() => void log.refetch()} inline />
+          </div>
+        )
+      ) : lines.length === 0 ? (
+        <Empty title="Nothing has happened yet." />
+      ) : (
+        <div className="log" tabIndex={0} role="region" aria-label="Log">
+          {lines.map((line) => (
+            <div key={line.seq} className={LOUD[line.level]}>
+              <span className="muted">{when(Date.parse(line.at))}</span> {line.told}
+            </div>
+          ))}
+          {log.hasNextPage && (
+            <button type="button" className="link" onClick={() => void log.fetchNextPage()}>
+              Older ones
+            </button>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+const LOUD: Record<string, string> = { error: "loss", warning: "warn" };

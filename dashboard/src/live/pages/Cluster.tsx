@@ -1,0 +1,140 @@
+// Nodes, who leads which account, and every time that leadership moved.
+
+import { useInfiniteQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { elapsed, when } from "../../format";
+import { HandOver } from "../BotControls";
+import { FailoverStrip } from "../FailoverStrip";
+import { call } from "../api/http";
+import type { Failover, Leadership, Node } from "../api/schema";
+import { useSession } from "../api/session";
+import { Badge } from "../parts/Badge";
+import { Card, PageHead } from "../parts/Card";
+import { Empty, Loading } from "../parts/Remarks";
+import { Table, type Column } from "../parts/Table";
+import { useLive } from "../stream/store";
+import { Pages } from "./Orders";
+
+export default function Cluster(): ReactNode {
+  const cluster = useLive((live) => live.cluster);
+  const session = useSession();
+  if (cluster === null) return <Loading what="the cluster" />;
+  const may = session.phase === "in" && session.me.scopes.includes("trade");
+  return (
+    <>
+      <PageHead title="Cluster" sub={`profile ${cluster.profile}`} />
+      <FailoverStrip />
+      <div className="columns even">
+        <Card title="Nodes">
+          {cluster.nodes.length === 0 ? (
+            <Empty title="No node has shown itself.">
+              Start one with <code>holdfast node</code>.
+            </Empty>
+          ) : (
+            <Table
+              name="Nodes"
+              rows={cluster.nodes}
+              columns={NODE_COLUMNS}
+              rowKey={(node) => node.boot_id}
+              folds
+            />
+          )}
+        </Card>
+        <Card title="Who leads">
+          <Table
+            name="Who leads"
+            rows={cluster.leadership}
+            columns={may ? [...LEADER_COLUMNS, MOVE] : LEADER_COLUMNS}
+            rowKey={(one) => one.account}
+            folds
+          />
+        </Card>
+      </div>
+      <Card title="How leadership moved" sub="newest first; the gap is how long nobody could arm an order">
+        <History />
+      </Card>
+    </>
+  );
+}
+
+const NODE_COLUMNS: Column<Node>[] = [
+  { label: "Node", cell: (node) => <span className="strong">{node.name}</span> },
+  {
+    label: "State",
+    cell: (node) => (
+      <Badge mood={node.is_live ? "good" : "quiet"}>{node.is_live ? "alive" : "gone"}</Badge>
+    ),
+  },
+  { label: "Leads", cell: (node) => node.leads.join(", ") || "stands by" },
+  { label: "Version", short: "version", cell: (node) => node.version },
+  { label: "Process", right: true, short: "process", cell: (node) => node.pid },
+];
+
+const LEADER_COLUMNS: Column<Leadership>[] = [
+  { label: "Account", cell: (one) => <span className="strong">{one.account}</span> },
+  {
+    label: "Leader",
+    cell: (one) => one.leader ?? <Badge mood="bad">nobody</Badge>,
+  },
+  { label: "Epoch", right: true, short: "epoch", cell: (one) => one.epoch },
+  {
+    label: "Since",
+    short: "since",
+    cell: (one) => (one.since ? when(Date.parse(one.since)) : "–"),
+  },
+];
+
+const MOVE: Column<Leadership> = {
+  label: "",
+  right: true,
+  cell: (one) => <HandOver account={one.account} />,
+};
+
+const COLUMNS: Column<Failover>[] = [
+  { label: "At", cell: (one) => <time dateTime={one.at}>{when(Date.parse(one.at))}</time> },
+  {
+    label: "Gap",
+    right: true,
+    cell: (one) => <b>{one.gap_ms === null || one.gap_ms === undefined ? "–" : elapsed(one.gap_ms)}</b>,
+  },
+  { label: "Account", cell: (one) => one.account },
+  { label: "From", short: "from", cell: (one) => one.before ?? "nobody" },
+  { label: "To", short: "to", cell: (one) => one.leader },
+  { label: "Kind", cell: (one) => (one.planned ? "handover" : "takeover") },
+  { label: "Epoch", right: true, short: "epoch", cell: (one) => one.epoch },
+  { label: "Why", wrap: true, cell: (one) => <span className="muted">{one.why}</span> },
+];
+
+function History(): ReactNode {
+  // Read again when there was another one.
+  const newest = useLive((live) => live.cluster?.failovers[0]?.seq ?? 0);
+  const pages = useInfiniteQuery({
+    queryKey: ["failovers", newest],
+    queryFn: ({ pageParam }) =>
+      call("GET /api/v1/failovers", {
+        query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) },
+      }),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    placeholderData: (before) => before,
+  });
+  const rows = pages.data?.pages.flatMap((page) => page.items);
+  return (
+    <Pages
+      what="failovers"
+      error={pages.error}
+      retry={() => void pages.refetch()}
+      rows={rows?.length}
+      more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
+      busy={pages.isFetchingNextPage}
+    >
+      <Table
+        name="Failovers"
+        rows={rows ?? []}
+        columns={COLUMNS}
+        rowKey={(one) => `${one.account}/${one.epoch}`}
+        folds
+      />
+    </Pages>
+  );
+}

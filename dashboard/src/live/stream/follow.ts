@@ -1,0 +1,157 @@
+// Keeps the live store true: a snapshot, then the stream of changes from exactly there on. A stream
+// that breaks is begun again where it ended; meanwhile the page says how old it is.
+
+import { bearer, renew } from "../api/session";
+import { ApiError } from "../api/problem";
+import { refreshCluster, refreshSummary, snapshot } from "./snapshot";
+import { live } from "./store";
+import { take, type Frame } from "./take";
+
+const TOPICS = ["prices", "orders", "positions", "equity", "alerts", "cluster"] as const;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
+/** A summary is computed, so it is asked for: now and then, and soon after something happened. */
+const SUMMARY_MS = 4_000;
+const SOON_MS = 250;
+const SILENCE_MS = 15_000;
+
+let current: Follower | null = null;
+
+/** Follow until what is returned is called. */
+export function follow(): () => void {
+  const follower = new Follower();
+  current = follower;
+  void follower.run();
+  return () => {
+    follower.end();
+    if (current === follower) current = null;
+    live.forget();
+  };
+}
+
+/** Something was done: look soon what it changed. */
+export function refreshSoon(): void {
+  current?.soon();
+}
+
+class Follower {
+  private ended = false;
+  private socket: WebSocket | null = null;
+  private positions: Record<string, number> = {};
+  private wait_ms = FIRST_WAIT_MS;
+  private heard = 0;
+  private summary: ReturnType<typeof setTimeout> | undefined;
+  private wake: (() => void) | null = null;
+
+  async run(): Promise<void> {
+    addEventListener("online", this.hurry);
+    document.addEventListener("visibilitychange", this.hurry);
+    let whole = false;
+    while (!this.ended) {
+      let why: string;
+      try {
+        if (!whole) {
+          this.positions = await snapshot();
+          whole = true;
+        }
+        this.keepSummary();
+        why = await this.listen();
+        if (why === START_OVER) whole = false;
+      } catch (error) {
+        why = error instanceof ApiError ? error.title : "The API does not answer.";
+        if (error instanceof ApiError && error.status === 401 && !(await renew())) return;
+      }
+      if (!this.ended) await this.pause(why === START_OVER ? "" : why);
+    }
+  }
+
+  end(): void {
+    this.ended = true;
+    removeEventListener("online", this.hurry);
+    document.removeEventListener("visibilitychange", this.hurry);
+    clearTimeout(this.summary);
+    this.socket?.close();
+    this.wake?.();
+  }
+
+  soon(): void {
+    clearTimeout(this.summary);
+    this.summary = setTimeout(() => void this.refresh(), SOON_MS);
+  }
+
+  /** One connection, from the greeting to its end; why it ended, for people. */
+  private async listen(): Promise<string> {
+    const token = await bearer();
+    const address = new URL("/api/v1/stream", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    return new Promise((resolve) => {
+      const socket = new WebSocket(address);
+      this.socket = socket;
+      // A line that is cut without a word would look alive for ever.
+      const watch = setInterval(() => {
+        if (Date.now() - this.heard > SILENCE_MS) socket.close(4000, "silence");
+      }, 1_000);
+      this.heard = Date.now();
+      socket.onopen = () =>
+        socket.send(JSON.stringify({ token, topics: TOPICS, after: this.positions }));
+      socket.onmessage = (event: MessageEvent<string>) => {
+        this.heard = Date.now();
+        this.hear(JSON.parse(event.data) as Frame);
+      };
+      socket.onclose = (event) => {
+        clearInterval(watch);
+        this.socket = null;
+        resolve(event.code === 4009 ? START_OVER : reasonOf(event));
+      };
+    });
+  }
+
+  private hear(frame: Frame): void {
+    if (live.latest.link.phase !== "live") {
+      live.set({ link: { phase: "live", since: this.heard } });
+      this.wait_ms = FIRST_WAIT_MS;
+    }
+    if (frame.account && frame.seq) {
+      this.positions[frame.account] = Math.max(this.positions[frame.account] ?? 0, frame.seq);
+    }
+    if (take(frame, this.heard)) this.soon();
+  }
+
+  private keepSummary(): void {
+    clearTimeout(this.summary);
+    this.summary = setTimeout(() => void this.refresh(), SUMMARY_MS);
+  }
+
+  private async refresh(): Promise<void> {
+    try {
+      await Promise.all([refreshSummary(), refreshCluster()]);
+    } catch {
+      // The stream's own end tells of it; the sentence on top says how old it is.
+    }
+    if (!this.ended) this.keepSummary();
+  }
+
+  private async pause(why: string): Promise<void> {
+    const wait_ms = this.wait_ms * (0.75 + Math.random() / 2);
+    this.wait_ms = Math.min(this.wait_ms * 2, LONGEST_WAIT_MS);
+    const before = live.latest.link;
+    const since = before.phase === "lost" ? before.since : Date.now();
+    live.set({ link: { phase: "lost", since, retryAt: Date.now() + wait_ms, why } });
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      setTimeout(resolve, wait_ms);
+    });
+    this.wake = null;
+  }
+
+  /** The machine is back on the network, or the page in sight: try at once. */
+  private readonly hurry = (): void => {
+    if (document.visibilityState === "visible") this.wake?.();
+  };
+}
+
+const START_OVER = "start over";
+
+function reasonOf(event: CloseEvent): string {
+  return event.reason === "" || event.reason === "silence" ? "" : `${event.reason}.`;
+}
