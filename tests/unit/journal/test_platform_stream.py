@@ -12,12 +12,11 @@ import pytest
 from holdfast.domain.platform import PLATFORM, Requested, UserCreated
 from holdfast.errors import ConfigError, CorruptionError, RejectedError
 from holdfast.journal import platform as stream
-from holdfast.journal.record import FORMAT
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.platform_sqlite import SqlitePlatform
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.postgres_move import move
-from holdfast.journal.record import GENESIS, encode, link
+from holdfast.journal.record import FORMAT, GENESIS, encode, link
 from holdfast.journal.sqlite_connect import connect
 from holdfast.journal.verify import verify
 from holdfast.platform.port import Change, Event, PlatformStore
