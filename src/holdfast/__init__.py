@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from holdfast.app.markets.data import BarTable, load
     from holdfast.app.research.front import backtest, compare
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each name is; the module is imported when the name is first asked for.
 _HOMES = {

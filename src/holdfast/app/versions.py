@@ -43,7 +43,9 @@ def downgrade(config: Config) -> Stored:
 
 
 def _require_nodes(config: Config, may_live: Callable[[Node], bool], expected: str) -> None:
-    others = [node for node in nodes(config) if node.is_live and not may_live(node)]
+    # Who did not renew for a whole lease leads no more; a shorter look may miss who is only slow.
+    members = nodes(config, config.cluster.timing.ttl_s)
+    others = [node for node in members if node.is_live and not may_live(node)]
     if others:
         seen = ", ".join(f"{node.name} ({node.version})" for node in others)
         raise ConfigError(f"seen: running {seen}; expected: {expected}; do: roll the others first")

@@ -1,4 +1,4 @@
-"""`holdfast account`: what an account is doing, and waiting until nothing of it is on its way.
+"""`holdfast account`: what an account is doing, its limits, and waiting until it rests.
 
 Not here: what it holds (`holdfast positions`) and its orders (`holdfast orders`).
 """
@@ -10,9 +10,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from holdfast.cli.account import ACCOUNT, JSON, account_name
+from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
+from holdfast.config import WrittenLimits, load
 from holdfast.errors import EXIT_FAILED
 
 app = typer.Typer(no_args_is_help=True)
@@ -20,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def account() -> None:
-    """Look at what an account is doing, or wait until it rests."""
+    """Look at what an account is doing, at its limits, or wait until it rests."""
 
 
 @app.command()
@@ -77,3 +78,41 @@ def wait(
         typer.echo(f"{name}: {'nothing' if done else 'something'} is on its way")
     if not done:
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def limits(
+    *,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="name=value, such as max_daily_loss=250; no value: no limit."),
+    ] = None,
+    from_file: Annotated[
+        bool, typer.Option("--from-file", help="As holdfast.toml of the nodes says, from now on.")
+    ] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds until it took effect.")] = 10.0,
+    account: ACCOUNT = None,
+    database: DATABASE = None,
+    json: JSON = False,
+) -> None:
+    """Show the limits of all bots together, or set some of them; they bind at once.
+
+    Example: holdfast account limits --set max_daily_loss=250
+    """
+    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.operator import account_state  # noqa: PLC0415
+    from holdfast.cli.bot_config import changed_limits  # noqa: PLC0415
+
+    journal, name = database_of(database), account_name(account)
+    in_file = next((a.limits for a in load().all_accounts if a.name == name), WrittenLimits())
+    now = changes.limits_of(account_state(journal, name), in_file)
+    if set_ or from_file:
+        wanted = None if from_file else changed_limits(now, set_ or [])
+        done = changes.limit(journal, name, wanted, by=operator(), wait_s=wait)
+        now = changes.limits_of(account_state(journal, name), in_file)
+        typer.echo(f"took effect at record {done.seq}", err=True)
+    if json:
+        emit({"account": name, "limits": now})
+        return
+    for key, value in msgspec.to_builtins(now).items():
+        typer.echo(f"{key}: {'none' if value in (None, []) else value}")

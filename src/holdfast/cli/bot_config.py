@@ -5,7 +5,7 @@ Not here: what a change may be (app.live.configure), starting and stopping (bot)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -19,6 +19,9 @@ from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
     from holdfast.app.live.changes import Changed
+
+T = TypeVar("T")
+_NO_LIMIT = (None, "")  # how files and options say so
 
 NAME = Annotated[str, typer.Argument(help="The bot's name.")]
 WAIT = Annotated[float, typer.Option(min=0, help="Seconds to wait until it took effect.")]
@@ -151,13 +154,17 @@ def show(
 
 def _bot(told: dict[str, Any]) -> Bot:
     """A bot from what was said; limits that are none are left out."""
-    given = {key: value for key, value in told["limits"].items() if value not in (None, "")}
+    given = {key: value for key, value in told["limits"].items() if value not in _NO_LIMIT}
+    return _checked({**told, "limits": given}, Bot)
+
+
+def _checked(told: dict[str, Any], kind: type[T]) -> T:
     try:
-        return msgspec.convert({**told, "limits": given}, Bot, strict=False)
+        return msgspec.convert(told, kind, strict=False)
     except msgspec.ValidationError as error:
         fact, _, expected = str(error).partition(", expected ")
         raise ConfigError(
-            f"seen: {fact}; expected: {expected or 'a bot as in holdfast.toml'}; do: correct it"
+            f"seen: {fact}; expected: {expected or 'it as in holdfast.toml'}; do: correct it"
         ) from error
 
 
@@ -165,12 +172,25 @@ def _values(param: list[str] | None) -> dict[str, Any]:
     return dict(parameters(param or []))
 
 
-def _limits(now: dict[str, Any], limit: list[str] | None) -> dict[str, Any]:
-    given: dict[str, Any] = dict(parameters(limit or [], "--limit", "max_order_notional=500"))
+def changed_limits(now: WrittenLimits, changes: list[str]) -> WrittenLimits:
+    """Limits with `name=value` texts laid over them.
+
+    Raises:
+        ConfigError: a name or a value is none.
+    """
+    told = _limits(msgspec.to_builtins(now), changes, "--set")
+    given = {key: value for key, value in told.items() if value not in _NO_LIMIT}
+    return _checked(given, WrittenLimits)
+
+
+def _limits(
+    now: dict[str, Any], limit: list[str] | None, option: str = "--limit"
+) -> dict[str, Any]:
+    given: dict[str, Any] = dict(parameters(limit or [], option, "max_order_notional=500"))
     unknown = sorted(given.keys() - set(WrittenLimits.__struct_fields__))
     if unknown:
         raise ConfigError(
-            f"seen: --limit {unknown[0]}; expected: one of "
+            f"seen: {option} {unknown[0]}; expected: one of "
             f"{', '.join(WrittenLimits.__struct_fields__)}; do: correct it"
         )
     if "symbols" in given:

@@ -18,7 +18,7 @@ import msgspec
 from holdfast.errors import PlatformError
 from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S, SQLITE_ERRORS, connect, raise_translated
 from holdfast.journal.sqlite_read import stored_version
-from holdfast.journal.version import require_current
+from holdfast.journal.version import require_usable
 
 _SUBMIT = """
     INSERT INTO command (id, account, name, arguments, "by", at_ns) VALUES (?, ?, ?, ?, ?, ?)
@@ -110,7 +110,7 @@ class SqliteCommands(Commands):
         self._path = path
         self._connection = connect(path, busy_timeout_s, must_exist=True)
         try:
-            require_current(path, stored_version(self._connection))
+            require_usable(path, stored_version(self._connection))
         except SQLITE_ERRORS as error:
             self._connection.close()
             raise_translated(path, error)

@@ -16,7 +16,8 @@ from pathlib import Path
 from holdfast.errors import RetryableError
 from holdfast.journal.platform import PlatformTables
 from holdfast.journal.sqlite_file import SqliteFile, Transaction
-from holdfast.journal.sqlite_read import SqliteReading
+from holdfast.journal.sqlite_read import SqliteReading, stored_version
+from holdfast.journal.version import require_current
 
 
 class SqlitePlatform(PlatformTables):
@@ -29,7 +30,7 @@ class SqlitePlatform(PlatformTables):
     def __init__(self, path: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         super().__init__(path, now_ns)
         self._path = path
-        self._file = SqliteFile(path)
+        self._file = _of_this_schema(path)
         self._writing = threading.Lock()
         self._reading: SqliteReading | None = None
         self._looking = threading.Lock()
@@ -62,3 +63,14 @@ class SqlitePlatform(PlatformTables):
         if self._reading is not None:
             self._reading.close()
             self._reading = None
+
+
+def _of_this_schema(path: Path) -> SqliteFile:
+    """The file; the one before could be traded on, and has no platform."""
+    file = SqliteFile(path)
+    try:
+        require_current(path, stored_version(file.connection()))
+    except BaseException:
+        file.close()
+        raise
+    return file

@@ -34,7 +34,7 @@ from holdfast.journal.postgres_read import read_stream, stored_version
 from holdfast.journal.postgres_side import Side
 from holdfast.journal.reading import attempt_of, hash_of, head_of, snapshot_digest, snapshot_of
 from holdfast.journal.record import GENESIS, Record
-from holdfast.journal.version import require_current, writing
+from holdfast.journal.version import require_usable, writing
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class PostgresStore:
 
         def take(connection: Connection) -> Head:
             require_durable(self.name, connection, may_lose=self._may_lose)
-            stored = require_current(self.name, stored_version(connection))
+            stored = require_usable(self.name, stored_version(connection))
             if after:
                 answer = connection.execute(_ACQUIRE_AFTER, (node, account, after))
             else:  # a stream that may be new
@@ -239,7 +239,7 @@ class PostgresStore:
 
                 upgrade(self._url)
                 version = stored_version(connection)
-            require_current(self.name, version)
+            require_usable(self.name, version)
             require_durable(self.name, connection, may_lose=self._may_lose)
             pid, started = connection.execute(_BACKEND).fetchone() or (0, "")
         except psycopg.Error as error:

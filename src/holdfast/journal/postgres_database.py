@@ -34,7 +34,7 @@ from holdfast.journal.postgres_read import (
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.tail import Tail
-from holdfast.journal.version import Stored, require_current
+from holdfast.journal.version import Stored, require_usable
 
 if TYPE_CHECKING:
     from holdfast.journal.reports import Reports
@@ -149,7 +149,7 @@ class PostgresCommands(Commands):
     def __init__(self, pool: Pool) -> None:
         super().__init__(time.time_ns)
         self._pool = pool
-        require_current(pool.name, pool.run(stored_version))
+        require_usable(pool.name, pool.run(stored_version))
 
     def close(self) -> None:
         """Nothing is its own: the connections are the database's."""

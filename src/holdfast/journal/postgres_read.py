@@ -20,7 +20,7 @@ from holdfast.journal.postgres_connect import (
 from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.reading import proved
 from holdfast.journal.record import Record
-from holdfast.journal.version import Stored, require_current, stored_in
+from holdfast.journal.version import Stored, require_usable, stored_in
 
 _TABLES = """
     SELECT table_name FROM information_schema.tables
@@ -46,7 +46,7 @@ def one_moment(pool: Pool) -> Iterator[PostgresRows]:
     """
     try:
         with pool.one_moment() as connection:
-            require_current(pool.name, stored_version(connection))
+            require_usable(pool.name, stored_version(connection))
             yield PostgresRows(connection)
     except psycopg.Error as error:
         raise_translated(pool.name, error)
@@ -71,7 +71,7 @@ class PostgresReading:
         self._connection = connect(url, application="holdfast follower")
         try:
             self._connection.read_only = True
-            require_current(self._name, stored_version(self._connection))
+            require_usable(self._name, stored_version(self._connection))
             self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         except psycopg.Error as error:
             self._connection.close()

@@ -25,7 +25,7 @@ from holdfast.journal.sqlite_connect import (
     raise_translated,
 )
 from holdfast.journal.sqlite_read import stored_version
-from holdfast.journal.version import require_current, writing
+from holdfast.journal.version import require_usable, writing
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class SqliteFile:
         busy_timeout_s: how long another process may hold the write lock before we give up.
 
     Raises:
-        As `connect` and `require_current`; a file without tables is brought up to date.
+        As `connect` and `require_usable`; a file without tables is brought up to date.
     """
 
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
@@ -75,7 +75,7 @@ class SqliteFile:
         """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
         with Transaction(self) as connection:
             require_epoch(head_of(self.path, connection, account), after)
-            stored = require_current(self.path, stored_version(connection))
+            stored = require_usable(self.path, stored_version(connection))
             connection.execute(_ACQUIRE, (account, GENESIS, node))
             return writing(head_of(self.path, connection, account), stored)
 
@@ -187,7 +187,7 @@ class SqliteFile:
 
                 upgrade(self.path)
                 version = stored_version(connection)
-            require_current(self.path, version)
+            require_usable(self.path, version)
         except SQLITE_ERRORS as error:
             connection.close()
             raise_translated(self.path, error)

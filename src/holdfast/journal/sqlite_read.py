@@ -19,7 +19,7 @@ from holdfast.journal.sqlite_connect import (
     connect,
     raise_translated,
 )
-from holdfast.journal.version import Stored, require_current, stored_in
+from holdfast.journal.version import Stored, require_usable, stored_in
 
 
 def stored_version(connection: sqlite3.Connection) -> Stored | None:
@@ -51,7 +51,7 @@ def one_moment(path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[s
     """
     with closing(connect(path, busy_timeout_s, read_only=True)) as connection:
         try:
-            require_current(path, stored_version(connection))
+            require_usable(path, stored_version(connection))
             connection.execute("BEGIN")
             yield connection
         except SQLITE_ERRORS as error:
@@ -65,7 +65,7 @@ class SqliteReading:
         self._path = path
         self._connection = connect(path, busy_timeout_s, read_only=True)
         try:
-            require_current(path, stored_version(self._connection))
+            require_usable(path, stored_version(self._connection))
         except SQLITE_ERRORS as error:
             self._connection.close()
             raise_translated(path, error)

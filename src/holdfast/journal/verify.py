@@ -17,6 +17,7 @@ from holdfast.journal.port import Head
 from holdfast.journal.reading import Rows, all_heads, proved
 from holdfast.journal.record import GENESIS
 from holdfast.journal.row_check import BadRow, RowCheck, accounts_with_rows
+from holdfast.journal.version import PLATFORM_SINCE
 
 Progress = Callable[[str, int, int], None]
 """Told the account, how many records are proved, and how many there should be."""
@@ -115,13 +116,20 @@ def _heads(database: Database) -> list[Head]:
 
     The platform's is the last one, once there is anything in it.
     """
+    stored = database.version()
     with database.one_moment() as rows:
         heads = all_heads(database.name, rows)
-        platform = platform_head(database.name, rows)
         orphans = accounts_with_rows(rows) - {head.account for head in heads}
-        some = rows.execute("SELECT 1 FROM platform_record LIMIT 1").fetchone()
+        has_platform = stored is not None and stored.schema >= PLATFORM_SINCE
+        platform = _platform(database.name, rows) if has_platform else []
     orphaned = [Head(account, 0, 1, 0, GENESIS) for account in sorted(orphans)]
-    return [*heads, *orphaned, *([platform] if platform.seq or some else [])]
+    return [*heads, *orphaned, *platform]
+
+
+def _platform(name: object, rows: Rows) -> list[Head]:
+    head = platform_head(name, rows)
+    some = rows.execute("SELECT 1 FROM platform_record LIMIT 1").fetchone()
+    return [head] if head.seq or some else []
 
 
 def _verify_stream(database: Database, head: Head, progress: Progress) -> StreamReport:

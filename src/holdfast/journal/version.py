@@ -21,6 +21,12 @@ from holdfast.journal.record import FORMAT
 SCHEMA_VERSION: Final = "0002"
 """What this program reads and writes."""
 
+USABLE: Final = "0001"
+"""The oldest that this program trades on: the one before its own, which has fewer tables."""
+
+PLATFORM_SINCE: Final = "0002"
+"""The first that has the platform's tables."""
+
 FIRST: Final = "0001"
 """The schema that has no predecessor."""
 
@@ -77,23 +83,28 @@ def require_known(name: Path | str, stored: Stored | None) -> None:
         )
 
 
-def require_current(name: Path | str, stored: Stored | None) -> Stored:
-    """Refuse a database that this program cannot use as it is; what it says of itself.
+def require_usable(name: Path | str, stored: Stored | None, oldest: str = USABLE) -> Stored:
+    """Refuse a database that this program cannot trade on as it is; what it says of itself.
 
     Args:
         name: a SQLite file, or the address of another database, without its password.
 
     Raises:
-        ConfigError: it is older, too new, or no journal.
+        ConfigError: it is too old, too new, or no journal.
     """
     require_known(name, stored)
     url = f"sqlite:///{name}" if isinstance(name, Path) else name
-    if stored is None or stored.schema < SCHEMA_VERSION:
+    if stored is None or stored.schema < oldest:
         raise ConfigError(
             f"seen: {name} has schema {stored.schema if stored else 'none'}; expected: "
             f"{SCHEMA_VERSION}; do: run holdfast db upgrade --database {url}"
         )
     return stored
+
+
+def require_current(name: Path | str, stored: Stored | None) -> Stored:
+    """Refuse a database that lacks a table of this program. Raises: as `require_usable`."""
+    return require_usable(name, stored, SCHEMA_VERSION)
 
 
 def writing(head: Head, stored: Stored) -> Head:

@@ -79,3 +79,16 @@ def test_nothing_goes_back_once_it_is_final(found: Database) -> None:
     with pytest.raises(ConfigError, match=r"do: (downgrade with|restore a backup)"):
         found.downgrade()
     assert found.version() == Stored(SCHEMA_VERSION, SCHEMA_VERSION, FORMAT)
+
+
+def test_a_journal_of_the_schema_before_is_traded_on_and_only_the_platform_waits(
+    found: Database,
+) -> None:
+    found.upgrade()
+    say(found, "0001", "0001")
+    store = found.store()
+    asyncio.run(store.close())
+    found.commands().close()
+    assert list(found.read("main")) == []
+    with pytest.raises(ConfigError, match=r"has schema 0001; expected: 0002; .*db upgrade"):
+        found.platform()

@@ -26,12 +26,14 @@ log = get_logger("app.configuration")
 
 _canonical = msgspec.json.Encoder(decimal_format="string", order="sorted")
 _exact = msgspec.json.Decoder(float_hook=Decimal)  # 0.1 is exactly that
-_DEFAULT = Bot(name="default", strategy="default", symbols=("A/B",))
-_OWN = ("join_timeout_s", "decide_budget_ms")  # written down only where they are not the default
+_OWN = ("join_timeout_s", "decide_budget_ms")
 
 
 def config_text(bot: BotRuntime, written: Bot) -> str:
-    """A bot's configuration as canonical JSON: what its decisions name the version of."""
+    """A bot's configuration as canonical JSON: what its decisions name the version of.
+
+    All of it, so that who changes one thing by command leaves the others as the file had them.
+    """
     told: dict[str, Any] = {
         "strategy": written.strategy,
         **({"symbol": bot.symbol} if len(bot.symbols) == 1 else {"symbols": bot.symbols}),
@@ -39,9 +41,7 @@ def config_text(bot: BotRuntime, written: Bot) -> str:
         "params": as_json(bot.strategy),
         "limits": written.limits,
     }
-    for name in _OWN:
-        if getattr(written, name) != getattr(_DEFAULT, name):
-            told[name] = getattr(written, name)
+    told |= {name: getattr(written, name) for name in _OWN}
     return _canonical.encode(told).decode()
 
 

@@ -23,9 +23,11 @@ from holdfast.app.live.configuration import (
 from holdfast.app.live.follower import Follower, OutgrownError
 from holdfast.config import Bot
 from holdfast.domain.event import OperatorAsked
-from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, CommandTaken, LimitsSet
+from holdfast.domain.fact import BotConfigured, BotRemoved, CommandTaken, LimitsSet
 from holdfast.errors import ConfigError
 from holdfast.execution.recorder import Recorder
+from holdfast.journal.chain import require_writable
+from holdfast.journal.port import Appender
 from holdfast.ledger.state import BotState
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import Venue
@@ -38,11 +40,14 @@ COMMANDS = frozenset({"configure", "create", "remove", "limits"})
 class Configurator:
     """Takes them, for the leader of an account."""
 
-    def __init__(self, follower: Follower, venue: Venue, recorder: Recorder) -> None:
+    def __init__(
+        self, follower: Follower, venue: Venue, recorder: Recorder, writer: Appender
+    ) -> None:
         self._follower = follower
         self._account = follower.account
         self._venue = venue
         self._recorder = recorder
+        self._writer = writer
 
     async def take(self, asked: OperatorAsked) -> None:
         """Journal what it comes to, or why it comes to nothing.
@@ -60,24 +65,18 @@ class Configurator:
         )
         try:
             fact = await self._fact(asked)
+            require_writable((fact,), self._writer.head.format)
         except ConfigError as error:
             log.warning("not configured", action="configure_refused", why=str(error))
             await self._recorder.record(msgspec.structs.replace(taken, refused=str(error)))
             return
-        await self._record(taken, fact)
+        await self._recorder.record(taken, fact)
         log.info("configured", action="configured", what=asked.name, by=asked.by)
         if isinstance(fact, BotRemoved) or (isinstance(fact, BotConfigured) and fact.anew):
             raise OutgrownError(
                 f"seen: bot {fact.bot} is another one from here on; expected: that; do: nothing, "
                 "the account begins again with it"
             )
-
-    async def _record(self, taken: CommandTaken, fact: AnyFact) -> None:
-        try:
-            await self._recorder.record(taken, fact)
-        except ConfigError as error:  # nodes of the version before could not read it
-            await self._recorder.record(msgspec.structs.replace(taken, refused=str(error)))
-            raise
 
     async def _fact(self, asked: OperatorAsked) -> BotConfigured | BotRemoved | LimitsSet:
         told = asked.arguments

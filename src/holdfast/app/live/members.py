@@ -58,13 +58,16 @@ class Handover(msgspec.Struct, frozen=True):
     gap_ms: float | None
 
 
-def nodes(config: Config) -> list[Node]:
-    """All members, by name; takes a little more than one renewal to see who lives.
+def nodes(config: Config, watch_s: float | None = None) -> list[Node]:
+    """All members, by name.
+
+    Args:
+        watch_s: how long to watch who renews; a little more than one renewal unless told.
 
     Raises:
         ConfigError, RetryableError: the lease store cannot be read.
     """
-    return asyncio.run(_with_leases(config, lambda store: _nodes(store, config)))
+    return asyncio.run(_with_leases(config, lambda store: _nodes(store, config, watch_s)))
 
 
 def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
@@ -88,9 +91,11 @@ async def _with_leases(config: Config, work: Callable[[LeaseStore], Awaitable[T]
         await store.close()
 
 
-async def _nodes(store: LeaseStore, config: Config) -> list[Node]:
+async def _nodes(
+    store: LeaseStore, config: Config, watch_s: float | None = None
+) -> list[Node]:
     before = await store.view()
-    await asyncio.sleep(1.5 * config.cluster.timing.renew_s)
+    await asyncio.sleep(watch_s or 1.5 * config.cluster.timing.renew_s)
     after = await store.view()
     renewed = {seen.member.boot_id: seen.renewals for seen in before.members}
     return sorted(

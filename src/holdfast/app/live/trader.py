@@ -137,7 +137,7 @@ class Trader:
             reconciler=self.reconciler,
             take=follower.take,
             learn_instruments=self.learn_instruments,
-            configure=Configurator(follower, self.venue, self.recorder).take,
+            configure=Configurator(follower, self.venue, self.recorder, stream.writer).take,
         )
         follower.perform = self.perform
         follower.on_account = self.on_account
