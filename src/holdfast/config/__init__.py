@@ -231,6 +231,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             the same account need two names.
         database_url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or
             `postgresql://user@host:port/name` with libpq's parameters (`?sslmode=verify-full`).
+        database_replica_url: a copy that follows the database, for reports alone.
+        replica_lag_s: what it may lack, in time; beyond it the database itself is asked.
         database_pool: connections to a PostgreSQL server, for everything but commits.
         reports: how long the tables of reports keep what they have.
         may_lose_commits: accept a PostgreSQL server that may lose what it has answered for; after
@@ -246,6 +248,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     deployment: Name = "holdfast"
     database_url: str = "sqlite:///.holdfast/journal.db"
+    database_replica_url: str = ""
+    replica_lag_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
     database_pool: DatabasePool = msgspec.field(default_factory=DatabasePool)
     reports: ReportPolicy = msgspec.field(default_factory=ReportPolicy)
     may_lose_commits: bool = False
@@ -261,6 +265,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         check_database_url(self.database_url)
+        if self.database_replica_url:
+            check_database_url(self.database_replica_url, "database_replica_url")
         if self.log_level not in _LOG_LEVELS.values():
             raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
         _check_unique("bot names", [bot.name for bot in self.bots])
@@ -318,8 +324,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of `path`, changed by the environment.
 
-    `DATABASE_URL` (or `DB_HOST` with its parts) and `LOG_LEVEL` win over the file; `REDIS_URL` is
-    for who refers to it. Blocks for one small file; safe to repeat.
+    `DATABASE_URL` (or `DB_HOST` with its parts), `DATABASE_REPLICA_URL` and `LOG_LEVEL` win over
+    the file; `REDIS_URL` is for who refers to it. Blocks for one small file; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -336,8 +342,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
                 f"expected: {instead}; do: unset {name}"
             )
     named = {"database_url": database_url_in(environ)}
-    if environ.get("LOG_LEVEL"):
-        named["log_level"] = ("LOG_LEVEL", environ["LOG_LEVEL"])
+    for key in ("LOG_LEVEL", "DATABASE_REPLICA_URL"):
+        if environ.get(key):
+            named[key.lower()] = (key, environ[key])
     for key, found in named.items():
         if found is not None:
             name, document[key] = found
