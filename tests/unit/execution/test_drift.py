@@ -157,13 +157,13 @@ async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
     look = at.venue.balances
     looks = itertools.count(1)
 
-    async def trading(purpose: Purpose) -> dict[str, Balance]:
+    async def trading(_purpose: Purpose) -> dict[str, Balance]:
         if next(looks) == 2:
             attempt = await at.arm(1)
             await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
             at.venue.trades = [fill(5)]
             _holds(at, BTC="1", USDT="890")
-        return await look(purpose)
+        return await look(_purpose)
 
     at.venue.balances = trading  # type: ignore[method-assign]
     await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
