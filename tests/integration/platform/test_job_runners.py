@@ -53,7 +53,7 @@ def test_a_job_is_done_and_its_result_and_files_are_kept(place: Site) -> None:
     place.worker()
     job = place.ended()
     assert (job.state, job.result, job.progress, job.attempt) == (JobState.DONE, "5", 1.0, 1)
-    assert Path(job.files["sum"]).read_text() == "5"
+    assert Path(job.files["sum.txt"]).read_text() == "5"
     assert job.started_at_ns is not None
     assert job.ended_at_ns is not None
     assert job.created_at_ns <= job.started_at_ns <= job.ended_at_ns

@@ -143,7 +143,7 @@ def _done(found: Any, folder: Path) -> Done:
             f"seen: a result of {len(result):,} bytes; expected: at most {MOST_RESULT_BYTES:,}; "
             "do: ask for less, or for a file"
         )
-    files = {path.stem: str(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {path.name: str(path) for path in sorted(folder.iterdir()) if path.is_file()}
     return Done(msgspec.Raw(result), files)
 
 
