@@ -12,12 +12,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.config.database import ReportPolicy
+from holdfast.errors import RetryableError
+from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.reports import Reports, Row
+from tests.support.report_stream import ACCOUNT, stream, write
 from tests.support.waiting import PATIENCE_S
 
 HOLDFAST = [sys.executable, "-m", "holdfast"]
@@ -46,6 +51,29 @@ def worker(config: Path) -> Iterator[subprocess.Popen[bytes]]:
     if process.poll() is None:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.slow
+def test_workers_keep_the_reports_of_accounts_beside_their_jobs(
+    config: Path, worker: subprocess.Popen[bytes]
+) -> None:
+    database = SqliteDatabase(config.parent / "journal.db")
+    write(database, stream(3))  # after the worker had begun, as a first node would
+    reports = database.reports(ReportPolicy())
+    deadline_s = time.monotonic() + PATIENCE_S
+    while len(_fills(reports)) < 6:
+        log = (config.parent / "worker.log").read_text()
+        assert time.monotonic() < deadline_s, log
+        assert worker.poll() is None, log
+        time.sleep(0.1)
+    reports.close()
+
+
+def _fills(reports: Reports) -> Sequence[Row]:
+    try:
+        return reports.read("report_fill", ACCOUNT)
+    except RetryableError:  # not made yet
+        return []
 
 
 def said(config: Path, *words: str) -> Any:

@@ -23,7 +23,6 @@ from holdfast.app.view.reads import ViewReads
 from holdfast.config import Config
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.journal.database import Database, database_at
-from holdfast.market.catalogue import DEFAULT_FOLDER
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.view")
@@ -41,7 +40,7 @@ class View(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def viewing(config: Config, data: Path = DEFAULT_FOLDER) -> AsyncIterator[View]:
+async def viewing(config: Config) -> AsyncIterator[View]:
     """Follow everything that a configuration names; it ends on the way out.
 
     It starts beside a node or before it: what is not there yet is looked for again.
@@ -65,7 +64,8 @@ async def viewing(config: Config, data: Path = DEFAULT_FOLDER) -> AsyncIterator[
     for task in running:
         task.add_done_callback(lambda done: _end_with(done, inside))
     try:
-        yield View(model, ViewReads(model, history, charts, data), feeds, database)
+        reads = ViewReads(model, history, charts, Path(config.jobs.data_dir))
+        yield View(model, reads, feeds, database)
     finally:
         for task in running:
             task.cancel()

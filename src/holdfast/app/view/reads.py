@@ -21,6 +21,7 @@ from holdfast.api.shapes.cluster import Cluster, Leadership, Node
 from holdfast.api.shapes.jobs import Dataset
 from holdfast.api.shapes.market import Candle, Candles, Price
 from holdfast.api.shapes.trading import Balance, Position
+from holdfast.app.jobs.places import dataset_name
 from holdfast.app.markets.data import list_data
 from holdfast.app.research.strategies import described
 from holdfast.app.view import account as shown
@@ -161,7 +162,7 @@ class ViewReads(Lists):
         entries = await asyncio.to_thread(list_data, self._data)
         return tuple(
             Dataset(
-                name=f"{entry.exchange}/{Path(entry.path).stem}",
+                name=dataset_name(Path(entry.path)),
                 symbol=entry.symbol,
                 timeframe=entry.timeframe,
                 rows=entry.rows,
