@@ -42,6 +42,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("config", "config:app", "Show the configuration that a node would run with."),
     Verb("doctor", "doctor:doctor", "Look an installation over before it trades."),
     Verb("node", "node:node", "Trade an account, supervised, until told to stop."),
+    Verb("api", "api:api", "Serve the HTTP API and the dashboard."),
     Verb("exchange", "exchange:app", "Run an exchange on this machine, for tests and demos."),
     Verb("data", "data:app", "Fetch, import, check and list market data."),
     Verb("backtest", "backtest:backtest", "Run a strategy over recorded bars."),

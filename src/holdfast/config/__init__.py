@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.api import ApiSettings, api_ports_in
 from holdfast.config.cluster import Cluster, lease_url_in
 from holdfast.config.database import (
     DatabasePool,
@@ -244,6 +245,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         accounts: several, each with a stream, a leader and a process of its own.
         cluster: how several nodes share them.
         jobs: work in the background.
+        api: how the API listens, and whom it answers.
     """
 
     deployment: Name = "holdfast"
@@ -262,6 +264,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signals: tuple[SignalSource, ...] = ()
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     jobs: JobSettings = msgspec.field(default_factory=JobSettings)
+    api: ApiSettings = msgspec.field(default_factory=ApiSettings)
 
     def __post_init__(self) -> None:
         check_database_url(self.database_url)
@@ -352,6 +355,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     lease_url = lease_url_in(environ, document)
     if lease_url is not None:
         document["cluster"] = {**document["cluster"], "lease_url": lease_url}
+    api = api_ports_in(environ, document)
+    if api is not None:
+        document["api"] = api
     level = document.get("log_level")
     if isinstance(level, str):
         document["log_level"] = _LOG_LEVELS.get(level.lower(), level)
