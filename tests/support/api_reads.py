@@ -210,8 +210,9 @@ class ToldReads:
 
     async def cluster(self, who: Principal) -> Cluster:
         node = Node(
-            name="node-1", boot_id="b1", pid=1, version="0.1.0", is_live=True, leads=("main",)
-        )
+            name="node-1", boot_id="b1", pid=1, version="0.1.0", is_live=True,
+            leads=tuple(self._accounts(who)),
+        )  # fmt: skip
         led = tuple(
             Leadership(account=name, epoch=3, leader="node-1", since=MOMENT)
             for name in self._accounts(who)
