@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import msgspec
@@ -126,7 +126,7 @@ async def world(
     }  # fmt: skip
     joined = Ports(**made)
     api = build(joined, terms or Terms(by_user=PLENTY, by_address=PLENTY, folder=folder))
-    transport = httpx.ASGITransport(api.app, client=("127.0.0.1", 50_000))
+    transport = httpx.ASGITransport(cast("Any", api.app), client=("127.0.0.1", 50_000))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield World(api, joined, database, store, reads, client, users)

@@ -47,4 +47,4 @@ def api(
 
     loaded = load(config)
     configure(loaded.log_level)
-    run_api(loaded, config, told)
+    run_api(loaded, told)

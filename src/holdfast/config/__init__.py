@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -22,6 +21,7 @@ import msgspec
 
 from holdfast.config.api import ApiSettings, api_ports_in
 from holdfast.config.cluster import Cluster, lease_url_in
+from holdfast.config.complaint import explained
 from holdfast.config.database import (
     DatabasePool,
     ReportPolicy,
@@ -364,7 +364,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     try:
         return msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        raise _explained(source, document, str(error)) from error
+        raise explained(source, document, str(error)) from error
 
 
 
@@ -392,40 +392,6 @@ def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
         raise ConfigError(
             f"seen: {wanted}: {error}; expected: valid TOML; do: correct that line"
         ) from error
-
-
-_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
-
-
-def _explained(source: str, document: object, told: str) -> ConfigError:
-    """The validator's complaint in our words, with the value that it is about."""
-    found = _AT.fullmatch(told)
-    what, where = (found["what"], found["where"] or "") if found else (told, "")
-    seen = f"{source}: {where or 'top level'}"
-    fact, comma, expected = what.partition(", expected ")
-    if comma:  # one of our own rules, which says both halves
-        return ConfigError(f"seen: {seen}: {fact}; expected: {expected}; do: change it there")
-    if what.startswith("Object contains unknown field"):
-        return ConfigError(
-            f"seen: {seen}: {what.removeprefix('Object contains ')}; "
-            "expected: a documented key; do: correct or remove it"
-        )
-    value = _shown(document, where)
-    return ConfigError(f"seen: {seen} is {value}; expected: {what}; do: change it there")
-
-
-def _shown(document: object, where: str) -> str:
-    """The value at `where`, masked when it may be a secret that was pasted in."""
-    value: Any = document
-    steps = re.findall(r"([^.\[\]]+)", where)
-    for step in steps:
-        if isinstance(value, list | tuple) and step.isdigit():
-            value = value[int(step)]
-        elif isinstance(value, dict):
-            value = value.get(step)
-    if steps and steps[-1] in {"api_key", "api_secret", "secret", "token"}:
-        return "*** (a value that is no reference: treat it as leaked if this file was shared)"
-    return str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _choices() -> str:

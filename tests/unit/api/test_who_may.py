@@ -77,7 +77,7 @@ CONFIRMED: Final = {
 
 PROVED_IN_THE_BODY: Final = {
     "confirm": {"wrong_credentials"}, "change_password": {"wrong_credentials"},
-    "refresh": {"no_token"}, "page": {"not_found"}, "handle_schema_path_not_found": {"not_found"},
+    "refresh": {"no_token"}, "page": {"not_found"}, "handle_schema_path_not_found": {""},
     "begin_google": {"oidc"},
 }  # fmt: skip
 """What some routes answer to who has nothing to show, and was let through all the same."""

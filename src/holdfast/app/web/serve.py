@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import msgspec
 from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
 from granian.server.embed import Server
 
 from holdfast.api.build import Api, Terms, build, description
@@ -42,7 +41,7 @@ class Listening(msgspec.Struct, frozen=True):
     metrics: str
 
 
-def run_api(config: Config, config_file: Path | None, told: Callable[[Listening], None]) -> None:
+def run_api(config: Config, told: Callable[[Listening], None]) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
@@ -52,7 +51,7 @@ def run_api(config: Config, config_file: Path | None, told: Callable[[Listening]
         ConfigError: it cannot work as it is told to.
         UnreachableError: a port cannot be had, or the database not be reached.
     """
-    asyncio.run(_run(config, config_file, told))
+    asyncio.run(_run(config, told))
 
 
 def described() -> dict[str, Any]:
@@ -60,15 +59,13 @@ def described() -> dict[str, Any]:
     return description()
 
 
-async def _run(
-    config: Config, config_file: Path | None, told: Callable[[Listening], None]
-) -> None:
+async def _run(config: Config, told: Callable[[Listening], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = config.api
-    async with joined(config, config_file) as ports:
+    async with joined(config) as ports:
         api = build(ports, terms_of(config))
         async with (
             metrics.serving(
@@ -104,7 +101,7 @@ async def serving(api: Api, host: str, port: int) -> AsyncIterator[int]:
     port = _available(host, port)
     server: Any = Server(
         api.app, host, port, interface=Interfaces.ASGINL, http=HTTPModes.http1, websockets=True,
-        backlog=BACKLOG, backpressure=MOST_AT_ONCE, log_level=LogLevels.warning,
+        backlog=BACKLOG, backpressure=MOST_AT_ONCE, log_enabled=False,
     )  # fmt: skip
     running = asyncio.create_task(server.serve(), name="http server")
     try:
