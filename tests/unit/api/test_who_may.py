@@ -36,7 +36,7 @@ TABLE: Final[dict[str, str]] = {
          "get_overview", "list_accounts", "list_bots", "list_strategies", "get_strategy",
          "get_cluster", "list_failovers", "list_jobs", "list_datasets", "list_orders",
          "list_fills", "list_positions", "list_balances", "get_equity", "list_prices",
-         "get_candles"),
+         "get_candles", "get_events"),
         "read",
     ),
     **dict.fromkeys(("get_account",), "read account"),
@@ -144,7 +144,8 @@ async def _path(made: World, route: Route) -> str:
     for name in names:
         if name not in values:
             values[name] = await _thing(made, name.removesuffix("_id"))
-    return route.path.format(**values)
+    # A stream would go on; of a topic that is none there is an answer.
+    return route.path.format(**values) + ("?topics=none" * (route.name == "get_events"))
 
 
 def _verdict(who: str, meant: str) -> set[int]:
