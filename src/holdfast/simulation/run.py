@@ -97,7 +97,7 @@ class _World:
         self.plan = draw_plan(source, machines)
         self.network = Network(loop, source.getrandbits(64))
         self.backend = Backend(
-            directory / "journal.db", loop, random.Random(source.getrandbits(64))
+            directory / "journal.db", loop, random.Random(source.getrandbits(64)), _WARM.journal
         )
         self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH})
         self.checker = Checker(
@@ -302,6 +302,19 @@ def directory_of(seed: int) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"holdfast-sim-{seed}-", dir=memory))
 
 
+class _Warm:
+    """What forked runs share.
+
+    Attributes:
+        journal: a file without records; making its tables takes as long as seconds of a run.
+    """
+
+    journal = b""
+
+
+_WARM = _Warm()
+
+
 def warm_up() -> None:
     """Import everything that a run imports late, so that forked runs share it."""
     directory = directory_of(0)
@@ -309,5 +322,6 @@ def warm_up() -> None:
         path = directory / "journal.db"
         asyncio.run(SqliteStore(path, inline=True).close())
         SqliteDatabase(path).commands().close()
+        _WARM.journal = path.read_bytes()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
