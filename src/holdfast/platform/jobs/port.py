@@ -18,7 +18,7 @@ MOST_RESULT_BYTES: Final = 4 << 20
 
 MOST_LISTED: Final = 500
 
-JobId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}\Z")]
+JobId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
 
 
 class JobState(StrEnum):
