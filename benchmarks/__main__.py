@@ -26,6 +26,7 @@ SUBJECTS = (
     "order_entry",
     "journal",
     "journal_postgres",
+    "identity",
     "live",
     "fleet",
     "restart",

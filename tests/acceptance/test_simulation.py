@@ -19,7 +19,7 @@ def simulate(*options: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, document and what was told of failures."""
     ended = subprocess.run(
         [sys.executable, "-m", "holdfast", "simulate", *options, "--json"],
-        capture_output=True, text=True, timeout=600, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )
     assert ended.stdout, ended.stderr
     return ended.returncode, json.loads(ended.stdout), ended.stderr
@@ -60,14 +60,16 @@ def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None
         ("send_before_journal", "I2"),
         ("reset_means_unsent", "I5"),
         ("absent_at_once", "I5"),
+        ("absent_by_local_clock", "I13"),
+        ("final_rejects", "I13"),
     ],
 )
 def test_a_planted_bug_is_found_and_told_with_its_story(bug: str, invariant: str) -> None:
     code, found, told = simulate(
-        "--seeds", "1-20", "--minutes", "1", "--bug", bug, "--until-found", "--jobs", "2"
+        "--seeds", "1-200", "--minutes", "1", "--bug", bug, "--until-found", "--jobs", "2"
     )
     assert code == 1
-    assert found["violations"][0]["invariant"] == invariant
+    assert invariant in {one["invariant"] for one in found["violations"]}
     seed = found["violations"][0]["seed"]
     replay = f"--seeds {seed}-{seed} --minutes 1 --nodes 3 --bug {bug}"
     assert f"replay: holdfast simulate {replay}" in told

@@ -79,6 +79,10 @@ def mistake(given: Marked, work: Work) -> None:
     raise ZeroDivisionError("a mistake\0 of ours")
 
 
+def leak(given: Marked, work: Work) -> None:
+    raise ConfigError("seen: postgresql://desk:hunter2-of-the-desk@db/x; expected: none")
+
+
 def large(given: Marked, work: Work) -> str:
     _mark(given)
     return "x" * MOST_RESULT_BYTES
@@ -124,6 +128,7 @@ KINDS = {
         _kind("poison", Marked, "poison", attempts=2),
         _kind("mistake", Marked, "mistake"),
         _kind("large", Marked, "large"),
+        _kind("leak", Marked, "leak"),
         _kind("endless", Marked, "endless", most_s=0.5),
         _kind("many", Many, "gather", split=f"{__name__}:split"),
         _kind("inner", Marked, "wait", is_public=False),

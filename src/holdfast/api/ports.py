@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -195,16 +195,46 @@ class Reads(Protocol):
         ...
 
 
+class SlowReaderError(Exception):
+    """A reader did not take what it had asked for; it may come again and resume."""
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """A message of a stream, encoded once for everybody who hears it.
+
+    Attributes:
+        seq: journal position of its account that a reader has reached with it; 0 of what has no
+            place in a journal.
+        body: JSON, one line.
+    """
+
+    topic: str
+    account: str
+    seq: int
+    body: bytes
+
+
+TOPICS: Final = ("orders", "alerts", "cluster", "prices", "positions", "equity")
+"""What can be listened to. The first three are events, each with its place in a journal; of the
+others every message says how things stand, and only the newest counts."""
+
+
 class Feeds(Protocol):
     """Changes as they come, resumable from a journal position."""
 
     def subscribe(
         self, who: Principal, topics: Sequence[str], after: Mapping[str, int]
-    ) -> AsyncGenerator[bytes, None]:
-        """Messages, encoded once for everybody, until it is closed.
+    ) -> AsyncGenerator[Frame, None]:
+        """Messages until it is closed: first `ready` with the positions, then what was missed.
 
         Args:
-            after: by account, the journal position that the client has seen.
+            topics: of `TOPICS`.
+            after: by account, the journal position that the client has seen; without one, what
+                comes from now on. Where too much was missed, `reset` says that the client has to
+                look anew.
+
+        Raises:
+            SlowReaderError: what is told is not taken in time.
         """
         ...
 

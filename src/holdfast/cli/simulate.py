@@ -16,8 +16,8 @@ from holdfast.cli.output import emit
 from holdfast.errors import EXIT_FAILED, ConfigError
 
 if TYPE_CHECKING:
-    from holdfast.simulation.campaign import Settings, Total
     from holdfast.simulation.outcome import Outcome
+    from holdfast.simulation.results import Settings, Total
 
 
 def simulate(
@@ -31,6 +31,10 @@ def simulate(
     campaign: Annotated[
         Path | None, typer.Option(help="Keep results here, and go on from there.")
     ] = None,
+    add_up: Annotated[
+        list[Path] | None,
+        typer.Option("--add-up", help="Run nothing; add up files of one campaign, each named so."),
+    ] = None,
     until_found: Annotated[
         bool, typer.Option("--until-found", help="Begin no further seed after a violation.")
     ] = False,
@@ -42,11 +46,14 @@ def simulate(
     Example: holdfast simulate --seeds 1-100 --minutes 5 --jobs 2
 
     Example: holdfast simulate --seeds 1-200 --bug resend_on_timeout --until-found
+
+    Example: holdfast simulate --add-up runs-a.jsonl --add-up runs-b.jsonl --json
     """
     # A moment to import, and `--help` needs none of it.
     from holdfast.simulation.bug_names import BUGS  # noqa: PLC0415
-    from holdfast.simulation.campaign import Settings, commit_of_this, parse_seeds  # noqa: PLC0415
+    from holdfast.simulation.campaign import commit_of_this, parse_seeds  # noqa: PLC0415
     from holdfast.simulation.campaign import simulate as run  # noqa: PLC0415
+    from holdfast.simulation.results import Settings, sum_of  # noqa: PLC0415
 
     if list_bugs:
         _show_bugs(BUGS, json=json)
@@ -57,10 +64,13 @@ def simulate(
         )
     settings = Settings(minutes=minutes, nodes=nodes, bug=bug, commit=commit_of_this())
     wanted = parse_seeds(seeds)
-    with _progress(len(wanted), settings) as done:
-        total = run(
-            wanted, settings, jobs=jobs, done=done, file=campaign, stop_at_first=until_found
-        )
+    if add_up:
+        total = sum_of(add_up)
+    else:
+        with _progress(len(wanted), settings) as done:
+            total = run(
+                wanted, settings, jobs=jobs, done=done, file=campaign, stop_at_first=until_found
+            )
     if json:
         emit(total.document())
     else:
@@ -130,6 +140,11 @@ def _show(total: Total) -> None:
         f"resolved, {figures['failovers']} leader changes, {figures['restarts']} restarts, "
         f"{sum(figures['faults_injected'].values())} faults"
     )
+    for profile, gap in figures["gaps_alone_s"].items():
+        typer.echo(
+            f"from a single fault to the next order, {profile}: p50 {gap['p50']:.2f} s, "
+            f"p99 {gap['p99']:.2f} s, most {gap['max']:.2f} s of {gap['number']}"
+        )
     breaking = figures["assumption_breaking"]
     typer.echo(
         f"assumptions broken on purpose in {breaking['runs']} runs: {breaking['ghosts']} ghosts, "

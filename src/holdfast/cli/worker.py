@@ -29,7 +29,7 @@ def worker(
     Jobs are found in the database of the journal; with `jobs.broker_url`, Celery tells of them.
     Example: holdfast worker --config holdfast.toml
     """
-    from holdfast.app.jobs.installation import run_worker  # noqa: PLC0415  # heavy
+    from holdfast.app.jobs.worker import run_worker  # noqa: PLC0415  # heavy
     from holdfast.config import load  # noqa: PLC0415
     from holdfast.telemetry.log import configure  # noqa: PLC0415
 

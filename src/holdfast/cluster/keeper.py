@@ -58,12 +58,15 @@ class Keeper:
         self._held: dict[str, Claim] = {}
         self._led: set[str] = set()  # accounts that have led since they are held
         self._renew_at_ns = 0
+        self._lease_ns = 0  # until when the last renewal that was answered lasts
+        self._others: frozenset[str] = frozenset()  # could lead these when last seen
+        self._let_go: set[Claim] = set()
         self._expecting = False
         self._stopping = False
         self._wake = asyncio.Event()
         self._told_s = -60.0
         self._cut_at_ns: dict[str, int] = {}
-        self._giving: set[str] = set()
+        self._giving: dict[str, int] = {}  # since when
         self._patience_s: dict[str, float] = {}
 
     def stop(self) -> None:
@@ -143,6 +146,7 @@ class Keeper:
                 held = await self._store.renew(self._me)
         except _FAILED as error:
             self._say("lease not renewed", "renew_wait", error)
+            await self._let_others()
             return False
         if held is None:
             raise ForgottenError(
@@ -150,9 +154,30 @@ class Keeper:
                 "it joins again"
             )
         self._renew_at_ns = sent_ns + int(self._timing.renew_s * 1e9)
-        self._board.lease(sent_ns + int(self._timing.lease_s * 1e9))
+        self._lease_ns = sent_ns + int(self._timing.lease_s * 1e9)
+        self._board.lease(self._lease_ns)
+        self._let_go.clear()
         self._hold(held)
         return True
+
+    async def _let_others(self) -> None:
+        """Give away what this member will not lead: no renewal can be answered in time any more.
+
+        Those that it sends may arrive all the same, only too late to be told, and others would see
+        it alive for as long as the way is slow. This call arrives like them, or not at all.
+        """
+        left_ns = self._lease_ns - self._now_ns()
+        if left_ns > self._timing.call_s * 1e9:
+            return
+        claims = [c for c in self._held.values() if c.account in self._others]
+        claims = [claim for claim in claims if claim not in self._let_go]
+        self._let_go.update(claims)
+        try:
+            async with asyncio.timeout(self._timing.call_s), asyncio.TaskGroup() as group:
+                for claim in claims:
+                    group.create_task(self._store.hand(claim, ""))
+        except* _FAILED as errors:
+            self._say("not let go", "let_go_failed", errors)
 
     async def _learn(self, view: View) -> None:
         """What was handed to this member, or planned for it, is not left until the next renewal."""
@@ -168,7 +193,7 @@ class Keeper:
             claim, wanted = self._held.get(account), self._board.wanted(account)
             if claim is None:
                 self._led.discard(account)
-                self._giving.discard(account)
+                self._giving.pop(account, None)
                 self._cut_at_ns.pop(account, None)
                 if wanted is not Wanted.FOLLOW:
                     log.warning("deposed", action="deposed", account=account)
@@ -200,6 +225,8 @@ class Keeper:
     async def _give(self, view: View) -> None:
         """What is planned for another, what ended here, and everything when this node stops."""
         live = self._election.live(view, self._now_ns(), self._is_gone)
+        others = (s.member for s in view.members if s.member.boot_id in live - {self._me})
+        self._others = frozenset(account for member in others for account in member.accounts)
         for account, claim in list(self._held.items()):
             state = self._board.state(account)
             if state is State.LEADING:
@@ -208,7 +235,7 @@ class Keeper:
             if to is None:
                 if state is State.FOLLOWING and self._board.wanted(account) is Wanted.YIELD:
                     self._board.want(account, Wanted.LEAD)  # the plan was called off meanwhile
-            elif state is State.LEADING:
+            elif state is State.LEADING and not self._is_overdue(account):
                 self._board.want(account, Wanted.YIELD)
             elif await self._store.hand(claim, to):
                 log.info("handed over", action="handed", account=account, to=to)
@@ -248,10 +275,15 @@ class Keeper:
         patience_s = self._patience_s.get(account, 0.0)
         if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
             return False
-        log.warning("cut off from the exchange", action="cut_off", account=account)
+        log.warning("cut off from exchange or journal", action="cut_off", account=account)
         self._patience_s[account] = min(max(2 * patience_s, self._timing.ttl_s), PATIENCE_S)
-        self._giving.add(account)
+        self._giving[account] = now_ns
         return True
+
+    def _is_overdue(self, account: str) -> bool:
+        """Whether who is cut off had time to come to rest: its epoch stops it all the same."""
+        since_ns = self._giving.get(account)
+        return since_ns is not None and self._now_ns() - since_ns > self._timing.renew_s * 1e9
 
     def _require_name(self, view: View) -> None:
         twin = self._election.twin(view)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -20,7 +19,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.api import ApiSettings, api_ports_in
 from holdfast.config.cluster import Cluster, lease_url_in
+from holdfast.config.complaint import explained
 from holdfast.config.database import (
     DatabasePool,
     ReportPolicy,
@@ -231,6 +232,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             the same account need two names.
         database_url: `sqlite:///relative/path`, `sqlite:////absolute/path`, or
             `postgresql://user@host:port/name` with libpq's parameters (`?sslmode=verify-full`).
+        database_replica_url: a copy that follows the database, for reports alone.
+        replica_lag_s: what it may lack, in time; beyond it the database itself is asked.
         database_pool: connections to a PostgreSQL server, for everything but commits.
         reports: how long the tables of reports keep what they have.
         may_lose_commits: accept a PostgreSQL server that may lose what it has answered for; after
@@ -242,10 +245,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         accounts: several, each with a stream, a leader and a process of its own.
         cluster: how several nodes share them.
         jobs: work in the background.
+        api: how the API listens, and whom it answers.
     """
 
     deployment: Name = "holdfast"
     database_url: str = "sqlite:///.holdfast/journal.db"
+    database_replica_url: str = ""
+    replica_lag_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 5.0
     database_pool: DatabasePool = msgspec.field(default_factory=DatabasePool)
     reports: ReportPolicy = msgspec.field(default_factory=ReportPolicy)
     may_lose_commits: bool = False
@@ -258,9 +264,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signals: tuple[SignalSource, ...] = ()
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     jobs: JobSettings = msgspec.field(default_factory=JobSettings)
+    api: ApiSettings = msgspec.field(default_factory=ApiSettings)
 
     def __post_init__(self) -> None:
         check_database_url(self.database_url)
+        if self.database_replica_url:
+            check_database_url(self.database_replica_url, "database_replica_url")
         if self.log_level not in _LOG_LEVELS.values():
             raise ValueError(f"`log_level` is {self.log_level!r}, expected {_choices()}")
         _check_unique("bot names", [bot.name for bot in self.bots])
@@ -318,8 +327,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of `path`, changed by the environment.
 
-    `DATABASE_URL` (or `DB_HOST` with its parts) and `LOG_LEVEL` win over the file; `REDIS_URL` is
-    for who refers to it. Blocks for one small file; safe to repeat.
+    `DATABASE_URL` (or `DB_HOST` with its parts), `DATABASE_REPLICA_URL` and `LOG_LEVEL` win over
+    the file; `REDIS_URL` is for who refers to it. Blocks for one small file; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -336,8 +345,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
                 f"expected: {instead}; do: unset {name}"
             )
     named = {"database_url": database_url_in(environ)}
-    if environ.get("LOG_LEVEL"):
-        named["log_level"] = ("LOG_LEVEL", environ["LOG_LEVEL"])
+    for key in ("LOG_LEVEL", "DATABASE_REPLICA_URL"):
+        if environ.get(key):
+            named[key.lower()] = (key, environ[key])
     for key, found in named.items():
         if found is not None:
             name, document[key] = found
@@ -345,13 +355,16 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     lease_url = lease_url_in(environ, document)
     if lease_url is not None:
         document["cluster"] = {**document["cluster"], "lease_url": lease_url}
+    api = api_ports_in(environ, document)
+    if api is not None:
+        document["api"] = api
     level = document.get("log_level")
     if isinstance(level, str):
         document["log_level"] = _LOG_LEVELS.get(level.lower(), level)
     try:
         return msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        raise _explained(source, document, str(error)) from error
+        raise explained(source, document, str(error)) from error
 
 
 
@@ -379,40 +392,6 @@ def _read(path: Path | None) -> tuple[str, dict[str, Any]]:
         raise ConfigError(
             f"seen: {wanted}: {error}; expected: valid TOML; do: correct that line"
         ) from error
-
-
-_AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
-
-
-def _explained(source: str, document: object, told: str) -> ConfigError:
-    """The validator's complaint in our words, with the value that it is about."""
-    found = _AT.fullmatch(told)
-    what, where = (found["what"], found["where"] or "") if found else (told, "")
-    seen = f"{source}: {where or 'top level'}"
-    fact, comma, expected = what.partition(", expected ")
-    if comma:  # one of our own rules, which says both halves
-        return ConfigError(f"seen: {seen}: {fact}; expected: {expected}; do: change it there")
-    if what.startswith("Object contains unknown field"):
-        return ConfigError(
-            f"seen: {seen}: {what.removeprefix('Object contains ')}; "
-            "expected: a documented key; do: correct or remove it"
-        )
-    value = _shown(document, where)
-    return ConfigError(f"seen: {seen} is {value}; expected: {what}; do: change it there")
-
-
-def _shown(document: object, where: str) -> str:
-    """The value at `where`, masked when it may be a secret that was pasted in."""
-    value: Any = document
-    steps = re.findall(r"([^.\[\]]+)", where)
-    for step in steps:
-        if isinstance(value, list | tuple) and step.isdigit():
-            value = value[int(step)]
-        elif isinstance(value, dict):
-            value = value.get(step)
-    if steps and steps[-1] in {"api_key", "api_secret", "secret", "token"}:
-        return "*** (a value that is no reference: treat it as leaked if this file was shared)"
-    return str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _choices() -> str:

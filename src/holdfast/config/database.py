@@ -56,7 +56,7 @@ class ReportPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     drop: bool = False
 
 
-def check_database_url(url: str) -> None:
+def check_database_url(url: str, key: str = "database_url") -> None:
     """Refuse an address whose kind of database is not known; nothing is opened.
 
     Raises:
@@ -66,12 +66,12 @@ def check_database_url(url: str) -> None:
     scheme = urlsplit(url).scheme
     expected = "sqlite:///path or postgresql://user@host/name"
     if scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError(f"`database_url` has the scheme {scheme!r}, expected {expected}")
+        raise ValueError(f"`{key}` has the scheme {scheme!r}, expected {expected}")
     prefix = "sqlite:///"
     if scheme == "sqlite" and (not url.startswith(prefix) or len(url) == len(prefix)):
-        raise ValueError(f"`database_url` names no file, expected {expected}")
+        raise ValueError(f"`{key}` names no file, expected {expected}")
     if scheme != "sqlite" and "://" not in url:
-        raise ValueError(f"`database_url` names no server, expected {expected}")
+        raise ValueError(f"`{key}` names no server, expected {expected}")
 
 
 def database_url_in(environ: Mapping[str, str]) -> tuple[str, str] | None:

@@ -92,7 +92,7 @@ class JobSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     broker_url: str = ""
     slots: _Count = 0
     results_dir: str = ""
-    data_dir: str = "data"
+    data_dir: str = ".holdfast/data"
     strategies_dir: str = "strategies"
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = 90
     beat_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 3.0

@@ -68,7 +68,7 @@ PARAMS: dict[FaultKind, frozenset[str]] = {
     FaultKind.BROKER_DELAY: _DELAY,
     FaultKind.ENGINE_DELAY: _DELAY | {"ms", "min_ms"},
     FaultKind.DELAY_REPLY: _DELAY,
-    FaultKind.DUPLICATE_REQUEST: _DELAY | {"reply"},
+    FaultKind.DUPLICATE_REQUEST: _DELAY | {"reply", "refused"},
     FaultKind.RESET: frozenset({"when"}),
     FaultKind.TRUNCATE_BODY: frozenset(),
     FaultKind.GARBAGE_JSON: frozenset(),
@@ -89,7 +89,7 @@ PARAMS: dict[FaultKind, frozenset[str]] = {
 }
 _CHOICES: dict[str, frozenset[Any]] = {
     "when": frozenset({"before", "after"}),
-    "reply": frozenset({"first", "second"}),
+    "reply": frozenset({"first", "second", "sooner"}),
     "executed": frozenset({True, False}),
 }
 _TEXTS = frozenset({"body", "msg", "address", "symbol", "apiKey"})

@@ -114,15 +114,26 @@ class Gateway:
 
     async def _answer_copies(self, call: Call, record: RequestRecord) -> Reply:
         fault = self._strike(FaultKind.DUPLICATE_REQUEST, call, record)
-        first = await self._answer(call, record)
         if fault is None:
-            return first
-        second = self._spawn(self._answer_again(call, self.faults.ms(fault)))
-        return await second if fault.params.get("reply") == "second" else first
+            return await self._answer(call, record)
+        which = fault.params.get("reply", "first")
+        if which == "sooner":  # the copies went different ways
+            first = self._spawn(self._answer(call, record))
+            second = self._spawn(self._answer_again(call, fault))
+            done, _ = await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
+            return (first if first in done else second).result()
+        reply = await self._answer(call, record)
+        second = self._spawn(self._answer_again(call, fault))
+        return await second if which == "second" else reply
 
-    async def _answer_again(self, call: Call, delay_ms: float) -> Reply:
-        await asyncio.sleep(delay_ms / 1000)
-        return await self._answer(call, self._record(call, copy=2))
+    async def _answer_again(self, call: Call, fault: Fault) -> Reply:
+        await asyncio.sleep(self.faults.ms(fault) / 1000)
+        record = self._record(call, copy=2)
+        if "refused" not in fault.params:
+            return await self._answer(call, record)
+        reply = substitutes.error_reply(int(fault.number("refused")))
+        record.verdict, record.status = "replaced", reply.status
+        return reply
 
     async def _send_off(self, call: Call, record: RequestRecord, reply: Reply) -> Delivery:
         await self._pause(FaultKind.DELAY_REPLY, call, record)
@@ -133,7 +144,7 @@ class Gateway:
             return Delivery(reply, Manner.TRUNCATE)
         if self._strike(FaultKind.GARBAGE_JSON, call, record) is not None:
             return Delivery(Reply(reply.status, substitutes.garbled(reply.body), reply.headers))
-        record.delivered = record.verdict != "replaced"
+        record.delivered = record.verdict not in {"replaced", "pending"}
         return Delivery(reply)
 
     async def _answer(self, call: Call, record: RequestRecord) -> Reply:
@@ -261,7 +272,7 @@ class Gateway:
                 body = passage.route.answer(passage.context)
                 record.executed = True
                 return Reply(200, msgspec.json.encode(body), {})
-            reply = substitutes.error_reply(fault)
+            reply = substitutes.error_of(fault)
         if fault.params.get("executed", False):
             try:
                 passage.route.answer(passage.context)

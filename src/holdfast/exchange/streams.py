@@ -24,7 +24,7 @@ from holdfast.exchange.orders import Trade
 from holdfast.exchange.payloads import Json, amount, ms
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.stream_faults import StreamDoor, fate_of
-from holdfast.exchange.tape import INTERVAL_NS, Candle, bucket_start
+from holdfast.exchange.tape import INTERVAL_NS, SECOND_NS, Candle, bucket_start
 from holdfast.exchange.traffic import encode_error
 
 TICK_S = 0.1
@@ -53,6 +53,8 @@ class MarketStreams:
         }
         self._names = {item.symbol: item.venue_symbol.lower() for item in exchange.instruments}
         self._ticks = 0
+        self._subscribed = 0  # rises with every change of who wants what
+        self._told: dict[str, tuple[int, int, int]] = {}  # by symbol: as of when candles are told
         exchange.trade_watchers.append(self._on_trade)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -71,6 +73,7 @@ class MarketStreams:
         session = _Session(socket, is_combined=_is_combined(request))
         session.names.update(_named_in(request))
         self._sessions.add(session)
+        self._subscribed += 1
         try:
             await self._serve(session)
         finally:
@@ -135,6 +138,7 @@ class MarketStreams:
                 if len(session.names) + len(names) > limits.streams_per_connection:
                     return {"code": 2, "msg": "Too many streams.", "id": request.id}
                 session.names.update(names)
+                self._subscribed += 1
             case "UNSUBSCRIBE":
                 session.names.difference_update(names)
             case "LIST_SUBSCRIPTIONS":
@@ -192,26 +196,28 @@ class MarketStreams:
         self, listing: Listing, name: str, wanted: set[str], now_ns: int, *, each_second: bool
     ) -> None:
         feed = self._depths[listing.symbol]
-        feed.collect()
-        for stream, is_due in ((f"{name}@depth@100ms", True), (f"{name}@depth", each_second)):
-            body = feed.take(stream, now_ns) if is_due else None
-            if body is not None and stream in wanted:
-                self._publish(stream, body)
-        for levels in _PARTIAL_LEVELS:
-            for stream, is_due in (
-                (f"{name}@depth{levels}@100ms", True),
-                (f"{name}@depth{levels}", each_second),
-            ):
-                if is_due and stream in wanted:
-                    self._publish(stream, payloads.depth_body(listing, int(levels)))
+        has_moved = feed.collect()
+        if has_moved or each_second:
+            for stream, is_due in ((f"{name}@depth@100ms", True), (f"{name}@depth", each_second)):
+                if is_due and stream not in wanted:
+                    feed.skip(stream)
+                elif is_due and (body := feed.take(stream, now_ns)) is not None:
+                    self._publish(stream, body)
+        for stream, levels, is_due in feed.partial:
+            if stream in wanted and (is_due or each_second):
+                self._publish(stream, payloads.depth_body(listing, levels))
         stream = f"{name}@bookTicker"
-        if feed.best_changed() and stream in wanted:
+        if has_moved and feed.best_changed() and stream in wanted:
             self._publish(stream, _book_ticker(listing))
 
     def _publish_candles(
         self, listing: Listing, name: str, wanted: set[str], now_ns: int
     ) -> None:
         tape = self._exchange.tapes[listing.symbol]
+        moment = (listing.last_trade_id, now_ns // SECOND_NS, self._subscribed)
+        if self._told.get(listing.symbol) == moment:
+            return  # no trade, no candle that ends, and nobody who was not told
+        self._told[listing.symbol] = moment
         prefix = f"{name}@kline_"
         for stream in wanted:
             interval = stream.removeprefix(prefix)
@@ -275,23 +281,38 @@ class _Session:
 
 
 class _DepthFeed:
-    """Collects changed prices of a book for streams of different pace."""
+    """Collects changed prices of a book for streams of different pace.
+
+    Attributes:
+        partial: streams of the first levels: name, how many, and whether every tick has one.
+    """
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._changed: dict[str, tuple[set[Any], set[Any]]] = {}
         self._sent_until: dict[str, int] = {}
         self._best: tuple[Any, ...] | None = None
+        self._collected = -1  # as of which update of the book
         name = listing.instrument.venue_symbol.lower()
         for stream in (f"{name}@depth@100ms", f"{name}@depth"):
             self._changed[stream] = (set(), set())
             self._sent_until[stream] = 0
+        self.partial = tuple(
+            (f"{name}@depth{levels}{pace}", int(levels), bool(pace))
+            for levels in _PARTIAL_LEVELS
+            for pace in ("@100ms", "")
+        )
 
-    def collect(self) -> None:
+    def collect(self) -> bool:
+        """Take in what changed since the last call; whether anything did."""
+        if self._listing.book.update_id == self._collected:
+            return False
+        self._collected = self._listing.book.update_id
         bids, asks = self._listing.book.drain_touched()
         for all_bids, all_asks in self._changed.values():
             all_bids.update(bids)
             all_asks.update(asks)
+        return True
 
     def take(self, stream: str, now_ns: int) -> Json | None:
         """The update since the stream's last one, None when the book stood still."""
@@ -308,10 +329,14 @@ class _DepthFeed:
             "b": _quantities(book.bids.at, sorted(bids, reverse=True)),
             "a": _quantities(book.asks.at, sorted(asks)),
         }
-        bids.clear()
-        asks.clear()
-        self._sent_until[stream] = last
+        self.skip(stream)
         return body
+
+    def skip(self, stream: str) -> None:
+        """Leave out what changed until now: nobody wants it, or it was told."""
+        for prices in self._changed[stream]:
+            prices.clear()
+        self._sent_until[stream] = self._listing.book.update_id
 
     def best_changed(self) -> bool:
         """Whether the best level is another than at the last call."""

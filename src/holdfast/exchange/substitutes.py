@@ -26,6 +26,7 @@ _ERROR_REPLIES = {
     ),
     -1015: (429, "Too many new orders."),
     -1016: (503, "This service is no longer available."),
+    -1021: (400, "Timestamp for this request is outside of the recvWindow."),
     -2010: (400, "Order was rejected."),
     -2014: (401, "API-key format invalid."),
     -2015: (401, "Invalid API-key, IP, or permissions for action."),
@@ -38,12 +39,19 @@ def foreign_page(fault: Fault) -> Reply:
     return Reply(int(fault.number("status", 502)), text.encode(), {}, "text/html")
 
 
-def error_reply(fault: Fault) -> Reply:
-    """An error of the exchange's own, in its usual status and words unless the fault has others."""
+def error_of(fault: Fault) -> Reply:
+    """The error that a fault asks for; `error_reply` unless it has a status or words of its own."""
     code = int(fault.number("code", -1006))
+    reply = error_reply(code)
+    status = int(fault.number("status", reply.status))
+    words = fault.params.get("msg")
+    return Reply(status, reply.body if words is None else encode_error(code, str(words)), {})
+
+
+def error_reply(code: int) -> Reply:
+    """An error of the exchange's own, in its usual status and words."""
     status, text = _ERROR_REPLIES.get(code, (400, "Injected error."))
-    status = int(fault.number("status", status))
-    return Reply(status, encode_error(code, str(fault.params.get("msg", text))), {})
+    return Reply(status, encode_error(code, text), {})
 
 
 def garbled(body: bytes) -> bytes:

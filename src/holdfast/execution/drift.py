@@ -28,6 +28,11 @@ class Difference(msgspec.Struct, frozen=True):
     journal: Decimal
     exchange: Decimal
 
+    @property
+    def gap(self) -> tuple[str, Decimal]:
+        """What stays the same while both sides move alike, as they do when something trades."""
+        return self.asset, self.exchange - self.journal
+
     def __str__(self) -> str:
         return (
             f"{self.asset}: journal {plain(self.journal)}, exchange {plain(self.exchange)}, "

@@ -290,7 +290,7 @@ class Reconciler:
         if compared is None:
             return []
         found, unsettled = compared
-        gaps = {(each.asset, each.exchange - each.journal): each for each in found}
+        gaps = {each.gap: each for each in found}
         lasting = [each for gap, each in gaps.items() if gap in self._suspected]
         self._suspected = set(gaps)
         if lasting and await self._explain(lasting):
@@ -394,7 +394,8 @@ class Reconciler:
         second = None
         while second is None:
             second = await self.compared()
-        found = [each for each in second[0] if each in first[0]]
+        gaps = {each.gap for each in first[0]}
+        found = [each for each in second[0] if each.gap in gaps]
         facts = adjust.facts(found, self._account)
         left = [each for each in found if each.asset not in adjust.assets]
         findings += [str(each) for each in left]

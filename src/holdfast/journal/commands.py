@@ -20,7 +20,7 @@ from holdfast.journal.sqlite_connect import BUSY_TIMEOUT_S, SQLITE_ERRORS, conne
 from holdfast.journal.sqlite_read import stored_version
 from holdfast.journal.version import require_usable
 
-_SUBMIT = """
+SUBMIT = """
     INSERT INTO command (id, account, name, arguments, "by", at_ns) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO NOTHING
 """
@@ -71,7 +71,7 @@ class Commands(ABC):
             RetryableError: nothing was written.
         """
         command_id = uuid.uuid4().hex
-        self._run(_SUBMIT, (command_id, account, name, arguments, by, self._now_ns()))
+        self._run(SUBMIT, (command_id, account, name, arguments, by, self._now_ns()))
         return command_id
 
     def pending(self, account: str) -> tuple[Command, ...]:

@@ -164,6 +164,17 @@ def orders_like(rows: Rows, account: str, beginning: str, most: int) -> list[tup
     return [(cid, seq) for cid, seq in rows.execute(_ATTEMPTS_LIKE, parameters).fetchall()]
 
 
+def armed_at(
+    name: object, rows: Rows, account: str, cids: Iterable[str]
+) -> Iterator[tuple[str, int, int]]:
+    """Client id, record and journal time (ns) of each order among `cids` that was armed."""
+    for cid in cids:
+        row = rows.execute(_ATTEMPT, (account, cid)).fetchone()
+        if row is not None:
+            seq, body = typed(name, row, tuple[int, bytes])
+            yield cid, seq, decode(body).at_ns
+
+
 def records_at(name: object, rows: Rows, account: str, seqs: Iterable[int]) -> Iterator[Record]:
     """Single records, in the order asked for, each proved by the hash of the one before it.
 

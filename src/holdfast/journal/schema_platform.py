@@ -37,6 +37,7 @@ def add_to(metadata: MetaData) -> None:
     _users(metadata)
     _sessions(metadata)
     _tokens(metadata)
+    _requests(metadata)
 
 
 def _stream(metadata: MetaData) -> None:
@@ -159,4 +160,20 @@ def _tokens(metadata: MetaData) -> None:
         _number("last_ns"),
         _number("until_ns"),
         PrimaryKeyConstraint("who"),
+    )
+
+
+def _requests(metadata: MetaData) -> None:
+    Table(
+        "kept_request",  # by the key that its sender chose
+        metadata,
+        _text("owner"),
+        _text("request_key"),
+        _digest("digest"),
+        _number("claimed_ns"),
+        Column("status", Integer, nullable=False),  # of its answer, 0 while there is none
+        _text("etag"),
+        Column("body", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("owner", "request_key"),
+        Index("kept_request_claimed", "claimed_ns"),
     )

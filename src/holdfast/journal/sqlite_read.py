@@ -85,6 +85,14 @@ class SqliteReading:
         except SQLITE_ERRORS as error:
             raise_translated(self._path, error)
 
+    def version(self) -> int:
+        """Another number after each commit of another connection."""
+        try:
+            (found,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except SQLITE_ERRORS as error:
+            raise_translated(self._path, error)
+        return int(found)
+
     def close(self) -> None:
         """Release it; may be called twice."""
         self._connection.close()

@@ -31,6 +31,10 @@ class Reading(Protocol):
         """The database as of one moment, while it is entered."""
         ...
 
+    def version(self) -> int | None:
+        """Another number after each commit of somebody else; None where that costs a look."""
+        ...
+
     def close(self) -> None:
         """Release it; may be called twice."""
         ...
@@ -47,6 +51,7 @@ class Tail:
         self._name = name
         self._connect = connect
         self._reading: Reading | None = None
+        self._seen: dict[str, tuple[int, Head]] = {}  # as of which version, where it ended
 
     def heads(self) -> list[Head]:
         """Where every stream stands now, by account.
@@ -66,7 +71,21 @@ class Tail:
             CorruptionError: they do not follow, or the stream is shorter than it was.
             RetryableError: it cannot be read now; call again.
         """
-        return self.look(lambda rows: self._after(rows, known, most))
+        version = self._version()
+        if version is not None and self._seen.get(known.account) == (version, known):
+            return known, []
+        end, records = self.look(lambda rows: self._after(rows, known, most))
+        if version is not None and len(records) < most:
+            self._seen[known.account] = version, end
+        return end, records
+
+    def _version(self) -> int | None:
+        """Of the file as it is before the look that comes next."""
+        try:
+            return None if self._reading is None else self._reading.version()
+        except RetryableError:
+            self.close()
+            raise
 
     def look(self, read: Callable[[Rows], T]) -> T:
         """What `read` finds in the journal as of one moment.
@@ -99,6 +118,7 @@ class Tail:
 
     def close(self) -> None:
         """Release the connection; it is opened again when it is needed."""
+        self._seen.clear()
         if self._reading is not None:
             with suppress(RetryableError):
                 self._reading.close()

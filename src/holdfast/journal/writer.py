@@ -58,6 +58,7 @@ class JournalWriter:
         self._queue: list[_Waiting] = []
         self._batch: list[_Waiting] = []  # being committed
         self._idle = True
+        self._began_s = 0.0  # of the commit under way, on the loop's clock
         self._starting: asyncio.Handle | None = None  # of the next turn of the loop
         self._draining: list[asyncio.Future[None]] = []
         self._finding_out: asyncio.Task[None] | None = None
@@ -67,6 +68,11 @@ class JournalWriter:
     def head(self) -> Head:
         """Where the stream stands after the last commit."""
         return self._head
+
+    @property
+    def waits_s(self) -> float:
+        """For how long a commit has been under way, its outcome unknown; 0 while none is."""
+        return asyncio.get_running_loop().time() - self._began_s if self._batch else 0.0
 
     def append(self, *facts: AnyFact, flush: bool = False) -> asyncio.Future[Outcome]:
         """Append `facts` as one group, after everything appended before.
@@ -122,6 +128,7 @@ class JournalWriter:
         else:
             self._batch, self._queue = self._queue, []
         groups = [group for group, _ in self._batch]
+        self._began_s = asyncio.get_running_loop().time()
         at_ns = self._now_ns()
         try:
             done = self._store.commit_at_once(self._head, groups, at_ns)
@@ -163,6 +170,7 @@ class JournalWriter:
 
     def _go_on(self) -> None:
         """The next batch, once those who wait for this one have been told; or rest."""
+        self._batch = []
         if self._queue:
             self._starting = asyncio.get_running_loop().call_soon(self._start)
             return

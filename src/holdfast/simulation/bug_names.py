@@ -31,6 +31,7 @@ BUGS: Final[dict[str, str]] = {
     "limit_forgets_open_orders": "a position limit counts what is held and nothing else",
     "no_position_limit": "a position limit is not checked",
     "enters_beside_a_doubt": "doubts keep no order from being made, and count nowhere",
+    "halts_are_forgotten": "a halt stops nothing",
     "same_id_for_each_attempt": "another attempt has the client order id of the first",
     "no_epoch_check": "the store takes facts of a leader that was replaced",
     "epoch_check_before_the_statement": "the epoch is looked at first, and the commit comes later",
@@ -48,5 +49,6 @@ BUGS: Final[dict[str, str]] = {
     "partial_fills_close": "fills that a report did not bring are never asked for",
     "a_cancel_that_finds_nothing_means_cancelled": "-2011 counts as cancelled, filled or not",
     "everybody_is_dead": "a challenger takes every leader for dead, so that nobody leads for long",
+    "patient_challengers": "a leader that is dead is waited for thrice as long as its lease",
     "leads_without_a_lease_or_epoch": "the same, and the store does not stop who was replaced",
 }

@@ -323,6 +323,11 @@ def enters_beside_a_doubt() -> None:
     put(Desk, "_sendable", regardless)
 
 
+def halts_are_forgotten() -> None:
+    _replace_rule(risk._not_halted, lambda _order, _gate: None)
+    put(Desk, "_guarded", lambda _self, orders: (orders, ""))
+
+
 def _replace_rule(old: Any, new: Any) -> None:
     for name in ("_ALWAYS", "_ADDING"):
         rules = getattr(risk, name)
@@ -347,7 +352,7 @@ PLANTS: dict[str, Plant] = {
         garbled_reply_is_no, final_rejects, timeout_is_no, reset_means_unsent, absent_at_once,
         absent_after_window, absent_by_local_clock, absent_by_id_alone, doubts_die_at_takeover,
         unsent_by_another_process, armed_is_forgotten, no_resolver, limit_forgets_open_orders,
-        no_position_limit, enters_beside_a_doubt, same_id_for_each_attempt,
+        no_position_limit, enters_beside_a_doubt, halts_are_forgotten, same_id_for_each_attempt,
     )
 }
 

@@ -219,6 +219,19 @@ def everybody_is_dead() -> None:
     put(Election, "_is_dead", lambda _self, _seen, _now_ns, _is_gone: True)
 
 
+def patient_challengers() -> None:
+    """Nobody is taken for dead before the third lifetime of his lease has passed."""
+
+    def late(is_dead: Any) -> Any:
+        def judged(self: Any, seen: Any, now_ns: int, is_gone: Any) -> bool:
+            still_ns = now_ns - self._members[seen.member.boot_id].since_ns
+            return bool(still_ns >= 3 * self._ttl_ns and is_dead(self, seen, now_ns, is_gone))
+
+        return judged
+
+    replace(Election, "_is_dead", late)
+
+
 def leads_without_a_lease_or_epoch() -> None:
     no_epoch_check()
     everybody_is_dead()
@@ -232,6 +245,6 @@ PLANTS: dict[str, Plant] = {
         no_lock_on_an_order, silent_ghosts, ghosts_do_not_halt, no_sweep,
         cancelled_by_the_cancel_s_id, fees_are_forgotten, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
-        leads_without_a_lease_or_epoch,
+        patient_challengers, leads_without_a_lease_or_epoch,
     )
 }

@@ -16,12 +16,15 @@ import msgspec
 
 from holdfast.app.demo.told import Told
 from holdfast.domain.fact import (
+    Adjustment,
     AnyFact,
     Armed,
     AttemptMoved,
     CancelArmed,
+    ForeignOrder,
     Ghost,
     Halted,
+    Quarantined,
     Reconciled,
     RejectClosed,
     Resumed,
@@ -60,6 +63,8 @@ class Checker:
         fold: the platform's own fold of it, begun at the beginning and never restarted.
         executed: base units by client order id, as the exchange executed them.
         has_disagreed: a comparison with the exchange left something unexplained.
+        acted_s: when the newest order was armed that has reached the exchange; world time.
+        is_meddled: somebody did something on the account beside the platform.
         trace: grows with every event; the same seed gives the same.
     """
 
@@ -72,6 +77,8 @@ class Checker:
         self.trace = hashlib.sha256()
         self.counts: Counter[str] = Counter()
         self.last_armed_s = 0.0
+        self.acted_s = 0.0
+        self.is_meddled = False
         self.epoch = 0
         self.has_disagreed = False
         self.on_violation: Callable[[], object] | None = None
@@ -81,6 +88,7 @@ class Checker:
         self._by_intent: dict[str, set[str]] = {}
         self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
         self._sent: set[str] = set()
+        self._armed_s: dict[str, float] = {}
         self._machine = 0
         self._open_doubts: set[str] = set()
 
@@ -123,6 +131,7 @@ class Checker:
                 if cid in self._sent:
                     self.violate("I4", "the same order was sent twice", cid)
                 self._sent.add(cid)
+                self.acted_s = max(self.acted_s, self._armed_s.get(cid, 0.0))
         self.trace.update(f"{WORLD.now_s!r} {call.method} {call.path}".encode())
         shown = " ".join(
             f"{name}={value}" for name, value in sorted(call.params.items()) if name != "signature"
@@ -154,6 +163,11 @@ class Checker:
         self.trace.update(kind.encode())
         self.say(f"fault {kind} {detail}")
 
+    def meddle(self, what: str) -> None:
+        """Somebody does something on the account, which the platform has to find out."""
+        self.is_meddled = True
+        self.say(what)
+
     # -- invariants --------------------------------------------------------------------------------
 
     def _look(self, fact: AnyFact) -> None:
@@ -166,20 +180,20 @@ class Checker:
                 self._moved(fact)
             case RejectClosed():
                 self._declared_absent(fact.cid)
-            case Ghost():
-                self.counts["ghosts"] += 1
-                if not self.breaks:
-                    self.violate("I13", f"a ghost without cause: {fact.evidence}", fact.cid)
-            case Halted():
-                self.counts["halts"] += 1
-                if not self.breaks:
-                    self.violate("I13", f"a halt without cause: {fact.reason}")
+            case Ghost() | Halted() | Adjustment() | ForeignOrder() | Quarantined():
+                self._alarmed(fact)
             case TookOver():
                 self._took_over(fact)
             case Reconciled(agreed=False):
                 self.has_disagreed = True
             case _:
                 pass
+
+    def _alarmed(self, fact: Ghost | Halted | Adjustment | ForeignOrder | Quarantined) -> None:
+        """I13: somebody did something beside the platform, or an assumption was broken."""
+        self.counts["ghosts" if isinstance(fact, Ghost) else "alarms"] += 1
+        if not (self.breaks or (self.is_meddled and not isinstance(fact, Ghost))):
+            self.violate("I13", f"an alarm without cause: {_shown(fact)}", *_cids(fact)[:1])
 
     def _took_over(self, fact: TookOver) -> None:
         machine = int(fact.node.rpartition(":")[2]) // PIDS
@@ -189,13 +203,19 @@ class Checker:
 
     def _armed(self, fact: Armed) -> None:
         self.counts["orders"] += 1
-        self.last_armed_s = WORLD.now_s
+        self.last_armed_s = self._armed_s[fact.list_cid or fact.cid] = WORLD.now_s
         self._rows |= {fact.cid, fact.list_cid} - {""}
         self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
         for other in self._by_intent[fact.intent_id] - {fact.cid}:
             attempt = self.told.attempts[other]
             if attempt.armed.n != fact.n and not attempt.is_declared_absent:
                 self.violate("I1", f"armed again while {other} is {attempt.state.value}", fact.cid)
+        if not fact.reduces and self.fold.halt(fact.bot) is not None:
+            self.violate("I8", "armed more while it was halted", fact.cid)
+        symbol = fact.spec.symbol
+        quarantined = self.fold.quarantine.keys() & {symbol, *symbol.split("/")}
+        if not fact.reduces and quarantined:
+            self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
         if not fact.reduces and fact.spec.side is Side.BUY:
             self._within_limit(fact)
 

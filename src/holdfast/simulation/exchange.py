@@ -35,7 +35,8 @@ class SimExchange:
     """A running exchange with one account.
 
     Attributes:
-        on_request: told of each call that the gateway has finished with, and its record.
+        names, symbols: of its markets, unified and as on the wire.
+        on_call: told of each call as it arrives.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class SimExchange:
         self.desk = Desk(
             flow, now_ns=lambda: WORLD.now_ns, seed=seed, warm_up_s=WARM_UP_S, limits=MOST
         )
+        self.names = symbols
         self.symbols = [each.replace("/", "") for each in symbols]
         self.account = self.desk.exchange.open_account(cash)
         self.on_call: list[Callable[[Call], None]] = []

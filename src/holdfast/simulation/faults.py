@@ -48,6 +48,14 @@ def _power_off(w: Weather) -> None:
     w.node().power_off(quiet=not w.plan.one_host, down_s=w.uniform(0.5, 8))
 
 
+def _oom_kill(w: Weather) -> None:
+    """The system is short of memory and kills what has most of it, perhaps the next one as well."""
+    node = w.node()
+    node.crash()
+    for _ in range(w.random.choice((0, 0, 1, 3))):
+        w.later(w.uniform(0.3, 3), node.crash)
+
+
 def _stop_node(w: Weather) -> None:
     w.node().stop()
 
@@ -224,6 +232,20 @@ def _doubled_late(w: Weather) -> None:
     )
 
 
+def _doubled_elsewhere(w: Weather) -> None:
+    """A proxy that finds a gateway slow tries another one as well, and that one, busy or with a
+    wrong clock, refuses at once: its word may be heard while the first copy has yet to execute."""
+    for_s = w.uniform(0.5, 5)
+    w.inject(
+        FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.2, 0.9), match=_ORDERS, for_s=for_s,
+        delay_ms=w.uniform(1, 400), reply="sooner", refused=w.random.choice((-1021, -1003, -1015)),
+    )
+    w.inject(
+        FaultKind.ENGINE_DELAY, p=w.uniform(0.2, 0.9), match=_ORDERS, for_s=for_s,
+        delay_ms=w.uniform(10, 4000), min_delay_ms=0,
+    )
+
+
 def _doubled_cancel(w: Weather) -> None:
     w.inject(
         FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.1, 0.7), match={"method": "DELETE"},
@@ -278,6 +300,7 @@ KINDS: dict[str, Kind] = {
     "crash_keeper": _crash_keeper,
     "kill_node": _kill_node,
     "power_off": _power_off,
+    "oom_kill": _oom_kill,
     "stop_node": _stop_node,
     "hand_over": _hand_over,
     "pause": _pause,
@@ -312,6 +335,7 @@ KINDS: dict[str, Kind] = {
     "http_status": _http_status,
     "error_code": _error_code,
     "doubled_late": _doubled_late,
+    "doubled_elsewhere": _doubled_elsewhere,
     "doubled_cancel": _doubled_cancel,
     "visibility_lag": _lag,
     "stream_drop": _stream(FaultKind.STREAM_DROP),

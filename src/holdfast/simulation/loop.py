@@ -39,6 +39,32 @@ class _Handle(asyncio.Handle):
         self._source_traceback = None
 
 
+class _TimerHandle(asyncio.TimerHandle):
+    """The same for timers."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, when: float, callback: Any, args: Any, loop: Any,
+        context: contextvars.Context | None = None,
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = False
+
+    def cancel(self) -> None:
+        """As asyncio's, without telling the loop: it finds out when the time has come."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback, self._args = None, ()
+
+
 class NumberedTask(asyncio.Task[Any]):
     """A task whose place in a set is its number: groups end theirs in the order of a set, and by
     its address in memory that would be another one in every run."""
@@ -101,7 +127,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """As asyncio's; `when` is on the clock of whoever asks."""
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = _TimerHandle(when, callback, args, self, context)
         life = LIFE.get()
         self._put(when if life is None else life.machine.world_s(when), handle)
         return handle

@@ -16,6 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from holdfast.app.live import process
+from holdfast.app.live.node import SHORTEST_HANG_S
 from holdfast.app.live.trader import Trader
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import LocalBoard, State
@@ -31,7 +32,6 @@ from holdfast.simulation.loop import VirtualLoop
 RESTART_S = 0.25
 LONGEST_RESTART_S = 4.0
 NOTICED_S = 0.02  # a supervisor looks so often
-SHORTEST_HANG_S = 2.0
 STOP_TIMEOUT_S = 8.0
 
 
@@ -46,6 +46,7 @@ class SimNode:
         crash_at: the account's process dies when it passes this named point next.
         hold_at: it is held up there, for so many seconds.
         pid: of the supervisor; another one for each start of the node.
+        struck_s: world time at which something struck it last.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class SimNode:
         self.crashes = 0
         self.ends: dict[str, int] = {}
         self.pid = 0
+        self.struck_s = 0.0
         self._loop = loop
         self._random = source
         self._leases = leases
@@ -84,6 +86,13 @@ class SimNode:
     def is_on(self) -> bool:
         """Whether its processes run, or are to be begun again."""
         return bool(self.pid)
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether it could lead at once."""
+        lives = (self.account, self.keeper)
+        runs = all(one and not one.is_dead and one.paused_until_s <= WORLD.now_s for one in lives)
+        return runs and self.board.state(self._name) is State.FOLLOWING
 
     def start(self) -> None:
         """Switch it on: a keeper and an account's process, with nothing remembered."""
@@ -119,6 +128,7 @@ class SimNode:
     def crash(self) -> None:
         """The account's process ends here and now; the supervisor notices."""
         self.crashes += 1
+        self.struck_s = WORLD.now_s
         self._end_account(RESTART_S / 5)
 
     def crash_keeper(self) -> None:
@@ -134,6 +144,7 @@ class SimNode:
         life = self.account
         if life is None or life.is_dead:
             return
+        self.struck_s = WORLD.now_s
         self._loop.pause(life, for_s)
         self._later(max(SHORTEST_HANG_S, self._timing.ttl_s), self._end_if_hung, life)
 

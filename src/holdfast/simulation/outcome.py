@@ -41,6 +41,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         wall_s, cpu_s: real time that it took, and how much of it this process computed.
         counts: orders, fills, doubts, faults by kind and so on.
+        profile: of the leases.
+        gaps_s: from a fault that struck alone to the next order, each.
         breaks: the assumption that it broke on purpose; empty in most runs.
         timeline: the last events about the order of the first violation; empty without one.
     """
@@ -52,5 +54,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     violations: tuple[Violation, ...]
     trace_hash: str
+    profile: str = ""
+    gaps_s: tuple[float, ...] = ()
     breaks: str = ""
     timeline: tuple[Event, ...] = ()

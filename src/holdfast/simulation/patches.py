@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -52,6 +53,7 @@ def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
         databases: of each machine, by name.
     """
     random.seed(seed)
+    uuid.uuid4 = lambda: uuid.UUID(int=random.getrandbits(128))
     aiohappyeyeballs.start_connection = _no_socket  # type: ignore[assignment]
 
     for kind in (Connection, Socket, _Session):

@@ -14,8 +14,10 @@ import random
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,6 +26,7 @@ from holdfast.config import Config
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.simulation import bugs, patches
+from holdfast.simulation.alone import Alone
 from holdfast.simulation.checker import PIDS, Checker
 from holdfast.simulation.clock import FIRST_S, WORLD, Crashed, Machine, real_monotonic_s
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
@@ -32,7 +35,8 @@ from holdfast.simulation.leases import Leases
 from holdfast.simulation.loop import StuckError, VirtualLoop
 from holdfast.simulation.network import Network
 from holdfast.simulation.node import SimNode
-from holdfast.simulation.outcome import Event, Outcome
+from holdfast.simulation.outcome import Event, Outcome, Violation
+from holdfast.simulation.outsiders import Operator
 from holdfast.simulation.store import Backend, SimDatabase
 from holdfast.simulation.verdict import judge
 from holdfast.simulation.weather import Weather, draw_plan
@@ -41,6 +45,7 @@ SYMBOLS = ("BTC/USDT", "ETH/USDT")
 UNITS = {"BTC/USDT": "0.01", "ETH/USDT": "0.2"}
 CASH = Decimal(100_000)
 MOST_HELD = Decimal(2_000)  # less than the strategy wishes for now and then
+EAGER_TURNS = 6  # tenths of a second
 SETTLE_S = 25.0
 """The strategies go on for so long after the last fault: somebody must trade again by then."""
 QUIET_S = 22.0
@@ -52,6 +57,7 @@ POLL_S = {"fast": 0.1, "standard": 0.25}
 BREAKER_LOOK_S = 5.0
 MOST_BREAKER_LOOKS = 26
 CID_LENGTH = 32
+STORY = 120  # lines
 _STRATEGY = Path(__file__).with_name("strategy.py")
 
 
@@ -91,7 +97,7 @@ class _World:
         self.plan = draw_plan(source, machines)
         self.network = Network(loop, source.getrandbits(64))
         self.backend = Backend(
-            directory / "journal.db", loop, random.Random(source.getrandbits(64))
+            directory / "journal.db", loop, random.Random(source.getrandbits(64)), _WARM.journal
         )
         self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH})
         self.checker = Checker(
@@ -103,24 +109,27 @@ class _World:
         self.exchange.watch(self.checker.on_event)
         names = [f"n{number + 1}" for number in range(machines)]
         self.leases = Leases(self.backend)
+        self.operator: Operator | None = None
+        self.alone: Alone | None = None
         config = self._config()
         self.nodes = [
             SimNode(
                 loop=loop,
-                machine=Machine(name, rate=rate),
+                machine=Machine(name, rate=rate, wall_off_ns=int(wall_s * 1e9)),
                 config=config,
                 source=random.Random(source.getrandbits(64)),
                 first_pid=PIDS * (number + 1),
                 leases=self.leases,
-                timing=msgspec.structs.replace(
-                    PROFILES[self.plan.profile], poll_s=POLL_S[self.plan.profile]
-                ),
+                timing=config.cluster.timing,
                 host="one" if self.plan.one_host else name,
             )
-            for number, (name, rate) in enumerate(zip(names, self.plan.rates, strict=True))
+            for number, (name, rate, wall_s) in enumerate(
+                zip(names, self.plan.rates, self.plan.walls_s, strict=True)
+            )
         ]
         self.leases.runs = lambda member: any(node.pid == member.pid for node in self.nodes)
-        patches.apply({name: SimDatabase(self.backend, name) for name in names}, self.nodes, seed)
+        databases = {name: SimDatabase(self.backend, name) for name in names}
+        patches.apply(databases, self.nodes, seed)
         for name in names:
             self.backend.trouble(name).delay_s = self.plan.store_delay_s
             self.network.link(name).delay_s = self.plan.net_delay_s
@@ -131,6 +140,11 @@ class _World:
             network=self.network, exchange=self.exchange, backend=self.backend, nodes=self.nodes,
             checker=self.checker, leases=self.leases,
         )
+        if self.plan.meddles:
+            account = config.account.name
+            self.operator = Operator(self.weather, databases[names[0]].commands(), account)
+        if self.plan.alone:
+            self.alone = Alone(self.weather)
 
     def _config(self) -> Config:
         os.environ["SIM_KEY"] = self.exchange.account.api_key
@@ -138,22 +152,24 @@ class _World:
         bots = [
             {
                 "name": symbol[:3].lower(),
-                "strategy": f"{_STRATEGY}:Restless",
+                **self._strategy(number, symbol),
                 "symbols": [symbol],
                 "timeframe": "1s",
-                "params": {"seed": self.seed, "unit": UNITS[symbol]},
                 "limits": {
                     "max_orders_per_minute": 100_000, "max_position_notional": str(MOST_HELD),
                 },
             }
-            for symbol in SYMBOLS
+            for number, symbol in enumerate(SYMBOLS)
         ]
+        profile = self.plan.profile
+        timing = msgspec.structs.replace(PROFILES[profile], poll_s=POLL_S[profile])
         document = {
             "deployment": "sim",
             "account": {
                 "api_key": "env:SIM_KEY",
                 "api_secret": "env:SIM_SECRET",
                 "limits": {"max_orders_per_minute": 100_000},
+                "reconcile": self.plan.policy.value,
                 "venue": {
                     "rest_url": f"http://{HOST}:{PORT}",
                     "stream_url": f"ws://{HOST}:{PORT}/stream",
@@ -161,8 +177,18 @@ class _World:
                 },
             },
             "bots": bots,
+            "cluster": {"profile": profile, "times": msgspec.to_builtins(timing)},
         }
         return msgspec.convert(document, Config)
+
+    def _strategy(self, number: int, symbol: str) -> dict[str, Any]:
+        if not self.plan.alone:
+            params = {"seed": self.seed, "unit": UNITS[symbol]}
+            return {"strategy": f"{_STRATEGY}:Restless", "params": params}
+        # One decides while the other's order is under way, so that not both are in doubt at once.
+        turn = number * EAGER_TURNS // len(SYMBOLS)
+        params = {"turn": turn, "turns": EAGER_TURNS, "quantity": UNITS[symbol]}
+        return {"strategy": f"{_STRATEGY}:Eager", "params": params}
 
     def _last_step(self, life: object) -> None:
         for node in self.nodes:
@@ -183,19 +209,23 @@ class _World:
         for node in self.nodes:
             node.start()
         await asyncio.sleep(5)
-        faults = asyncio.create_task(self.weather.run())
+        faults = asyncio.create_task((self.alone or self.weather).run())
+        looking = asyncio.create_task(self.operator.run()) if self.operator is not None else None
         breaking = None
         if self.plan.breaks:
             breaking = self.loop.call_later(
                 self.source.uniform(5, max(6, self.minutes * 30)), break_assumption, self.weather
             )
         await asyncio.sleep(self.minutes * 60 - 5)
-        faults.cancel()
+        await _end(faults)
         if breaking is not None:
             breaking.cancel()
         self.weather.heal()
         self.checker.say("all faults end")
         await self._breakers_close()
+        if self.operator is not None and looking is not None:
+            await _end(looking)
+            await self.operator.review()  # what came too late for a comparison to show it
         quiet_s = BROKEN_QUIET_S if self.plan.breaks else QUIET_S
         WORLD.quiet_from_ns = WORLD.now_ns + int(SETTLE_S * 1e9)
         await asyncio.sleep(SETTLE_S + quiet_s / 2)
@@ -233,12 +263,6 @@ class _World:
             for name, number in node.ends.items():
                 counts[f"end {name}"] += number
         violations = tuple(checker.violations)
-        timeline: tuple[Event, ...] = ()
-        if violations:
-            cid = next((one.cid for one in violations if len(one.cid) == CID_LENGTH), "")
-            about = [e for e in checker.events if not cid or not e.cids or cid in e.cids]
-            first = next((at for at, e in enumerate(about) if cid and cid in e.cids), 0)
-            timeline = tuple(about[max(first - 5, len(about) - 120):])
         return Outcome(
             seed=self.seed,
             virtual_s=WORLD.now_s - FIRST_S,
@@ -246,16 +270,49 @@ class _World:
             cpu_s=sum(os.times()[:2]),
             counts=dict(counts),
             violations=violations,
+            profile=self.plan.profile,
+            gaps_s=tuple(round(gap_s, 3) for gap_s in self.alone.gaps_s) if self.alone else (),
             trace_hash=checker.trace.hexdigest()[:32],
             breaks=self.plan.breaks,
-            timeline=timeline,
+            timeline=_story(violations, checker.events) if violations else (),
         )
+
+
+def _story(violations: Sequence[Violation], events: Iterable[Event]) -> tuple[Event, ...]:
+    """What is told of the order that went wrong, or of the time before something else did."""
+    cid = next((one.cid for one in violations if len(one.cid) == CID_LENGTH), "")
+    if not cid:
+        return tuple(e for e in events if e.at_s <= violations[0].at_s)[-STORY:]
+    about = [e for e in events if not e.cids or cid in e.cids]
+    first = next((at for at, e in enumerate(about) if cid in e.cids), 0)
+    return tuple(about[max(first - 5, len(about) - STORY):])
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """End what goes on for ever; what broke it is raised."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 def directory_of(seed: int) -> Path:
     """A fresh directory, in memory where there is some: a run's journal is nobody's after it."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - private within
     return Path(tempfile.mkdtemp(prefix=f"holdfast-sim-{seed}-", dir=memory))
+
+
+class _Warm:
+    """What forked runs share.
+
+    Attributes:
+        journal: a file without records; making its tables takes as long as seconds of a run.
+    """
+
+    journal = b""
+
+
+_WARM = _Warm()
 
 
 def warm_up() -> None:
@@ -265,5 +322,6 @@ def warm_up() -> None:
         path = directory / "journal.db"
         asyncio.run(SqliteStore(path, inline=True).close())
         SqliteDatabase(path).commands().close()
+        _WARM.journal = path.read_bytes()
     finally:
         shutil.rmtree(directory, ignore_errors=True)

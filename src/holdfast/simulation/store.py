@@ -75,8 +75,12 @@ class Backend:
         counts: how often each trouble happened.
     """
 
-    def __init__(self, path: Path, loop: VirtualLoop, source: random.Random) -> None:
+    def __init__(
+        self, path: Path, loop: VirtualLoop, source: random.Random, empty: bytes = b""
+    ) -> None:
+        """Open `path`; tables need not be made where there is a file of `empty` ones."""
         self.path = path
+        path.write_bytes(empty)
         self.loop = loop
         self.random = source
         self.store = SqliteStore(path, inline=True)
@@ -294,9 +298,17 @@ class _Reading(SqliteReading):
 
     def moment(self) -> Any:
         """As of one moment."""
+        self._require_way()
+        return super().moment()
+
+    def version(self) -> int:
+        """Of the file."""
+        self._require_way()
+        return super().version()
+
+    def _require_way(self) -> None:
         if self._trouble.is_cut:
             raise RetryableError("seen: the store does not answer (simulated); do: try again")
-        return super().moment()
 
 
 class _NoLock:

@@ -1,7 +1,8 @@
-"""`Restless`: a strategy that never sits still, so that something is always under way.
+"""Strategies that never sit still, so that something is always under way.
 
-Every bar it wishes something else, drawn from the bar's own time: the same after a restart, on any
-node. Not here: anything that looks for profit.
+`Restless` wishes something else at every bar, drawn from the bar's own time: the same after a
+restart, on any node. `Eager` is in and out several times a second, so that a gap is never its own
+patience. Not here: anything that looks for profit.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 from decimal import Decimal
 from typing import Annotated
 
+from holdfast.app.chaos.steady import Flip
 from holdfast.simulation.clock import WORLD
 from holdfast.strategy import (
     FLAT,
@@ -59,3 +61,11 @@ class Restless(Strategy):
                 episode=str(now.time_ns),
             )
         return FLAT if kind < 0.96 else KEEP
+
+
+class Eager(Flip):
+    """`Flip`, until the run is to come to rest."""
+
+    def decide(self, now: View) -> Wish:
+        """Turn, or at the end of a run stay."""
+        return KEEP if now.time_ns > WORLD.quiet_from_ns else super().decide(now)

@@ -101,6 +101,8 @@ def _lively(checker: Checker, settle_s: float) -> None:
     for name in stopped:
         failed = checker.fold.bots[name].failed
         checker.violate("I9", f"bot {name} does not run: {failed or 'nobody said why'}")
+    if checker.fold.halted and not checker.breaks:
+        checker.violate("I9", f"still halted: {checker.fold.halted}")
     if checker.fold.halted or stopped:
         return
     since_s = WORLD.now_s - settle_s + LIVELY_S
@@ -113,6 +115,8 @@ def _lively(checker: Checker, settle_s: float) -> None:
 def _limits(checker: Checker, exchange: SimExchange) -> None:
     """I10: a refusal for going too fast that no fault explains."""
     for record in exchange.requests:
+        if record.verdict == "replaced":
+            continue
         if record.status in {418, 429} and "rate_limit" not in record.faults:
             if checker.counts["fault ban"]:
                 continue

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from holdfast.cluster.timing import PROFILES
+from holdfast.config import ReconcilePolicy
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.simulation.checker import Checker
@@ -23,6 +24,8 @@ from holdfast.simulation.leases import Leases
 from holdfast.simulation.loop import VirtualLoop
 from holdfast.simulation.network import Link, Network
 from holdfast.simulation.node import SimNode
+from holdfast.simulation.outsiders import KINDS as OUTSIDE
+from holdfast.simulation.outsiders import withdraw_orders
 from holdfast.simulation.store import Backend, Trouble
 
 
@@ -37,6 +40,9 @@ class Plan(msgspec.Struct, frozen=True):
         net_delay_s: to the exchange, one way.
         rates: each machine's monotonic clock against the world's.
         profile: of the leases.
+        walls_s: what each machine's wall clock is ahead from the beginning.
+        policy: about what others do on the account.
+        alone: faults strike one at a time, while all else is well.
         one_host: the machines are processes of one, which see each other end.
     """
 
@@ -48,21 +54,38 @@ class Plan(msgspec.Struct, frozen=True):
     rates: tuple[float, ...]
     profile: str
     one_host: bool
+    walls_s: tuple[float, ...]
+    policy: ReconcilePolicy
+    alone: bool
+
+    @property
+    def meddles(self) -> bool:
+        """Whether people do something on the account beside the platform."""
+        return not self.alone and any(kind in OUTSIDE for kind in self.kinds)
 
 
 CALM_SHARE = 0.06
 BREAKING_SHARE = 0.06
+MEDDLING_SHARE = 0.2
+ALONE_SHARE = 0.08
+WRONG_CLOCKS_SHARE = 0.3
 BREAKERS = ("engine_beyond_m", "doubled_order")
+ALL_KINDS = KINDS | OUTSIDE
+# Not `ignore`: it leaves books and balances apart, which is what it is for.
+POLICIES = (ReconcilePolicy.HALT, ReconcilePolicy.QUARANTINE, ReconcilePolicy.ADOPT)
 
 
 def draw_plan(source: random.Random, machines: int) -> Plan:
     """The plan of a seed."""
-    names = sorted(KINDS)
+    names = sorted(ALL_KINDS)
     kinds = tuple(name for name in names if source.random() < source.choice((0.25, 0.5, 0.8)))
     if source.random() < CALM_SHARE:
         kinds = ()
     breaks = source.choice(BREAKERS) if source.random() < BREAKING_SHARE else ""
+    if breaks or source.random() >= MEDDLING_SHARE:  # ghosts and others' orders look alike
+        kinds = tuple(name for name in kinds if name not in OUTSIDE)
     drift = source.random() < 0.3
+    wrong = source.random() < WRONG_CLOCKS_SHARE
     return Plan(
         kinds=kinds,
         every_s=source.choice((1.5, 3.0, 6.0, 12.0)),
@@ -75,6 +98,9 @@ def draw_plan(source: random.Random, machines: int) -> Plan:
         ),
         profile=source.choice(sorted(PROFILES)),
         one_host=source.random() < 0.3,
+        walls_s=tuple(source.uniform(-60, 60) if wrong else 0.0 for _ in range(machines)),
+        policy=source.choice(POLICIES),
+        alone=not breaks and machines > 1 and source.random() < ALONE_SHARE,
     )
 
 
@@ -105,11 +131,16 @@ class Weather:
             await asyncio.sleep(self.random.expovariate(1 / self.plan.every_s))
             kind = self.random.choice(self.plan.kinds)
             self.checker.on_fault(kind)
-            KINDS[kind](self)
+            ALL_KINDS[kind](self)
 
     def heal(self) -> None:
-        """End every fault."""
+        """End every fault for good."""
         self.has_ended = True
+        self.mend()
+        withdraw_orders(self)
+
+    def mend(self) -> None:
+        """End every fault that is under way."""
         self.exchange.desk.gateway.faults.clear()
         self.exchange.desk.gateway.incidents.end_all()
         for node in self.nodes:

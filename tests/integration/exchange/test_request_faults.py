@@ -149,6 +149,20 @@ async def test_a_second_copy_behind_the_deadline_does_not_execute() -> None:
 
 
 @on_loop
+async def test_a_copy_refused_elsewhere_may_be_the_reply_before_the_first_one_executes() -> None:
+    async with local_exchange() as (running, client):
+        await client.fault("engine_delay", count=1, delay_ms=80)
+        await client.fault("duplicate_request", count=1, reply="sooner", refused=-1021)
+        status, body = await client.order(newClientOrderId="once")
+        assert (status, body["code"]) == (400, -1021)
+        assert await executions(client) == 0
+        await until(lambda: executed(running) == 1, "the first execution")
+        assert await executions(client) == 1
+        rows = await client.requests()
+        assert [(row["copy"], row["verdict"]) for row in rows] == [(1, "accepted"), (2, "replaced")]
+
+
+@on_loop
 async def test_half_a_body_is_less_than_was_promised() -> None:
     async with local_exchange() as (_, client):
         await client.fault("truncate_body", count=1)

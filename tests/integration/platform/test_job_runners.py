@@ -8,36 +8,39 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from holdfast.app.chaos.postgres import PostgresServer
 from holdfast.platform.jobs.celery_runner import Sender
 from holdfast.platform.jobs.port import JobState
 from tests.support.job_functions import Add, Many, Marked
 from tests.support.job_worker import DEPLOYMENT, Order
 from tests.support.jobs import Site, end, is_alive, site
-from tests.support.postgres import database
 from tests.support.redis import RedisServer, redis_url
 
-RUNNERS = ("local", "local-postgres", "celery")
-SOON = {"beat_s": 0.25, "gone_s": 2.5}
+pytestmark = pytest.mark.slow
+
+RUNNERS = ("local", "celery")
+SOON: dict[str, Any] = {"beat_s": 0.25, "gone_s": 2.5}
 """For tests that wait until a worker is given up."""
 
 
 @pytest.fixture(params=RUNNERS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    with ExitStack() as stack:
-        address = str(tmp_path / "jobs.db")
-        if request.param == "local-postgres":
-            address = stack.enter_context(database())
-        order = Order(address, str(tmp_path))
-        if request.param != "celery":
-            yield stack.enter_context(site(order))
-            return
-        order = Order(address, str(tmp_path), redis_url(), f"{DEPLOYMENT}-{tmp_path.name}")
-        yield stack.enter_context(site(order, Sender(order.broker, order.deployment).send))
+    order = Order(str(tmp_path / "jobs.db"), str(tmp_path))
+    if request.param == "local":
+        with site(order) as made:
+            yield made
+        return
+    broker, deployment = redis_url(), f"{DEPLOYMENT}-{tmp_path.name}"
+    order = msgspec.structs.replace(order, broker=broker, deployment=deployment)
+    with site(order, Sender(broker, deployment).send) as made:
+        yield made
 
 
 def marked(place: Site, **other: object) -> Marked:
@@ -53,7 +56,7 @@ def test_a_job_is_done_and_its_result_and_files_are_kept(place: Site) -> None:
     place.worker()
     job = place.ended()
     assert (job.state, job.result, job.progress, job.attempt) == (JobState.DONE, "5", 1.0, 1)
-    assert Path(job.files["sum"]).read_text() == "5"
+    assert Path(job.files["sum.txt"]).read_text() == "5"
     assert job.started_at_ns is not None
     assert job.ended_at_ns is not None
     assert job.created_at_ns <= job.started_at_ns <= job.ended_at_ns
@@ -201,3 +204,41 @@ def test_jobs_outlive_a_broker_that_is_away_and_forgets(tmp_path: Path) -> None:
             assert done == ["2", "4", "6"]
     finally:
         redis.stop()
+
+
+def test_a_database_that_is_away_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    with _server() as server, site(Order(server.url, str(tmp_path))) as place:
+        place.submit("wait", marked(place))
+        worker = place.worker()
+        place.begun()
+        server.crash()
+        go(place)
+        place.until(lambda: not is_alive(place.marks()[0]), "the job was done")
+        place.until(lambda: "jobs wait" in place.log(), "the worker told it")
+        server.start()
+        job = place.ended()
+        assert (job.state, job.result, job.attempt) == (JobState.DONE, '"1"', 1)
+        assert worker.poll() is None
+
+
+def test_a_worker_that_cannot_say_that_it_lives_ends_its_job_itself(tmp_path: Path) -> None:
+    with _server() as server, site(Order(server.url, str(tmp_path), **SOON)) as place:
+        place.submit("wait", marked(place))
+        place.worker()
+        place.begun()
+        server.crash()
+        place.until(lambda: not is_alive(place.marks()[0]), "its process ended")
+        assert "job given up" in place.log()
+        server.start()
+        place.begun(2)
+        go(place)
+        assert place.ended().state is JobState.DONE
+
+
+@contextmanager
+def _server() -> Iterator[PostgresServer]:
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,21 @@ class FlakyLeases(MemoryLeases):
         if self.is_down:
             raise RetryableError("seen: no store; expected: one")
         return await super().renew(boot_id)
+
+
+class LateLine:
+    """A way to the store that is slow: a call that was given up takes effect all the same."""
+
+    def __init__(self, store: MemoryLeases) -> None:
+        self._store = store
+        self.late_s = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def late(*args: Any) -> Any:
+            await asyncio.sleep(self.late_s)
+            return await getattr(self._store, name)(*args)
+
+        return lambda *args: asyncio.shield(asyncio.ensure_future(late(*args)))
 
 
 class OneNode:
@@ -152,6 +168,15 @@ async def test_who_is_cut_off_gives_its_account_away_unless_there_is_nobody() ->
 
 
 @on_loop
+async def test_who_is_cut_off_and_does_not_come_to_rest_is_gone_without() -> None:
+    async with nodes("one", "two") as ([one, two], _, _):
+        one.obeying.cancel()  # it waits for a journal that does not answer
+        one.board.reach("main", reaches=False)
+        await until(lambda: two.leads, "the second leads")
+        assert one.board.wanted("main") is Wanted.FOLLOW
+
+
+@on_loop
 async def test_an_account_whose_exchange_answers_nobody_wanders_ever_more_slowly() -> None:
     async with nodes("one", "two") as (made, leases, _):
         for node in made:
@@ -187,6 +212,30 @@ async def test_without_its_store_a_leader_arms_nothing_once_its_lease_has_run_ou
         assert one.board.wanted("main") is Wanted.LEAD, "nobody has taken it"
         leases.is_down = False
         await until(lambda: one.leads, "it goes on")
+
+
+@on_loop
+async def test_whose_renewals_arrive_too_late_to_be_told_lets_another_lead() -> None:
+    async with nodes("one", "two") as ([one, two], leases, _):
+        line = LateLine(leases)
+        one.keeper._store = line  # type: ignore[assignment]
+        await until(lambda: "main" in one.keeper._others, "a look at the other one")
+        line.late_s = QUICK.call_s + 0.1
+        await until(lambda: two.leads, "the one whose way is quick")
+        assert not one.leads
+
+
+@on_loop
+async def test_whose_way_is_slow_keeps_its_account_where_nobody_else_could_lead() -> None:
+    async with nodes("one") as ([one], leases, _):
+        line = LateLine(leases)
+        one.keeper._store = line  # type: ignore[assignment]
+        line.late_s = QUICK.call_s + 0.1
+        await until(lambda: not one.leads, "the end of the lease")
+        line.late_s = 0.0
+        await until(lambda: one.leads, "an answer in time")
+        (claim,) = (await leases.view()).claims
+        assert claim.turn == 1, "it was never given away"
 
 
 @on_loop

@@ -21,7 +21,7 @@ from holdfast.domain.fact import (
 from holdfast.domain.order import OrderState
 from holdfast.execution import reconcile
 from holdfast.execution.drift import Review
-from holdfast.venues.port import Balance, MoneyMoved, OrderReport
+from holdfast.venues.port import Balance, MoneyMoved, OrderReport, Purpose
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
 
@@ -146,6 +146,30 @@ async def test_what_is_accepted_is_adjusted_with_actor_and_evidence_and_released
     assert at.of_kind(Reconciled)[-1].agreed is False
     await at.reconciler.review(_review("USDT", reason="dust, ticket 8"))
     assert at.account.quarantine == {}
+    assert at.of_kind(Reconciled)[-1].agreed is True
+
+
+@on_loop
+async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
+    """The amounts move between the two looks; what they differ by does not."""
+    at = await world(QUARANTINE)
+    _holds(at, USDT="990")
+    look = at.venue.balances
+    looks = itertools.count(1)
+
+    async def trading(_purpose: Purpose) -> dict[str, Balance]:
+        if next(looks) == 2:
+            attempt = await at.arm(1)
+            await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+            at.venue.trades = [fill(5)]
+            _holds(at, BTC="1", USDT="890")
+        return await look(_purpose)
+
+    at.venue.balances = trading  # type: ignore[method-assign]
+    await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
+    (adjusted,) = at.of_kind(Adjustment)
+    assert (adjusted.asset, adjusted.amount) == ("USDT", Decimal(-10))
+    assert at.account.holdings["USDT"] == Decimal(890)
     assert at.of_kind(Reconciled)[-1].agreed is True
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.domain.platform import PLATFORM, Requested, UserCreated
-from holdfast.errors import ConfigError, CorruptionError, RejectedError
+from holdfast.errors import ConfigError, CorruptionError, RejectedError, RetryableError
 from holdfast.journal import platform as stream
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.platform_sqlite import SqlitePlatform
@@ -253,6 +253,52 @@ def test_what_is_written_while_a_move_goes_on_stops_the_move(
         target.close()
     store.close()
     assert verify(source).streams[-1].records == 2
+
+
+def test_a_connection_that_is_lost_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
+    with journal("postgres", tmp_path) as where, closing(where.platform()) as store:
+
+        def cut(change: Change) -> None:
+            change.run("INSERT INTO user_grant VALUES ('u', 'main', '')")
+            change.note(fact(1))
+            change.rows("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        with pytest.raises(RetryableError):
+            store.change(cut)
+        assert store.head() == 0
+        assert store.look(lambda look: look.rows("SELECT * FROM user_grant")) == []
+        store.change(lambda change: change.note(fact(2)))
+        assert store.head() == 1
+        assert verify(where).ok
+
+
+def test_a_process_that_freezes_in_the_middle_holds_nobody_up(tmp_path: Path) -> None:
+    with journal("postgres", tmp_path) as where, closing(where.platform()) as store:
+        store.change(lambda change: change.note(fact(1)))
+
+        def freeze(change: Change) -> None:
+            change.run("UPDATE platform_head SET seq = seq")  # as late as it can: it holds the head
+            frozen.set()
+            assert thawed.wait(60)
+            change.note(fact(2))
+
+        frozen, thawed = threading.Event(), threading.Event()
+        said: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                store.change(freeze)
+            except RetryableError as error:
+                said.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert frozen.wait(60)
+        store.change(lambda change: change.note(fact(3)))
+        thawed.set()
+        thread.join()
+        assert len(said) == 1
+        assert [event.fact for event in store.events(0, 9)] == [fact(1), fact(3)]
 
 
 def test_an_account_s_stream_goes_on_beside_it(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import CommitUnknownError, Group, Head, Outcome, Refused
 from holdfast.journal.writer import MAX_BATCH, JournalWriter
 from tests.support.journal_facts import acked, armed, flow, moved
+from tests.support.waiting import until
 
 MAIN = "main"
 
@@ -85,6 +86,24 @@ async def test_a_group_comes_back_as_its_records(
     assert outcome == tuple(store.read(MAIN))
     assert writer.head == await store.head(MAIN)
     assert [record.at_ns for record in store.read(MAIN)] == [7, 7]
+
+
+@scenario
+async def test_how_long_a_commit_has_been_under_way_is_told_and_nothing_while_none_is(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    assert writer.waits_s == 0.0
+    store.gate = asyncio.Event()
+    first = writer.append(armed(0))
+    await until(lambda: writer.waits_s > 0.01, "a while")
+    writer.append(armed(1))
+    before_s = writer.waits_s
+    await asyncio.sleep(0)
+    assert writer.waits_s >= before_s, "what queues up behind it does not start it anew"
+    store.gate.set()
+    await first
+    await writer.drain()
+    assert writer.waits_s == 0.0
 
 
 @scenario

@@ -1101,6 +1101,14 @@ export interface Routes {
     };
     answer: EquitySeries;
   };
+  /** Tell changes as server-sent events, from a position on. */
+  "GET /api/v1/events": {
+    query?: {
+      topics?: string;
+      after?: string;
+    };
+    answer: string;
+  };
   /** List how leadership moved, newest first. */
   "GET /api/v1/failovers": {
     query?: {

@@ -19,11 +19,12 @@ from holdfast.app.demo.replica import Replica
 from holdfast.app.demo.told import Attempt, Phase
 from holdfast.app.live.leadership import Takeover
 from holdfast.app.live.operator import symbols_of
+from holdfast.app.view.sentence import Situation, Tone, count
+from holdfast.app.view.sentence import say as say_of_trading
 from holdfast.domain.money import ZERO
 from holdfast.ledger.state import AccountState, BotState
 
 LATEST = 60
-STALE_PRICES_S = 3.0
 
 
 class Mood(Enum):
@@ -32,6 +33,9 @@ class Mood(Enum):
     GOOD = "good"
     BUSY = "busy"
     BAD = "bad"
+
+
+_MOODS = {Tone.GOOD: Mood.GOOD, Tone.ATTENTION: Mood.BUSY, Tone.BAD: Mood.BAD}
 
 
 class BotLine(msgspec.Struct, frozen=True):
@@ -168,30 +172,29 @@ def draw(replica: Replica, at: Moment) -> Picture:
 def say(replica: Replica, at: Moment) -> tuple[str, Mood]:
     """The one sentence, about what matters most just now."""
     doubts = replica.told.phases[Phase.DOUBT]
-    halted = replica.state.halted
+    state = replica.state
     wrong = at.check.findings[0] if at.check is not None and at.check.findings else None
     if wrong is not None:
         return f"Something is wrong: {wrong.what}: {wrong.detail}.", Mood.BAD
     if at.ending:
-        what = f"{_count(doubts, 'doubt')} to settle" if doubts else "the last check"
+        what = f"{count(doubts, 'doubt')} to settle" if doubts else "the last check"
         return f"Ending. No new entries; waiting for {what}.", Mood.BUSY
     if at.down_s is not None:
         return f"Leader killed {at.down_s:.1f} s ago. The next one is starting.", Mood.BUSY
     if at.paused_s > 0:
         return f"Leader paused, {at.paused_s:.1f} s to go. Nothing is sent meanwhile.", Mood.BUSY
-    if doubts:
-        waited = f"{_count(doubts, 'order')} in doubt for {at.doubt_s:.1f} s"
-        return f"{waited}. Asking the exchange, never sending again.", Mood.BUSY
-    if halted:
-        return f"Entries halted ({halted}). Exits go on.", Mood.BUSY
-    if replica.state.in_maintenance or replica.state.breakers:
-        return "The exchange fails. Nothing is opened; exits and stops go on.", Mood.BUSY
-    if not replica.state.bots:
-        return "Starting: the node reads its journal and asks the exchange.", Mood.BUSY
-    if at.price_age_s is None or at.price_age_s > STALE_PRICES_S:
-        age = "None seen yet" if at.price_age_s is None else f"{at.price_age_s:.1f} s old"
-        return f"Waiting for prices. {age}.", Mood.BUSY
-    return f"Trading normally. Prices {at.price_age_s:.1f} s old. Nothing in doubt.", Mood.GOOD
+    sentence, tone = say_of_trading(
+        Situation(
+            doubts=doubts,
+            doubt_s=at.doubt_s,
+            halt=state.halt_level if state.halted else None,
+            why=state.halted,
+            is_failing=state.in_maintenance or bool(state.breakers),
+            bots=len(state.bots),
+            price_age_s=at.price_age_s,
+        )
+    )
+    return sentence, _MOODS[tone]
 
 
 def _bot_lines(
@@ -232,7 +235,3 @@ def _order_line(attempt: Attempt) -> OrderLine:
         price=attempt.value / attempt.booked if attempt.booked else spec.price,
         phase=attempt.phase,
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -23,15 +23,16 @@ from holdfast.app.demo.home import ACCOUNT, Home, P, open_home
 from holdfast.app.demo.nodes import Seat
 from holdfast.app.demo.picture import Moment, Picture, draw
 from holdfast.app.demo.plan import Plan
-from holdfast.app.demo.prices import Prices
 from holdfast.app.demo.processes import Child
 from holdfast.app.demo.replica import Replica
 from holdfast.app.demo.site import Site, running_site
 from holdfast.app.demo.summary import Summary, gaps_of, sentences
+from holdfast.app.view.prices import Prices
 from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.ledger.state import AccountState
 from holdfast.telemetry.log import configure
+from holdfast.venues.binance.endpoints import Endpoints
 
 POLL_S = 0.1
 SAMPLE_S = 1.0
@@ -84,7 +85,9 @@ class Demo:
         self._began_ns = time.time_ns() - int((time.monotonic() - began_s) * 1e9)
         self._say = say
         self._replica = replica
-        self._prices = Prices(site.url, home.plan.symbols)
+        stream_url = f"{site.url.replace('http', 'ws', 1)}/stream"
+        endpoints = Endpoints(rest_url=site.url, stream_url=stream_url)
+        self._prices = Prices(endpoints, lambda: home.plan.symbols)
         self._checker = Checker(site.admin, self._replica, home.api_key)
         self._series: deque[float] = deque(maxlen=SERIES_KEPT)
         self._stop = asyncio.Event()
@@ -166,7 +169,6 @@ class Demo:
             last = await self._until(parts)
         finally:
             self.control.close()
-            await self._prices.close()
         return self._summary(last)
 
     async def _until(self, parts: list[Coroutine[Any, Any, None]]) -> Audit:

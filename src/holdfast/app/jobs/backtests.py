@@ -25,7 +25,7 @@ from holdfast.platform.jobs.kinds import Work
 
 
 class Backtested(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a backtest; its files are `run`, to be compared, and `report`, a page.
+    """What came of a backtest. Files: `run.json`, to be compared, and `report.html`, a page.
 
     Attributes:
         figures: by name, as in `holdfast backtest --json`; money is text.

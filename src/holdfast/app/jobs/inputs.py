@@ -117,7 +117,6 @@ KINDS: Final = {
               most_s=6 * _HOUR_S),
         _kind("daily-report", ReportJob, "daily:send_daily_report", is_public=False),
         _kind("sentiment", SlotJob, "news:analyze_sentiment", is_public=False, attempts=1),
-        _kind("reports", SlotJob, "upkeep:fill_reports", is_public=False, attempts=1),
         _kind("upkeep", SlotJob, "upkeep:keep_up", is_public=False),
     )
 }  # fmt: skip
@@ -127,10 +126,7 @@ KINDS: Final = {
 def planned_of(config: Config) -> list[Planned]:
     """What the platform asks for by itself."""
     slot = '{"slot":"{slot}"}'
-    found = [
-        Planned(kind="reports", every_s=60, given=slot),
-        Planned(kind="upkeep", every_s=_HOUR_S, given=slot),
-    ]
+    found = [Planned(kind="upkeep", every_s=_HOUR_S, given=slot)]
     mail, sentiment = config.jobs.mail, config.jobs.sentiment
     if mail is not None:
         found.append(

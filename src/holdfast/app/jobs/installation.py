@@ -1,23 +1,18 @@
-"""What of an installation's configuration concerns its jobs: database, rows, board, workers.
+"""What of an installation's configuration concerns its jobs: database, rows, results, board.
 
-Not here: what jobs do (the other modules of this room).
+Not here: doing jobs (worker), what they do (the other modules of this room).
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from pathlib import Path
 
-from holdfast.app.jobs.inputs import KINDS, planned_of
+from holdfast.app.jobs.inputs import KINDS
 from holdfast.config import Config
 from holdfast.config.jobs import broker_url
 from holdfast.errors import ConfigError
 from holdfast.journal.database import SQLITE, Database, SqliteDatabase, database_at
-from holdfast.platform.jobs.attempt import Place, Times
 from holdfast.platform.jobs.board import Board
-from holdfast.platform.jobs.local import Bench, LocalWorker, Upkeep
-from holdfast.platform.jobs.planned import Plan
 from holdfast.platform.jobs.rows import JobRows
 from holdfast.platform.jobs.sqlite import SqliteJobs
 
@@ -63,45 +58,12 @@ def board_of(config: Config, rows: JobRows) -> Board:
     try:
         from holdfast.platform.jobs.celery_runner import Sender  # noqa: PLC0415  # optional, slow
     except ImportError as error:
-        raise _no_celery(error) from error
+        raise no_celery(error) from error
     return Board(rows, KINDS, send=Sender(broker, config.deployment).send)
 
 
-def run_worker(config: Config, config_file: Path | None, stop: threading.Event) -> None:
-    """Do jobs until `stop`.
-
-    Raises:
-        ConfigError: it cannot work as it is told to.
-    """
-    settings = config.jobs
-    slots = settings.slots or max(1, (os.cpu_count() or 1) - 1)
-    rows = rows_of(config)
-    place = Place(results_of(config), config_file)
-    bench = Bench(rows, KINDS, place, Times(beat_s=settings.beat_s, gone_s=settings.gone_s))
-    broker = broker_url(settings)
-    try:
-        if not broker:
-            upkeep = Upkeep(bench, Plan(Board(rows, KINDS), planned_of(config)))
-            LocalWorker(bench, upkeep, slots).run(stop)
-            return
-        _run_celery(config, bench, broker, slots)
-    finally:
-        rows.close()
-
-
-def _run_celery(config: Config, bench: Bench, broker: str, slots: int) -> None:
-    try:
-        from holdfast.platform.jobs import celery_runner  # noqa: PLC0415  # optional, and slow
-    except ImportError as error:
-        raise _no_celery(error) from error
-    sender = celery_runner.Sender(broker, config.deployment)
-    plan = Plan(Board(bench.rows, KINDS, send=sender.send), planned_of(config))
-    upkeep = Upkeep(bench, plan, celery_runner.Dispatcher(bench, sender).look)
-    app = celery_runner.celery_app(broker, config.deployment)
-    celery_runner.CeleryWorker(bench, upkeep, slots, app).run()
-
-
-def _no_celery(error: ImportError) -> ConfigError:
+def no_celery(error: ImportError) -> ConfigError:
+    """What it means that Celery cannot be imported."""
     return ConfigError(
         f"seen: `jobs.broker_url`, and no driver for it ({error}); expected: Celery; do: pip "
         "install 'holdfast[workers]', or leave the broker out"

@@ -14,10 +14,14 @@ from holdfast.strategy.load import SHIPPED
 INVENTED = "invented"
 
 
+def dataset_name(path: Path) -> str:
+    """What a file of the catalogue is called: `binance.BTC_USDT-1h`."""
+    return f"{path.parent.name}.{path.stem}"
+
+
 def datasets(folder: Path) -> dict[str, Path]:
-    """The files of the catalogue by name: `binance.BTC_USDT-1h`; nothing without a folder."""
-    files = sorted(folder.glob("*/*.parquet"))
-    return {f"{path.parent.name}.{path.stem}": path for path in files}
+    """The files of the catalogue by name; nothing without a folder."""
+    return {dataset_name(path): path for path in sorted(folder.glob("*/*.parquet"))}
 
 
 def data_file(config: Config, name: str) -> Path:

@@ -28,7 +28,7 @@ _LISTED = 200
 
 
 class Swept(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a sweep; the file `trials` has every trial, a line of JSON each.
+    """What came of a sweep. Its file `trials.jsonl` has every trial, a line of JSON each.
 
     Attributes:
         best: `params` and `value`; with windows those of the last one.
@@ -57,7 +57,13 @@ def windows_of(given: SweepJob, work: Work) -> list[Part]:
     return [Part("sweep-window", msgspec.Raw(msgspec.json.encode(part))) for part in parts]
 
 
-def search_window(given: SweepWindowJob, work: Work) -> list[Record]:
+class Searched(msgspec.Struct, frozen=True):
+    """The trials of one window, the figures of the best one with it."""
+
+    trials: list[Record]
+
+
+def search_window(given: SweepWindowJob, work: Work) -> Searched:
     """Search one window.
 
     Raises:
@@ -69,7 +75,9 @@ def search_window(given: SweepWindowJob, work: Work) -> list[Record]:
         work.tell(done / trials, f"window {window}: {done} of {trials} trials")
 
     task, bars = _asked(config, sweep)
-    return searched_window(task, bars, given.window, progress=progress, **_options(sweep))
+    return Searched(
+        searched_window(task, bars, given.window, progress=progress, **_options(sweep))
+    )
 
 
 def gather(given: SweepJob, work: Work) -> Swept:
@@ -82,7 +90,7 @@ def gather(given: SweepJob, work: Work) -> Swept:
     for number, part in enumerate(work.parts, start=1):
         if part.state is not JobState.DONE:
             raise RejectedError("part-failed", part.error or f"window {number} was {part.state}")
-        known[number] = msgspec.json.decode(part.result, type=list[Record])
+        known[number] = msgspec.json.decode(part.result, type=Searched).trials
     task, bars = _asked(load(work.config_file), given)
     found = search(task, bars, known=known, **_options(given))
     lines = [msgspec.json.encode(one) for one in found.trials]

@@ -1,6 +1,6 @@
-"""What keeps an installation tidy: reports filled, partitions made ahead, old jobs forgotten.
+"""What keeps an installation tidy: partitions made ahead, old ones retired, old jobs forgotten.
 
-Not here: how reports are made (app.reports), when all this is done (inputs.planned_of).
+Not here: filling reports (reporting), when all this is done (inputs.planned_of).
 """
 
 from __future__ import annotations
@@ -13,28 +13,15 @@ import msgspec
 
 from holdfast.app.jobs.inputs import SlotJob
 from holdfast.app.jobs.installation import database_of, has_journal, results_of, rows_of
-from holdfast.app.reports.projector import accounts_in, fill
 from holdfast.config import Config, load
 from holdfast.domain.market import NS_PER_S
-from holdfast.errors import FencedError
 from holdfast.journal.reports import Condition
 from holdfast.platform.jobs.board import SYSTEM
 from holdfast.platform.jobs.kinds import Work
 
 _DAY_NS = 86_400 * NS_PER_S
 _OWN_DAYS = 2
-"""Jobs of the platform itself, of which there are many."""
-
-
-class Filled(msgspec.Struct, frozen=True):
-    """Accounts whose reports are at the end of their streams, and those that somebody else fills.
-
-    Attributes:
-        accounts: the last record of each.
-    """
-
-    accounts: dict[str, int]
-    left_to_others: tuple[str, ...]
+"""Jobs of the platform itself, which nobody asked for."""
 
 
 class KeptUp(msgspec.Struct, frozen=True):
@@ -43,28 +30,6 @@ class KeptUp(msgspec.Struct, frozen=True):
     months: tuple[str, ...]
     in_default: int
     forgotten: int
-
-
-def fill_reports(given: SlotJob, work: Work) -> Filled:
-    """Bring the tables of reports to the end of every account's stream."""
-    del given
-    config = load(work.config_file)
-    database = database_of(config)
-    database.require()
-    reports = database.reports(config.reports)
-    filled: dict[str, int] = {}
-    others: list[str] = []
-    try:
-        reports.make(time.time_ns())
-        for account in accounts_in(database):
-            try:
-                filled[account] = fill(database, reports, account).seq
-            except FencedError:  # the one that is quicker does it
-                others.append(account)
-    finally:
-        reports.close()
-        database.close()
-    return Filled(filled, tuple(others))
 
 
 def keep_up(given: SlotJob, work: Work) -> KeptUp:

@@ -62,7 +62,8 @@ class Follower:
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
         is_cut_off: the exchange has not answered for the time of a lease.
-        on_reach: told now and then whether the exchange answers.
+        is_stuck: as a leader, it waits for its journal; set by the trader.
+        on_reach: told now and then whether anything can be done from here.
         on_account: takes the user stream's events; set by the trader. Before that they are dropped:
             the journal tells what its leader made of them.
     """
@@ -78,7 +79,7 @@ class Follower:
         self.quarantine = quarantine
         self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
-        self.venue, self.market = _connect(config)
+        self.venue, self.market = _connect(config, self.now_ns)
         self.bots = [make_bot(bot, watch.running(bot.name)) for bot in config.bots]
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
@@ -89,6 +90,7 @@ class Follower:
         self._reading = asyncio.Lock()
         self.perform: Callable[[Iterable[Action]], None] = _drop
         self.is_cut_off = False
+        self.is_stuck = False
         self.on_reach: Callable[[bool], None] = _unheard
         self.on_account: Callable[[VenueEvent], Awaitable[None]] | None = None
         self.history = History(
@@ -264,7 +266,11 @@ class Follower:
             else:
                 answered_s = time.monotonic()
             self.is_cut_off = time.monotonic() - answered_s > ttl_s
-            self.on_reach(not self.is_cut_off)
+            self.tell_reach()
+
+    def tell_reach(self) -> None:
+        """Whether this account could act: another node may be able to where this one is not."""
+        self.on_reach(not (self.is_cut_off or self.is_stuck))
 
     async def _keep_warm(self) -> None:
         """Handshakes are over before a takeover; who leads asks often enough by itself."""
@@ -381,10 +387,13 @@ def _endpoints(config: Config) -> Endpoints:
     )
 
 
-def _connect(config: Config) -> tuple[BinanceVenue, BinanceMarket]:
+def _connect(
+    config: Config, now_ns: Callable[[], int]
+) -> tuple[BinanceVenue, BinanceMarket]:
+    """Both lines, closed as yet; what comes without a time is stamped with `now_ns`."""
     account, endpoints = config.account, _endpoints(config)
     api_key, secret = resolve(account.api_key), resolve(account.api_secret)
     hide(secret.reveal())
     key, share = Key(api_key.reveal(), secret.reveal()), 1 / account.venue.nodes
     venue = BinanceVenue(key, endpoints, share=share)
-    return venue, BinanceMarket(endpoints, gate=venue.gate)
+    return venue, BinanceMarket(endpoints, gate=venue.gate, wall_ns=now_ns)

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from holdfast.app.live.board import SharedBoard
-from holdfast.app.live.follower import Follower, following
+from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State, Wanted
@@ -156,6 +156,8 @@ async def _trade(life: Life) -> None:
                 raise cause from None  # what ended beside it ended because of it
             log.warning("cannot trade yet", action="start_wait", why=str(cause))
             life.board.tell(life.account, State.DOWN)
+            if isinstance(cause, OutgrownError):
+                continue  # nothing is to be waited for
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 5.0)
         else:

@@ -17,7 +17,7 @@ import msgspec
 from holdfast.app.live.bots import all_derived, symbols_of
 from holdfast.app.live.configure import Configurator
 from holdfast.app.live.emergency import merge_emergency
-from holdfast.app.live.follower import Follower, following
+from holdfast.app.live.follower import TICK_S, Follower, following
 from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
 from holdfast.app.live.upkeep import Upkeep
@@ -318,6 +318,7 @@ class Trader:
             self.breakers.run(self.venue.time),
             *self.signals.parts(),
             *self.upkeep.parts(),
+            self._watch_journal(),
         ]
         async with asyncio.TaskGroup() as group:
             for part in parts:
@@ -326,6 +327,17 @@ class Trader:
                 await self._broken
             finally:
                 self._rest()  # at once: what commits while the parts end starts nothing
+
+    async def _watch_journal(self) -> None:
+        """Nothing can be armed while a commit does not come back, though the lease be renewed."""
+        patience_s = self.config.cluster.timing.ttl_s / 2
+        while True:
+            await asyncio.sleep(TICK_S)
+            is_stuck = self.stream.writer.waits_s > patience_s
+            if is_stuck is not self.follower.is_stuck:
+                log.warning("journal", action="journal_stuck" if is_stuck else "journal_answers")
+                self.follower.is_stuck = is_stuck
+                self.follower.tell_reach()
 
     def _rest(self) -> None:
         self._stepping = self.follower.is_leading = False

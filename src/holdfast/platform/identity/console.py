@@ -197,11 +197,12 @@ class Console:
 
         return self._store.change(change)
 
-    def revoke_token(self, token_id: str) -> None:
-        """End one, whosever it is; the id, or how the token begins."""
+    def revoke_token(self, token: str) -> None:
+        """End one, whosever it is; its id, or the token as far as it is known."""
+        token_id = token.removeprefix("hf_").partition("_")[0]
         self._store.change(
             lambda change: api_tokens.revoke(
-                change, token_id.removeprefix("hf_"), "", by=self._by, now_ns=self._now_ns()
+                change, token_id, "", by=self._by, now_ns=self._now_ns()
             )
         )
 

@@ -24,6 +24,9 @@ LOST_ANSWER_S: Final = 10
 """For so long the token before may be used again, while nobody used the one that came of it."""
 
 _S: Final = 1_000_000_000
+_VOID: Final = 1
+"""When a token was used that nobody used: another one was given out in its place."""
+
 _AGENT: Final = 200
 _COLUMNS: Final = (
     "session_id, user_id, method, address, agent, created_ns, last_used_ns, expires_ns, "
@@ -175,15 +178,15 @@ def _take_back(change: Change, digest: bytes, now_ns: int) -> bool:
     if row is None or now_ns - row[1] > LOST_ANSWER_S * _S:
         return False
     later = change.row(
-        "SELECT 1 FROM refresh_token WHERE session_id = ? AND used_ns <> 0 AND issued_ns >= ? "
+        "SELECT 1 FROM refresh_token WHERE session_id = ? AND used_ns > ? AND issued_ns >= ? "
         "AND hash <> ?",
-        row[0], row[1], digest,
+        row[0], _VOID, row[1], digest,
     )  # fmt: skip
     if later is not None:
         return False
     change.run(
         "UPDATE refresh_token SET used_ns = ? WHERE session_id = ? AND used_ns = 0",
-        now_ns, row[0],
+        _VOID, row[0],
     )  # fmt: skip
     return True
 

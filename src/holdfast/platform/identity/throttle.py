@@ -60,8 +60,7 @@ def failed(change: Change, name: str, address: str, now_ns: int) -> None:
 
 def succeeded(change: Change, name: str, address: str) -> None:
     """Forget his failures from there; what others tried goes on being counted."""
-    pair = next(iter(_counted(name, address)))
-    change.run("DELETE FROM sign_in_throttle WHERE who = ?", pair)
+    change.run("DELETE FROM sign_in_throttle WHERE who = ?", _pair(name, address))
 
 
 def forget_old(change: Change, now_ns: int) -> None:
@@ -72,6 +71,12 @@ def forget_old(change: Change, now_ns: int) -> None:
 
 
 def _counted(name: str, address: str) -> dict[str, int]:
-    """What is counted, with how many failures are free; the pair first."""
-    counted = {f"pair {name[:254]} {address}": _FREE_PAIR, f"address {address}": _FREE_ADDRESS}
-    return counted | ({f"name {name[:254]}": _FREE_NAME} if name else {})
+    """What is counted, with how many failures are free; without a name the address alone."""
+    counted = {f"address {address}": _FREE_ADDRESS}
+    if name:
+        counted |= {_pair(name, address): _FREE_PAIR, f"name {name}": _FREE_NAME}
+    return counted
+
+
+def _pair(name: str, address: str) -> str:
+    return f"pair {name} {address}"

@@ -115,8 +115,15 @@ class Attempt:
                 f"seen: a job of kind {self._job.kind!r}; expected: a kind that this version knows"
             )
         folder = self._place.folder / self._job.id / str(self._job.attempt)
-        folder.mkdir(parents=True, exist_ok=True)
-        with Process(self._request(kind, folder)) as process:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            process = Process(self._request(kind, folder))
+        except OSError as error:
+            return self._again(
+                f"seen: no place or process for it on this worker ({error}); expected: both; do: "
+                "look at the worker's disk and memory"
+            )
+        with process:
             return self._watch(kind, process)
 
     def _request(self, kind: Kind, folder: Path) -> Request:

@@ -19,6 +19,7 @@ import msgspec
 from holdfast.errors import ConfigError, PlatformError, RetryableError, UnreachableError
 from holdfast.platform.jobs.kinds import EndedPart, Part, function_at
 from holdfast.platform.jobs.port import MOST_INPUT_BYTES, MOST_RESULT_BYTES
+from holdfast.telemetry.log import masked_text
 
 MOST_PARTS: Final = 10_000
 _NICE: Final = 10
@@ -107,10 +108,12 @@ def _outcome(request: Request, work: ChildWork) -> Message:
     try:
         return _found(request, work)
     except PlatformError as error:
-        return Failed(str(error), isinstance(error, RetryableError | UnreachableError))
+        may_help = isinstance(error, RetryableError | UnreachableError)
+        return Failed(masked_text(str(error)), may_help)
     except Exception as error:  # noqa: BLE001 - the outermost frame: it is told, and in the log
         traceback.print_exc()
-        return Failed(f"seen: {type(error).__name__}: {error}; expected: a result", may_help=False)
+        told = masked_text(f"seen: {type(error).__name__}: {error}; expected: a result")
+        return Failed(told, may_help=False)
 
 
 def _found(request: Request, work: ChildWork) -> Message:
@@ -143,7 +146,7 @@ def _done(found: Any, folder: Path) -> Done:
             f"seen: a result of {len(result):,} bytes; expected: at most {MOST_RESULT_BYTES:,}; "
             "do: ask for less, or for a file"
         )
-    files = {path.stem: str(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    files = {path.name: str(path) for path in sorted(folder.iterdir()) if path.is_file()}
     return Done(msgspec.Raw(result), files)
 
 

@@ -59,29 +59,32 @@ class Bench:
 
 
 class Upkeep:
-    """What each worker looks after beside its own jobs: what others left, and what is planned."""
+    """What each worker looks after beside its own jobs: what others left, and what is planned.
+
+    Attributes:
+        is_well: whether the database answered last.
+    """
 
     def __init__(self, bench: Bench, plan: Plan, also: Callable[[], None] = lambda: None) -> None:
         self._watch = Watch(bench.rows, bench.times.gone_s)
         self._plan = plan
         self._also = also
-        self._waits = False
+        self.is_well = True
 
-    def tend(self) -> bool:
-        """Do it once; False when the database does not answer now."""
+    def tend(self) -> None:
+        """Do it once, if the database answers now."""
         try:
             self._watch.look()
             self._plan.ask()
             self._also()
         except RetryableError as error:
-            if not self._waits:
+            if self.is_well:
                 log.warning("jobs wait", action="jobs_wait", why=str(error))
-            self._waits = True
-            return False
-        if self._waits:
+            self.is_well = False
+            return
+        if not self.is_well:
             log.info("jobs go on", action="jobs_go_on")
-        self._waits = False
-        return True
+        self.is_well = True
 
 
 class LocalWorker:

@@ -12,7 +12,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from holdfast.errors import RejectedError
 from holdfast.platform.jobs.board import SYSTEM, Board
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("platform.jobs")
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,5 +59,9 @@ class Plan:
             due[f"{one.kind}:{began}"] = (one.kind, one.given.replace("{slot}", began))
         for job_id in due.keys() - self._asked:
             kind, given = due[job_id]
-            self._board.submit(kind, given.encode(), job_id=job_id, owner=SYSTEM)
+            try:
+                self._board.submit(kind, given.encode(), job_id=job_id, owner=SYSTEM)
+            except RejectedError as error:  # asked for in other words, by another version
+                log.warning("a slot is left out", action="slot_refused", job=job_id,
+                            why=error.reason)  # fmt: skip
         self._asked = set(due)

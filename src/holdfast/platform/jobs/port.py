@@ -13,12 +13,12 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 MOST_INPUT_BYTES: Final = 65_536
-MOST_RESULT_BYTES: Final = 1 << 20
+MOST_RESULT_BYTES: Final = 4 << 20
 """Of JSON in a row; what is larger goes into a file of the job."""
 
 MOST_LISTED: Final = 500
 
-JobId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}\Z")]
+JobId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
 
 
 class JobState(StrEnum):
@@ -42,7 +42,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         parent: the job that this is a part of; empty without.
         input: JSON text, of the kind's own shape.
         result: JSON text of what came of it; empty unless it is done.
-        files: what it wrote, by name: paths on the machine that keeps results.
+        files: what it wrote, by file name: paths on the machine that keeps results.
         error: why it failed, `seen: …; expected: …; do: …`; while it waits, why the last try did.
         progress: 0 to 1.
         note: what it is at, one line for people.

@@ -169,6 +169,29 @@ class BinanceMarket:
                 )
             start_ms = rows[-1][0] + 1
 
+    async def candles(
+        self, symbol: str, timeframe_s: int, since_ns: int, limit: int
+    ) -> tuple[list[Bar], Bar | None]:
+        """At most `limit` bars from `since_ns` on (up to 1000), oldest first, in one question.
+
+        Returns:
+            The closed ones, and the one that is still forming where it is among them.
+
+        Raises:
+            RetryableError, RejectedError: no usable answer; the question was refused.
+        """
+        interval = interval_name(timeframe_s)
+        server_ms = decode.server_time_ms(await self._ask("/api/v3/time", gate.TIME))
+        body = await self._ask(
+            f"/api/v3/klines?symbol={venue_symbol(symbol)}&interval={interval}"
+            f"&startTime={-(-since_ns // MS)}&limit={min(limit, _PAGE)}",
+            gate.KLINES,
+        )
+        rows = decode.read(_rows, body)
+        closed = [_bar_of_row(symbol, row) for row in rows if row[6] < server_ms]
+        forming = [_bar_of_row(symbol, row) for row in rows if row[6] >= server_ms]
+        return closed, forming[0] if forming else None
+
     def stream(
         self, symbols: tuple[str, ...], timeframe_s: int, traded: tuple[str, ...] = ()
     ) -> AsyncIterator[MarketEvent | StreamUp | StreamDown]:

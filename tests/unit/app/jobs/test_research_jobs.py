@@ -153,14 +153,14 @@ def test_a_link_out_of_the_folder_is_outside_of_it(tmp_path: Path) -> None:
 
 def test_mail_and_sentiment_are_planned_where_they_are_configured() -> None:
     plain = [one.kind for one in planned_of(Config())]
-    assert plain == ["reports", "upkeep"]
+    assert plain == ["upkeep"]
     mail = Mail(host="localhost", tls="none", sender="a@b.example", to=("c@d.example",), at="06:30")
     news = Sentiment(feeds=("https://news.example/rss",), file="news.jsonl")
     full = planned_of(Config(jobs=JobSettings(mail=mail, sentiment=news)))
     assert Planned(
         kind="daily-report", every_s=86_400, at_s=23_400, given='{"before":"{slot}"}'
     ) in full
-    assert [one.kind for one in full] == ["reports", "upkeep", "daily-report", "sentiment"]
+    assert [one.kind for one in full] == ["upkeep", "daily-report", "sentiment"]
     for one in full:
         text = one.given.replace("{slot}", "2026-11-21T00:00:00Z")
         msgspec.json.decode(text, type=KINDS[one.kind].takes)

@@ -12,7 +12,7 @@ import pytest
 from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.watch import Watch
 from holdfast.config import load
-from holdfast.domain.event import Event, Ticked
+from holdfast.domain.event import Event, QuoteSeen, Ticked
 from holdfast.domain.fact import BotStarted, Opened
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import deployment_tag
@@ -95,6 +95,29 @@ def test_a_journal_that_cannot_be_read_is_told_once_and_not_at_every_look(
 
     asyncio.run(run())
     assert caplog.text.count("follow_wait") == 1
+
+
+def test_what_the_exchange_sends_without_a_time_is_stamped_with_its_clock_and_not_the_machine_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Event] = []
+
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT",)))
+            monkeypatch.setenv("NODE_KEY", node.key)
+            monkeypatch.setenv("NODE_SECRET", "of-the-account")
+            config = load(node.config, {}).for_account(ACCOUNT)
+            async with following(config, Watch(), {}) as follower:
+                monkeypatch.setattr(follower.clock, "earliest_ms", lambda: 7)
+                monkeypatch.setattr(follower, "take", told.append)
+                (bot,) = follower.bots
+                hearing = asyncio.create_task(follower._follow_market(bot.timeframe_s))
+                await until(lambda: any(isinstance(e, QuoteSeen) for e in told), "a quote")
+                hearing.cancel()
+
+    asyncio.run(run())
+    assert {e.quote.at_ns for e in told if isinstance(e, QuoteSeen)} == {7_000_000}
 
 
 @on_loop

@@ -104,6 +104,7 @@ def test_an_id_is_of_one_job_whatever_order_its_words_have(place: Place) -> None
         ("inner", ADD, "a", "expected: one of"),
         ("add", ADD, "../a", "the job id"),
         ("add", ADD, "a\n", "the job id"),
+        ("add", ADD, "a:1", "the job id"),
         ("add", ADD, "", "the job id"),
         ("add", ADD, "a" * 101, "the job id"),
     ],
@@ -303,6 +304,14 @@ def test_a_slot_is_planned_once_by_however_many(place: Place) -> None:
         "inner:1970-01-01T04:00:00Z", "inner:1970-01-01T01:00:00Z",
     ]  # fmt: skip
     assert msgspec.json.decode(found[0].input)["marks"] == found[0].id.partition(":")[2]
+
+
+def test_a_slot_that_was_asked_for_in_other_words_is_left_out(place: Place) -> None:
+    for words in ("one", "other"):
+        planned = [Planned(kind="inner", every_s=3600, given=f'{{"marks":"{words}"}}')]
+        Plan(place.board, planned, lambda: 0.0).ask()
+    (job,) = place.board.list(owner=SYSTEM)
+    assert '"marks":"one"' in job.input
 
 
 def test_times_that_contradict_each_other_are_refused() -> None:

@@ -17,11 +17,13 @@ def upgrade() -> None:
     _users()
     _sessions()
     _tokens()
+    _requests()
 
 
 def downgrade() -> None:
     """Drop them, with everything in them."""
     for name in (
+        "kept_request",
         "sign_in_throttle", "one_time_code", "signing_key", "api_token", "refresh_token",
         "session", "user_grant", "platform_user", "platform_record", "platform_head",
     ):  # fmt: skip
@@ -151,3 +153,18 @@ def _tokens() -> None:
         _number("until_ns"),
         sa.PrimaryKeyConstraint("who"),
     )
+
+
+def _requests() -> None:
+    op.create_table(
+        "kept_request",
+        _text("owner"),
+        _text("request_key"),
+        _digest("digest"),
+        _number("claimed_ns"),
+        sa.Column("status", sa.Integer, nullable=False),
+        _text("etag"),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("owner", "request_key"),
+    )
+    op.create_index("kept_request_claimed", "kept_request", ["claimed_ns"])

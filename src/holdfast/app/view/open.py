@@ -1,0 +1,114 @@
+"""The read model of a configuration, opened and kept running.
+
+Not here: HTTP over it (app.web).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from holdfast.app.live.opening import database_of
+from holdfast.app.view.candles import Candles
+from holdfast.app.view.feeds import ViewFeeds
+from holdfast.app.view.history import History
+from holdfast.app.view.model import Model
+from holdfast.app.view.reads import ViewReads
+from holdfast.config import Config
+from holdfast.errors import ConfigError, RetryableError
+from holdfast.journal.database import Database, database_at
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("app.view")
+
+AGAIN_S: Final = 1.0
+
+
+class View(msgspec.Struct, frozen=True):
+    """The read model, as the API is given it."""
+
+    model: Model
+    reads: ViewReads
+    feeds: ViewFeeds
+    database: Database
+
+
+@asynccontextmanager
+async def viewing(config: Config) -> AsyncIterator[View]:
+    """Follow everything that a configuration names; it ends on the way out.
+
+    It starts beside a node or before it: what is not there yet is looked for again.
+
+    Raises:
+        ConfigError: an address is of no database that this program knows.
+        Exception: a defect in one of its parts, which cancels whoever is inside.
+    """
+    database = database_of(config)
+    replica = _replica_of(config)
+    model = Model(config, database)
+    history = History(
+        database, config.reports, model.journals,
+        replica=replica, most_lag_s=config.replica_lag_s,
+    )  # fmt: skip
+    charts = Candles()
+    feeds = ViewFeeds(model, database)
+    parts = (model.run(), feeds.run(), history.run(), _make_tables(config, database))
+    inside = asyncio.current_task()
+    running = [asyncio.create_task(part) for part in parts]
+    for task in running:
+        task.add_done_callback(lambda done: _end_with(done, inside))
+    try:
+        reads = ViewReads(model, history, charts, Path(config.jobs.data_dir))
+        yield View(model, reads, feeds, database)
+    finally:
+        for task in running:
+            task.cancel()
+        ended = await asyncio.gather(*running, return_exceptions=True)
+        await charts.close()
+        await history.close()
+        for one in (database, replica):
+            if one is not None:
+                await asyncio.to_thread(one.close)
+        for outcome in ended:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+def _end_with(part: asyncio.Task[None], inside: asyncio.Task[object] | None) -> None:
+    """What cannot go on must not look as if it did."""
+    if inside is not None and not part.cancelled() and part.exception() is not None:
+        inside.cancel()
+
+
+def _replica_of(config: Config) -> Database | None:
+    if not config.database_replica_url:
+        return None
+    state = Path(config.state_dir)
+    return database_at(config.database_replica_url, state, pool=config.database_pool)
+
+
+async def _make_tables(config: Config, database: Database) -> None:
+    """Make the tables of reports where nobody has filled any yet, so that they can be asked."""
+
+    def make() -> None:
+        database.require()
+        reports = database.reports(config.reports)
+        try:
+            reports.make(time.time_ns())
+        finally:
+            reports.close()
+
+    while True:
+        try:
+            await asyncio.to_thread(make)
+        except (RetryableError, ConfigError) as error:
+            log.info("reports are not there yet", action="reports_wait", why=str(error))
+            await asyncio.sleep(AGAIN_S)
+        else:
+            return

@@ -1,0 +1,53 @@
+"""Following a file: what stands still is not looked at, and nothing that was written is missed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from holdfast.journal.port import Head
+from holdfast.journal.sqlite import SqliteStore
+from holdfast.journal.sqlite_read import SqliteReading
+from holdfast.journal.tail import Tail
+from holdfast.journal.writer import JournalWriter
+from tests.support.journal_facts import armed
+
+MAIN, OTHER = "main", "other"
+
+
+class CountingReading(SqliteReading):
+    """Counts its looks."""
+
+    looks = 0
+
+    def moment(self) -> Any:
+        self.looks += 1
+        return super().moment()
+
+
+def test_what_stands_still_is_not_looked_at_and_what_grows_is(tmp_path: Path) -> None:
+    asyncio.run(_followed(tmp_path / "journal.db"))
+
+
+async def _followed(path: Path) -> None:
+    store = SqliteStore(path, inline=True)
+    writers = {name: JournalWriter(store, await store.acquire(name, "a")) for name in (MAIN, OTHER)}
+    reading = CountingReading(path)
+    tail = Tail(path, lambda: reading)
+    numbers: Iterator[int] = iter(range(100))
+    ends = {name: writers[name].head for name in writers}
+    for grows in (MAIN, OTHER, MAIN):
+        await writers[grows].append(armed(next(numbers)))
+        for name in (MAIN, OTHER):
+            before: Head = ends[name]
+            ends[name], records = tail.since(before)
+            assert len(records) == (name == grows)
+            assert ends[name] == writers[name].head
+    looks = reading.looks
+    for name in (MAIN, OTHER, MAIN):
+        assert tail.since(ends[name]) == (ends[name], [])
+    assert reading.looks == looks, "nothing was committed since"
+    tail.close()
+    await store.close()
