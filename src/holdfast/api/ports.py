@@ -227,6 +227,8 @@ class Feeds(Protocol):
     ) -> AsyncGenerator[Frame, None]:
         """Messages until it is closed: first `ready` with the positions, then what was missed.
 
+        A `beat` every few seconds says that it lives.
+
         Args:
             topics: of `TOPICS`.
             after: by account, the journal position that the client has seen; without one, what

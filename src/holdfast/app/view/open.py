@@ -17,6 +17,7 @@ import msgspec
 from holdfast.app.live.opening import database_of
 from holdfast.app.view.candles import Candles
 from holdfast.app.view.feeds import ViewFeeds
+from holdfast.app.view.filling import keep_filling
 from holdfast.app.view.history import History
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
@@ -40,10 +41,13 @@ class View(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def viewing(config: Config) -> AsyncIterator[View]:
+async def viewing(config: Config, *, fills: bool = True) -> AsyncIterator[View]:
     """Follow everything that a configuration names; it ends on the way out.
 
     It starts beside a node or before it: what is not there yet is looked for again.
+
+    Args:
+        fills: keep a process beside this one that fills the tables of reports.
 
     Raises:
         ConfigError: an address is of no database that this program knows.
@@ -58,7 +62,9 @@ async def viewing(config: Config) -> AsyncIterator[View]:
     )  # fmt: skip
     charts = Candles()
     feeds = ViewFeeds(model, database)
-    parts = (model.run(), feeds.run(), history.run(), _make_tables(config, database))
+    parts = [model.run(), feeds.run(), history.run(), _make_tables(config, database)]
+    if fills:
+        parts.append(keep_filling(config))
     inside = asyncio.current_task()
     running = [asyncio.create_task(part) for part in parts]
     for task in running:
