@@ -71,12 +71,14 @@ function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
           bottomFillColor2: palette.downSoft,
         });
       }
+      const isFirst = above.length === 0;
       above = grow(above, points.map(({ time, value }) => ({ time, value })), equity);
       below = grow(
         below,
         points.map(({ time, drawdown_pct }) => ({ time, value: drawdown_pct })),
         drawdown,
       );
+      if (isFirst) chart.timeScale().fitContent();
     },
   };
 }

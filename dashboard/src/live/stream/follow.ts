@@ -10,8 +10,8 @@ import { take, type Frame } from "./take";
 const TOPICS = ["prices", "orders", "positions", "equity", "alerts", "cluster"] as const;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
-/** A summary is computed, so it is asked for: now and then, and soon after something happened. */
-const SUMMARY_MS = 4_000;
+/** What the stream does not tell (whether nodes live) is asked for: now and then, and soon after news. */
+const SUMMARY_MS = 10_000;
 const SOON_MS = 250;
 const SILENCE_MS = 15_000;
 
@@ -101,7 +101,7 @@ class Follower {
       socket.onclose = (event) => {
         clearInterval(watch);
         this.socket = null;
-        resolve(event.code === 4009 ? START_OVER : reasonOf(event));
+        resolve(event.reason === START_OVER ? START_OVER : reasonOf(event));
       };
     });
   }
@@ -114,7 +114,9 @@ class Follower {
     if (frame.account && frame.seq) {
       this.positions[frame.account] = Math.max(this.positions[frame.account] ?? 0, frame.seq);
     }
-    if (take(frame, this.heard)) this.soon();
+    const heard = take(frame, this.heard);
+    if (heard === "look") this.soon();
+    if (heard === "start over") this.socket?.close(4009, START_OVER);
   }
 
   private keepSummary(): void {
