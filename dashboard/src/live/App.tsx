@@ -7,6 +7,7 @@ import { Mark } from "./Mark";
 import { HaltArea } from "./HaltArea";
 import { Nav } from "./Nav";
 import { Overview } from "./pages/Overview";
+import { PageHead } from "./parts/Card";
 import { Empty, Loading, Problem } from "./parts/Remarks";
 import { Toasts } from "./parts/toasts";
 import { SignIn } from "./SignIn";
@@ -117,7 +118,8 @@ function Pages(): ReactNode {
       <Route path="/people" component={People} />
       <Route path="/audit" component={Audit} />
       <Route>
-        <Empty title="There is no such page.">
+        <PageHead title="There is no such page" />
+        <Empty title="The address is of none.">
           <Link href="/">To the overview</Link>
         </Empty>
       </Route>
