@@ -52,8 +52,8 @@ function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
   );
   chart.panes()[0]?.setStretchFactor(3);
   chart.panes()[1]?.setStretchFactor(1);
-  let above: { time: UTCTimestamp; value: number }[] = [];
-  let below: { time: UTCTimestamp; value: number }[] = [];
+  let above: readonly { time: UTCTimestamp; value: number }[] = [];
+  let below: readonly { time: UTCTimestamp; value: number }[] = [];
   let colours: Palette | null = null;
   return {
     show: (points, palette) => {
