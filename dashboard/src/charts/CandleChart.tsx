@@ -128,7 +128,7 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
       if (lines.has(order.id)) continue;
       const line = series.createPriceLine({
         price: order.price,
-        color: order.buy ? palette.up : palette.down,
+        color: faint(order.buy ? palette.up : palette.down),
         lineWidth: 1,
         lineStyle: LineStyle.Dashed,
         axisLabelVisible: false,
@@ -136,4 +136,9 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
       lines.set(order.id, { line, order });
     }
   }
+}
+
+/** A grid of orders must not hide the candles. */
+function faint(colour: string): string {
+  return `${colour}80`;
 }
