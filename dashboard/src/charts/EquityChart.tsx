@@ -2,7 +2,7 @@
 
 import { AreaSeries, BaselineSeries, type IChartApi, type UTCTimestamp } from "lightweight-charts";
 import type { ReactNode } from "react";
-import { number, percent } from "../format";
+import { money, percent } from "../format";
 import type { Palette } from "../theme/theme";
 import { LiveChart, grow, writtenAs, type LiveDrawing } from "./LiveChart";
 
@@ -33,13 +33,8 @@ export function EquityChart({ label, height, palette, data, onPoint }: Props): R
   );
 }
 
-/** Cents only where they can be told apart. */
-function short(value: number): string {
-  return number(value, Math.abs(value) >= 1000 ? 0 : 2);
-}
-
 function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
-  const equity = chart.addSeries(AreaSeries, { lineWidth: 2, ...writtenAs(short) });
+  const equity = chart.addSeries(AreaSeries, { lineWidth: 2, ...writtenAs(money) });
   const drawdown = chart.addSeries(
     BaselineSeries,
     {

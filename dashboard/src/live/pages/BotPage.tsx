@@ -163,7 +163,11 @@ function BotFigures({ bot }: { bot: Bot }): ReactNode {
       </div>
       <div className="figure">
         <dt>Wants</dt>
-        <dd className="more wrap">{bot.wish || "nothing yet"}</dd>
+        <dd className="more wrap">
+          <span className="two-lines" title={bot.wish}>
+            {bot.wish || "nothing yet"}
+          </span>
+        </dd>
       </div>
     </dl>
   );
