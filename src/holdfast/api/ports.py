@@ -332,12 +332,25 @@ class Rates(Protocol):
         ...
 
 
+class Striker(Protocol):
+    """The hand that the demo lends."""
+
+    async def kill_leader(self, who: Principal) -> str:
+        """Kill the node that leads; what was done, in a sentence.
+
+        Raises:
+            RejectedError: nobody leads just now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them, as `app.web` joins them.
 
     Attributes:
         database, redis: probes of health; None where it is not configured.
+        striker: in the demo only.
     """
 
     identity: Identity
@@ -351,3 +364,4 @@ class Ports:
     rates: Rates
     database: Probe
     redis: Probe | None = None
+    striker: Striker | None = None

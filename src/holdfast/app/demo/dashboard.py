@@ -1,4 +1,4 @@
-"""The demo's dashboard: the API that serves it, a worker for the runs asked for there, and the link.
+"""The demo's dashboard: the API that serves it, a worker for what is asked for there, and the link.
 
 Lives here: both processes, begun again when they end, and signing in without a login wall: by a
 link that is good once, on this machine. Not here: what they answer (api), the nodes (nodes).

@@ -20,6 +20,7 @@ from holdfast.app.view.open import viewing
 from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
+from holdfast.app.web.strike import NodeStriker
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.config.identity import identity_settings
@@ -68,6 +69,7 @@ async def joined(config: Config) -> AsyncIterator[Joined]:
             rates=rates,
             database=DatabaseProbe(store),
             redis=redis,
+            striker=NodeStriker(view.reads) if config.api.demo else None,
         )
         yield Joined(ports, (PoolMetrics(view.database.pool),))
 
