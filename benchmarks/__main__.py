@@ -30,6 +30,7 @@ SUBJECTS = (
     "live",
     "fleet",
     "restart",
+    "history",
 )
 
 

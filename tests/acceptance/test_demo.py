@@ -23,7 +23,8 @@ import pytest
 
 from tests.support.waiting import PATIENCE_S
 
-COMMAND = [sys.executable, "-m", "holdfast", "demo"]
+# Its dashboard has tests of its own (test_dashboard).
+COMMAND = [sys.executable, "-m", "holdfast", "demo", "--no-dashboard"]
 ENDS_WITHIN_S = 2 * PATIENCE_S  # it waits for others itself, for half a minute each
 
 

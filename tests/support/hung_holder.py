@@ -1,7 +1,8 @@
 """A process that owns an account's journal and waits to be stopped.
 
 Run as `python -m tests.support.hung_holder URL WHERE`, with WHERE `inside` (in a transaction that
-has the write lock, in a file) or `between` (owning, with an epoch, and with nothing open). It says
+has the write lock, in a file), `between` (owning, with an epoch, and with nothing open) or
+`platform` (owning nothing, in a change of the platform's tables). It says
 `ready`; what it hears afterwards on stdin, a line, has it commit once more, and say how that ended.
 Not here: stopping it (whoever started it).
 """
@@ -12,9 +13,11 @@ import asyncio
 import sqlite3
 import sys
 
+from holdfast.domain.platform import Requested
 from holdfast.errors import PlatformError
 from holdfast.journal.database import SqliteDatabase, database_at
 from holdfast.journal.port import Group
+from holdfast.platform.port import Change
 from tests.support.journal_facts import armed
 
 
@@ -22,6 +25,18 @@ def say(word: str) -> None:
     """One line, at once."""
     sys.stdout.write(f"{word}\n")
     sys.stdout.flush()
+
+
+def change_platform(url: str) -> None:
+    """Be stopped in the middle of a change, as the API could be."""
+
+    def change(change: Change) -> None:
+        change.note(Requested(by="test", action="hang"))
+        say("ready")
+        sys.stdin.readline()
+
+    database_at(url).platform().change(change)
+    say("committed")
 
 
 async def main(url: str, where: str) -> None:
@@ -52,4 +67,7 @@ async def main(url: str, where: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    if sys.argv[2] == "platform":
+        change_platform(sys.argv[1])
+    else:
+        asyncio.run(main(sys.argv[1], sys.argv[2]))

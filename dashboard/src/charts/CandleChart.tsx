@@ -65,7 +65,8 @@ export function CandleChart({ label, height, palette, data, onPoint }: Props): R
 function draw(chart: IChartApi): LiveDrawing<CandleData> {
   const series = chart.addSeries(CandlestickSeries, { borderVisible: false, ...writtenAs(price) });
   const markers = createSeriesMarkers(series, []);
-  let shown: Candle[] = [];
+  let shown: readonly Candle[] = [];
+  let before: CandleData | null = null;
   let marked: MarkedFill[] = [];
   let times: UTCTimestamp[] = [];
   let colours: Palette | null = null;
@@ -85,7 +86,8 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
 
   return {
     show: ({ candles, fills, working }, palette) => {
-      if (colours !== palette) {
+      const isRecoloured = colours !== palette;
+      if (isRecoloured) {
         colours = palette;
         const { up, down, neutral } = palette;
         series.applyOptions({
@@ -98,14 +100,18 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
         for (const { line } of lines.values()) series.removePriceLine(line);
         lines.clear();
       }
+      const isLonger = candles.length !== shown.length || candles[0] !== shown[0];
       shown = grow(shown, candles, series);
-      times = shown.map((candle) => candle.time);
-      marked = fills
-        .map((fill) => ({ point: pointAt(times, fill.at_s), buy: fill.buy }))
-        .filter((fill) => fill.point >= 0)
-        .sort((one, other) => one.point - other.point);
-      rest(working, palette);
-      mark();
+      if (isRecoloured || isLonger || fills !== before?.fills) {
+        times = shown.map((candle) => candle.time);
+        marked = fills
+          .map((fill) => ({ point: pointAt(times, fill.at_s), buy: fill.buy }))
+          .filter((fill) => fill.point >= 0)
+          .sort((one, other) => one.point - other.point);
+        mark();
+      }
+      if (isRecoloured || working !== before?.working) rest(working, palette);
+      before = { candles, fills, working };
     },
     leave: () => cancelAnimationFrame(asked),
   };
@@ -122,7 +128,7 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
       if (lines.has(order.id)) continue;
       const line = series.createPriceLine({
         price: order.price,
-        color: order.buy ? palette.up : palette.down,
+        color: faint(order.buy ? palette.up : palette.down),
         lineWidth: 1,
         lineStyle: LineStyle.Dashed,
         axisLabelVisible: false,
@@ -130,4 +136,9 @@ function draw(chart: IChartApi): LiveDrawing<CandleData> {
       lines.set(order.id, { line, order });
     }
   }
+}
+
+/** A grid of orders must not hide the candles. */
+function faint(colour: string): string {
+  return `${colour}80`;
 }

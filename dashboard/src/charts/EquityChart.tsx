@@ -2,7 +2,7 @@
 
 import { AreaSeries, BaselineSeries, type IChartApi, type UTCTimestamp } from "lightweight-charts";
 import type { ReactNode } from "react";
-import { number, percent } from "../format";
+import { money, percent } from "../format";
 import type { Palette } from "../theme/theme";
 import { LiveChart, grow, writtenAs, type LiveDrawing } from "./LiveChart";
 
@@ -33,13 +33,8 @@ export function EquityChart({ label, height, palette, data, onPoint }: Props): R
   );
 }
 
-/** Cents only where they can be told apart. */
-function short(value: number): string {
-  return number(value, Math.abs(value) >= 1000 ? 0 : 2);
-}
-
 function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
-  const equity = chart.addSeries(AreaSeries, { lineWidth: 2, ...writtenAs(short) });
+  const equity = chart.addSeries(AreaSeries, { lineWidth: 2, ...writtenAs(money) });
   const drawdown = chart.addSeries(
     BaselineSeries,
     {
@@ -52,8 +47,8 @@ function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
   );
   chart.panes()[0]?.setStretchFactor(3);
   chart.panes()[1]?.setStretchFactor(1);
-  let above: { time: UTCTimestamp; value: number }[] = [];
-  let below: { time: UTCTimestamp; value: number }[] = [];
+  let above: readonly { time: UTCTimestamp; value: number }[] = [];
+  let below: readonly { time: UTCTimestamp; value: number }[] = [];
   let colours: Palette | null = null;
   return {
     show: (points, palette) => {
@@ -71,12 +66,14 @@ function draw(chart: IChartApi): LiveDrawing<readonly EquityPoint[]> {
           bottomFillColor2: palette.downSoft,
         });
       }
+      const isFirst = above.length === 0;
       above = grow(above, points.map(({ time, value }) => ({ time, value })), equity);
       below = grow(
         below,
         points.map(({ time, drawdown_pct }) => ({ time, value: drawdown_pct })),
         drawdown,
       );
+      if (isFirst) chart.timeScale().fitContent();
     },
   };
 }

@@ -146,20 +146,29 @@ export function pointAt(times: readonly UTCTimestamp[], at: number): number {
   return low - 1;
 }
 
-/** Show what changed of a growing series: the last points, or all of it when it is another. */
+/** Show what changed of a growing series: its last points, or all of it when it is another. */
 export function grow<Point extends { time: UTCTimestamp }>(
-  shown: Point[],
+  shown: readonly Point[],
   next: readonly Point[],
   series: { setData: (points: Point[]) => void; update: (point: Point) => void },
-): Point[] {
-  const first = shown[0]?.time;
-  const last = shown.at(-1)?.time;
-  const same = first !== undefined && last !== undefined && next[0]?.time === first;
-  const from = same ? pointAt(next.map((point) => point.time), last) : -1;
-  if (from >= 0 && next.length - from <= 8 && next.length >= shown.length) {
-    for (const point of next.slice(from)) series.update(point);
-  } else {
+): readonly Point[] {
+  const more = next.length - shown.length;
+  const last = shown.length - 1;
+  const goesOn =
+    last >= 0 &&
+    more >= 0 &&
+    more <= MOST_NEW &&
+    next[0]?.time === shown[0]?.time &&
+    next[last]?.time === shown[last]?.time;
+  if (!goesOn) {
     series.setData([...next]);
+    return next;
   }
-  return [...next];
+  for (let at = last; at < next.length; at += 1) {
+    const point = next[at] as Point;
+    if (point !== shown[at]) series.update(point);
+  }
+  return next;
 }
+
+const MOST_NEW = 8;

@@ -44,6 +44,7 @@ export function colours(palette: Palette): DeepPartial<ChartOptions> {
     layout: {
       background: { type: ColorType.Solid, color: palette.card },
       textColor: palette.muted,
+      panes: { separatorColor: palette.line, enableResize: false },
     },
     grid: { vertLines: { color: palette.grid }, horzLines: { color: palette.grid } },
     crosshair: {

@@ -7,7 +7,8 @@ import { Mark } from "./Mark";
 import { HaltArea } from "./HaltArea";
 import { Nav } from "./Nav";
 import { Overview } from "./pages/Overview";
-import { Empty, Loading } from "./parts/Remarks";
+import { PageHead } from "./parts/Card";
+import { Empty, Loading, Problem } from "./parts/Remarks";
 import { Toasts } from "./parts/toasts";
 import { SignIn } from "./SignIn";
 import { StateLine, useIsOld } from "./StateLine";
@@ -28,9 +29,28 @@ const Audit = lazy(() => import("./pages/Audit"));
 
 export function App(): ReactNode {
   const session = useSession();
-  if (session.phase === "unknown") return <Loading what="the session" />;
+  if (session.phase === "unknown") return <Waiting error={session.error} />;
   if (session.phase === "out") return <SignIn error={session.error} />;
   return <Inside key={session.me.user_id} />;
+}
+
+/** Before it is known who is here. */
+function Waiting({ error }: { error: unknown }): ReactNode {
+  return (
+    <main className="door">
+      <div>
+        <Mark linked={false} />
+        {error === undefined ? (
+          <Loading what="the session" />
+        ) : (
+          <>
+            <Problem error={error} />
+            <p className="loading">Trying again …</p>
+          </>
+        )}
+      </div>
+    </main>
+  );
 }
 
 function Inside(): ReactNode {
@@ -98,7 +118,8 @@ function Pages(): ReactNode {
       <Route path="/people" component={People} />
       <Route path="/audit" component={Audit} />
       <Route>
-        <Empty title="There is no such page.">
+        <PageHead title="There is no such page" />
+        <Empty title="The address is of none.">
           <Link href="/">To the overview</Link>
         </Empty>
       </Route>

@@ -59,7 +59,7 @@ function columnsOf(narrow: boolean, several: boolean): Column<Row>[] {
       { label: "Strategy", cell: ({ bot }) => bot.strategy },
       { label: "Markets", cell: ({ bot }) => bot.symbols.join(", ") },
       { label: "Bars", cell: ({ bot }) => bot.timeframe },
-      { label: "Wants", wrap: true, cell: ({ bot }) => <span className="muted">{bot.wish || "–"}</span> },
+      { label: "Wants", wrap: true, cell: ({ bot }) => <span className="muted two-lines" title={bot.wish}>{bot.wish || "–"}</span> },
     );
   }
   columns.push(

@@ -9,6 +9,8 @@ import { call } from "./api/http";
 import { Card } from "./parts/Card";
 import { Choice } from "./parts/Field";
 import { Empty, Loading, Problem } from "./parts/Remarks";
+import { useLive } from "./stream/store";
+import { ALL } from "./stream/take";
 import { usePalette } from "./theme";
 
 const SPANS = [
@@ -21,7 +23,7 @@ const SPANS = [
 type Span = (typeof SPANS)[number][0];
 const HOURS: Record<Span, number | null> = { "1h": 1, "24h": 24, "7d": 168, "30d": 720, all: null };
 const POINTS = 800;
-const READ_AGAIN_MS = 20_000;
+const READ_AGAIN_MS = 60_000;
 
 interface Props {
   title?: string;
@@ -53,17 +55,27 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
     refetchInterval: READ_AGAIN_MS,
     placeholderData: (before) => before,
   });
+  // Of a bot only the history is known; of accounts the stream carries it on.
+  const tail = useLive((live) => (bot === undefined ? live.equity[account ?? ALL] : undefined));
   const points = useMemo(() => {
     const found: EquityPoint[] = [];
+    let peak = 0;
     for (const one of series.data?.items ?? []) {
       const time = Math.floor(Date.parse(one.at) / 1000) as UTCTimestamp;
       const next = { time, value: Number(one.equity), drawdown_pct: -Math.abs(Number(one.drawdown_pct)) };
+      peak = Math.max(peak, next.value / (1 + next.drawdown_pct / 100));
       // The chart knows whole seconds; of several in one the last counts.
       if (found.at(-1)?.time === time) found[found.length - 1] = next;
       else found.push(next);
     }
+    for (const { at, equity } of tail ?? []) {
+      const time = Math.floor(at / 1000) as UTCTimestamp;
+      if (time <= (found.at(-1)?.time ?? 0)) continue;
+      peak = Math.max(peak, equity);
+      found.push({ time, value: equity, drawdown_pct: (equity / peak - 1) * 100 });
+    }
     return found;
-  }, [series.data]);
+  }, [series.data, tail]);
   const shown = point === null ? points.at(-1) : points.find((one) => one.time === point);
   const unit = series.data?.reporting ?? "";
   return (

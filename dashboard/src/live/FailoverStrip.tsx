@@ -12,6 +12,8 @@ import { useLive } from "./stream/store";
 
 export function FailoverStrip(): ReactNode {
   const cluster = useLive((live) => live.cluster);
+  // The very first leader followed nobody.
+  const moves = (cluster?.failovers ?? []).filter((one) => one.before !== null);
   return (
     <Card title="Leadership" controls={<KillLeader />}>
       {cluster === null ? (
@@ -36,10 +38,10 @@ export function FailoverStrip(): ReactNode {
             </div>
           </div>
           <div className="strip" role="region" aria-label="Failovers, newest first" tabIndex={0}>
-            {cluster.failovers.length === 0 ? (
+            {moves.length === 0 ? (
               <p className="muted small">No failover so far.</p>
             ) : (
-              cluster.failovers
+              moves
                 .slice(0, 20)
                 .map((one) => <Takeover key={`${one.account}/${one.epoch}`} failover={one} />)
             )}

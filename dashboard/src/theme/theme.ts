@@ -8,6 +8,7 @@ export interface Palette {
   text: string;
   muted: string;
   grid: string;
+  line: string;
   card: string;
   accent: string;
   accentSoft: string;
@@ -26,6 +27,7 @@ export function paletteNow(): Palette {
     text: of("text"),
     muted: of("muted"),
     grid: of("grid"),
+    line: of("line"),
     card: of("card"),
     accent: of("accent"),
     accentSoft: of("accent-soft"),

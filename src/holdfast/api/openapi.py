@@ -104,7 +104,7 @@ def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
     has_body = "requestBody" in operation
     parameters = operation.setdefault("parameters", [])
     names = {each["name"] for each in parameters}
-    failures = {405, 422} if rule.is_probe else {400, 405, 422, 429, 500, 503}
+    failures = {405, 422} if rule.is_probe else {400, 404, 405, 422, 429, 500, 503}
     if rule.scope is not None:
         operation["security"] = [{BEARER: []}]
         operation["x-scope"] = rule.scope.value
@@ -112,7 +112,7 @@ def _complete(operation: dict[str, Any], path: str, rule: Rule) -> None:
     if rule.is_confirmed:
         operation["x-confirmed"] = True
     if "{" in path or rule.is_change:
-        failures |= {404, 409}
+        failures.add(409)
     if has_body:
         failures |= {400, 413, 415}
     if rule.is_change and rule.scope is None:

@@ -227,6 +227,8 @@ class Feeds(Protocol):
     ) -> AsyncGenerator[Frame, None]:
         """Messages until it is closed: first `ready` with the positions, then what was missed.
 
+        A `beat` every few seconds says that it lives.
+
         Args:
             topics: of `TOPICS`.
             after: by account, the journal position that the client has seen; without one, what
@@ -330,12 +332,25 @@ class Rates(Protocol):
         ...
 
 
+class Striker(Protocol):
+    """The hand that the demo lends."""
+
+    async def kill_leader(self, who: Principal) -> str:
+        """Kill the node that leads; what was done, in a sentence.
+
+        Raises:
+            RejectedError: nobody leads just now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them, as `app.web` joins them.
 
     Attributes:
         database, redis: probes of health; None where it is not configured.
+        striker: in the demo only.
     """
 
     identity: Identity
@@ -349,3 +364,4 @@ class Ports:
     rates: Rates
     database: Probe
     redis: Probe | None = None
+    striker: Striker | None = None

@@ -43,14 +43,17 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(help="Of the invented market.", show_default=False)
     ] = None,
+    dashboard: Annotated[
+        bool, typer.Option(help="Serve the dashboard at http://127.0.0.1:8080 as well.")
+    ] = True,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON document on stdout; no screen.")
     ] = False,
 ) -> None:
     """Trade on a local exchange with two bots, and check every order against its ledger.
 
-    Nothing leaves this machine. Keys: k kill the leader, p pause it, r lose a reply, h halt, q
-    quit. Exit code 1 when an order was doubled, lost or left unresolved.
+    Nothing leaves this machine. Keys: k kill the leader, p pause it, r lose a reply, h halt, o open
+    the dashboard, q quit. Exit code 1 when an order was doubled, lost or left unresolved.
 
     Example: holdfast demo --duration 20 --kill-leader-every 5 --json
     """
@@ -63,6 +66,8 @@ def demo(
         fresh=fresh,
         duration_s=duration,
         kill_every_s=kill_leader_every,
+        dashboard=dashboard,
+        opens=dashboard and not (headless or json),
     )
     show_run(
         wanted, DemoPlan, partial(demo_plan, seed=seed), on_screen=not (headless or json), json=json

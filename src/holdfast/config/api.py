@@ -36,6 +36,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             prove who it is.
         time_limit_s: of one request that is no stream.
         redis_url: a reference; where it leads nowhere, rates are counted in this process.
+        demo: an administrator may kill the node that leads; nowhere but in the demo.
     """
 
     host: str = "127.0.0.1"
@@ -50,6 +51,7 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     redis_url: Annotated[str, msgspec.Meta(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")] = (
         "env:REDIS_URL"
     )
+    demo: bool = False
 
     def __post_init__(self) -> None:
         if not self.hosts:

@@ -7,6 +7,7 @@ The operating system drops it with the process, however that ends. Not here: fen
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 from glob import escape
 from pathlib import Path
@@ -16,8 +17,11 @@ from typing import Self
 import msgspec
 
 from holdfast.cluster.host import Process, this_process
+from holdfast.domain.platform import PLATFORM
 from holdfast.errors import ConfigError, FencedError
 from holdfast.journal.displace import free_writing
+
+_numbers = itertools.count(1)
 
 
 class OwnerLock:
@@ -76,6 +80,40 @@ class OwnerLock:
         _traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+
+class WriterNote:
+    """Says beside a journal that this process writes it, although it owns no account of it.
+
+    So who takes an account over may end it where it stops with the write lock in its hands. It is
+    gone with `release`; what a killed process left is removed by the next one.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _forget_ended(path)
+        number = f"{os.getpid()}-{next(_numbers)}"
+        self._path = path.with_name(f"{path.name}.{PLATFORM}-{number}.lock")
+        self._file = _replaced(self._path)
+        os.pwrite(self._file, msgspec.json.encode(this_process()), 0)
+        self._held = True
+
+    def release(self) -> None:
+        """This process writes no more; may be called twice."""
+        if self._held:
+            self._held = False
+            self._path.unlink(missing_ok=True)
+            os.close(self._file)
+
+
+def _forget_ended(path: Path) -> None:
+    for file in path.parent.glob(f"{escape(path.name)}.{PLATFORM}-*.lock"):
+        descriptor = _opened(file)
+        if _locked(descriptor):  # the kernel let go of it with its process
+            file.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _recorded(path: Path) -> set[Process]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.errors import RetryableError
+from holdfast.journal.owner import WriterNote
 from holdfast.journal.platform import PlatformTables
 from holdfast.journal.sqlite_file import SqliteFile, Transaction
 from holdfast.journal.sqlite_read import SqliteReading, stored_version
@@ -31,6 +32,7 @@ class SqlitePlatform(PlatformTables):
         super().__init__(path, now_ns)
         self._path = path
         self._file = _of_this_schema(path)
+        self._note = WriterNote(path)
         self._writing = threading.Lock()
         self._reading: SqliteReading | None = None
         self._looking = threading.Lock()
@@ -39,6 +41,7 @@ class SqlitePlatform(PlatformTables):
         """Release the file; may be called twice."""
         with self._writing:
             self._file.close()
+        self._note.release()
         with self._looking:
             self._close_reading()
 

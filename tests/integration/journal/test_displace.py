@@ -138,6 +138,34 @@ def test_a_writer_stopped_for_another_account_does_not_block_this_one(tmp_path: 
         assert hung.wait(PATIENCE_S) == -signal.SIGKILL
 
 
+@reads_proc
+def test_an_api_that_stopped_while_it_wrote_a_file_does_not_block_a_takeover(
+    tmp_path: Path,
+) -> None:
+    journal = SqliteDatabase(tmp_path / "journal.db")
+    with holding(f"sqlite:///{journal.name}", "platform") as hung:
+        stop(hung)
+        owner = journal.own(MAIN, displace=True)
+        assert hung.wait(PATIENCE_S) == -signal.SIGKILL
+        assert go_on(journal) == 1
+        owner.release()
+    with closing(journal.platform()) as store:
+        assert store.head() == 0
+        left = [file.name for file in tmp_path.glob("*.@platform-*.lock")]
+        assert len(left) == 1, "what the killed one left is gone"
+    assert list(tmp_path.glob("*.@platform-*.lock")) == []
+
+
+@reads_proc
+def test_an_api_that_runs_is_not_killed_for_a_write(tmp_path: Path) -> None:
+    journal = SqliteDatabase(tmp_path / "journal.db")
+    with holding(f"sqlite:///{journal.name}", "platform") as busy:
+        with pytest.raises(RetryableError, match=f"blocked by pid {busy.pid}"):
+            journal.own(MAIN, displace=True)
+        assert wake(busy) == ["committed"]
+    journal.own(MAIN, displace=True).release()
+
+
 BLOCKER = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

@@ -5,55 +5,25 @@ Not here: what is written into the file (tests/unit/lab/test_report).
 
 from __future__ import annotations
 
-import ctypes
 import json
 import re
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from holdfast.lab.report import TEMPLATE, write_report
 from holdfast.lab.result import Result
+from tests.support.browsing import PHONE, chromium, lacking
 from tests.support.lab_results import market, portfolio, result
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-)
-
-
-def lacking() -> str:
-    """What these tests need and is not here, as the reason for skipping them; empty when all is."""
-    if CHROMIUM is None:
-        return "no Chromium here; to run this: sudo apt-get install chromium"
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL("libatomic.so.1")  # the driver of playwright is linked to it
-        except OSError:
-            return "no libatomic here; to run this: sudo apt-get install libatomic1"
-    if not TEMPLATE.is_file():
-        return "the report's page is not built; to run this: make dashboard"
-    return ""
-
-
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(lacking()), reason=lacking())]
+LACKING = lacking(TEMPLATE)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=LACKING)]
 
 DESK = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
 Open = Callable[..., Page]
 
 PAINTED = """canvas => {
@@ -100,10 +70,8 @@ NAMELESS = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

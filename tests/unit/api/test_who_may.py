@@ -36,7 +36,7 @@ TABLE: Final[dict[str, str]] = {
          "get_overview", "list_accounts", "list_bots", "list_strategies", "get_strategy",
          "get_cluster", "list_failovers", "list_jobs", "list_datasets", "list_orders",
          "list_fills", "list_positions", "list_balances", "get_equity", "list_prices",
-         "get_candles", "get_events"),
+         "get_candles", "get_events", "get_demo"),
         "read",
     ),
     **dict.fromkeys(("get_account",), "read account"),
@@ -64,7 +64,7 @@ TABLE: Final[dict[str, str]] = {
     # administrators
     **dict.fromkeys(
         ("list_users", "create_user", "get_user", "change_user", "invite_user",
-         "list_user_sessions", "list_user_tokens", "list_audit"),
+         "list_user_sessions", "list_user_tokens", "list_audit", "kill_leader"),
         "admin",
     ),
 }  # fmt: skip
@@ -78,7 +78,7 @@ CONFIRMED: Final = {
 PROVED_IN_THE_BODY: Final = {
     "confirm": {"wrong_credentials"}, "change_password": {"wrong_credentials"},
     "refresh": {"no_token"}, "page": {"not_found"}, "handle_schema_path_not_found": {""},
-    "begin_google": {"oidc"},
+    "begin_google": {"oidc"}, "kill_leader": {"not_demo"},
 }  # fmt: skip
 """What some routes answer to who has nothing to show, and was let through all the same."""
 

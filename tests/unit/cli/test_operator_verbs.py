@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 
 from holdfast.cli import main
 from holdfast.domain.fact import BotStarted, BotStopped, Opened
+from holdfast.domain.platform import CommandGiven
 from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.port import Group
@@ -241,3 +242,21 @@ def test_strategies_show_their_parameters_with_bounds_and_defaults(
         "integer", 2, 200, 10,
     )  # fmt: skip
     assert main(["strategy", "show", "nothing"]) == 2
+
+
+def test_who_asked_is_in_the_platform_s_stream_with_what_was_asked(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, path, "halt", "--reason", "news", "--wait", "0")
+    commands = SqliteCommands(path)
+    (pending,) = commands.pending("main")
+    commands.close()
+    with closing(SqliteDatabase(path).platform()) as store:
+        (event,) = store.events(0, 9)
+    given = event.fact
+    assert isinstance(given, CommandGiven)
+    assert (given.by, given.command_id) == (f"cli:{pending.by}", pending.command_id)
+    assert (given.account, given.name) == ("main", "halt")
+    assert json.loads(given.arguments) == json.loads(pending.arguments)
+    assert main(["audit", "verify", "--database", f"sqlite:///{path}"]) == 0
+    assert "@platform: proved to seq 1" in capsys.readouterr().out

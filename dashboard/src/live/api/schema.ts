@@ -219,6 +219,11 @@ export interface Datasets {
   items: Dataset[];
 }
 
+/** Whether this is the demo, in which the node that leads may be struck. */
+export interface Demo {
+  is_demo: boolean;
+}
+
 /** The same with what is for operators only, on the metrics port. */
 export interface DetailedHealth {
   health: Health;
@@ -690,6 +695,11 @@ export interface StrategyInfo {
   parameters: Record<string, Record<string, unknown>>;
 }
 
+/** Who was struck, in a sentence. */
+export interface Struck {
+  told: string;
+}
+
 /** A search of a strategy's parameters over recorded bars. */
 export interface Sweep {
   strategy: string;
@@ -1089,6 +1099,14 @@ export interface Routes {
   /** List the recorded bars that a backtest can run on. */
   "GET /api/v1/datasets": {
     answer: Datasets;
+  };
+  /** Tell whether this is the demo. */
+  "GET /api/v1/demo": {
+    answer: Demo;
+  };
+  /** Kill the node that leads, as `kill -9` does; another one goes on. In the demo only. */
+  "POST /api/v1/demo/kill-leader": {
+    answer: Struck;
   };
   /** Show equity and drawdown over time: of all accounts, of one, or what a bot of it earned. */
   "GET /api/v1/equity": {

@@ -6,11 +6,12 @@ import { ApiError, read } from "./problem";
 import type { Me, SignedIn } from "./schema";
 
 export type Session =
-  | { phase: "unknown" }
+  | { phase: "unknown"; error?: unknown }
   | { phase: "out"; error?: unknown }
   | { phase: "in"; me: Me };
 
 const SPARE_MS = 20_000;
+const AGAIN_MS = 2_000;
 
 let session: Session = { phase: "unknown" };
 let token = "";
@@ -76,11 +77,14 @@ export async function begin(): Promise<void> {
       signedIn((await post(PATHS.link, { code })) as SignedIn);
       return;
     } catch (error) {
+      // Used before, perhaps by this very browser.
       if (!(await renew())) signedOut(error);
       return;
     }
   }
-  await renew();
+  while (!(await renew()) && session.phase === "unknown") {
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
+  }
 }
 
 export async function signIn(name: string, password: string, totp: string): Promise<void> {
@@ -126,7 +130,10 @@ async function carryOn(): Promise<boolean> {
       return false;
     }
     // Nobody answers: whoever is signed in stays so, and the figures say how old they are.
-    if (session.phase === "unknown") signedOut(error);
+    if (session.phase === "unknown") {
+      session = { phase: "unknown", error };
+      tell();
+    }
     return false;
   }
 }

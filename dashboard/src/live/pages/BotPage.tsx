@@ -163,7 +163,11 @@ function BotFigures({ bot }: { bot: Bot }): ReactNode {
       </div>
       <div className="figure">
         <dt>Wants</dt>
-        <dd className="more wrap">{bot.wish || "nothing yet"}</dd>
+        <dd className="more wrap">
+          <span className="two-lines" title={bot.wish}>
+            {bot.wish || "nothing yet"}
+          </span>
+        </dd>
       </div>
     </dl>
   );
@@ -301,7 +305,7 @@ function Log({ account, name }: Props): ReactNode {
       ) : lines.length === 0 ? (
         <Empty title="Nothing has happened yet." />
       ) : (
-        <div className="log" tabIndex={0} role="region" aria-label="Log">
+        <div className="log" tabIndex={0} role="region" aria-label="Lines of the log">
           {lines.map((line) => (
             <div key={line.seq} className={LOUD[line.level]}>
               <span className="muted">{when(Date.parse(line.at))}</span> {line.told}

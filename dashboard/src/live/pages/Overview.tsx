@@ -2,6 +2,7 @@
 // as they happen. Everything of it is live.
 
 import { useState, type ReactNode } from "react";
+import { Alerts } from "../Alerts";
 import { BotTable } from "../BotTable";
 import { EquityPanel } from "../EquityPanel";
 import { Figures } from "../Figures";
@@ -33,6 +34,7 @@ export function Overview(): ReactNode {
           </Card>
           <EquityPanel height={190} />
           <FailoverStrip />
+          <Alerts />
         </div>
       </div>
     </>

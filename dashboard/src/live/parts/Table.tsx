@@ -28,7 +28,7 @@ interface Props<Row> {
 export function Table<Row>(props: Props<Row>): ReactNode {
   const { name, rows, columns, rowKey, open, folds = false, capped = false, fresh } = props;
   return (
-    <div className={capped ? "scroll capped" : "scroll"} tabIndex={0} role="region" aria-label={name}>
+    <div className={capped ? "scroll capped" : "scroll"} tabIndex={0} role="region" aria-label={`Table: ${name}`}>
       <table className={folds ? "folds" : undefined}>
         <thead>
           <tr>

@@ -10,10 +10,13 @@ import { take, type Frame } from "./take";
 const TOPICS = ["prices", "orders", "positions", "equity", "alerts", "cluster"] as const;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
-/** A summary is computed, so it is asked for: now and then, and soon after something happened. */
-const SUMMARY_MS = 4_000;
+/** What the stream does not tell (whether nodes live) is asked for: now and then, and soon after news. */
+const SUMMARY_MS = 10_000;
 const SOON_MS = 250;
-const SILENCE_MS = 15_000;
+const SILENCE_MS = 45_000;
+/** The socket is given the next token before the last one ends. */
+const TOKEN_MS = 10_000;
+const UNPROVED = 4401;
 
 let current: Follower | null = null;
 
@@ -40,6 +43,7 @@ class Follower {
   private positions: Record<string, number> = {};
   private wait_ms = FIRST_WAIT_MS;
   private heard = 0;
+  private told = "";
   private summary: ReturnType<typeof setTimeout> | undefined;
   private wake: (() => void) | null = null;
 
@@ -89,21 +93,34 @@ class Follower {
       this.socket = socket;
       // A line that is cut without a word would look alive for ever.
       const watch = setInterval(() => {
-        if (Date.now() - this.heard > SILENCE_MS) socket.close(4000, "silence");
+        if (Date.now() - this.heard > SILENCE_MS) socket.close(4000, SILENCE);
       }, 1_000);
+      const prove = setInterval(() => void this.proveAgain(socket), TOKEN_MS);
       this.heard = Date.now();
+      this.told = token;
       socket.onopen = () =>
-        socket.send(JSON.stringify({ token, topics: TOPICS, after: this.positions }));
+        socket.send(
+          JSON.stringify({ type: "auth", token, topics: TOPICS, after: this.positions }),
+        );
       socket.onmessage = (event: MessageEvent<string>) => {
         this.heard = Date.now();
         this.hear(JSON.parse(event.data) as Frame);
       };
       socket.onclose = (event) => {
         clearInterval(watch);
+        clearInterval(prove);
         this.socket = null;
-        resolve(event.code === 4009 ? START_OVER : reasonOf(event));
+        if (event.code === UNPROVED) void renew();
+        resolve(event.reason === START_OVER ? START_OVER : reasonOf(event));
       };
     });
+  }
+
+  private async proveAgain(socket: WebSocket): Promise<void> {
+    const token = await bearer();
+    if (token === this.told || socket.readyState !== WebSocket.OPEN) return;
+    this.told = token;
+    socket.send(JSON.stringify({ type: "auth", token }));
   }
 
   private hear(frame: Frame): void {
@@ -114,7 +131,9 @@ class Follower {
     if (frame.account && frame.seq) {
       this.positions[frame.account] = Math.max(this.positions[frame.account] ?? 0, frame.seq);
     }
-    if (take(frame, this.heard)) this.soon();
+    const heard = take(frame, this.heard);
+    if (heard === "look") this.soon();
+    if (heard === "start over") this.socket?.close(4009, START_OVER);
   }
 
   private keepSummary(): void {
@@ -151,7 +170,8 @@ class Follower {
 }
 
 const START_OVER = "start over";
+const SILENCE = "silence";
 
 function reasonOf(event: CloseEvent): string {
-  return event.reason === "" || event.reason === "silence" ? "" : `${event.reason}.`;
+  return event.reason === "" || event.reason === SILENCE ? "" : `${event.reason}.`;
 }

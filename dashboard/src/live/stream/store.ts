@@ -42,6 +42,7 @@ export interface Live {
   positions: readonly Position[] | null;
   cluster: Cluster | null;
   prices: Readonly<Record<string, LivePrice>>;
+  /** By account, "" for all together; about one a second since the page was opened. */
   equity: Readonly<Record<string, readonly EquityNow[]>>;
   alerts: readonly Alert[];
 }

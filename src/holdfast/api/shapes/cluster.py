@@ -74,3 +74,15 @@ class Failovers(Out, frozen=True, kw_only=True):
 
     items: tuple[Failover, ...]
     next_cursor: str | None = None
+
+
+class Demo(Out, frozen=True, kw_only=True):
+    """Whether this is the demo, in which the node that leads may be struck."""
+
+    is_demo: bool
+
+
+class Struck(Out, frozen=True, kw_only=True):
+    """Who was struck, in a sentence."""
+
+    told: str

@@ -221,6 +221,9 @@ database_url = {text(f"sqlite:///{home.journal}")}
 log_level = "info"
 
 {cluster}
+[api]
+demo = {"true" if home.plan.verb == "demo" else "false"}
+
 [account]
 name = "{ACCOUNT}"
 api_key = {text(f"file:{home.path / 'api.key'}")}

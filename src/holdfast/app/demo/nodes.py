@@ -80,7 +80,7 @@ class Seat:
         self.child = await Child.start(self.name, words, self._path)
 
     async def keep(self) -> None:
-        """Start it again whenever it was struck down, until cancelled.
+        """Start it again whenever it was struck down, by whomever, until cancelled.
 
         Raises:
             ConfigError, UnreachableError: it ended by itself.
@@ -88,7 +88,7 @@ class Seat:
         while True:
             assert self.child is not None  # noqa: S101 - it was started
             await self.child.ended()
-            if not self._is_struck:
+            if not (self._is_struck or self.child.was_killed):
                 raise self.child.failure("ended")
             await self.child.kill()
             await asyncio.sleep(RESTART_AFTER_S)

@@ -78,6 +78,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
     elapsed_s: float
     url: str
+    dashboard: str
     verb: str
     market: str
     sentence: str
@@ -103,6 +104,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """What the run knows of this moment beside the journal.
 
     Attributes:
+        dashboard: where it is; empty while there is none.
         down_s: since the leader was killed, None while there is one.
         paused_s: until the leader goes on, 0 when it is not paused.
         doubt_s: since the oldest doubt was armed, 0 without one.
@@ -111,6 +113,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     elapsed_s: float
     url: str
+    dashboard: str = ""
     verb: str
     market: str
     marks: dict[str, Decimal]
@@ -141,6 +144,7 @@ def draw(replica: Replica, at: Moment) -> Picture:
     return Picture(
         elapsed_s=at.elapsed_s,
         url=at.url,
+        dashboard=at.dashboard,
         verb=at.verb,
         market=at.market,
         sentence=sentence,

@@ -92,6 +92,11 @@ class Child:
         """Whether it has not ended."""
         return self._process.returncode is None
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it with SIGKILL."""
+        return self._process.returncode == -signal.SIGKILL
+
     async def listening(self) -> str:
         """The address that it prints when it accepts connections.
 

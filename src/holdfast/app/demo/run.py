@@ -19,6 +19,7 @@ from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.audit import Audit
 from holdfast.app.demo.checker import PATIENCE_NS, Checker
 from holdfast.app.demo.control import Control
+from holdfast.app.demo.dashboard import Dashboard
 from holdfast.app.demo.home import ACCOUNT, Home, P, open_home
 from holdfast.app.demo.nodes import Seat
 from holdfast.app.demo.picture import Moment, Picture, draw
@@ -53,12 +54,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         fresh: throw away what an earlier one left there.
         duration_s: how long to trade; None is until somebody ends it.
         kill_every_s: kill the leader so often; None never does.
+        dashboard: serve it as well.
+        opens: and show it in a browser.
     """
 
     directory: Path
     fresh: bool = False
     duration_s: float | None = None
     kill_every_s: float | None = None
+    dashboard: bool = False
+    opens: bool = False
 
 
 class Demo:
@@ -95,6 +100,7 @@ class Demo:
         self._note, self._noted_s = "", 0.0
         self._acting: set[asyncio.Task[None]] = set()
         self.control = Control(home, self._replica, site.admin, site.nodes)
+        self._dashboard = Dashboard(home, self._tell, opens=wanted.opens)
 
     # -- from outside ------------------------------------------------------------------------------
 
@@ -117,6 +123,8 @@ class Demo:
                 self._act(asyncio.to_thread(self.control.toggle_halt))
             case "r":
                 self._act(self.control.lose_reply())
+            case "o" if self._wanted.dashboard:
+                self._act(self._dashboard.show())
             case _:
                 pass
 
@@ -130,6 +138,7 @@ class Demo:
             Moment(
                 elapsed_s=now_s - self._began_s,
                 url=self._site.url,
+                dashboard=self._dashboard.url,
                 verb=self._home.plan.verb,
                 market=self._home.plan.market,
                 marks=self._prices.by_asset(self._replica.state.reporting),
@@ -165,6 +174,8 @@ class Demo:
             self._tell_failovers(),
             self._tell_now_and_then(),
         ]
+        if self._wanted.dashboard:
+            parts.append(self._serve_dashboard())
         try:
             last = await self._until(parts)
         finally:
@@ -275,6 +286,11 @@ class Demo:
                     f"the strike, doubled {last.duplicate_orders}, lost {last.lost_orders}"
                 )
                 told += 1
+
+    async def _serve_dashboard(self) -> None:
+        """Once trading has begun: the first order has the machine to itself."""
+        await _until(lambda: bool(self._replica.first_order_ns))
+        await self._dashboard.run()
 
     def _leader(self) -> str:
         leader = self._replica.leader

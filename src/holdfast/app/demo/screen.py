@@ -37,10 +37,11 @@ _PHASE_STYLES = {
 }
 _ALWAYS_SHOWN = (Phase.RESTING, Phase.FILLED, Phase.TAKEN_BACK, Phase.DOUBT)
 _KEYS = (
-    ("k", "kill the leader"),
-    ("p", "pause it"),
-    ("r", "lose a reply"),
+    ("k", "kill leader"),
+    ("p", "pause"),
+    ("r", "lose reply"),
     ("h", "halt"),
+    ("o", "browser"),
     ("q", "quit"),
 )
 
@@ -103,7 +104,7 @@ def _title(picture: Picture, width: int) -> Text:
     middle = f"local exchange, {picture.market}"
     right = f"{_clock(picture.elapsed_s)} "
     if width > _NARROW + 20:
-        middle += f"   {picture.url}"
+        middle += f"   {picture.dashboard or picture.url}"
     gap = max(2, (width - len(left) - len(middle) - len(right)) // 2)
     text = f"{left}{' ' * gap}{middle}"
     return _line(Text(f"{text}{right:>{max(1, width - len(text))}}", style="bold reverse"))
@@ -232,6 +233,8 @@ def _seconds(elapsed_ms: int | None) -> str:
 def _keys(picture: Picture) -> Text:
     text = Text(" ")
     for key, does in _KEYS:
+        if key == "o" and not picture.dashboard:
+            continue
         what = "resume" if key == "h" and picture.halted else does
         text.append(f" {key} ", style="reverse").append(f" {what}  ")
     return _line(text)

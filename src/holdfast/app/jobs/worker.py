@@ -24,7 +24,6 @@ from holdfast.app.jobs.metrics_port import serving
 from holdfast.app.jobs.reporting import reports_kept
 from holdfast.config import Config
 from holdfast.config.jobs import broker_url
-from holdfast.errors import ConfigError
 from holdfast.platform.jobs.attempt import Place, Times
 from holdfast.platform.jobs.board import Board
 from holdfast.platform.jobs.local import Bench, LocalWorker, Upkeep
@@ -53,7 +52,7 @@ def run_worker(config: Config, config_file: Path | None, stop: threading.Event) 
             _run_celery(config, bench, broker, slots)
             return
         upkeep = Upkeep(bench, Plan(Board(rows, KINDS), planned_of(config)))
-        with _told(JobMetrics(rows), upkeep, bench), reports_kept(config):
+        with _told(config, JobMetrics(rows), upkeep, bench), reports_kept(config):
             LocalWorker(bench, upkeep, slots).run(stop)
     finally:
         rows.close()
@@ -68,20 +67,18 @@ def _run_celery(config: Config, bench: Bench, broker: str, slots: int) -> None:
     plan = Plan(Board(bench.rows, KINDS, send=sender.send), planned_of(config))
     upkeep = Upkeep(bench, plan, celery_runner.Dispatcher(bench, sender).look)
     app = celery_runner.celery_app(broker, config.deployment)
-    with _told(JobMetrics(bench.rows, sender.waiting), upkeep, bench), reports_kept(config):
+    numbers = JobMetrics(bench.rows, sender.waiting)
+    with _told(config, numbers, upkeep, bench), reports_kept(config):
         celery_runner.CeleryWorker(bench, upkeep, slots, app).run()
 
 
 @contextmanager
-def _told(metrics: JobMetrics, upkeep: Upkeep, bench: Bench) -> Iterator[None]:
+def _told(config: Config, metrics: JobMetrics, upkeep: Upkeep, bench: Bench) -> Iterator[None]:
     """Serve the worker's numbers meanwhile."""
     registry = CollectorRegistry()
     registry.register(metrics)
     for collector in (ProcessCollector, GCCollector, PlatformCollector):
         collector(registry=registry)
-    wanted = os.environ.get("METRICS_PORT", "9090")
-    if not wanted.isdecimal():
-        raise ConfigError(f"seen: METRICS_PORT={wanted!r}; expected: a number of a port")
-    with serving(int(wanted), registry, lambda: upkeep.is_well) as port:
+    with serving(config.api.metrics_port, registry, lambda: upkeep.is_well) as port:
         log.info("worker", action="worker_start", worker=bench.name, metrics_port=port)
         yield

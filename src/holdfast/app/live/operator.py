@@ -7,19 +7,24 @@ here: what a command does (engine), how it is shown (cli).
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 import msgspec
 
+from holdfast.app.live.given import give
 from holdfast.app.live.start import start_at
 from holdfast.app.reports.telling import order_of
 from holdfast.domain.fact import Adjustment, AnyFact, Reconciled, Released
+from holdfast.domain.platform import CommandGiven
 from holdfast.errors import ConfigError, CorruptionError, UnreachableError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import all_heads, orders_like, proved, snapshot_of
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, BotState
+from holdfast.platform.port import Change
 
 POLL_S = 0.05
 
@@ -122,10 +127,9 @@ def ask_all(
         UnreachableError: one of them did not take it within `wait_s`.
     """
     database.require()
+    waiting = _asked(database, accounts, name, msgspec.json.encode(arguments).decode(), by)
     commands = database.commands()
-    text = msgspec.json.encode(arguments).decode()
     try:
-        waiting = {account: commands.submit(account, name, text, by) for account in accounts}
         taken: dict[str, int] = {}
         deadline = time.monotonic() + wait_s
         while True:
@@ -140,6 +144,26 @@ def ask_all(
             time.sleep(POLL_S)
     finally:
         commands.close()
+
+
+def _asked(
+    database: Database, accounts: Sequence[str], name: str, arguments: str, by: str
+) -> dict[str, str]:
+    """Ask all of them at once, and note who did; the command's id, by account."""
+    asked = {account: uuid.uuid4().hex for account in accounts}
+    at_ns = time.time_ns()
+
+    def ask(change: Change) -> None:
+        for account, command_id in asked.items():
+            noted = CommandGiven(
+                by=f"cli:{by}", command_id=command_id, account=account, name=name,
+                arguments=arguments,
+            )  # fmt: skip
+            give(change, noted, by, at_ns)
+
+    with closing(database.platform()) as store:
+        store.change(ask)
+    return asked
 
 
 class Reviewed(msgspec.Struct, frozen=True):

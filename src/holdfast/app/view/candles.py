@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.domain.timeframe import span_start
+from holdfast.platform.cache.port import Cache, NoCache
+from holdfast.platform.cache.results import cache_result
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.gate import Gate
@@ -37,9 +39,16 @@ Found = tuple[list[Bar], Bar | None]
 
 
 class Candles:
-    """One market for each exchange, opened when it is first asked."""
+    """One market for each exchange, opened when it is first asked.
 
-    def __init__(self) -> None:
+    Args:
+        cache: of all processes: what has closed does not change, and asking for it costs requests
+            that the exchange counts for the whole address.
+    """
+
+    def __init__(self, cache: Cache | None = None) -> None:
+        kept = cache or NoCache()
+        self._past = cache_result(lambda: kept)(self._closed)
         self._markets: dict[Endpoints, BinanceMarket] = {}
         self._kept: OrderedDict[_Wish, tuple[float, asyncio.Task[Found]]] = OrderedDict()
 
@@ -55,7 +64,13 @@ class Candles:
         end_ns = time.time_ns() if until_ns is None else until_ns
         since_ns = span_start(end_ns, bar_s) - (limit - (until_ns is None)) * span_ns
         wish = _Wish(endpoints, symbol, bar_s, max(0, since_ns), limit)
+        if end_ns + span_ns <= time.time_ns():
+            return await self._past(wish), None
         return await asyncio.shield(self._asked(wish))
+
+    async def _closed(self, wish: _Wish) -> list[Bar]:
+        bars, _ = await asyncio.shield(self._asked(wish))
+        return bars
 
     def _asked(self, wish: _Wish) -> asyncio.Task[Found]:
         """The same question is asked once for everybody."""

@@ -35,6 +35,7 @@ from holdfast.platform.identity.values import Principal
 
 STANDING_S: Final = 1.0
 FASTEST_S: Final = 0.1
+BEAT_S: Final = 5.0
 MOST_PER_S: Final = 4000
 """Messages of how one thing stands, all readers together: many readers hear it less often."""
 MOST_MISSED: Final = 20_000
@@ -64,8 +65,8 @@ class ViewFeeds:
     async def run(self) -> None:
         """Tell how things stand, now and then, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_prices())
-            group.create_task(self._tell_standing())
+            for part in (self._tell_prices(), self._tell_standing(), self._beat()):
+                group.create_task(part)
 
     async def subscribe(
         self, who: Principal, topics: Sequence[str], after: Mapping[str, int]
@@ -77,7 +78,9 @@ class ViewFeeds:
         for one in followed:
             self._remember(one)
         self._listening[reader] = (who, topics)
-        self._hub.join(reader, [Channel("prices")] if "prices" in topics else [])
+        self._hub.join(reader, [Channel("beat")])
+        if "prices" in topics:
+            self._hub.join(reader, [Channel("prices")])
         for one in followed:
             self._hub.join(reader, _channels(who, topics, one))
         try:
@@ -167,6 +170,13 @@ class ViewFeeds:
         return events_of(followed, records)
 
     # -- how things stand --------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        """So that a stream on which nothing happens is told from one that is dead."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            told = _encode({"topic": "beat", "at": now()})
+            self._hub.send(Channel("beat"), Frame("beat", "", 0, told))
 
     async def _tell_prices(self) -> None:
         while True:

@@ -10,20 +10,25 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from holdfast.app.live.opening import database_of
 from holdfast.app.view.candles import Candles
 from holdfast.app.view.feeds import ViewFeeds
+from holdfast.app.view.filling import keep_filling
 from holdfast.app.view.history import History
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
 from holdfast.config import Config
+from holdfast.config.api import redis_url
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.journal.database import Database, database_at
 from holdfast.telemetry.log import get_logger
+
+if TYPE_CHECKING:
+    from holdfast.platform.cache.redis import RedisCache
 
 log = get_logger("app.view")
 
@@ -40,10 +45,13 @@ class View(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def viewing(config: Config) -> AsyncIterator[View]:
+async def viewing(config: Config, *, fills: bool = True) -> AsyncIterator[View]:
     """Follow everything that a configuration names; it ends on the way out.
 
     It starts beside a node or before it: what is not there yet is looked for again.
+
+    Args:
+        fills: keep a process beside this one that fills the tables of reports.
 
     Raises:
         ConfigError: an address is of no database that this program knows.
@@ -56,9 +64,12 @@ async def viewing(config: Config) -> AsyncIterator[View]:
         database, config.reports, model.journals,
         replica=replica, most_lag_s=config.replica_lag_s,
     )  # fmt: skip
-    charts = Candles()
+    cache = _cache_of(config)
+    charts = Candles(cache)
     feeds = ViewFeeds(model, database)
-    parts = (model.run(), feeds.run(), history.run(), _make_tables(config, database))
+    parts = [model.run(), feeds.run(), history.run(), _make_tables(config, database)]
+    if fills:
+        parts.append(keep_filling(config))
     inside = asyncio.current_task()
     running = [asyncio.create_task(part) for part in parts]
     for task in running:
@@ -71,6 +82,8 @@ async def viewing(config: Config) -> AsyncIterator[View]:
             task.cancel()
         ended = await asyncio.gather(*running, return_exceptions=True)
         await charts.close()
+        if cache is not None:
+            await cache.close()
         await history.close()
         for one in (database, replica):
             if one is not None:
@@ -84,6 +97,20 @@ def _end_with(part: asyncio.Task[None], inside: asyncio.Task[object] | None) -> 
     """What cannot go on must not look as if it did."""
     if inside is not None and not part.cancelled() and part.exception() is not None:
         inside.cancel()
+
+
+def _cache_of(config: Config) -> RedisCache | None:
+    url = redis_url(config.api)
+    if not url:
+        return None
+    try:
+        from holdfast.platform.cache.redis import RedisCache  # noqa: PLC0415  # optional
+    except ImportError as error:
+        raise ConfigError(
+            f"seen: an address of Redis, and no driver for it ({error}); expected: redis; do: "
+            "pip install 'holdfast[redis]', or unset the variable"
+        ) from error
+    return RedisCache(url, config.deployment)
 
 
 def _replica_of(config: Config) -> Database | None:

@@ -15,11 +15,11 @@ import msgspec
 from holdfast.api.ports import Given, NotThereError
 from holdfast.api.shapes.commands import Command, CommandState
 from holdfast.api.times import moment_of
+from holdfast.app.live.given import give
 from holdfast.app.live.members import hand_over
 from holdfast.config import Config
 from holdfast.domain.platform import CommandGiven
 from holdfast.errors import ConfigError, RejectedError, UnreachableError
-from holdfast.journal.commands import SUBMIT
 from holdfast.journal.database import Database
 from holdfast.platform.identity.values import Principal
 from holdfast.platform.port import Change, Look, PlatformStore
@@ -104,17 +104,11 @@ class JournalCommands:
         def ask(change: Change) -> None:
             for one in given:
                 text = msgspec.json.encode(dict(one.arguments), order="sorted").decode()
-                is_new = change.run(
-                    SUBMIT, one.command_id, one.account, one.name, text, who.actor, now_ns
-                )
-                if is_new:
-                    change.note(
-                        CommandGiven(
-                            by=who.actor, user_id=who.user_id, command_id=one.command_id,
-                            account=one.account, name=one.name, arguments=text,
-                            request_id=request_id,
-                        )
-                    )  # fmt: skip
+                noted = CommandGiven(
+                    by=who.actor, user_id=who.user_id, command_id=one.command_id,
+                    account=one.account, name=one.name, arguments=text, request_id=request_id,
+                )  # fmt: skip
+                give(change, noted, who.actor, now_ns)
 
         self._store.change(ask)
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+from prometheus_client.registry import Collector
 
 from holdfast.api.ports import Ports, Probe, Rates
 from holdfast.api.rates import MemoryRates
@@ -17,18 +20,28 @@ from holdfast.app.view.open import viewing
 from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
+from holdfast.app.web.strike import NodeStriker
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.config.identity import identity_settings
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase
+from holdfast.journal.pool_metrics import PoolMetrics
 from holdfast.platform.identity.service import IdentityService
 from holdfast.platform.port import PlatformStore
 from holdfast.platform.requests.store import KeptRequests
 
 
+@dataclass(frozen=True)
+class Joined:
+    """The ports, and what they are measured by."""
+
+    ports: Ports
+    collectors: tuple[Collector, ...]
+
+
 @asynccontextmanager
-async def joined(config: Config) -> AsyncIterator[Ports]:
+async def joined(config: Config) -> AsyncIterator[Joined]:
     """All ports, until the context ends; a database is made where there is none.
 
     Raises:
@@ -42,7 +55,9 @@ async def joined(config: Config) -> AsyncIterator[Ports]:
         identity = IdentityService(store, identity_settings())
         commands = JournalCommands(view.database, store, config)
         rates, redis = _rates(config, stack)
-        yield Ports(
+        jobs = rows_of(config)
+        stack.callback(jobs.close)
+        ports = Ports(
             identity=identity,
             audit=identity.audit,
             requests=KeptRequests(store),
@@ -50,11 +65,13 @@ async def joined(config: Config) -> AsyncIterator[Ports]:
             feeds=view.feeds,
             commands=commands,
             signals=SignalDoor(config, commands),
-            jobs=board_of(config, rows_of(config)),
+            jobs=board_of(config, jobs),
             rates=rates,
             database=DatabaseProbe(store),
             redis=redis,
+            striker=NodeStriker(view.reads) if config.api.demo else None,
         )
+        yield Joined(ports, (PoolMetrics(view.database.pool),))
 
 
 def _platform(database: Database) -> PlatformStore:

@@ -65,8 +65,10 @@ async def _run(config: Config, told: Callable[[Listening], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = config.api
-    async with joined(config) as ports:
-        api = build(ports, terms_of(config))
+    async with joined(config) as found:
+        api = build(found.ports, terms_of(config))
+        for collector in found.collectors:
+            api.metrics.registry.register(collector)
         async with (
             metrics.serving(
                 settings.host, settings.metrics_port, api.metrics.registry, api.checkup

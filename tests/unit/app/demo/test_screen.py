@@ -106,7 +106,7 @@ EXPECTED = """\
  journal 21 records   chain proved   epoch 2
  failovers 1   the last: trading again after 0.06 s, next order after 0.71 s
 
-  k  kill the leader   p  pause it   r  lose a reply   h  halt   q  quit"""
+  k  kill leader   p  pause   r  lose reply   h  halt   q  quit"""
 
 
 def test_the_screen_shows_a_moment() -> None:

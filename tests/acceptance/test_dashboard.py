@@ -1,0 +1,289 @@
+"""The dashboard in a real browser, over a whole demo: exchange, two nodes, API, worker.
+
+What a person does on the first day: the link signs in, a fill arrives, the leader is killed, a bot
+is made and started, everything is halted. With HOLDFAST_PICTURES=docs the pictures of the
+documentation are taken as well. Not here: the API's own answers (tests/integration/api).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from holdfast.api.site import BUILD
+from tests.support.browsing import AXE, DESK, PHONE, chromium, lacking, overflow_px, violations
+from tests.support.waiting import PATIENCE_S
+
+LACKING = lacking(BUILD / "index.html", AXE)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(LACKING), reason=LACKING),
+]
+
+PATIENCE_MS = PATIENCE_S * 1000
+STARTS_WITHIN_S = 4 * PATIENCE_S
+PATHS = (
+    "/", "/bots", "/bots/main/grid", "/orders", "/orders?show=fills", "/risk", "/cluster",
+    "/research", "/accounts", "/people", "/audit",
+)  # fmt: skip
+PICTURES = os.environ.get("HOLDFAST_PICTURES")
+
+
+class Demo(NamedTuple):
+    """A demo that runs.
+
+    Attributes:
+        url: of its dashboard.
+        link: that signs in once.
+    """
+
+    url: str
+    link: str
+    directory: Path
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """One demo for all; in the end it must be green."""
+    directory = tmp_path_factory.mktemp("demo") / "demo"
+    words = [sys.executable, "-m", "holdfast", "demo", "--headless", "--dir", str(directory)]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        watchdog = threading.Timer(STARTS_WITHIN_S, process.kill)
+        watchdog.start()
+        told: list[str] = []
+        found = _link_in(process, told)
+        watchdog.cancel()
+        assert found is not None, "".join(told)
+        # Whoever says something must be heard, or he waits for ever.
+        listener = threading.Thread(target=lambda: told.extend(process.stderr or ()), daemon=True)
+        listener.start()
+        try:
+            yield Demo(found[1], f"{found[1]}/#link={found[2]}", directory)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STARTS_WITHIN_S)
+            finally:
+                process.kill()
+        listener.join()
+        assert process.stdout is not None
+        assert process.returncode == 0, "".join([*told, process.stdout.read()])
+
+
+def _link_in(process: subprocess.Popen[str], told: list[str]) -> re.Match[str] | None:
+    for line in process.stderr or ():
+        told.append(line)
+        found = re.search(r"dashboard at (http://[^/\s]+)/#link=(\S+)", line)
+        if found is not None:
+            return found
+    return None
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[str]:
+    """What the page complained of."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def page(demo: Demo, browser: Browser, heard: list[str]) -> Iterator[Page]:
+    """The page, signed in by the link; one for all, as a trader has it open all day."""
+    context = browser.new_context(viewport=DESK, color_scheme="dark", locale="en-GB")  # type: ignore[arg-type]
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    opened.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
+    opened.on("pageerror", lambda error: heard.append(f"error: {error}"))
+    opened.goto(demo.link)
+    yield opened
+    context.close()
+
+
+def home(page: Page) -> None:
+    """The first screen, without asking the server for the page."""
+    page.get_by_role("link", name="Overview", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_attached()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what is shown for the documentation, when that is asked for."""
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+def test_a_first_day(page: Page, heard: list[str]) -> None:
+    """One after the other: each needs a demo that trades, and one is enough for all."""
+    the_link_has_signed_in(page)
+    assert heard == []
+    a_fill_arrives_by_itself(page)
+    an_order_opens_its_story(page)
+    the_leader_is_killed_and_the_other_node_takes_over(page)
+    a_bot_is_made_and_started(page)
+    a_backtest_runs_in_the_background(page)
+    halt_takes_two_keys_and_resume_asks(page)
+
+
+def the_link_has_signed_in(page: Page) -> None:
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    expect(page.get_by_test_id("figures")).to_contain_text("USDT")
+    assert "link=" not in page.url
+
+
+def a_fill_arrives_by_itself(page: Page) -> None:
+    newest = page.get_by_role("region", name="Table: Orders").locator("tbody tr").filter(
+        has_text="filled"
+    )  # fmt: skip
+    before = newest.first.inner_text()
+    expect(newest.first).not_to_have_text(before)
+    expect(page.locator("canvas").first).to_be_visible()
+    picture(page, "dashboard-dark")
+
+
+def an_order_opens_its_story(page: Page) -> None:
+    page.get_by_role("region", name="Table: Orders").locator("tbody button").first.click()
+    story = page.get_by_role("dialog")
+    expect(story.get_by_role("listitem").first).to_be_visible()
+    expect(story).to_contain_text("epoch")
+    picture(page, "dashboard-order")
+    page.keyboard.press("Escape")
+    expect(story).to_have_count(0)
+
+
+def the_leader_is_killed_and_the_other_node_takes_over(page: Page) -> None:
+    page.get_by_role("link", name="Cluster", exact=True).click()
+    rows = page.get_by_role("region", name="Table: Failovers").locator("tbody tr")
+    expect(rows.first).to_be_visible()
+    before = rows.count()
+    page.get_by_role("button", name="Kill the leader").click()
+    expect(rows).to_have_count(before + 1)
+    expect(rows.first).to_contain_text(re.compile(r"\d\s(ms|s)"))
+    home(page)
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    picture(page, "dashboard-failover")
+
+
+def a_bot_is_made_and_started(page: Page) -> None:
+    page.get_by_role("link", name="Bots", exact=True).click()
+    page.get_by_role("button", name="New bot").click()
+    page.get_by_label("Name").fill("second")
+    page.get_by_label("Strategy").select_option("sma_cross")
+    page.get_by_label("Bars").fill("1s")
+    page.get_by_label("fast").fill("2")
+    page.get_by_label("slow").fill("3")
+    page.get_by_label("quantity").fill("0.001")
+    page.get_by_role("button", name="Create").click()
+    confirm_if_asked(page)
+    expect(page.get_by_role("heading", name="second")).to_be_visible()
+    start = page.get_by_role("button", name="Start …")
+    with suppress(AssertionError):  # it may trade already
+        expect(start).to_be_visible(timeout=2000)
+        start.click()
+        page.get_by_role("dialog").get_by_role("button", name="Start").click()
+        confirm_if_asked(page)
+    expect(page.locator(".page-head")).to_contain_text("trading")
+    picture(page, "dashboard-bot")
+
+
+def confirm_if_asked(page: Page) -> None:
+    """What adds risk asks who it is; the demo's user has nothing to prove it with."""
+    question = page.get_by_role("dialog").filter(has_text="Is it you?")
+    with suppress(AssertionError):
+        expect(question).to_be_visible(timeout=3000)
+        question.get_by_role("button", name="Confirm").click()
+    expect(question).to_have_count(0)
+
+
+def a_backtest_runs_in_the_background(page: Page) -> None:
+    page.get_by_role("link", name="Research", exact=True).click()
+    page.get_by_role("button", name="New backtest").click()
+    page.get_by_label("Strategy").select_option("sma_cross")
+    page.get_by_label("Data").select_option("invented")
+    page.get_by_role("button", name="Run the backtest").click()
+    runs = page.get_by_role("region", name="Table: Runs").locator("tbody tr")
+    expect(runs.first).to_contain_text("done")
+    runs.first.locator("button").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("Max drawdown")
+    page.keyboard.press("Escape")
+
+
+def halt_takes_two_keys_and_resume_asks(page: Page) -> None:
+    home(page)
+    page.get_by_role("button", name="HALT").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("sentence")).to_contain_text("halted")
+    picture(page, "dashboard-halted")
+    page.get_by_role("button", name="Resume …").click()
+    page.get_by_role("button", name="Resume all").click()
+    confirm_if_asked(page)
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+
+
+def test_every_page_is_accessible_and_fits_a_phone(page: Page, demo: Demo) -> None:
+    look_at_every_page(page, demo, DESK, "dark")
+    look_at_every_page(page, demo, DESK, "light")
+    look_at_every_page(page, demo, PHONE, "dark")
+    look_at_every_page(page, demo, PHONE, "light")
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    page.goto(demo.url)
+    expect(page.locator("canvas").first).to_be_visible()
+    picture(page, "dashboard-light")
+
+
+def look_at_every_page(page: Page, demo: Demo, size: dict[str, int], scheme: str) -> None:
+    """No page is wider than the window, and axe finds nothing wrong with any."""
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    found = {}
+    for path in PATHS:
+        page.goto(demo.url + path)
+        expect(page.get_by_test_id("sentence")).to_contain_text(".")
+        expect(page.locator("main h1").first).to_be_attached()
+        expect(page.locator("main .loading")).to_have_count(0)
+        found[path] = violations(page)
+        assert overflow_px(page) <= 0, path
+        if size == PHONE and path == "/":
+            picture(page, f"dashboard-phone-{scheme}")
+    assert {path: said for path, said in found.items() if said} == {}
+
+
+def test_the_page_goes_on_by_itself_after_the_api_was_killed(page: Page, demo: Demo) -> None:
+    page.goto(demo.url)
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    killed = _kill_api(demo.directory)
+    assert killed > 0
+    expect(page.get_by_test_id("sentence")).to_contain_text("Not live for")
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+
+
+def _kill_api(directory: Path) -> int:
+    """SIGKILL to the API of this demo alone; how many processes that were."""
+    killed = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if "api" in words and any(word.startswith(str(directory)) for word in words):
+                os.kill(int(entry.name), signal.SIGKILL)
+                killed += 1
+    return killed
