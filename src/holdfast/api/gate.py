@@ -73,7 +73,8 @@ class Gate(ASGIMiddleware):
         if who is not None:
             _ours(scope)[WHO] = who
             _authorise(rule, who, scope["path_params"])
-        self._require_known_queries(scope)
+        if not rule.has_any_query:
+            self._require_known_queries(scope)
         limit = asyncio.timeout(None if rule.is_stream else self._time_limit_s)
         try:
             async with limit:

@@ -33,6 +33,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         shown_once: members of the answer that are not kept for a repetition.
         is_stream: it goes on until the client leaves, so no time limit holds.
         is_probe: asked by machines: no rate limit.
+        has_any_query: another server makes its query, and puts more into it than it is asked for.
     """
 
     scope: Scope | None
@@ -44,6 +45,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     shown_once: tuple[str, ...] = ()
     is_stream: bool = False
     is_probe: bool = False
+    has_any_query: bool = False
 
 
 def public(**more: Any) -> dict[str, Any]:

@@ -30,6 +30,8 @@ _SECRET_IN_TEXT = re.compile(
     r"((?:signature|api_?key|secret|token|password|listen_?key)[\"']?\s*[=:]\s*[\"']?)[^&\s\"',}]+",
     re.IGNORECASE,
 )
+# Bearers and codes of ours, wherever they stand; what is left tells which kind it was.
+_BEARER = re.compile(r"\b(hf[rc]?_(?:[0-9a-f]{16}_)?)[\w-]{20,}|\b(eyJ)[\w-]*\.[\w-]+\.[\w-]*")
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 _hidden: set[str] = set()
@@ -69,6 +71,7 @@ def masked_text(text: str) -> str:
     """`text` without what looks like a secret, and without those that were told to `hide`."""
     for secret in _hidden:
         text = text.replace(secret, MASK)
+    text = _BEARER.sub(rf"\g<1>\g<2>{MASK}", text)
     text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
     return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
 

@@ -111,6 +111,25 @@ def test_a_hidden_value_is_masked_everywhere_even_in_a_traceback(stream: io.Stri
     assert len(lines(stream)) == 2
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("hf_0123456789abcdef_hunter2hunter2hunter2-_x", "hf_0123456789abcdef_***"),
+        ("hfr_hunter2hunter2hunter2hunter2", "hfr_***"),
+        ("see http://127.0.0.1:8080/#invitation=hfc_hunter2hunter2hunter2 now", "hfc_*** now"),
+        ("eyJhunter2.eyJzdWIi.hunter2_-", "eyJ***"),
+        ("eyJhunter2.hunter2.", "eyJ***"),
+    ],
+)
+def test_bearers_are_masked_wherever_they_stand(
+    text: str, shown: str, stream: io.StringIO
+) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("saw %s", text, about=[text], path=f"/x/{text}")
+    assert "hunter2" not in stream.getvalue()
+    assert shown in stream.getvalue()
+
+
 def test_what_is_no_secret_stays_readable(stream: io.StringIO) -> None:
     log.configure("info", stream=stream)
     log.get_logger("x").info("sent", url="https://x/api/v3/order?symbol=BTCUSDT", seq=7, ok=True)

@@ -128,7 +128,7 @@ async def begin_google(request: Ask) -> Redirect:
     return Redirect(begun.url, status_code=302, cookies=[cookie])
 
 
-@get("/auth/google/callback", opt=public(), tags=TAGS, status_code=302)
+@get("/auth/google/callback", opt=public(has_any_query=True), tags=TAGS, status_code=302)
 async def finish_google(
     request: Ask,
     state_: Annotated[str, QueryParameter(name="state", max_length=500, required=False)] = "",

@@ -119,7 +119,11 @@ class Journals:
                 is_reached = await self.look()
                 await asyncio.sleep(POLL_S if is_reached else AGAIN_S)
         finally:
-            self._tail.close()
+            self.close()
+
+    def close(self) -> None:
+        """Let the connection go; it is opened again when it is needed."""
+        self._tail.close()
 
     async def look(self) -> bool:
         """Read and fold what is new, of all accounts; whether the database answered."""

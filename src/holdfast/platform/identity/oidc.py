@@ -23,6 +23,7 @@ from joserfc.jwk import KeySet
 
 from holdfast.config.identity import Oidc
 from holdfast.platform.identity.values import UnauthenticatedError
+from holdfast.telemetry.log import hide
 
 ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
 """What an ID token may be signed with: what is proved by a public key, and so never `none`."""
@@ -60,6 +61,8 @@ class Provider:
 
     def __init__(self, oidc: Oidc) -> None:
         self._oidc = oidc
+        if oidc.client_secret is not None:
+            hide(oidc.client_secret.reveal())
         self._metadata: dict[str, Any] = {}
         self._keys: KeySet | None = None
         self._metadata_s = self._keys_s = -KNOWN_S

@@ -26,6 +26,7 @@ from holdfast.domain.platform import KeyCreated
 from holdfast.platform.identity import secret_text
 from holdfast.platform.identity.values import UnauthenticatedError
 from holdfast.platform.port import Change, Look, PlatformStore
+from holdfast.telemetry.log import hide
 
 ALGORITHM: Final = "HS256"
 ACCESS_S: Final = 300
@@ -72,6 +73,8 @@ class Keys:
         self, store: PlatformStore, secret: Secret | None, now_ns: Callable[[], int]
     ) -> None:
         self._store = store
+        if secret:
+            hide(secret.reveal())
         self._secret = secret.reveal().encode() if secret else b""
         self._sealed_by = sha256(_LABEL + self._secret).hexdigest()[:16] if secret else ""
         self._now_ns = now_ns

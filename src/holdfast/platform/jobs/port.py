@@ -41,7 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         owner: the user it belongs to; `system` of what the platform asks for by itself.
         parent: the job that this is a part of; empty without.
         input: JSON text, of the kind's own shape.
-        result: JSON text of what came of it; empty unless it is done.
+        result: JSON text of what came of it; empty unless it is done, and in lists.
         files: what it wrote, by file name: paths on the machine that keeps results.
         error: why it failed, `seen: …; expected: …; do: …`; while it waits, why the last try did.
         progress: 0 to 1.

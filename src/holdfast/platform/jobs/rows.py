@@ -44,6 +44,8 @@ _COLUMNS: Final = (
     "id, kind, owner, parent, state, input, result, files, error, progress, note, attempt, "
     "failures, attempts_allowed, cancelling, created_at_ns, started_at_ns, ended_at_ns"
 )
+# A page of jobs is for looking at: their results may be some megabytes each.
+_LISTED: Final = _COLUMNS.replace(" result,", " '' AS result,")
 _INSERT: Final = f"""
     INSERT INTO job ({_COLUMNS}, worker, beats, parts, not_before_ns, sent_at_ns)
     VALUES (?, ?, ?, ?, 'queued', ?, '', '{{}}', '', 0, '', 0, 0, ?, 0, ?, NULL, NULL,
@@ -75,6 +77,7 @@ _BEAT: Final = """
 """
 _END: Final = """
     UPDATE job SET state = ?, result = ?, files = ?, error = ?, ended_at_ns = ?, worker = '',
+        note = '',
         progress = CASE WHEN ? = 'done' THEN 1.0 ELSE progress END
     WHERE id = ? AND attempt = ? AND worker <> '' AND ended_at_ns IS NULL RETURNING parent
 """
@@ -83,7 +86,7 @@ _ENDS: Final = """
     state = CASE WHEN cancelling = 1 THEN 'cancelled'
         WHEN failures + 1 >= attempts_allowed THEN 'failed' ELSE 'queued' END,
     ended_at_ns = CASE WHEN cancelling = 1 OR failures + 1 >= attempts_allowed THEN ? ELSE NULL END,
-    failures = failures + 1, error = ?, not_before_ns = ?, worker = '', sent_at_ns = 0
+    failures = failures + 1, error = ?, not_before_ns = ?, worker = '', note = '', sent_at_ns = 0
 """
 _GIVE_UP: Final = f"""
     UPDATE job SET {_ENDS}
@@ -207,7 +210,7 @@ class JobRows(ABC):
             where.append("(created_at_ns < ? OR created_at_ns = ? AND id < ?)")
             values += [after.created_at_ns, after.created_at_ns, after.id]
         found = self._rows(
-            f"SELECT {_COLUMNS} FROM job WHERE {' AND '.join(where)} "  # noqa: S608
+            f"SELECT {_LISTED} FROM job WHERE {' AND '.join(where)} "  # noqa: S608
             "ORDER BY created_at_ns DESC, id DESC LIMIT ?",
             (*values, limit),
         )

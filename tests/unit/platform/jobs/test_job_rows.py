@@ -186,9 +186,12 @@ def test_only_the_newest_attempt_may_report(place: Place) -> None:
     assert not place.rows.give_up("a", old, 6, error="", again_at_ns=0)
     assert not place.rows.release("a", old)
     assert not place.rows.split("a", old, [], 6)
+    place.rows.beat("a", new, 0.9, "nearly")
     assert place.rows.end("a", new, JobState.DONE, 7, result="2")
     assert not place.rows.end("a", new, JobState.FAILED, 8)
-    assert (place.job().result, place.job().ended_at_ns) == ("2", 7)
+    job = place.job()
+    assert (job.result, job.ended_at_ns, job.progress, job.note) == ("2", 7, 1.0, "")
+    assert [(one.id, one.result) for one in place.board.list()] == [("a", "")]
 
 
 def test_tries_are_bounded_and_wait_for_their_time(place: Place) -> None:
