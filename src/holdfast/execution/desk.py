@@ -105,6 +105,7 @@ class Desk:
         self._reach = reach
         self._may_lead = may_lead
         self._tasks: set[asyncio.Task[None]] = set()
+        self._carried: dict[asyncio.Task[Any] | None, tuple[Armed, ...]] = {}  # who has it in hand
         self._cancelling: set[str] = set()
         self._closing = False
         self._arming = 0  # started in this turn of the loop, and not with the journal yet
@@ -133,6 +134,7 @@ class Desk:
         if not await self._journaled(action, orders, armed):
             self._unsent -= len(armed)
             return
+        self._carried[asyncio.current_task()] = armed
         self._reach(points.ARMED)
         for request in requests[1:]:
             self._start(self._send(request, fixed_ns))
@@ -160,6 +162,7 @@ class Desk:
 
     async def _send(self, request: Request, fixed_ns: int) -> None:
         """Send one armed request once and record what its answer proves."""
+        self._carried[asyncio.current_task()] = request
         self._unsent -= len(request)  # nothing is awaited before the venue counts it
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6
         if self._closing:
@@ -404,9 +407,23 @@ class Desk:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        left = self._carried.pop(task, ())
         if task.cancelled():
             return
         error = task.exception()
         if error is not None and not isinstance(error, FencedError):
-            # Armed and unclassified stays ARMED in the journal: the resolver treats it as a doubt.
             log.error("carrying an order broke", action="carry_broke", exc_info=error)
+            self._start(self._doubt(left, error))
+
+    async def _doubt(self, left: tuple[Armed, ...], error: BaseException) -> None:
+        """Nobody has these in hand any more: the resolver is to find out what became of them."""
+        for attempt in left:
+            await self._books.move(
+                AttemptMoved(
+                    cid=attempt.cid,
+                    state=AttemptState.IN_DOUBT,
+                    code=type(error).__name__,
+                    evidence=f"carrying it broke: {error!r}",
+                    server_ms=self._clock.earliest_ms(),
+                )
+            )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from holdfast.ledger.state import LiveOrder
 from holdfast.simulation.clock import WORLD
 from holdfast.simulation.faults import KINDS
 
@@ -19,15 +20,18 @@ BOUND_S = {"fast": 2.0, "standard": 6.0}
 """Within so long of any one fault, by profile, an order armed since then reaches the exchange."""
 ALONE = (
     "crash", "crash_at_point", "crash_keeper", "kill_node", "power_off", "oom_kill", "stop_node",
-    "hand_over", "pause", "pause_machine", "pause_keeper", "pause_at_point", "deposed_in_sleep",
-    "clock_jump", "store_cut", "store_stall", "net_cut", "net_reset", "net_refuse", "net_slow",
+    "hand_over", "pause", "pause_machine", "pause_keeper", "pause_at_point", "no_memory",
+    "deposed_in_sleep", "clock_jump", "store_cut", "store_stall", "net_cut", "net_reset",
+    "net_refuse", "net_slow",
 )
 """What strikes one node, its way to the store or its way to the exchange; and for certain, since no
 bound holds for what strikes one call in two."""
+_LATER = frozenset({"crash", "no_memory", "deposed_in_sleep"})
 _LOOK_S = 0.01
 _RARE_LOOK_S = 0.1
 _STRIKES_WITHIN_S = 4.0
 _LASTS_S = 12.0
+_ANSWERED_S = 5.0  # or in doubt: longer than any window
 _WELL_WITHIN_S = 120.0
 """Doubts take up to 14 s, circuit breakers a minute after the last failure."""
 
@@ -62,7 +66,7 @@ class Alone:
 
     async def _has_struck(self, kind: str, begun_s: float) -> bool:
         """Some faults wait for a process to pass a point; not every one of those is passed."""
-        if not kind.endswith("_point") and kind not in {"crash", "deposed_in_sleep"}:
+        if not kind.endswith("_point") and kind not in _LATER:
             self._struck_s = begun_s
             return True
         while WORLD.now_s - begun_s < _STRIKES_WITHIN_S:
@@ -110,6 +114,11 @@ class Alone:
             len(leads) == 1
             and all(node is leads[0] or node.stands_by for node in self._w.nodes)
             and not (fold.breakers or fold.halted)
-            and not any(order.in_doubt for order in fold.live.values())
+            and not any(map(self._is_open, fold.live.values()))
             and WORLD.now_s - self._checker.acted_s < 1.0
         )
+
+    def _is_open(self, order: LiveOrder) -> bool:
+        """Whether it is in doubt, or should be by now."""
+        armed_s = self._checker.armed_at_s(order.armed)
+        return order.in_doubt or (order.is_under_way and WORLD.now_s - armed_s > _ANSWERED_S)

@@ -27,6 +27,7 @@ BUGS: Final[dict[str, str]] = {
     "doubts_die_at_takeover": "a new process takes what its predecessor armed for never executed",
     "unsent_by_another_process": "a new process declares unsent what another has armed",
     "armed_is_forgotten": "what was armed before a crash is never asked for",
+    "what_breaks_is_forgotten": "an attempt whose sending raised is nobody's until a restart",
     "no_resolver": "doubts are never settled",
     "limit_forgets_open_orders": "a position limit counts what is held and nothing else",
     "no_position_limit": "a position limit is not checked",

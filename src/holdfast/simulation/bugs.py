@@ -289,6 +289,13 @@ def armed_is_forgotten() -> None:
     put(Reconciler, "doubt_what_was_armed", nothing)
 
 
+def what_breaks_is_forgotten() -> None:
+    async def nothing(_self: Any, _left: Any, _error: Any) -> None:
+        await asyncio.sleep(0)
+
+    put(Desk, "_doubt", nothing)
+
+
 def no_resolver() -> None:
     async def never(_self: Any) -> None:
         await asyncio.get_running_loop().create_future()
@@ -351,8 +358,9 @@ PLANTS: dict[str, Plant] = {
         stamped_when_sent, classify_by_class, gateway_error_is_no, internal_error_is_no,
         garbled_reply_is_no, final_rejects, timeout_is_no, reset_means_unsent, absent_at_once,
         absent_after_window, absent_by_local_clock, absent_by_id_alone, doubts_die_at_takeover,
-        unsent_by_another_process, armed_is_forgotten, no_resolver, limit_forgets_open_orders,
-        no_position_limit, enters_beside_a_doubt, halts_are_forgotten, same_id_for_each_attempt,
+        unsent_by_another_process, armed_is_forgotten, what_breaks_is_forgotten, no_resolver,
+        limit_forgets_open_orders, no_position_limit, enters_beside_a_doubt, halts_are_forgotten,
+        same_id_for_each_attempt,
     )
 }
 

@@ -274,6 +274,10 @@ class Checker:
         if attempt.is_declared_absent:
             self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
 
+    def armed_at_s(self, armed: Armed) -> float:
+        """When it was armed; world time."""
+        return self._armed_s[armed.list_cid or armed.cid]
+
     # -- what is kept ------------------------------------------------------------------------------
 
     def violate(self, invariant: str, detail: str, cid: str = "") -> None:

@@ -56,6 +56,11 @@ def _oom_kill(w: Weather) -> None:
         w.later(w.uniform(0.3, 3), node.crash)
 
 
+def _no_memory(w: Weather) -> None:
+    """A step on the path of an order asks for memory that is not there: it raises."""
+    w.node().fail_at = w.random.choice(_POINTS)
+
+
 def _stop_node(w: Weather) -> None:
     w.node().stop()
 
@@ -301,6 +306,7 @@ KINDS: dict[str, Kind] = {
     "kill_node": _kill_node,
     "power_off": _power_off,
     "oom_kill": _oom_kill,
+    "no_memory": _no_memory,
     "stop_node": _stop_node,
     "hand_over": _hand_over,
     "pause": _pause,

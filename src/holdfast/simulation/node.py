@@ -44,6 +44,7 @@ class SimNode:
         defects: ends that nothing of ours explains.
         final: the error that would only repeat itself; its account is not begun again here.
         crash_at: the account's process dies when it passes this named point next.
+        fail_at: it runs out of memory there.
         hold_at: it is held up there, for so many seconds.
         pid: of the supervisor; another one for each start of the node.
         struck_s: world time at which something struck it last.
@@ -62,6 +63,7 @@ class SimNode:
         self.defects: list[str] = []
         self.final: PlatformError | None = None
         self.crash_at = ""
+        self.fail_at = ""
         self.hold_at: tuple[str, float] | None = None
         self.starts = 0
         self.crashes = 0
@@ -237,7 +239,8 @@ class SimNode:
         except Exception as error:  # noqa: BLE001 - whatever it was, the run must tell it
             code = process.CRASHED
             self._count(error)
-            self.defects.append("".join(traceback.format_exception(error)))
+            if not is_planted(error):
+                self.defects.append("".join(traceback.format_exception(error)))
         early = code != process.RESTED and self._loop.time() - began_s < 1.0
         self._quick_ends = self._quick_ends + 1 if early else 0
         wait_s = min(RESTART_S * 2**self._quick_ends, LONGEST_RESTART_S) if early else 0.0
@@ -294,6 +297,10 @@ class SimNode:
             self.crash_at = ""
             contextvars.Context().run(self.crash)
             raise Crashed
+        if self.fail_at == point:
+            self.fail_at = ""
+            self.struck_s = WORLD.now_s
+            raise MemoryError
 
     def _is_gone(self, member: Member) -> bool:
         """Whether another node's process is proven gone: only one's own system can tell."""
@@ -318,3 +325,10 @@ class SimNode:
         """Of the world, not of the process that asks."""
         context = contextvars.Context()
         self._loop.call_at_world(WORLD.now_s + after_s, context, action, *args)
+
+
+def is_planted(error: BaseException | None) -> bool:
+    """Whether an end is of the world's own making: a process that died, or had no memory."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_planted, error.exceptions))
+    return isinstance(error, Crashed | MemoryError)

@@ -144,7 +144,7 @@ class Weather:
         self.exchange.desk.gateway.faults.clear()
         self.exchange.desk.gateway.incidents.end_all()
         for node in self.nodes:
-            node.crash_at, node.hold_at = "", None
+            node.crash_at, node.fail_at, node.hold_at = "", "", None
             self.backend.trouble(node.machine.name).clear()
             link = self.network.link(node.machine.name)
             link.delay_s = self.plan.net_delay_s

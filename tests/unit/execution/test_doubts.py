@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import pytest
+
 from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved, CancelArmed, Filled
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
 from holdfast.errors import RejectedError
+from holdfast.execution import points
 from holdfast.execution.resolve import HORIZON_MS
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Outcome
@@ -17,7 +20,7 @@ from holdfast.ledger.state import LiveOrder
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ONE, WINDOW_MS, ExecutionWorld, fill, report, world
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 AFTER_HORIZON_S = (HORIZON_MS + WINDOW_MS) / 1000 + 0.1
 
@@ -148,6 +151,26 @@ async def test_a_reply_that_comes_while_the_desk_closes_is_waited_for() -> None:
     await at.desk.close(PATIENCE_S)
 
     assert _states(at) == [AttemptState.ACKED]
+
+
+@pytest.mark.parametrize("point", [points.ARMED, points.SENDING, points.REPLIED])
+@on_loop
+async def test_what_breaks_on_its_way_is_in_doubt_and_not_nobody_s(point: str) -> None:
+    at = await world()
+    short = [point]
+
+    def reach(passed: str) -> None:
+        if passed in short:
+            short.remove(passed)
+            raise MemoryError
+
+    at.desk._reach = reach
+    at.desk.arm(_arm_of_one(1))
+    await until(lambda: bool(at.of_kind(AttemptMoved)), "that it is noticed")
+
+    assert _states(at) == [AttemptState.IN_DOUBT]
+    assert [order.in_doubt for order in at.account.live.values()] == [True]
+    await at.desk.close(PATIENCE_S)
 
 
 @on_loop
