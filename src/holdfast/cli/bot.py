@@ -52,7 +52,7 @@ def list_bots(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON 
                 if position.quantity
             },
         }
-        for name, found in sorted(state.bots.items())
+        for name, found in sorted(state.present.items())
     ]
     if json:
         emit({"bots": rows})
@@ -141,7 +141,7 @@ def _ask(
     from holdfast.app.live.operator import account_state, ask  # noqa: PLC0415
 
     journal, whose = database_of(database), account_name(account)
-    known = account_state(journal, whose).bots
+    known = account_state(journal, whose).present
     if name not in known:
         raise ConfigError(
             f"seen: no bot {name!r} in account {whose}; expected: one of "

@@ -163,6 +163,7 @@ def _bot_removed(state: AccountState, _at: int, fact: facts.BotRemoved) -> None:
 
 def _limits_set(state: AccountState, _at: int, fact: facts.LimitsSet) -> None:
     state.limits = fact.limits
+    state.limits_version += 1
 
 
 def _bot_stopped(state: AccountState, _at: int, fact: facts.BotStopped) -> None:

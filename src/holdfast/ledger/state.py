@@ -266,6 +266,7 @@ class AccountState(msgspec.Struct):
         in_maintenance: the exchange says that it is closed for a while.
         quarantine: assets and symbols that differ from the exchange, with the evidence.
         limits: canonical JSON as a command set them; empty while the file's are good.
+        limits_version: how often a command has.
     """
 
     account: str = ""
@@ -291,6 +292,7 @@ class AccountState(msgspec.Struct):
     in_maintenance: bool = False
     quarantine: dict[str, str] = {}
     limits: str = ""
+    limits_version: int = 0
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""
@@ -302,6 +304,11 @@ class AccountState(msgspec.Struct):
         if found is None:
             found = self.bots[name] = BotState()
         return found
+
+    @property
+    def present(self) -> dict[str, BotState]:
+        """The bots that there are, by name; those that were removed are only told of."""
+        return {name: bot for name, bot in self.bots.items() if not bot.removed}
 
     def halt(self, bot: str) -> HaltLevel | None:
         """How much of a bot is stopped; None while it trades.

@@ -85,7 +85,7 @@ def activity_of(state: AccountState, *, led: bool) -> Activity:
         breakers={endpoint: found.value for endpoint, found in sorted(state.breakers.items())},
         in_maintenance=state.in_maintenance,
         quarantine=dict(state.quarantine),
-        bots={name: condition(state, name) for name in sorted(state.bots)},
+        bots={name: condition(state, name) for name in sorted(state.present)},
         in_doubt=_cids(o for o in state.live.values() if o.is_under_way),
         resting=_cids(o for o in working if not o.protects or o.executed > o.booked),
         protecting=_cids(o for o in working if o.protects),

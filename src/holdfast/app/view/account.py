@@ -46,6 +46,8 @@ class Config(msgspec.Struct, frozen=True):
     timeframe_s: int = 60
     params: dict[str, Any] = {}
     limits: Limits = msgspec.field(default_factory=Limits)
+    join_timeout_s: float = 5.0
+    decide_budget_ms: float = 100.0
 
     @property
     def traded(self) -> tuple[str, ...]:
@@ -136,7 +138,7 @@ def balances_of(followed: Followed, last: Last) -> Iterator[Balance]:
 
 def positions_of(followed: Followed, last: Last, bot: str | None = None) -> Iterator[Position]:
     """Open ones, by bot and symbol."""
-    for name, state in sorted(followed.state.bots.items()):
+    for name, state in sorted(followed.state.present.items()):
         if bot is not None and name != bot:
             continue
         for symbol, position in sorted(state.positions.items()):

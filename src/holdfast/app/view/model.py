@@ -66,7 +66,7 @@ class Model:
         """Every bot that a journal or the configuration knows, by account and name."""
         for followed in accounts:
             written = self.written(followed.name)
-            for name in sorted({*followed.state.bots, *written}):
+            for name in sorted({*followed.state.present, *written}):
                 yield followed, name, written.get(name)
 
     def venue_of(self, account: str) -> str | None:
@@ -128,8 +128,8 @@ class Model:
             halt=worst.halt_level if worst is not None else None,
             why=worst.halted if worst is not None else "",
             is_failing=any(state.in_maintenance or state.breakers for state in states),
-            failed=[name for s in states for name, bot in sorted(s.bots.items()) if bot.failed],
-            bots=sum(len(state.bots) for state in states),
+            failed=[name for s in states for name, bot in sorted(s.present.items()) if bot.failed],
+            bots=sum(len(state.present) for state in states),
             price_age_s=self.price_age_s(accounts),
         )
 

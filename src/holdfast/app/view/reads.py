@@ -32,11 +32,13 @@ from holdfast.app.view.lists import Lists
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import age_s
 from holdfast.app.view.sentence import STALE_PRICES_S
-from holdfast.domain.limits import Limits
+from holdfast.config import Account as WrittenAccount
+from holdfast.domain.limits import Limits, read_limits
 from holdfast.domain.market import Bar
 from holdfast.domain.money import ZERO
 from holdfast.domain.timeframe import timeframe_s
 from holdfast.journal.report_months import moment, nanoseconds
+from holdfast.ledger.state import AccountState
 from holdfast.platform.identity.values import Principal
 
 NEWEST_FAILOVERS: Final = 100
@@ -101,8 +103,8 @@ class ViewReads(Lists):
             api_key=written.api_key if written is not None else None,
             rest_url=written.venue.rest_url if written is not None else None,
             reconcile=written.reconcile.value if written is not None else None,
-            limits=shown.limits_of(written.limits if written is not None else Limits()),
-            config_version=1,
+            limits=shown.limits_of(_limits(followed.state, written)),
+            config_version=1 + followed.state.limits_version,
         )
 
     async def balances(self, who: Principal, account: str | None = None) -> tuple[Balance, ...]:
@@ -149,8 +151,8 @@ class ViewReads(Lists):
             params=params,
             schema=next((s.parameters for s in _strategies() if s.name == strategy), None),
             limits=shown.limits_of(limits),
-            join_timeout_s=written.join_timeout_s if written is not None else 5.0,
-            decide_budget_ms=written.decide_budget_ms if written is not None else 100.0,
+            join_timeout_s=config.join_timeout_s,
+            decide_budget_ms=config.decide_budget_ms,
         )
 
     async def strategies(self) -> tuple[StrategyInfo, ...]:
@@ -272,6 +274,13 @@ class ViewReads(Lists):
 
 
 @cache
+def _limits(state: AccountState, written: WrittenAccount | None) -> Limits:
+    """Of all bots together, as they bind: a command's go before the file's."""
+    if state.limits:
+        return read_limits(state.limits)
+    return written.limits if written is not None else Limits()
+
+
 def _strategies() -> tuple[StrategyInfo, ...]:
     """Those that are shipped: others are files of somebody's, which this process does not run."""
     return tuple(
