@@ -138,6 +138,7 @@ class Trader:
             take=follower.take,
             learn_instruments=self.learn_instruments,
             configure=Configurator(follower, self.venue, self.recorder, stream.writer).take,
+            hear=self.signals.take,
         )
         follower.perform = self.perform
         follower.on_account = self.on_account
