@@ -61,16 +61,22 @@ class Site:
                 name = path.relative_to(folder).as_posix()
                 self._files[name] = _read(path, name)
         self._index = self._files.get(
-            "index.html", _File("text/html; charset=utf-8", _NOT_BUILT, b"", "no-cache")
+            "index.html", _File("text/html", _NOT_BUILT, b"", "no-cache")
         )
 
     def respond(self, name: str, request: Request[Any, Any, Any]) -> Response[bytes] | None:
         """A file by its path, the page for a path without a dot; None for what is missing."""
         file = self._files.get(name)
-        if file is None:
-            if "." in name.rpartition("/")[2]:
-                return None
-            file = self._index
+        if file is None and "." in name.rpartition("/")[2]:
+            return None
+        return self._response(file or self._index, request)
+
+    def page(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The page itself."""
+        return self._response(self._index, request)
+
+    @staticmethod
+    def _response(file: _File, request: Request[Any, Any, Any]) -> Response[bytes]:
         headers = {
             "Content-Security-Policy": POLICY, "Cache-Control": file.cache,
             "Vary": "Accept-Encoding",
@@ -88,8 +94,6 @@ def _read(path: Path, name: str) -> _File:
     if media_type == "text/javascript":
         media_type = "application/javascript"
     is_compressed = media_type.startswith(_COMPRESSED) and len(content) >= _LEAST_COMPRESSED
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
     # Whatever the build puts there is named by its content.
     cache = _FOREVER if name.startswith("assets/") else "no-cache"
     return _File(media_type, content, gzip.compress(content) if is_compressed else b"", cache)
@@ -101,9 +105,7 @@ def routes(site: Site) -> list[Any]:
     @get("/", opt=probe(), include_in_schema=False, media_type=MediaType.JSON)
     async def root(request: Request[Any, Any, Any]) -> Response[Any]:
         if "text/html" in request.headers.get("accept", ""):
-            found = site.respond("index.html", request)
-            if found is not None:
-                return found
+            return site.page(request)
         return Response(Basic(name="holdfast", status=State.OK, version=__version__))
 
     @get("/{file_path:path}", opt=public(), include_in_schema=False)

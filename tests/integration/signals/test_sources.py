@@ -15,7 +15,8 @@ from aiohttp import ClientSession, web
 
 from holdfast.app.live.signals import Signals
 from holdfast.config import Config, SignalSource, Webhooks
-from holdfast.domain.fact import SignalReceived
+from holdfast.domain.event import OperatorAsked
+from holdfast.domain.fact import AnyFact, CommandTaken, SignalReceived
 from holdfast.errors import ConfigError
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
@@ -31,12 +32,15 @@ class Taken:
 
     def __init__(self) -> None:
         self.account = AccountState()
+        self.facts: list[AnyFact] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def record(self, fact: SignalReceived) -> None:
+    async def record(self, *facts: AnyFact) -> None:
         await self.gate.wait()
-        apply(self.account, self.account.seq + 1, 1, time.time_ns(), fact)
+        for fact in facts:
+            apply(self.account, self.account.seq + 1, 1, time.time_ns(), fact)
+            self.facts.append(fact)
 
     @property
     def heard(self) -> dict[str, tuple[SignalReceived, ...]]:
@@ -325,3 +329,25 @@ async def test_a_strategy_s_signal_without_a_source_is_refused() -> None:
         with pytest.raises(ConfigError, match="wants the signal 'mood'; expected: one of news"):
             signals.require("trend", ["news", "mood"])
 
+
+@on_loop
+async def test_what_came_by_the_api_is_journaled_with_the_command_that_it_came_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NEWS_SECRET", SECRET)
+    taken = Taken()
+    asked = [
+        OperatorAsked(f"c{number}", "signal", "user:signal:news", {"signal": name, **told})
+        for number, (name, told) in enumerate([
+            ("news", {"value": "0.5", "id": "a"}), ("news", {"value": "0.5", "id": "a"}),
+            ("news", {"value": "1", "id": "b", "known_at_ns": "1"}), ("olds", {"value": "1"}),
+        ])
+    ]  # fmt: skip
+    async with following(taken, SignalSource(name="news", secret="env:NEWS_SECRET")) as signals:
+        for one in asked:
+            await signals.take(one)
+
+    assert taken.values("news") == ["0.5"], "once, and nothing that was known before"
+    commands = [fact for fact in taken.facts if isinstance(fact, CommandTaken)]
+    assert [fact.command_id for fact in commands] == ["c0", "c1", "c2", "c3"]
+    assert [bool(fact.refused) for fact in commands] == [False, False, True, True]

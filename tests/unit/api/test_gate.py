@@ -7,12 +7,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.api.build import Terms
 from holdfast.api.ports import Rate
+from holdfast.config import Config, SignalSource
+from holdfast.signals.webhook import SIGNATURE, signature
 from tests.support.api_world import PLENTY, World, problem, world
 
+SECRET = "correct horse battery staple"
 HALT = "/api/v1/accounts/main/halt"
 
 
@@ -213,3 +217,36 @@ def test_an_error_of_ours_shows_nothing_of_the_program(tmp_path: Path) -> None:
         assert problem(response)["instance"].endswith(response.headers["x-request-id"])
 
     within(tmp_path, work)
+
+
+def test_a_signal_s_source_proves_itself_and_is_heard_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEWS_SECRET", SECRET)
+    config = Config(
+        database_url=f"sqlite:///{tmp_path}/journal.db", state_dir=str(tmp_path),
+        signals=(SignalSource(name="news", secret="env:NEWS_SECRET"),),
+    )  # fmt: skip
+    body = b'{"value": 0.5, "id": "a"}'
+    good = {SIGNATURE: signature(SECRET, body), "Content-Type": "application/json"}
+
+    async def send(made: World, name: str, headers: dict[str, str], content: bytes = body) -> int:
+        path = f"/api/v1/signals/{name}"
+        response = await made.client.post(path, content=content, headers=headers)
+        return response.status_code
+
+    async def run() -> None:
+        async with world(tmp_path, config=config) as made:
+            forged = {**good, SIGNATURE: signature("another secret", body)}
+            assert await send(made, "news", forged) == 404
+            assert await send(made, "olds", good) == 404
+            assert await send(made, "news", good, b'{"value": 9, "id": "a"}') == 404
+            assert await send(made, "news", {"Content-Type": "application/json"}) == 422
+            assert made.commands() == []
+            assert await send(made, "news", good) == 202
+            assert await send(made, "news", good) == 202
+            ((account, name, told, by),) = made.commands()
+            assert (account, name, by) == ("main", "signal", "user:signal:news")
+            assert msgspec.json.decode(told) == {"id": "a", "signal": "news", "value": "0.5"}
+
+    asyncio.run(run())

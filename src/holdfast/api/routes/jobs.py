@@ -40,9 +40,9 @@ class _File(NamedTuple):
 
 # What a job writes is shown by itself, away from the session of who looks at it.
 _FILES: Final = {
-    ".html": _File("text/html; charset=utf-8", _REPORT_POLICY),
+    ".html": _File("text/html", _REPORT_POLICY),
     ".json": _File("application/json"),
-    ".csv": _File("text/csv; charset=utf-8"),
+    ".csv": _File("text/csv"),
 }
 
 

@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import ClientSession
 
 from holdfast.config import Config, SignalSource, resolve
-from holdfast.domain.fact import SignalReceived
+from holdfast.domain.event import OperatorAsked
+from holdfast.domain.fact import CommandTaken
 from holdfast.errors import ConfigError, RetryableError, UnreachableError
 from holdfast.ledger.state import AccountState
 from holdfast.signals.file import FileTail, Form, Line
@@ -38,7 +40,7 @@ class Signals:
 
     Args:
         account: the fold, which knows what was heard of each series.
-        record: journals a fact; when it returns that is durable and folded.
+        record: journals facts together; when it returns they are durable and folded.
         now_ms: the exchange's time.
 
     Raises:
@@ -49,7 +51,7 @@ class Signals:
         self,
         config: Config,
         account: AccountState,
-        record: Callable[[SignalReceived], Awaitable[object]],
+        record: Callable[..., Awaitable[object]],
         now_ms: Callable[[], int],
     ) -> None:
         sources = config.signals
@@ -84,8 +86,11 @@ class Signals:
         parts += [self._ask(one) for one in self._sources.values() if one.url]
         return [*parts, self._listen()] if self._secrets else parts
 
-    async def deliver(self, name: str, entry: Entry) -> bool:
+    async def deliver(self, name: str, entry: Entry, *before: CommandTaken) -> bool:
         """Journal an entry; False when it was known. One of a series at a time.
+
+        Args:
+            before: the command that it came by, journaled with it.
 
         Raises:
             SignalRefused: it does not follow the last one, or there were too many.
@@ -101,8 +106,35 @@ class Signals:
             except SignalRefused as refused:
                 self._tell(name, str(refused))
                 raise
-            await self._record(fact)
+            await self._record(*before, fact)
             return True
+
+    async def take(self, asked: OperatorAsked) -> None:
+        """Journal what came by the API, with the command that it came by, or why it is refused.
+
+        Raises:
+            RetryableError: the journal does not take it now.
+        """
+        told = asked.arguments
+        name, known_at_ns = told.get("signal", ""), told.get("known_at_ns")
+        entry = Entry(
+            told.get("value", ""), int(known_at_ns) if known_at_ns else None, told.get("id", "")
+        )
+        taken = CommandTaken(
+            command_id=asked.command_id, name=asked.name, by=asked.by,
+            arguments=str(sorted({"signal": name, "id": entry.entry_id}.items())),
+        )  # fmt: skip
+        if name not in self._secrets:
+            why = f"seen: signal {name!r}; expected: one with a secret on this node"
+            await self._record(msgspec.structs.replace(taken, refused=why))
+            return
+        try:
+            if not await self.deliver(name, entry, taken):
+                await self._record(taken)
+        except SignalRefused as refused:
+            await self._record(msgspec.structs.replace(taken, refused=str(refused)))
+        except TimeoutError as error:
+            raise RetryableError(f"seen: the journal did not take signal {name} in time") from error
 
     def _require_room(self, name: str) -> None:
         wait_s = self._rates[name].wait_s(time.monotonic())

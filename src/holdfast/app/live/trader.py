@@ -111,13 +111,9 @@ class Trader:
         )
         self.sweep = Sweep(self.account, self.venue, self.books, lambda: follower.stream_is_up)
         self.resolver = Resolver(
-            account=self.account,
-            venue=self.venue,
-            books=self.books,
-            desk=self.desk,
-            sweep=self.sweep,
-            clock=self.clock,
-        )
+            account=self.account, venue=self.venue, books=self.books, desk=self.desk,
+            sweep=self.sweep, clock=self.clock,
+        )  # fmt: skip
         self.reconciler = Reconciler(
             account=self.account,
             venue=self.venue,
@@ -138,6 +134,7 @@ class Trader:
             take=follower.take,
             learn_instruments=self.learn_instruments,
             configure=Configurator(follower, self.venue, self.recorder, stream.writer).take,
+            hear=self.signals.take,
         )
         follower.perform = self.perform
         follower.on_account = self.on_account

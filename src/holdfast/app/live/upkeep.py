@@ -6,7 +6,7 @@ Lives here: one small loop each. Not here: anything on the path of an order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -38,6 +38,10 @@ SNAPSHOT_AT_MOST_S = 600.0
 """A bot that trades seldom writes few records, but its indicators move with every bar."""
 
 
+Take = Callable[[OperatorAsked], Awaitable[None]]
+"""Journals a command with what it comes to."""
+
+
 class Upkeep:
     """The side tasks of one account.
 
@@ -45,6 +49,7 @@ class Upkeep:
         take: steps the engine.
         learn_instruments: asks the exchange for its filters again.
         configure: takes a command that configures; the account may end with it.
+        hear: takes a value of an external series that came as a command.
     """
 
     def __init__(
@@ -55,14 +60,18 @@ class Upkeep:
         reconciler: Reconciler,
         take: Callable[[Event], None],
         learn_instruments: Callable[[], Awaitable[object]],
-        configure: Callable[[OperatorAsked], Awaitable[None]],
+        configure: Take,
+        hear: Take,
     ) -> None:
         self._stream = stream
         self._commands = commands
         self._reconciler = reconciler
         self._take = take
         self._learn_instruments = learn_instruments
-        self._configure = configure
+        # None of these is waited for: a halt that comes after them takes effect before they have.
+        self._takes_time: Mapping[str, Take] = {
+            "reconcile": self._review, "signal": hear, **dict.fromkeys(CONFIGURING, configure),
+        }  # fmt: skip
         self._suspicion = asyncio.Event()
 
     def suspect_filters(self) -> None:
@@ -129,20 +138,13 @@ class Upkeep:
                     asked = OperatorAsked(
                         command.command_id, command.name, command.by, arguments
                     )
-                    if command.name == "reconcile":
-                        # It asks the exchange; a halt does not wait for that.
-                        reviews.create_task(self._beside(self._review, asked, taken))
-                    elif command.name in CONFIGURING:
-                        reviews.create_task(self._beside(self._configure, asked, taken))
+                    take = self._takes_time.get(command.name)
+                    if take is not None:
+                        reviews.create_task(self._beside(take, asked, taken))
                     else:
                         self._take(asked)
 
-    async def _beside(
-        self,
-        take: Callable[[OperatorAsked], Awaitable[None]],
-        asked: OperatorAsked,
-        taken: set[str],
-    ) -> None:
+    async def _beside(self, take: Take, asked: OperatorAsked, taken: set[str]) -> None:
         """What the exchange does not answer now is asked for again at the next look."""
         try:
             await take(asked)

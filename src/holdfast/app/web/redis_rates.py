@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from holdfast.api.ports import Rate
@@ -21,7 +21,10 @@ log = get_logger("app.web.rates")
 DATABASE: Final = 1
 """Of the server: what is counted here may be lost without a word."""
 
-ANSWER_S: Final = 0.05
+ANSWER_S: Final = 0.25
+"""A server that takes longer is gone: nobody's request waits for it."""
+
+CONNECTIONS: Final = 8
 AGAIN_S: Final = 2.0
 _PREFIX: Final = "holdfast:rate:"
 
@@ -52,9 +55,11 @@ class RedisRates:
     def __init__(
         self, url: str, deployment: str, clock_s: Callable[[], float] = time.monotonic
     ) -> None:
-        self._redis: Redis = Redis.from_url(
-            url, db=DATABASE, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S
-        )
+        pool = BlockingConnectionPool.from_url(
+            url, db=DATABASE, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S,
+            max_connections=CONNECTIONS, timeout=ANSWER_S,
+        )  # fmt: skip
+        self._redis: Redis = Redis.from_pool(pool)
         self._spend = self._redis.register_script(_SPEND)
         self._prefix = f"{_PREFIX}{deployment}:"
         self._alone = MemoryRates(clock_s)

@@ -20,7 +20,7 @@ from holdfast.signals.webhook import signature as proof
 NAME: Final = "signal"
 """Of the command."""
 
-WAIT_S: Final = 2.0
+WAIT_S: Final = 0.5
 
 
 _SCOPES: Final = frozenset({Scope.TRADE})
