@@ -6,6 +6,7 @@ Not here: workers that are struck (tests/integration/platform).
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from holdfast.config.database import ReportPolicy
 from holdfast.errors import RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.reports import Reports, Row
+from tests.support.redis import redis_url
 from tests.support.report_stream import ACCOUNT, stream, write
 from tests.support.waiting import PATIENCE_S
 
@@ -115,6 +117,32 @@ def test_a_person_asks_and_a_worker_does(config: Path, worker: subprocess.Popen[
     worker.send_signal(signal.SIGTERM)
     out, _ = worker.communicate(timeout=PATIENCE_S)
     assert (worker.returncode, json.loads(out)) == (0, {"stopped": True})
+
+
+@pytest.mark.slow
+def test_with_a_broker_the_same_words_make_a_celery_worker(tmp_path: Path) -> None:
+    config = tmp_path / "holdfast.toml"
+    config.write_text(
+        f'database_url = "sqlite:///{tmp_path}/journal.db"\nstate_dir = "{tmp_path}"\n'
+        f'deployment = "t{os.getpid()}"\n[jobs]\nbroker_url = "{redis_url()}"\n'
+    )
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [*HOLDFAST, "worker", "--config", str(config), "--json"],
+            stdout=subprocess.PIPE, stderr=log,
+        )  # fmt: skip
+    try:
+        said(config, "submit", "backtest", BACKTEST, "--id", "b1")
+        assert ended(config, "b1")["state"] == "done"
+        worker.send_signal(signal.SIGTERM)
+        out, _ = worker.communicate(timeout=PATIENCE_S)
+        told = (tmp_path / "worker.log").read_text()
+        assert (worker.returncode, json.loads(out)) == (0, {"stopped": True}), told
+        assert '"action":"worker_start"' in told
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+            worker.communicate()
 
 
 def test_words_that_cannot_be_meant_are_usage(config: Path) -> None:

@@ -130,7 +130,7 @@ class CommandGiven(PlatformFact, frozen=True, tag="command_given"):
 
 
 class Requested(PlatformFact, frozen=True, tag="requested"):
-    """A request that changes something, and is no command, was let through.
+    """A request that changes something, and is no command, was let through; to a job, for one.
 
     Attributes:
         action: what the route is called.
@@ -142,31 +142,6 @@ class Requested(PlatformFact, frozen=True, tag="requested"):
     target: str = ""
     detail: str = ""
     request_id: str = ""
-
-
-class ConfigurationChanged(PlatformFact, frozen=True, tag="configuration_changed"):
-    """A part of the configuration is another from here on.
-
-    Attributes:
-        what: which part, such as `bot cross` or `account main`.
-        to: canonical JSON, secrets by reference.
-    """
-
-    what: str
-    to: str
-
-
-class JobMoved(PlatformFact, frozen=True, tag="job_moved"):
-    """A background job was submitted, or came to its end.
-
-    Attributes:
-        name: the kind of job.
-        state: `queued`, `done`, `failed` or `cancelled`.
-    """
-
-    job_id: str
-    name: str
-    state: str
 
 
 AnyPlatformFact = (
@@ -181,6 +156,4 @@ AnyPlatformFact = (
     | KeyCreated
     | CommandGiven
     | Requested
-    | ConfigurationChanged
-    | JobMoved
 )

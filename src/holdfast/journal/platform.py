@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar, cast
 
+import msgspec
+
 from holdfast.domain.fact import AnyFact
 from holdfast.domain.platform import PLATFORM, AnyPlatformFact
 from holdfast.errors import RetryableError
@@ -191,9 +193,20 @@ def _storable(parameters: Sequence[object]) -> tuple[object, ...]:
     )
 
 
+def _writable(fact: AnyPlatformFact) -> AnyPlatformFact:
+    """A fact whose text, which may be of a request, can be encoded."""
+    texts = {
+        name: value.encode(errors="replace").decode()
+        for name, value in msgspec.structs.asdict(fact).items()
+        if isinstance(value, str) and not value.isascii()
+    }
+    return msgspec.structs.replace(fact, **texts) if texts else fact
+
+
 def _append(rows: Rows, head: Head, facts: Sequence[AnyPlatformFact], at_ns: int) -> None:
     # A batch is linked alike, whichever facts it is of.
-    batch = extend(head, [Group(cast("tuple[AnyFact, ...]", tuple(facts)))], at_ns)
+    group = Group(cast("tuple[AnyFact, ...]", tuple(map(_writable, facts))))
+    batch = extend(head, [group], at_ns)
     if not head.seq:
         rows.execute(_BEGIN, (GENESIS,))
     end = batch.head

@@ -59,6 +59,17 @@ def test_facts_are_read_back_in_order_and_from_the_end(store: PlatformStore) -> 
     assert [event.seq for event in store.events_before(3, 9)] == [2, 1]
 
 
+def test_any_text_of_a_request_can_be_noted(where: Database, store: PlatformStore) -> None:
+    hostile = "a\x00b \ud800 ü \U0001f600 '--"
+    store.change(
+        lambda change: change.note(Requested(by="user:ana", action="x", target=hostile))
+    )
+    (event,) = store.events(0, 9)
+    assert isinstance(event.fact, Requested)
+    assert event.fact.target == hostile.replace("\ud800", "?")
+    assert verify(where).ok
+
+
 def test_the_head_is_the_chain_over_all_bodies(where: Database, store: PlatformStore) -> None:
     store.change(lambda change: change.note(fact(1), fact(2)))
     store.change(lambda change: change.note(fact(3)))

@@ -283,7 +283,8 @@ class Process:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)  # not waited for yet, so the id is its own
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left of it
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._asked.join()
         if self._process.stdin is not None:
@@ -306,15 +307,24 @@ class Process:
         self.has_ended = not chunk
 
     def how(self) -> str:
-        """How it ended, once its line has. Until we leave, it is a zombie, and its id its own."""
+        """How it ended, once its line has."""
         for _ in range(round(_END_S / _LOOK_S)):
-            ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-            if ended is not None:
-                is_exit = ended.si_code == os.CLD_EXITED
-                number = ended.si_status
-                return f"exit code {number}" if is_exit else f"by {signal.Signals(number).name}"
+            code = self._code()
+            if code is not None:
+                return f"exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
             time.sleep(_LOOK_S)
         return "it closed its line and lives on"
+
+    def _code(self) -> int | None:
+        """Its exit code, or minus the signal; where it can be, it stays a zombie, its id its own,
+        until we leave.
+        """
+        if sys.platform == "darwin":
+            return self._process.poll()
+        ended = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def _ask(self, request: Request) -> None:
         """In a thread: what is asked may be more than a pipe holds."""

@@ -6,9 +6,13 @@ Celery. Not here: one attempt (attempt), the rows (rows).
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from celery import Celery, signals
@@ -43,7 +47,7 @@ def celery_app(broker_url: str, deployment: str) -> Celery:
         task_acks_late=True,
         worker_prefetch_multiplier=1,
         worker_enable_remote_control=False,
-        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         broker_connection_timeout=1.0,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
@@ -135,12 +139,15 @@ class CeleryWorker:
         tending = threading.Thread(target=self._tend, daemon=True)
         tending.start()
         signals.worker_shutting_down.connect(self._on_stop)
+        signals.setup_logging.connect(_keep_logs)
         try:
-            self._app.worker_main([
-                "worker", "--pool=threads", f"--concurrency={self._slots}", "--loglevel=WARNING",
-                f"--hostname=holdfast@{self._bench.name.replace(':', '-')}", f"--queues={_QUEUE}",
-                "--without-gossip", "--without-mingle", "--without-heartbeat",
-            ])  # fmt: skip
+            with _nothing_on_stdout():
+                self._app.worker_main([
+                    "--quiet", "worker", "--pool=threads", f"--concurrency={self._slots}",
+                    f"--queues={_QUEUE}",
+                    f"--hostname=holdfast@{self._bench.name.replace(':', '-')}",
+                    "--without-gossip", "--without-mingle", "--without-heartbeat",
+                ])  # fmt: skip
         finally:
             self._stop.set()
             tending.join()
@@ -161,3 +168,22 @@ class CeleryWorker:
     def _tend(self) -> None:
         while not self._stop.wait(_TEND_S):
             self._upkeep.tend()
+
+
+def _keep_logs(**_: Any) -> None:
+    """Who listens to this signal sets up logs, and Celery does not: ours are as they should be."""
+    logging.getLogger("celery").setLevel(logging.WARNING)
+
+
+@contextmanager
+def _nothing_on_stdout() -> Iterator[None]:
+    """That belongs to the verb's result; what Celery says there goes to the log's side."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
