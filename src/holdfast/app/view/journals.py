@@ -167,6 +167,7 @@ class Journals:
             for cid, seq, at_ns in armed_at(self._database.name, rows, name, known):
                 changed_ns = max(at_ns, known[cid].learnt_ms * 1_000_000)
                 followed.places[cid] = Place(seq, at_ns, changed_ns)
+                followed.last_order_ns = max(followed.last_order_ns, at_ns)
             return followed
 
         self.accounts[name] = followed = await asyncio.to_thread(self._tail.look, read)

@@ -131,7 +131,7 @@ class Lists:
         """Equity of an account, profit of a bot, or the equity of all accounts together."""
         if account is not None and not who.owns(account, bot or ""):
             raise NotThereError("account", "seen: no such account or bot that you may see")
-        of = [f for f in self._of(who, account) if bot is not None or who.owns(f.name)]
+        of = [f for f in self._of(who, account) if who.owns(f.name, bot or "")]
         names = [f.name for f in of]
         since_ns, until_ns = _ns(since), _ns(until)
         found: list[Series] = await self._history.ask(

@@ -130,6 +130,7 @@ class Model:
             is_failing=any(state.in_maintenance or state.breakers for state in states),
             failed=[name for s in states for name, bot in sorted(s.present.items()) if bot.failed],
             bots=sum(len(state.present) for state in states),
+            running=sum(bot.running for state in states for bot in state.present.values()),
             price_age_s=self.price_age_s(accounts),
         )
 

@@ -41,7 +41,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         halt, why: the strongest halt of an account.
         is_failing: the exchange is under maintenance, or requests to it fail again and again.
         failed: bots that broke.
-        bots: how many there are.
+        bots, running: how many there are, and how many of them run.
         price_age_s: of the oldest price that is looked at; None while one is missing.
     """
 
@@ -55,6 +55,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     is_failing: bool = False
     failed: Sequence[str] = ()
     bots: int = 0
+    running: int = 1
     price_age_s: float | None = None
 
 
@@ -75,6 +76,8 @@ def say(at: Situation) -> tuple[str, Tone]:
         return "Starting: the node reads its journal and asks the exchange.", Tone.ATTENTION
     if at.failed:
         return f"{', '.join(at.failed)} failed. The others trade on.", Tone.BAD
+    if not at.running:
+        return "No bot runs. What they hold stays as it is.", Tone.ATTENTION
     if at.price_age_s is None or at.price_age_s > STALE_PRICES_S:
         age = "None seen yet" if at.price_age_s is None else f"{at.price_age_s:.1f} s old"
         return f"Waiting for prices. {age}.", Tone.ATTENTION

@@ -1,0 +1,178 @@
+"""Lists over a written journal: pages join to the whole, and nobody reads what is not his."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from holdfast.api.ports import Mark, NotThereError, Which
+from holdfast.api.shapes.trading import Order, OrderCondition
+from holdfast.app.reports.projector import fill
+from holdfast.app.view.candles import Candles
+from holdfast.app.view.history import History
+from holdfast.app.view.model import Model
+from holdfast.app.view.reads import ViewReads
+from holdfast.app.view.sentence import Situation, Tone, say
+from holdfast.config import Config
+from holdfast.config.database import ReportPolicy
+from holdfast.domain.guard import HaltLevel
+from holdfast.journal.database import SqliteDatabase
+from holdfast.platform.identity.values import Grant, Principal, Role
+from tests.support.exchange import on_loop
+from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, stream, trade, write
+
+ADMIN = Principal(user_id="1", name="ada", role=Role.ADMIN, scopes=Role.ADMIN.scopes)
+OF_ONE = Principal(
+    user_id="2", name="vera", role=Role.VIEWER, scopes=Role.VIEWER.scopes,
+    grants=(Grant(ACCOUNT, "one"),),
+)  # fmt: skip
+TRADES = 12
+
+
+@asynccontextmanager
+async def reads(folder: Path, unreported: int) -> AsyncIterator[ViewReads]:
+    """A journal of `TRADES` trades, of which the last ones are not in the tables yet."""
+    journal = SqliteDatabase(folder / "journal.db")
+    tables = journal.reports(ReportPolicy())
+
+    def prepare() -> None:
+        write(journal, stream(TRADES - unreported))
+        tables.make(ns(BEGIN + 150 * DAY))
+        fill(journal, tables, ACCOUNT)
+        for number in range(TRADES - unreported + 1, TRADES + 1):
+            write(journal, trade(number))
+
+    await asyncio.to_thread(prepare)
+    model = Model(Config(database_url=f"sqlite:///{journal.name}"), journal)
+    await model.journals.look()
+    history, charts = History(journal, ReportPolicy(), model.journals), Candles()
+    try:
+        yield ViewReads(model, history, charts, folder)
+    finally:
+        model.journals.close()
+        tables.close()
+        await history.close()
+        await charts.close()
+
+
+async def paged(made: ViewReads, who: Principal, which: Which, limit: int) -> list[Order]:
+    found: list[Order] = []
+    after: Mark | None = None
+    while True:
+        part = await made.orders(who, which, after, limit)
+        found += part.items
+        if part.end is None:
+            return found
+        after = part.end
+
+
+@pytest.mark.parametrize("unreported", [0, 3, TRADES])
+@pytest.mark.parametrize("forgotten", [False, True])
+@on_loop
+async def test_pages_join_to_every_order_once_whatever_the_tables_have(
+    tmp_path: Path, unreported: int, forgotten: bool
+) -> None:
+    """Some the fold remembers, some only the tables have, most both."""
+    async with reads(tmp_path, unreported) as made:
+        if forgotten and not unreported:
+            followed = made._model.journals.accounts[ACCOUNT]
+            for cid in list(followed.state.recent)[::2]:
+                del followed.state.recent[cid]
+        for which in (Which(), Which(bot="one"), Which(condition=OrderCondition.FILLED)):
+            whole = (await made.orders(ADMIN, which, None, 500)).items
+            seqs = [one.seq for one in whole]
+            assert seqs == sorted(set(seqs), reverse=True)
+            for limit in (1, 5, 7):
+                assert await paged(made, ADMIN, which, limit) == list(whole)
+        assert len(await paged(made, ADMIN, Which(), 500)) == 2 * TRADES
+        since = Which(since=BEGIN + 10 * DAY, until=BEGIN + 20 * DAY)
+        assert len(await paged(made, ADMIN, since, 3)) == 10
+
+
+@on_loop
+async def test_of_an_account_who_has_one_bot_sees_that_bot_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with reads(tmp_path, 2) as made:
+        assert {one.bot for one in await paged(made, OF_ONE, Which(), 4)} == {"one"}
+        assert await paged(made, OF_ONE, Which(bot="two"), 4) == []
+        fills = await made.fills(OF_ONE, Which(), None, 100)
+        assert {one.bot for one in fills.items} == {"one"}
+        assert [bot.name for bot in await made.bots(OF_ONE)] == ["one"]
+        assert {p.bot for p in await made.positions(OF_ONE)} <= {"one"}
+        assert await made.balances(OF_ONE) == ()
+        assert (await made.overview(OF_ONE)).accounts == ()
+        other = next(one for one in await paged(made, ADMIN, Which(bot="two"), 5))
+        for asked in (
+            made.order(OF_ONE, ACCOUNT, other.cid),
+            made.bot(OF_ONE, ACCOUNT, "two"),
+            made.bot_log(OF_ONE, ACCOUNT, "two", None, 5),
+            made.equity(OF_ONE, ACCOUNT, None, 10, since=None, until=None),
+            made.equity(OF_ONE, ACCOUNT, "two", 10, since=None, until=None),
+            made.account(OF_ONE, ACCOUNT),
+        ):
+            with pytest.raises(NotThereError):
+                await asked
+        guessed = await made.equity(OF_ONE, None, "two", 10, since=None, until=None)
+        assert guessed.items == (), "nor by leaving the account out"
+        own = await made.equity(OF_ONE, ACCOUNT, "one", 10, since=None, until=None)
+        assert len(own.items) > 0
+
+
+@on_loop
+async def test_an_order_tells_its_story_from_tables_and_from_what_was_heard_since(
+    tmp_path: Path,
+) -> None:
+    async with reads(tmp_path, 2) as made:
+        for one in await paged(made, ADMIN, Which(condition=OrderCondition.FILLED), 50):
+            story = await made.order(ADMIN, ACCOUNT, one.cid)
+            assert story.order == one
+            assert [entry.kind for entry in story.timeline][:3] == ["armed", "attempt", "order"]
+            assert [entry.kind for entry in story.timeline].count("filled") == 2
+        with pytest.raises(NotThereError):
+            await made.order(ADMIN, ACCOUNT, "no-such-order")
+
+
+@pytest.mark.parametrize(
+    ("situation", "sentence", "tone"),
+    [
+        (
+            Situation(bots=2, leaders=["node-1"], price_age_s=0.2),
+            "Trading normally. node-1 leads. Prices 0.2 s old. Nothing in doubt.", Tone.GOOD,
+        ),
+        (
+            Situation(bots=2, leaders=["a", "b"], price_age_s=0.2),
+            "Trading normally. Prices 0.2 s old. Nothing in doubt.", Tone.GOOD,
+        ),
+        (
+            Situation(bots=2, doubts=2, doubt_s=3.1),
+            "2 orders in doubt for 3.1 s. Asking the exchange, never sending again.",
+            Tone.ATTENTION,
+        ),
+        (
+            Situation(bots=1, halt=HaltLevel.ENTRIES, why="lunch", price_age_s=0.1),
+            "Entries halted (lunch). Exits go on.", Tone.ATTENTION,
+        ),
+        (
+            Situation(bots=1, unled=["main"]),
+            "Nobody leads main. Nothing is traded there.", Tone.BAD,
+        ),
+        (Situation(bots=1, price_age_s=9.0), "Waiting for prices. 9.0 s old.", Tone.ATTENTION),
+        (
+            Situation(bots=1, running=0), "No bot runs. What they hold stays as it is.",
+            Tone.ATTENTION,
+        ),
+        (
+            Situation(bots=2, failed=["grid"], price_age_s=0.1),
+            "grid failed. The others trade on.", Tone.BAD,
+        ),
+    ],
+)  # fmt: skip
+def test_the_sentence_is_about_what_matters_most(
+    situation: Situation, sentence: str, tone: Tone
+) -> None:
+    assert say(situation) == (sentence, tone)
