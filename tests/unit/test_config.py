@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from holdfast.config import Config, ReconcilePolicy, load, resolve
+from holdfast.config.environment import (
+    environment_name,
+    is_debug,
+    with_aliases,
+    without_effect,
+)
 from holdfast.errors import ConfigError
 
 WHOLE = """
@@ -254,3 +260,24 @@ def test_the_environment_s_keys_are_the_default_references() -> None:
     environ = {"BINANCE_API_KEY": "k" * 64, "BINANCE_API_SECRET": "s" * 64}
     assert resolve(account.api_key, environ).reveal() == "k" * 64
     assert resolve(account.api_secret, environ).reveal() == "s" * 64
+
+
+def test_ports_of_the_api_come_from_the_environment() -> None:
+    found = load(environ={"PORT": "8081", "METRICS_PORT": "0"}).api
+    assert (found.port, found.metrics_port) == (8081, 0)
+    for text in ("-1", "65536", "http", "٣"):
+        with pytest.raises(ConfigError, match="PORT"):
+            load(environ={"PORT": text})
+
+
+def test_what_other_deployments_set_counts_or_is_told() -> None:
+    assert environment_name({"ENV": "staging", "ENVIRONMENT": "staging"}) == "staging"
+    with pytest.raises(ConfigError, match="ENVIRONMENT and ENV"):
+        environment_name({"ENV": "staging", "ENVIRONMENT": "production"})
+    assert is_debug({"DEBUG": "true"})
+    assert not is_debug({})
+    with pytest.raises(ConfigError, match="DEBUG"):
+        is_debug({"DEBUG": "verbose"})
+    told = dict(without_effect({"SENTRY_DSN": "x", "VITE_API_URL": "y", "PATH": "z"}))
+    assert set(told) == {"SENTRY_DSN", "VITE_API_URL"}
+    assert with_aliases({"REACT_APP_GOOGLE_CLIENT_ID": "a"})["GOOGLE_CLIENT_ID"] == "a"

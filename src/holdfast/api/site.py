@@ -65,9 +65,9 @@ class Site:
         )
 
     def respond(self, name: str, request: Request[Any, Any, Any]) -> Response[bytes] | None:
-        """A file by its path, the page for a path without a dot; None for what is missing."""
+        """A file by its path, the page for a browser's path without a dot; None for the rest."""
         file = self._files.get(name)
-        if file is None and "." in name.rpartition("/")[2]:
+        if file is None and ("." in name.rpartition("/")[2] or not _is_browser(request)):
             return None
         return self._response(file or self._index, request)
 
@@ -99,12 +99,16 @@ def _read(path: Path, name: str) -> _File:
     return _File(media_type, content, gzip.compress(content) if is_compressed else b"", cache)
 
 
+def _is_browser(request: Request[Any, Any, Any]) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 def routes(site: Site) -> list[Any]:
     """The root, which is a page for browsers and basic health for programs, and all below it."""
 
     @get("/", opt=probe(), include_in_schema=False, media_type=MediaType.JSON)
     async def root(request: Request[Any, Any, Any]) -> Response[Any]:
-        if "text/html" in request.headers.get("accept", ""):
+        if _is_browser(request):
             return site.page(request)
         return Response(Basic(name="holdfast", status=State.OK, version=__version__))
 

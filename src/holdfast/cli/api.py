@@ -5,6 +5,7 @@ Not here: what they answer (api), what they are made of (app.web).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,7 @@ def api(
         return
     from holdfast.app.web.serve import Listening, run_api  # noqa: PLC0415  # heavy
     from holdfast.config import load  # noqa: PLC0415
+    from holdfast.config.environment import is_debug  # noqa: PLC0415
     from holdfast.telemetry.log import configure  # noqa: PLC0415
 
     def told(where: Listening) -> None:
@@ -46,5 +48,5 @@ def api(
             typer.echo(f"API and dashboard: {where.listening}  (metrics: {where.metrics})")
 
     loaded = load(config)
-    configure(loaded.log_level)
+    configure("debug" if is_debug() and not os.environ.get("LOG_LEVEL") else loaded.log_level)
     run_api(loaded, told)

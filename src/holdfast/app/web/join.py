@@ -23,6 +23,7 @@ from holdfast.app.web.signals import SignalDoor
 from holdfast.app.web.strike import NodeStriker
 from holdfast.config import Config
 from holdfast.config.api import redis_url
+from holdfast.config.environment import with_aliases
 from holdfast.config.identity import identity_settings
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase
@@ -52,7 +53,7 @@ async def joined(config: Config) -> AsyncIterator[Joined]:
         view = await stack.enter_async_context(viewing(config))
         store = await asyncio.to_thread(_platform, view.database)
         stack.callback(store.close)
-        identity = IdentityService(store, identity_settings())
+        identity = IdentityService(store, identity_settings(with_aliases()))
         commands = JournalCommands(view.database, store, config)
         rates, redis = _rates(config, stack)
         jobs = rows_of(config)

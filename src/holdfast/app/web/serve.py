@@ -22,6 +22,7 @@ from holdfast.api.ports import Rate
 from holdfast.app.web import metrics
 from holdfast.app.web.join import joined
 from holdfast.config import Config
+from holdfast.config.environment import environment_name, without_effect
 from holdfast.errors import UnreachableError
 from holdfast.telemetry.log import get_logger
 
@@ -60,6 +61,8 @@ def described() -> dict[str, Any]:
 
 
 async def _run(config: Config, told: Callable[[Listening], None]) -> None:
+    for name, instead in without_effect():
+        log.warning("has no effect", action="without_effect", variable=name, instead=instead)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,7 +80,10 @@ async def _run(config: Config, told: Callable[[Listening], None]) -> None:
         ):
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             where = Listening(f"http://{host}:{port}", f"http://{host}:{metrics_port}")
-            log.info("listening", action="api_listening", at=where.listening)
+            log.info(
+                "listening", action="api_listening", at=where.listening,
+                environment=environment_name(),
+            )  # fmt: skip
             told(where)
             await stop.wait()
             log.info("stopping", action="api_stopping")

@@ -1,0 +1,64 @@
+"""Variables that deployments of other programs set: what of them counts here, and what does not.
+
+Not here: addresses, secrets, ports (the other modules of this room).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from holdfast.errors import ConfigError
+
+_WITHOUT_EFFECT: Final = {
+    "SENTRY_DSN": "errors are in the log",
+    "DATADOG_API_KEY": "metrics are at METRICS_PORT",
+    "NODE_ENV": "the dashboard's build comes with the package",
+    "VITE_API_URL": "the dashboard asks the API that serves it",
+    "REACT_APP_API_URL": "the dashboard asks the API that serves it",
+}
+_YES: Final = frozenset({"1", "true", "yes", "on"})
+_NO: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+def environment_name(environ: Mapping[str, str] = os.environ) -> str:
+    """What `ENVIRONMENT`, or `ENV`, calls this installation: a label for people, and no switch.
+
+    Raises:
+        ConfigError: both are set, to two names.
+    """
+    given = {environ.get(name, "").strip() for name in ("ENVIRONMENT", "ENV")} - {""}
+    if len(given) > 1:
+        raise ConfigError(
+            f"seen: ENVIRONMENT and ENV, {' and '.join(sorted(given))}; expected: one name; do: "
+            "unset one of them"
+        )
+    return given.pop() if given else ""
+
+
+def is_debug(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `DEBUG` asks for more in the log; no answer ever shows more because of it.
+
+    Raises:
+        ConfigError: it is neither yes nor no.
+    """
+    text = environ.get("DEBUG", "").strip().lower()
+    if text not in _YES | _NO:
+        raise ConfigError(
+            f"seen: DEBUG={text[:40]!r} in the environment; expected: true or false; do: correct it"
+        )
+    return text in _YES
+
+
+def without_effect(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
+    """Variables that are set and do nothing, each with what there is instead."""
+    for name, instead in _WITHOUT_EFFECT.items():
+        if environ.get(name):
+            yield name, instead
+
+
+def with_aliases(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """The environment with `GOOGLE_CLIENT_ID` by its other name as well."""
+    other = environ.get("REACT_APP_GOOGLE_CLIENT_ID", "")
+    return {"GOOGLE_CLIENT_ID": other, **environ} if other else environ
