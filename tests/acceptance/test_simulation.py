@@ -54,22 +54,22 @@ def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None
 
 
 @pytest.mark.parametrize(
-    ("bug", "invariant"),
+    ("bug", "invariants"),
     [
         ("resend_on_timeout", "I4"),
         ("send_before_journal", "I2"),
-        ("reset_means_unsent", "I5"),
-        ("absent_at_once", "I5"),
-        ("absent_by_local_clock", "I13"),
-        ("final_rejects", "I13"),
+        ("reset_means_unsent", "I1 I5 I13"),  # by what comes first: what it did, or the alarm
+        ("absent_at_once", "I1 I5 I13"),
+        ("absent_by_local_clock", "I1 I5 I13"),
+        ("final_rejects", "I1 I5 I13"),
     ],
 )
-def test_a_planted_bug_is_found_and_told_with_its_story(bug: str, invariant: str) -> None:
+def test_a_planted_bug_is_found_and_told_with_its_story(bug: str, invariants: str) -> None:
     code, found, told = simulate(
         "--seeds", "1-200", "--minutes", "1", "--bug", bug, "--until-found", "--jobs", "2"
     )
     assert code == 1
-    assert invariant in {one["invariant"] for one in found["violations"]}
+    assert found["violations"][0]["invariant"] in invariants.split()
     seed = found["violations"][0]["seed"]
     replay = f"--seeds {seed}-{seed} --minutes 1 --nodes 3 --bug {bug}"
     assert f"replay: holdfast simulate {replay}" in told
