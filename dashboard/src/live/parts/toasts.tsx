@@ -5,7 +5,7 @@ import { wordsOf } from "./Remarks";
 
 interface Toast {
   id: number;
-  mood: "good" | "bad" | "plain";
+  mood: "good" | "bad" | "note";
   text: string;
 }
 
@@ -21,7 +21,7 @@ function set(next: readonly Toast[]): void {
   for (const listener of listeners) listener();
 }
 
-export function tell(text: string, mood: Toast["mood"] = "plain"): void {
+export function tell(text: string, mood: Toast["mood"] = "note"): void {
   const id = (last += 1);
   set([...toasts, { id, mood, text }].slice(-MOST));
   // Bad news stays until somebody has read it.
