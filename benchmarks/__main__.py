@@ -31,6 +31,7 @@ SUBJECTS = (
     "fleet",
     "restart",
     "history",
+    "dashboard",
 )
 
 

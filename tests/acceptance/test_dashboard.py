@@ -11,20 +11,16 @@ import gzip
 import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from holdfast.api.site import BUILD
 from tests.support.browsing import AXE, DESK, PHONE, chromium, lacking, overflow_px, violations
-from tests.support.waiting import PATIENCE_S
+from tests.support.demo_run import Demo, running_demo
 
 LACKING = lacking(BUILD / "index.html", AXE)
 pytestmark = [
@@ -33,7 +29,6 @@ pytestmark = [
 ]
 
 PATIENCE_MS = 40_000
-STARTS_WITHIN_S = 4 * PATIENCE_S
 PATHS = (
     "/", "/bots", "/bots/main/grid", "/orders", "/orders?show=fills", "/risk", "/cluster",
     "/research", "/accounts", "/people", "/audit",
@@ -43,56 +38,11 @@ MOST_BYTES = 500_000
 """Of all scripts and styles, as they are sent."""
 
 
-class Demo(NamedTuple):
-    """A demo that runs.
-
-    Attributes:
-        url: of its dashboard.
-        link: that signs in once.
-    """
-
-    url: str
-    link: str
-    directory: Path
-
-
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """One demo for all; in the end it must be green."""
-    directory = tmp_path_factory.mktemp("demo") / "demo"
-    words = [sys.executable, "-m", "holdfast", "demo", "--headless", "--dir", str(directory)]
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        watchdog = threading.Timer(STARTS_WITHIN_S, process.kill)
-        watchdog.start()
-        told: list[str] = []
-        found = _link_in(process, told)
-        watchdog.cancel()
-        assert found is not None, "".join(told)
-        # Whoever says something must be heard, or he waits for ever.
-        listener = threading.Thread(target=lambda: told.extend(process.stderr or ()), daemon=True)
-        listener.start()
-        try:
-            yield Demo(found[1], f"{found[1]}/#link={found[2]}", directory)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STARTS_WITHIN_S)
-            finally:
-                process.kill()
-        listener.join()
-        assert process.stdout is not None
-        assert process.returncode == 0, "".join([*told, process.stdout.read()])
-
-
-def _link_in(process: subprocess.Popen[str], told: list[str]) -> re.Match[str] | None:
-    for line in process.stderr or ():
-        told.append(line)
-        found = re.search(r"dashboard at (http://[^/\s]+)/#link=(\S+)", line)
-        if found is not None:
-            return found
-    return None
+    with running_demo(tmp_path_factory.mktemp("demo") / "demo") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -29,14 +29,17 @@ export default function Research(): ReactNode {
     queryKey: ["jobs"],
     queryFn: ({ pageParam }) =>
       call("GET /api/v1/jobs", {
-        query: { limit: 30, ...(pageParam === "" ? {} : { cursor: pageParam }) },
+        query: { limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) },
       }),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: (query) =>
       query.state.data?.pages.some((page) => page.items.some(isUnderWay)) ? WATCH_MS : REST_MS,
   });
-  const jobs = pages.data?.pages.flatMap((page) => page.items);
+  // Not what the platform does by itself, such as its own upkeep.
+  const jobs = pages.data?.pages
+    .flatMap((page) => page.items)
+    .filter((job) => job.kind === "backtest" || job.kind === "sweep");
   const columns = useMemo(() => columnsOf(chosen, setChosen), [chosen]);
   const compared = (jobs ?? []).filter((job) => chosen.has(job.job_id));
   return (

@@ -17,7 +17,7 @@ from holdfast.api.ask import Ask
 from holdfast.api.paging import DEFAULT_ITEMS, Cursor, Limit, cursor, mark
 from holdfast.api.ports import Mark
 from holdfast.api.problem import ProblemError
-from holdfast.api.routes.params import IdPath
+from holdfast.api.routes.params import JobPath
 from holdfast.api.rules import change, look
 from holdfast.api.shapes.jobs import Backtest, Datasets, Job, JobResult, Jobs, Sweep
 from holdfast.api.times import moment_of, moment_or_none
@@ -82,13 +82,13 @@ async def list_jobs(
 
 
 @get("/jobs/{job_id:str}", opt=look(whose="job"), tags=TAGS)
-async def get_job(request: Ask, job_id: IdPath) -> Job:
+async def get_job(request: Ask, job_id: JobPath) -> Job:
     """Show a job and how far it is."""
     return _shown(await _mine(request, job_id))
 
 
 @get("/jobs/{job_id:str}/result", opt=look(whose="job"), tags=TAGS)
-async def get_job_result(request: Ask, job_id: IdPath) -> JobResult:
+async def get_job_result(request: Ask, job_id: JobPath) -> JobResult:
     """Show what came of a job that is done."""
     job = await _mine(request, job_id)
     if job.state is not JobState.DONE:
@@ -103,7 +103,7 @@ async def get_job_result(request: Ask, job_id: IdPath) -> JobResult:
     media_type="application/octet-stream",
 )  # fmt: skip
 async def get_job_file(
-    request: Ask, job_id: IdPath, name: Annotated[str, PathParameter(pattern=r"^[\w.-]{1,100}$")]
+    request: Ask, job_id: JobPath, name: Annotated[str, PathParameter(pattern=r"^[\w.-]{1,100}$")]
 ) -> Response[bytes]:
     """Give a file that a job wrote, such as the report of a backtest."""
     job = await _mine(request, job_id)
@@ -126,7 +126,7 @@ async def get_job_file(
     "/jobs/{job_id:str}/cancel", status_code=200, tags=TAGS,
     opt=change(Scope.RESEARCH, whose="job"),
 )  # fmt: skip
-async def cancel_job(request: Ask, job_id: IdPath) -> Job:
+async def cancel_job(request: Ask, job_id: JobPath) -> Job:
     """Have a job end without a result; what has ended stays as it is."""
     job = await _mine(request, job_id)
     done = await asyncio.to_thread(request.ports.jobs.cancel, job.id)

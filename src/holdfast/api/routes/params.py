@@ -19,6 +19,8 @@ _SYMBOL: Final = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"
 AccountPath = Annotated[str, PathParameter(pattern=NAME, description="Name of an account.")]
 BotPath = Annotated[str, PathParameter(pattern=NAME, description="Name of a bot.")]
 IdPath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+# What the platform asks for by itself is named by kind and moment: `upkeep:2026-11-21T22:00:00Z`.
+JobPath = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
 CidPath = Annotated[
     str, PathParameter(pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="Client order id.")
 ]

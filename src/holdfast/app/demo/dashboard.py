@@ -13,6 +13,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.home import Home
@@ -39,6 +40,7 @@ class Dashboard:
 
     def __init__(self, home: Home[Plan], say: Callable[[str], None], *, opens: bool) -> None:
         self.url = ""
+        self._port = PORT
         self._home = home
         self._say = say
         self._opens = opens
@@ -68,12 +70,14 @@ class Dashboard:
 
     async def _keep_api(self) -> None:
         while True:
-            environ = {"PORT": str(_free(PORT)), "METRICS_PORT": "0"}
+            environ = {"PORT": str(_free(self._port)), "METRICS_PORT": "0"}
             api = await Child.start(
                 "api", self._words("api", "--json"), self._home.log("api"), environ=environ
             )
             try:
                 self.url = await api.listening()
+                # Who looks at it finds the next one where this one was.
+                self._port = urlsplit(self.url).port or PORT
                 self._say(f"dashboard at {await self.link()} (the link is good once)")
                 if self._opens and _has_display():
                     await self.show()
