@@ -106,8 +106,9 @@ const COLUMNS: Column<Failover>[] = [
 ];
 
 function History(): ReactNode {
-  // Read again when there was another one.
-  const newest = useLive((live) => live.cluster?.failovers[0]?.seq ?? 0);
+  // Read again when there was another one. Of the newest the live list knows first how they ended.
+  const latest = useLive((live) => live.cluster?.failovers ?? NONE);
+  const newest = latest[0]?.seq ?? 0;
   const pages = useInfiniteQuery({
     queryKey: ["failovers", newest],
     queryFn: ({ pageParam }) =>
@@ -118,7 +119,9 @@ function History(): ReactNode {
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: (before) => before,
   });
-  const rows = pages.data?.pages.flatMap((page) => page.items);
+  const rows = pages.data?.pages
+    .flatMap((page) => page.items)
+    .map((row) => latest.find((one) => isSame(one, row)) ?? row);
   return (
     <Pages
       what="failovers"
@@ -138,3 +141,9 @@ function History(): ReactNode {
     </Pages>
   );
 }
+
+function isSame(one: Failover, other: Failover): boolean {
+  return one.account === other.account && one.epoch === other.epoch;
+}
+
+const NONE: readonly never[] = [];
