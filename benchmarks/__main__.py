@@ -27,6 +27,7 @@ SUBJECTS = (
     "journal",
     "journal_postgres",
     "identity",
+    "api",
     "live",
     "fleet",
     "restart",

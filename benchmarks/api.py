@@ -1,0 +1,131 @@
+"""What reading costs over HTTP: each list and the first screen against a bare authenticated answer
+of the same process, asked in turns.
+
+Not here: what identity costs (identity), streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from benchmarks.row import Row
+from holdfast.journal.database import SqliteDatabase
+from holdfast.platform.identity.console import Console
+from holdfast.platform.identity.values import Role, Scope
+from tests.support.report_stream import stream, write
+
+BARE = "/api/v1/me"
+READS = ("/api/v1/overview", "/api/v1/positions", "/api/v1/bots", "/api/v1/orders?limit=50")
+ROUNDS = 5
+ROUND_S = 1.5
+CONNECTIONS = 16
+_CONFIG = """
+[api]
+port = 0
+metrics_port = 0
+per_user = 1000000
+"""
+
+
+def run() -> list[Row]:
+    """The rows of `make bench`."""
+    with tempfile.TemporaryDirectory() as folder:
+        token = _prepared(Path(folder))
+        with _serving(Path(folder)) as url:
+            _await_orders(url, token)
+            found = asyncio.run(_measured(url, token))
+    bare = statistics.median(found[BARE])
+    return [
+        Row(
+            what=f"{path}, requests a second over those of a bare authenticated answer",
+            unit="×",
+            measured=round(statistics.median(found[path]) / bare, 2),
+            at_least=0.5,
+        )
+        for path in READS
+    ]
+
+
+def _prepared(folder: Path) -> str:
+    """A journal with some hundreds of orders, and an administrator's token."""
+    database = SqliteDatabase(folder / "journal.db")
+    write(database, stream(200))
+    (folder / "holdfast.toml").write_text(
+        f'database_url = "sqlite:///{folder}/journal.db"\nstate_dir = "{folder}"\n{_CONFIG}'
+    )
+    with closing(database.platform()) as store:
+        console = Console(store, "benchmark")
+        console.create("ada", Role.ADMIN, (), "seven quiet lanterns")
+        return console.create_token("ada", "all", tuple(Scope), None).secret
+
+
+@contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """The process that people run; its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "api", "--json"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield str(json.loads(process.stdout.readline())["listening"])
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _await_orders(url: str, token: str) -> None:
+    """Wait until the journal has been read."""
+    request = urllib.request.Request(
+        f"{url}/api/v1/orders?limit=50", headers={"Authorization": f"Bearer {token}"}
+    )
+    while True:
+        with urllib.request.urlopen(request) as response:
+            if json.load(response)["items"]:
+                return
+
+
+async def _measured(url: str, token: str) -> dict[str, list[float]]:
+    """Requests a second of each path, in turns, so that whatever else runs meets all alike."""
+    found: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        for path in (BARE, *READS):
+            found.setdefault(path, []).append(await _round(url, path, token))
+    return found
+
+
+async def _round(url: str, path: str, token: str) -> float:
+    """Each connection asks as soon as it was answered."""
+    host, port = url.removeprefix("http://").split(":")
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    ).encode()
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + ROUND_S
+    answered = 0
+
+    async def ask() -> None:
+        nonlocal answered
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while loop.time() < until_s:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            await reader.readexactly(length)
+            answered += 1
+        writer.close()
+
+    await asyncio.gather(*(ask() for _ in range(CONNECTIONS)))
+    return answered / ROUND_S
