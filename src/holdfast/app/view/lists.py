@@ -6,9 +6,10 @@ Not here: asking the tables (history).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Final
 
 from holdfast.api.ports import Mark, NotThereError, Part, Which
@@ -61,10 +62,8 @@ class Lists:
             if (row["account"], row["cid"]) not in remembered
             and who.owns(row["account"], row["bot"])
         ]  # fmt: skip
-        shown += [
-            one for followed in of for one in _remembered(followed)
-            if _passes(who, which, one) and _lies_between(_mark_of(one), after, last)
-        ]  # fmt: skip
+        of_folds = _remembered(of, after, last)
+        shown += islice((one for one in of_folds if _passes(who, which, one)), limit + 1)
         shown.sort(key=lambda one: (one.armed_at, one.account, one.seq), reverse=True)
         if len(shown) > limit:
             last = _mark_of(shown[limit - 1])
@@ -73,7 +72,8 @@ class Lists:
     async def order(self, who: Principal, account: str, cid: str) -> OrderStory:
         """One order with every record about it."""
         (followed,) = self._of(who, account)
-        one = next((o for o in _remembered(followed) if o.cid == cid), None)
+        known, place = followed.state.order(cid), followed.places.get(cid)
+        one = order_of_fold(account, known, place) if known and place else None
         wanted = Wanted(where={"cid": [cid]}, limit=LONGEST_STORY)
         if one is None:
             rows = await self._history.newest("report_order", [account], wanted, None)
@@ -81,7 +81,6 @@ class Lists:
         if one is None or not who.owns(account, one.bot):
             raise NotThereError("order", "seen: no such order that you may see")
         told = await self._history.newest("report_event", [account], wanted, None)
-        place = followed.places.get(cid)
         heard = place.seqs if place is not None else []
         seqs = sorted({one.seq, *heard, *(row["seq"] for row in told)})
         records = await self._history.records(account, seqs)
@@ -177,12 +176,20 @@ def sees(who: Principal, account: str) -> bool:
     return who.accounts is None or account in who.accounts
 
 
-def _remembered(followed: Followed) -> Iterator[Order]:
-    """The orders that the fold remembers, as it has them."""
-    for cid, place in followed.places.items():
+def _remembered(
+    of: Iterable[Followed], after: Mark | None, last: Mark | None
+) -> Iterator[Order]:
+    """Orders that folds remember, newest first, each made when it is asked for."""
+    places = [
+        (Mark(place.armed_ns // 1000 * 1000, followed.name, place.seq), cid, followed)
+        for followed in of for cid, place in followed.places.items()
+    ]  # fmt: skip
+    places = [one for one in places if _lies_between(one[0], after, last)]
+    places.sort(key=lambda one: (one[0].at_ns, one[0].account, one[0].seq), reverse=True)
+    for _, cid, followed in places:
         order = followed.state.order(cid)
         if order is not None:
-            yield order_of_fold(followed.name, order, place)
+            yield order_of_fold(followed.name, order, followed.places[cid])
 
 
 def _own_bots(who: Principal, account: str | None) -> list[str] | None:
