@@ -2,15 +2,17 @@
 
 One journal is made longer and longer by a writer in bulk: real records, really chained, with every
 row that a store would have made; so that of the code of a node nothing but the writing is left out.
-At each length a process of its own takes the stream over, as a standby does, and arms orders one by
-one beside bare commits on the same disk. `HOLDFAST_HISTORY=10000000` goes up to there; a million
-unless told. Not here: a whole node's start (`restart`).
+At each length processes of their own take the stream over, as a standby does, and arm orders one by
+one, in turn with a copy of the shortest journal: both meet the same disk in the same moment.
+`HOLDFAST_HISTORY=10000000` goes up to there; a million unless told. Not here: a whole node's start
+(`restart`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.journal import _bare, _commit_bare, attempts
+from benchmarks.journal import attempts
 from benchmarks.restart import BOT, PAST, _order
 from benchmarks.row import Row
 from holdfast.app.live.opening import Stream, follow_stream, open_stream, take_over
@@ -39,11 +41,13 @@ from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, to_bytes
 
 ACCOUNT = "main"
+SHORT = "short.db"
 SHORTEST = 10_000
 LONGEST = int(os.environ.get("HOLDFAST_HISTORY", "1000000"))
 SINCE_SNAPSHOT = 4_900  # a node saves one every 5,000 records
 BATCH = 500  # orders in one transaction of the writer in bulk
 CACHE_KB = 2_000_000
+WARM_UP = 600  # until the logs are written over: one that still grows syncs slower
 LONE = 400
 ROUNDS = 5
 FLAT = 1.25
@@ -54,7 +58,7 @@ class Measured(msgspec.Struct):
     """One length; times in milliseconds, medians of several processes but for memory.
 
     Attributes:
-        arm_ms, bare_ms: arming one order, and a bare commit beside it, p50.
+        arm_ms, short_ms: arming one order, and the same beside it on the shortest journal, p50.
         take_over_ms: from nothing open to the first record of the new leader, durable.
         look_ms: what `holdfast account status` reads.
         follow_ms: until the read model has folded all of it.
@@ -63,7 +67,7 @@ class Measured(msgspec.Struct):
 
     records: int
     arm_ms: float
-    bare_ms: float
+    short_ms: float
     take_over_ms: float
     look_ms: float
     follow_ms: float
@@ -86,13 +90,11 @@ def run() -> list[Row]:
             ("following from nothing", "follow_ms"), ("peak memory", "memory_mb"),
         )
     ]  # fmt: skip
-    arming = (last.arm_ms / last.bare_ms) / (first.arm_ms / first.bare_ms)
     rows.insert(
         0,
         Row(
-            what=f"arming an order over a bare commit: {last.records:,} records over "
-            f"{first.records:,}",
-            unit="×", measured=arming, at_most=FLAT,
+            what=f"arming an order: {last.records:,} records over {first.records:,}, in turn",
+            unit="×", measured=last.arm_ms / last.short_ms, at_most=FLAT,
         ),
     )  # fmt: skip
     for one in found:
@@ -115,6 +117,8 @@ def measure() -> list[Measured]:
         while length <= LONGEST:
             began_s = time.monotonic()
             lengthen(path, length)
+            if length == SHORTEST:
+                shutil.copy(path, path.with_name(SHORT))
             took_s = time.monotonic() - began_s
             size_mb = path.stat().st_size / 1e6
             print(f"  {length:,}: {took_s:.0f} s, {size_mb:,.0f} MB", file=sys.stderr, flush=True)
@@ -163,32 +167,39 @@ async def _one(path: Path, records: int) -> Measured:
 
     stream = await take_over(fold, deployment="bench", reporting="USDT", catch_up=nothing_new)
     take_over_ms = _since_ms(began_s)
-    arm_ms, bare_ms = await _arm(stream, path.with_name("bare.db"))
+    arm_ms, short_ms = await _arm(stream, path.with_name(SHORT))
     await stream.store.close()
     stream.owner.release()
     return Measured(
-        records=records, arm_ms=arm_ms, bare_ms=bare_ms, take_over_ms=take_over_ms,
+        records=records, arm_ms=arm_ms, short_ms=short_ms, take_over_ms=take_over_ms,
         look_ms=look_ms, follow_ms=follow_ms,
         memory_mb=_peak_mb(),
     )  # fmt: skip
 
 
-async def _arm(stream: Stream, bare: Path) -> tuple[float, float]:
-    """One order after another, with a bare commit between any two: both meet the same disk."""
-    armed_s, bare_s, ended = [], [], []
-    connection = sqlite3.connect(bare, isolation_level=None) if bare.exists() else _bare(bare)
-    connection.execute("PRAGMA synchronous = FULL")
-    for fact in attempts(LONE):
+async def _arm(stream: Stream, short: Path) -> tuple[float, float]:
+    """One order after another, here and on the shortest journal in turn; milliseconds."""
+    other = await open_stream(
+        SqliteDatabase(short), account=ACCOUNT, deployment="bench", reporting="USDT"
+    )
+    took_s: tuple[list[float], list[float]] = ([], [])
+    ended = []
+    turns = list(zip((stream, other), took_s, strict=True))
+    for fact in attempts(WARM_UP + LONE):
         own = msgspec.structs.replace(fact, bot="bench", decision=0)
-        start = time.perf_counter()
-        outcome = await stream.writer.append(own)
-        armed_s.append(time.perf_counter() - start)
-        assert isinstance(outcome, tuple), outcome
-        bare_s += list(_commit_bare(connection, 1))
+        turns.reverse()  # who comes second may find the disk still busy
+        for each, into in turns:
+            start = time.perf_counter()
+            outcome = await each.writer.append(own)
+            into.append(time.perf_counter() - start)
+            assert isinstance(outcome, tuple), outcome
         ended.append(AttemptMoved(cid=own.cid, state=AttemptState.NOT_SENT))
-    connection.close()
-    await stream.writer.append(*ended)  # nothing of it is left to the next process
-    return statistics.median(armed_s) * 1e3, statistics.median(bare_s) * 1e3
+    for each in (stream, other):
+        await each.writer.append(*ended)  # nothing of it is left to the next process
+    await other.store.close()
+    other.owner.release()
+    arm_s, short_s = (statistics.median(each[WARM_UP:]) for each in took_s)
+    return arm_s * 1e3, short_s * 1e3
 
 
 def _peak_mb() -> float:
