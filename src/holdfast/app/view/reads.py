@@ -273,7 +273,6 @@ class ViewReads(Lists):
         )
 
 
-@cache
 def _limits(state: AccountState, written: WrittenAccount | None) -> Limits:
     """Of all bots together, as they bind: a command's go before the file's."""
     if state.limits:
@@ -281,6 +280,7 @@ def _limits(state: AccountState, written: WrittenAccount | None) -> Limits:
     return written.limits if written is not None else Limits()
 
 
+@cache
 def _strategies() -> tuple[StrategyInfo, ...]:
     """Those that are shipped: others are files of somebody's, which this process does not run."""
     return tuple(
