@@ -8,6 +8,8 @@ from __future__ import annotations
 from holdfast.exchange.faults import Fault
 from holdfast.exchange.traffic import Reply, encode_error
 
+RETRY_AFTER_S = "2"
+
 _ERROR_REPLIES = {
     -1000: (500, "An unknown error occurred while processing the request."),
     -1001: (500, "Internal error; unable to process your request. Please try again."),
@@ -51,7 +53,8 @@ def error_of(fault: Fault) -> Reply:
 def error_reply(code: int) -> Reply:
     """An error of the exchange's own, in its usual status and words."""
     status, text = _ERROR_REPLIES.get(code, (400, "Injected error."))
-    return Reply(status, encode_error(code, text), {})
+    headers = {"Retry-After": RETRY_AFTER_S} if status == 429 else {}  # the exchange's own has one
+    return Reply(status, encode_error(code, text), headers)
 
 
 def garbled(body: bytes) -> bytes:
