@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from holdfast.api.ask import Ask
 from holdfast.api.problem import ProblemError
 from holdfast.api.shapes.trading import OrderCondition
 
@@ -65,10 +66,20 @@ IfMatch = Annotated[
 DEFAULT_WAIT_S: Final = 2.0
 
 
-def moment(given: datetime | None) -> datetime | None:
-    """A moment in UTC; one without a zone is meant so."""
+def moment(request: Ask, name: str, given: datetime | None) -> datetime | None:
+    """A moment in UTC; one without a zone is meant so.
+
+    Raises:
+        ProblemError: it was written as a number, of which nobody says what it counts, or is out of
+            range.
+    """
     if given is None:
         return None
+    if "-" not in str(request.query_params.get(name, "")).lstrip("-"):
+        raise ProblemError(
+            422, "invalid", f"seen: `{name}` is a number; expected: 2026-01-31T12:00:00Z",
+            errors=({"at": f"query/{name}", "why": "no date and time"},),
+        )  # fmt: skip
     try:
         return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
     except OverflowError as error:

@@ -55,8 +55,8 @@ async def list_orders(
 ) -> Orders:
     """List orders, newest first."""
     which = Which(
-        account=account, bot=bot, symbol=symbol, condition=condition, since=moment(since),
-        until=moment(until),
+        account=account, bot=bot, symbol=symbol, condition=condition,
+        since=moment(request, "since", since), until=moment(request, "until", until),
     )  # fmt: skip
     part = await request.ports.reads.orders(request.who, which, mark(cursor_, which), limit)
     return Orders(items=part.items, next_cursor=cursor(part.end, which))
@@ -82,7 +82,8 @@ async def list_fills(
 ) -> Fills:
     """List executions, newest first."""
     which = Which(
-        account=account, bot=bot, symbol=symbol, since=moment(since), until=moment(until)
+        account=account, bot=bot, symbol=symbol,
+        since=moment(request, "since", since), until=moment(request, "until", until),
     )
     part = await request.ports.reads.fills(request.who, which, mark(cursor_, which), limit)
     return Fills(items=part.items, next_cursor=cursor(part.end, which))
@@ -116,7 +117,8 @@ async def get_equity(
 ) -> EquitySeries:
     """Show equity and drawdown over time: of all accounts, of one, or what a bot of it earned."""
     return await request.ports.reads.equity(
-        request.who, account, bot, points, since=moment(since), until=moment(until)
+        request.who, account, bot, points,
+        since=moment(request, "since", since), until=moment(request, "until", until),
     )
 
 
@@ -141,7 +143,8 @@ async def get_candles(
 ) -> Candles:
     """Show bars of a symbol that a bot trades, oldest first."""
     return await request.ports.reads.candles(
-        symbol, timeframe, limit, since=moment(since), until=moment(until)
+        symbol, timeframe, limit,
+        since=moment(request, "since", since), until=moment(request, "until", until),
     )
 
 

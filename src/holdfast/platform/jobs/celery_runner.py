@@ -30,6 +30,8 @@ _QUEUE: Final = "jobs"
 _TEND_S: Final = 1.0
 _LOST_S: Final = 10.0
 """After which a message that nobody has in his queue, of a job that still waits, is sent again."""
+_IDLE_S: Final = 15.0
+"""After which a worker that was told of nothing looks by itself."""
 
 
 def celery_app(broker_url: str, deployment: str) -> Celery:
@@ -132,6 +134,9 @@ class CeleryWorker:
     def __init__(self, bench: Bench, upkeep: Upkeep, slots: int, app: Celery) -> None:
         self._bench, self._upkeep, self._slots, self._app = bench, upkeep, slots, app
         self._stop = threading.Event()
+        self._counting = threading.Lock()
+        self._under_way = 0
+        self._heard_s = time.monotonic()
         app.task(name=_TASK)(self._do)
 
     def run(self) -> None:
@@ -157,17 +162,32 @@ class CeleryWorker:
 
     def _do(self) -> None:
         """What a message begins: the next job that is ready, whichever it is."""
+        self._count(1)
         try:
             claimed = self._bench.claim()
+            if claimed is not None:
+                self._bench.do(claimed, self._stop)
         except RetryableError as error:
             log.warning("jobs wait", action="jobs_wait", why=str(error))
-            return
-        if claimed is not None:
-            self._bench.do(claimed, self._stop)
+        finally:
+            self._count(-1)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._under_way += more
+            self._heard_s = time.monotonic()
 
     def _tend(self) -> None:
+        looking = threading.Thread(target=self._do)
         while not self._stop.wait(_TEND_S):
             self._upkeep.tend()
+            # A worker whose broker came back may be sent nothing any more; the rows still say.
+            idle_s = 0.0 if self._under_way else time.monotonic() - self._heard_s
+            if idle_s > _IDLE_S and not looking.is_alive():
+                looking = threading.Thread(target=self._do)
+                looking.start()
+        if looking.is_alive():
+            looking.join()
 
 
 def _keep_logs(**_: Any) -> None:
