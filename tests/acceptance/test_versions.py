@@ -38,7 +38,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         pytest.skip(f"the version before is in no history here: {archive.stderr.decode()[:200]}")
     folder = tmp_path_factory.mktemp("before")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as source:
-        source.extractall(folder, filter="data")
+        source.extractall(folder)
     return {"PYTHONPATH": str(folder / "src")}
 
 

@@ -259,4 +259,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         pass
 
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        task = context.get("task") or context.get("future")
+        if isinstance(task, asyncio.Task):
+            context["message"] = f"{getattr(task.get_coro(), '__qualname__', task)}: {context['message']}"
         self.failures.append(context)

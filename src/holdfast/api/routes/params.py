@@ -5,6 +5,7 @@ Not here: pages (api.paging).
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -16,6 +17,8 @@ from holdfast.api.shapes.trading import OrderCondition
 
 NAME: Final = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 _SYMBOL: Final = r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$"
+
+_DATED: Final = re.compile(r"\d{4}-\d\d-")  # a number would be taken as seconds
 
 AccountPath = Annotated[str, PathParameter(pattern=NAME, description="Name of an account.")]
 BotPath = Annotated[str, PathParameter(pattern=NAME, description="Name of a bot.")]
@@ -75,7 +78,7 @@ def moment(request: Ask, name: str, given: datetime | None) -> datetime | None:
     """
     if given is None:
         return None
-    if "-" not in str(request.query_params.get(name, "")).lstrip("-"):
+    if not _DATED.match(str(request.query_params.get(name, ""))):
         raise ProblemError(
             422, "invalid", f"seen: `{name}` is a number; expected: 2026-01-31T12:00:00Z",
             errors=({"at": f"query/{name}", "why": "no date and time"},),
