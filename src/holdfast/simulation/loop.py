@@ -261,5 +261,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         task = context.get("task") or context.get("future")
         if isinstance(task, asyncio.Task):
-            context["message"] = f"{getattr(task.get_coro(), '__qualname__', task)}: {context['message']}"
+            whose = getattr(task.get_coro(), "__qualname__", str(task))
+            context["message"] = f"{whose}: {context['message']}"
         self.failures.append(context)

@@ -370,6 +370,12 @@ def _identity(stream: Stream) -> Identity:
     return Identity(state.deployment, state.account, state.generation, stream.boot_id)
 
 
+def _stopped(stopping: asyncio.Future[None]) -> None:
+    failure = None if stopping.cancelled() else stopping.exception()
+    if failure is not None:
+        log.warning("not closed in order", action="stop_failed", why=str(failure))
+
+
 @asynccontextmanager
 async def leading(
     follower: Follower,
@@ -393,7 +399,9 @@ async def leading(
         await trader.start()
         yield trader
     finally:
-        await asyncio.shield(trader.stop(why_rests(), at_rest))
+        stopping = asyncio.ensure_future(trader.stop(why_rests(), at_rest))
+        stopping.add_done_callback(_stopped)  # who is cancelled meanwhile hears nothing of it
+        await asyncio.shield(stopping)
 
 
 @asynccontextmanager
