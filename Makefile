@@ -31,7 +31,7 @@ setup: $(ALL_READY) $(PAGES) ## The environment: .venv with every locked depende
 	@echo "Ready: .venv/bin/holdfast --help"
 
 demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20 --json" passes options
-	@$(MAKE) $(PAGES) || echo "Without its dashboard; the demo goes on in this window." >&2
+	@$(MAKE) $(PAGES) >&2 || echo "Without its dashboard; the demo goes on in this window." >&2
 	@.venv/bin/holdfast demo $(ARGS)
 
 test: $(ALL_READY) $(PAGES) ## Everything a change must pass: style, types, tests
