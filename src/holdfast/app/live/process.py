@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -41,6 +42,8 @@ CRASHED = 70  # ended by a defect: begin again, from the journal
 RESTED = 75  # it leads no more: begin again, as a follower
 _REASONS = {Wanted.LEAD: "stop", Wanted.YIELD: "handover", Wanted.FOLLOW: "deposed"}
 LEASE_POLL_S = 0.02
+FIRST_WAIT_S, LAST_WAIT_S = 0.2, 5.0
+LIVED_S = 10.0  # after which an end has nothing to do with the one before
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
 
 
@@ -141,9 +144,14 @@ def code_of(error: PlatformError) -> int:
 
 
 async def _trade(life: Life) -> None:
-    """Follow and lead; an exchange that does not answer at start is asked again."""
-    wait_s = 0.2
+    """Follow and lead; an exchange that does not answer at start is asked again.
+
+    What ended soon after it had begun waits longer each time, so that nothing that comes back by
+    itself spends the limits of the exchange; who outgrew what it followed waits only then.
+    """
+    wait_s = FIRST_WAIT_S
     while True:
+        began_s = time.monotonic()
         try:
             await _live(life)
         except (PlatformError, ExceptionGroup) as error:
@@ -156,10 +164,11 @@ async def _trade(life: Life) -> None:
                 raise cause from None  # what ended beside it ended because of it
             log.warning("cannot trade yet", action="start_wait", why=str(cause))
             life.board.tell(life.account, State.DOWN)
-            if isinstance(cause, OutgrownError):
-                continue  # nothing is to be waited for
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, 5.0)
+            if time.monotonic() - began_s > LIVED_S:
+                wait_s = FIRST_WAIT_S
+            if not (isinstance(cause, OutgrownError) and wait_s == FIRST_WAIT_S):
+                await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, LAST_WAIT_S)
         else:
             return
 
