@@ -83,7 +83,7 @@ def configure(
     json: JSON = False,
 ) -> None:
     """Change a bot while the nodes trade. Limits bind at once; for anything else the account
-    begins again with it, in less than a second. What is not named stays.
+    begins again with it, within a second or two. What is not named stays.
 
     Example: holdfast bot configure cross --param fast=7 --limit max_order_notional=500
     """

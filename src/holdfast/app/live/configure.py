@@ -1,8 +1,8 @@
 """Commands that configure: checked beside trading, journaled, and in effect from that record on.
 
 Limits bind at once. Whatever else changes needs another runtime, whose indicators begin anew: the
-account comes to rest and is followed and led again, the way that every release and crash takes, in
-some tenths of a second; orders that rest go on meanwhile. Not here: the configuration in effect
+account comes to rest and is followed and led again, the way that every release and crash takes,
+within a second or two; orders that rest go on meanwhile. Not here: the configuration in effect
 (configuration), who may give such a command.
 """
 
