@@ -68,6 +68,7 @@ async def _run(config: Config, told: Callable[[Listening], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = config.api
+    _available(settings.host, settings.port)  # before threads and processes begin for nothing
     async with joined(config) as found:
         api = build(found.ports, terms_of(config))
         for collector in found.collectors:
