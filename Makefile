@@ -36,6 +36,7 @@ demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20
 
 test: $(ALL_READY) $(PAGES) ## Everything a change must pass: style, types, tests
 	@scripts/browser
+	@scripts/operations-tools
 	@scripts/lint
 	@.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
 

@@ -73,7 +73,9 @@ def test_ci_calls_make_test_and_nothing_else() -> None:
     assert "exec make test " in commands[0]
 
 
-@pytest.mark.parametrize("script", ["scripts/lint", "scripts/browser", ".ci/run"])
+@pytest.mark.parametrize(
+    "script", ["scripts/lint", "scripts/browser", "scripts/operations-tools", ".ci/run"]
+)
 def test_shell_scripts_parse_and_can_be_run(script: str) -> None:
     path = REPOSITORY / script
     subprocess.run(["sh", "-n", str(path)], check=True)
