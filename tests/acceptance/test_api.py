@@ -17,8 +17,6 @@ import pytest
 
 from tests.support.waiting import PATIENCE_S
 
-HEALTH_CHECK = Path(__file__).parents[2] / "scripts" / "health_check.py"
-
 
 @contextmanager
 def serving(folder: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
@@ -45,9 +43,9 @@ def serving(folder: Path, **environ: str) -> Iterator[tuple[subprocess.Popen[str
 
 
 def check(url: str, most_ms: float) -> tuple[int, dict[str, Any]]:
-    """What the health-check script says."""
+    """What the health check says."""
     done = subprocess.run(
-        [sys.executable, HEALTH_CHECK, url, "--most-ms", str(most_ms)],
+        [sys.executable, "-m", "holdfast.healthcheck", url, "--most-ms", str(most_ms)],
         capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     return done.returncode, json.loads(done.stdout)

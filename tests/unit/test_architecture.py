@@ -71,6 +71,8 @@ ROOMS: dict[str, Room] = {
     ),
     "cli": _rooms("app", "simulation", "domain", "errors", "config", "telemetry", ports=True),
     "__main__": _rooms("cli"),
+    # Asked by containers every few seconds, so it starts with nothing but Python.
+    "healthcheck": _rooms(),
     # The front door of the library: names that are loaded on first use.
     "__init__": _rooms("app", "strategy", "domain", "errors"),
 }  # fmt: skip

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 import msgspec
 
-from holdfast import __version__
 from holdfast.api.ports import Ports, Probe
 from holdfast.api.shapes.health import Checks, Health, Part, Services, State
 from holdfast.errors import PlatformError
+from holdfast.telemetry.build import build_of
 
 ASK_S: Final = 1.0
 KEPT_S: Final = 1.0
@@ -60,6 +60,7 @@ class Checkup:
     ) -> None:
         self._ports = ports
         self._folder = folder
+        self._build = build_of()
         self._clock_s = clock_s
         self._began_s = clock_s()
         self._kept: dict[str, tuple[float, Answered]] = {}
@@ -93,7 +94,9 @@ class Checkup:
             status=_worst(database.state, redis.state, exchange, disk[0], memory[0]),
             timestamp=datetime.now(UTC),
             uptime=round(self._clock_s() - self._began_s, 3),
-            version=__version__,
+            version=self._build.version,
+            git_sha=self._build.git_sha,
+            build_time=self._build.build_time,
             services=Services(
                 database=database.state, redis=redis.state, exchange_apis=exchange
             ),

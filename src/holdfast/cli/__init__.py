@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from holdfast import __version__
-from holdfast.cli.output import complain
+from holdfast.cli.output import complain, emit
 from holdfast.cli.verbs import VERBS, Verb
 from holdfast.errors import EXIT_OK, PlatformError, exit_code
 
@@ -67,26 +67,34 @@ def build(word: str | None, verbs: Sequence[Verb] = VERBS) -> typer.Typer:
     return app
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if not wanted:
+        return
+    if context.params.get("json"):
+        from holdfast.telemetry.build import build_of  # noqa: PLC0415  # `--help` needs none of it
+
+        emit(build_of())
+    else:
         typer.echo(f"holdfast {__version__}")
-        raise typer.Exit
+    raise typer.Exit
 
 
 def _root(
     *,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="With --version: what this was built from.", is_eager=True),
+    ] = False,
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Print the version.", is_eager=True, callback=_print_version
-        ),
+        typer.Option("--version", help="Print the version.", callback=_print_version),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error (HOLDFAST_DEBUG=1).")
     ] = False,
 ) -> None:
-    # Both act before any verb runs: Typer prints the version, `_debug` looks for the other.
-    del version, debug
+    # All act before any verb runs: Typer prints the version, `_debug` looks for the last.
+    del json, version, debug
 
 
 def _unloaded() -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from holdfast.errors import UnreachableError
 from tests.support.api_world import World, world
 
@@ -37,7 +39,12 @@ def within(folder: Path, work: Callable[[World], Awaitable[None]], **ports: Any)
     asyncio.run(run())
 
 
-def test_well_is_well_with_all_fields_that_tools_go_by(tmp_path: Path) -> None:
+def test_well_is_well_with_all_fields_that_tools_go_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_GIT_SHA", "3f2a91c")
+    monkeypatch.setenv("HOLDFAST_BUILD_TIME", "2026-01-31T12:00:00Z")
+
     async def work(made: World) -> None:
         made.reads.conditions_told["last_order_at"] = datetime.now(UTC) - timedelta(seconds=7)
         for path in ("/health", "/api/health"):
@@ -56,6 +63,7 @@ def test_well_is_well_with_all_fields_that_tools_go_by(tmp_path: Path) -> None:
             assert body["redis_connected"] is None
             assert body["uptime"] >= 0
             assert body["version"]
+            assert (body["git_sha"], body["build_time"]) == ("3f2a91c", "2026-01-31T12:00:00Z")
             assert datetime.fromisoformat(body["timestamp"]).tzinfo is not None
         assert (await made.client.get("/ready")).json() == {"ready": True}
         assert (await made.client.get("/health/redis")).json()["status"] == "off"

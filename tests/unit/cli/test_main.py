@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import types
@@ -108,6 +109,21 @@ def test_wrong_usage_exits_2_on_stderr(
 def test_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"holdfast {__version__}\n"
+
+
+def test_with_json_it_says_what_its_image_was_made_of(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_RELEASE", "v0.2.0")
+    monkeypatch.setenv("HOLDFAST_GIT_SHA", "3f2a91c")
+    monkeypatch.setenv("HOLDFAST_BUILD_TIME", "2026-01-31T12:00:00Z")
+    assert cli.main(["--version", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told.pop("python").startswith("3.")
+    assert told == {
+        "version": __version__, "release": "v0.2.0", "git_sha": "3f2a91c",
+        "build_time": "2026-01-31T12:00:00Z",
+    }  # fmt: skip
 
 
 def test_help_lists_every_verb_with_its_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -312,6 +312,8 @@ export interface Health {
   timestamp: string;
   uptime: number;
   version: string;
+  git_sha: string;
+  build_time: string;
   services: Services;
   checks: Checks;
   exchange_connected: boolean | null;

@@ -44,6 +44,7 @@ class Health(Out, frozen=True, kw_only=True):
 
     Attributes:
         uptime: seconds since this process began.
+        git_sha, build_time: what the image that runs was made of, and when; empty outside one.
         exchange_connected: prices come; null while no bot needs any.
         seconds_since_last_order: null without one. A quiet strategy is a healthy one.
         redis_connected: null where none is configured.
@@ -53,6 +54,8 @@ class Health(Out, frozen=True, kw_only=True):
     timestamp: datetime
     uptime: float
     version: str
+    git_sha: str = ""
+    build_time: str = ""
     services: Services
     checks: Checks
     exchange_connected: bool | None = None
