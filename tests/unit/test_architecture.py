@@ -57,12 +57,13 @@ ROOMS: dict[str, Room] = {
     "platform": _EDGE,
     # Queries and commands of ports that `app` hands in.
     "api": _EDGE,
+    "operations": _EDGE,
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
         "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
-        "platform", "api", ports=True,
+        "platform", "api", "operations", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(

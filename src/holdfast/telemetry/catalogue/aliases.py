@@ -41,7 +41,7 @@ ALIASES: Final = (
     Alias("trading_max_drawdown_percent", "100 * trading_drawdown_ratio", _PERCENT),
     Alias(
         "trading_sharpe_ratio",
-        f"sqrt(365) * avg_over_time({_DAY}[30d:1d]) / stddev_over_time({_DAY}[30d:1d])",
+        f"365 ^ 0.5 * avg_over_time({_DAY}[30d:1d]) / stddev_over_time({_DAY}[30d:1d])",
         "of thirty days of returns; a process that began today does not have them",
     ),
     Alias("trading_volume_per_second", "sum by (currency) (rate(trading_volume_total[5m]))", _RATE),
