@@ -1,53 +1,76 @@
-"""`holdfast doctor`: look an installation over before it trades.
+"""`holdfast doctor`: look an installation over.
 
-Not here: what is looked at (app.live.doctor).
+Not here: what is looked at (app.doctor).
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.account import ACCOUNT, CONFIG, JSON, account_name
+from holdfast.cli.account import CONFIG, JSON
 from holdfast.cli.output import emit
 from holdfast.config import load
-from holdfast.errors import EXIT_FAILED, ConfigError
+from holdfast.errors import EXIT_OK, ConfigError
+
+if TYPE_CHECKING:
+    from holdfast.app.doctor import Finding
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red", "skip": "bright_black"}
 
 
 def doctor(
     *,
     live: Annotated[
-        bool, typer.Option("--live", help="Ask the exchange as well, with the account's key.")
+        bool, typer.Option("--live", help="Ask the exchange as well, with the accounts' keys.")
     ] = False,
     config: CONFIG = None,
-    account: ACCOUNT = None,
+    account: Annotated[
+        str | None, typer.Option(help="Only this one; otherwise all of them.", show_default=False)
+    ] = None,
     json: JSON = False,
 ) -> None:
-    """Check configuration and journal, and with --live the key, clock, rates, symbols and whether
-    something else trades the account. Exit code 1 when trading like this is not advised.
+    """Look over configuration, host, database, nodes and accounts; with --live also the exchange:
+    keys, clock, rates, symbols, and whether something else trades the accounts.
 
-    Nothing is changed, and no order is sent. Example: holdfast doctor --live
+    Nothing is changed, and no order is sent. Exit code 1 when trading like this is not advised, 4
+    when all that is wrong is something that does not answer. Example: holdfast doctor --live
     """
-    from holdfast.app.live.doctor import Grade, examine  # noqa: PLC0415  # --help needs no venue
+    from holdfast.app.doctor import examine, exit_code  # noqa: PLC0415  # --help needs no venue
 
     loaded = load(config)
     names = [one.name for one in loaded.all_accounts]
-    name = account or (names[0] if len(names) == 1 else account_name(account))
-    if name not in names:
+    if account is not None and account not in names:
         raise ConfigError(
-            f"seen: no account {name!r} in the configuration; expected: one of "
+            f"seen: no account {account!r} in the configuration; expected: one of "
             f"{', '.join(names)}; do: correct the name"
         )
-    found = asyncio.run(examine(loaded.for_account(name), live=live))
-    healthy = all(one.grade is not Grade.FAIL for one in found)
+    chosen = names if account is None else [account]
+    found = []
+    for one in examine(loaded, live=live, accounts=chosen):
+        found.append(one)
+        if not json:
+            _tell(one, names)
+    code = exit_code(found)
     if json:
-        emit({"account": name, "ok": healthy, "checks": found})
+        emit(
+            {
+                "account": chosen[0] if len(chosen) == 1 else None,
+                "accounts": chosen, "ok": code == EXIT_OK, "checks": found,
+            }
+        )  # fmt: skip
     else:
-        for one in found:
-            typer.echo(f"{one.grade:<4}  {one.check}: {one.seen}")
-            if one.do:
-                typer.echo(f"      do: {one.do}")
-    if not healthy:
-        raise typer.Exit(EXIT_FAILED)
+        counts = {grade: sum(one.grade == grade for one in found) for grade in _COLOURS}
+        typer.echo(", ".join(f"{count} {grade}" for grade, count in counts.items() if count))
+    if code != EXIT_OK:
+        raise typer.Exit(code)
+
+
+def _tell(one: Finding, names: list[str]) -> None:
+    """One finding, as soon as it is there: something that does not answer takes its time."""
+    where = f"{one.account} " if one.account and len(names) > 1 else ""
+    grade = typer.style(f"{one.grade:<4}", fg=_COLOURS[one.grade])
+    typer.echo(f"{grade}  {where}{one.check}: {one.seen}")
+    if one.do:
+        typer.echo(f"      do: {one.do}")

@@ -30,6 +30,7 @@ from holdfast.config.database import (
 )
 from holdfast.config.jobs import JobSettings
 from holdfast.config.secret import Secret, resolve
+from holdfast.config.variables import Effect, with_effect
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
 
@@ -46,14 +47,6 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOG_LEVELS = {
     "debug": "debug", "info": "info", "warn": "warning", "warning": "warning", "error": "error",
 }  # fmt: skip
-
-# Variables that would change what is traded or where it is recorded. This version does not act on
-# them, and silence would let their owner believe that it does.
-_NOT_YET = {
-    "CAPITAL_ALLOCATION": "`limits.max_position_notional` of a bot in the file",
-    "STRATEGY": "`strategy` of a bot in the file",
-    "EXCHANGE_NAME": "`venue` of the account in the file",
-}
 
 
 class ReconcilePolicy(StrEnum):
@@ -338,12 +331,12 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
         ConfigError: with the file, the key, what was seen, what was expected and what to do.
     """
     source, document = _read(path)
-    for name, instead in _NOT_YET.items():
-        if environ.get(name):
-            raise ConfigError(
-                f"seen: {name} in the environment, which this version does not act on yet; "
-                f"expected: {instead}; do: unset {name}"
-            )
+    # Silence would let their owner believe that they change what is traded.
+    for refused in with_effect(Effect.REFUSED, environ):
+        raise ConfigError(
+            f"seen: {refused.name} in the environment, which this version does not act on; "
+            f"expected: {refused.what} in the file; do: unset {refused.name}"
+        )
     named = {"database_url": database_url_in(environ)}
     for key in ("LOG_LEVEL", "DATABASE_REPLICA_URL"):
         if environ.get(key):

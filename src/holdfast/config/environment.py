@@ -9,15 +9,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from holdfast.config.variables import Effect, with_effect
 from holdfast.errors import ConfigError
 
-_WITHOUT_EFFECT: Final = {
-    "SENTRY_DSN": "errors are in the log",
-    "DATADOG_API_KEY": "metrics are at METRICS_PORT",
-    "NODE_ENV": "the dashboard's build comes with the package",
-    "VITE_API_URL": "the dashboard asks the API that serves it",
-    "REACT_APP_API_URL": "the dashboard asks the API that serves it",
-}
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
 
@@ -53,9 +47,8 @@ def is_debug(environ: Mapping[str, str] = os.environ) -> bool:
 
 def without_effect(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:
     """Variables that are set and do nothing, each with what there is instead."""
-    for name, instead in _WITHOUT_EFFECT.items():
-        if environ.get(name):
-            yield name, instead
+    for variable in with_effect(Effect.NONE, environ):
+        yield variable.name, variable.what
 
 
 def with_aliases(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:

@@ -1,4 +1,7 @@
-"""The doctor against an exchange's protocol: what it refuses, what it warns of, what is well."""
+"""The doctor against an exchange's protocol: what it refuses, what it warns of, what is well.
+
+Not here: the same of a host, its database and its nodes (test_doctor_of_a_host).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.app.live.doctor import Finding, Grade, examine
+from holdfast.app.doctor import Finding, Grade
+from holdfast.app.doctor.exchange import exchange
 from holdfast.cli import main
 from holdfast.config import Account, Bot, Config, ReconcilePolicy, Venue
 from holdfast.exchange.faults import Fault, FaultKind
@@ -38,7 +42,6 @@ def examined(
     *,
     permissions: dict[str, bool] | None = None,
     before: Any = None,
-    live: bool = True,
     **account: Any,
 ) -> dict[str, Finding]:
     """What is found, by check."""
@@ -51,7 +54,7 @@ def examined(
             owner.permissions = BOUND if permissions is None else permissions
             if before is not None:
                 await before(running, client)
-            return await examine(config(running, folder, **account), live=live)
+            return await exchange(config(running, folder, **account))
 
     return {found.check: found for found in asyncio.run(scenario())}
 
@@ -61,7 +64,7 @@ def test_an_account_that_is_well_passes_every_check(
 ) -> None:
     found = examined(tmp_path, monkeypatch)
     assert {check: one.grade for check, one in found.items()} == dict.fromkeys(
-        ("journal", "clock", "key", "symbols", "rates BTC/USDT", "orders BTC/USDT", "balances",
+        ("clock", "key", "symbols", "rates BTC/USDT", "orders BTC/USDT", "balances",
          "dead man switch"), Grade.OK,
     )  # fmt: skip
     assert found["rates BTC/USDT"].seen.startswith("maker 0.00100000, taker 0.00100000")
@@ -126,11 +129,15 @@ def test_the_verb_exits_1_when_something_fails_and_needs_no_exchange_without_liv
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BINANCE_API_KEY", raising=False)
+    monkeypatch.delenv("BINANCE_API_SECRET", raising=False)
     assert main(["doctor", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["ok"], [one["check"] for one in told["checks"]]) == (True, ["journal"])
-    monkeypatch.delenv("BINANCE_API_KEY", raising=False)
+    assert (told["ok"], told["account"]) == (True, "main")
+    assert {"secret account.api_key", "journal"} <= {one["check"] for one in told["checks"]}
+    assert not list(tmp_path.iterdir()), "it left something behind"
     assert main(["doctor", "--live", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert [one["check"] for one in told["checks"] if one["grade"] == "fail"] == ["key"]
+    failing = [(one["check"], one["account"]) for one in told["checks"] if one["grade"] == "fail"]
+    assert failing == [("key", "main")]
     assert main(["doctor", "--account", "nobody"]) == 2

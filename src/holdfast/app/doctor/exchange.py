@@ -1,24 +1,19 @@
-"""Examining an installation before it trades: configuration, journal, and with `live` the exchange.
+"""An account as its exchange sees it: the key, the clock, what is listed, what others do there.
 
-Lives here: what is looked at and what is thought of it. Nothing is changed and no order is sent.
-Not here: how it is shown (cli).
+Lives here: what is asked and what is thought of it. Nothing is changed and no order is sent. Not
+here: the account's journal (account).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable
-from enum import StrEnum
-from pathlib import Path
 
-import msgspec
-
-from holdfast.app.live.activity import is_led
 from holdfast.config import Config, ReconcilePolicy, resolve
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError, RejectedError
-from holdfast.journal.database import SqliteDatabase, database_at
+from holdfast.operations.doctor.finding import Finding, Grade, failed, ok
 from holdfast.telemetry.log import hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -31,66 +26,16 @@ CLOCK_OFF_MS = 1000
 SLOW_MS = 500
 
 
-class Grade(StrEnum):
-    """What a finding means."""
-
-    OK = "ok"
-    WARN = "warn"  # trading works, and somebody should know
-    FAIL = "fail"  # do not trade like this
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at.
-
-    Attributes:
-        check: its name, the same at every examination.
-        seen: what was found.
-        do: what to do about it; empty when nothing.
-    """
-
-    check: str
-    grade: Grade
-    seen: str
-    do: str = ""
-
-
-def _ok(check: str, seen: str) -> Finding:
-    return Finding(check, Grade.OK, seen)
-
-
-async def examine(config: Config, *, live: bool) -> list[Finding]:
-    """Look at everything; a check that cannot be made is a finding, too.
+async def exchange(config: Config) -> list[Finding]:
+    """Ask the exchange, with the account's key.
 
     Args:
         config: of one account.
-        live: ask the exchange as well, with the account's key.
     """
-    found = [_journal(config)]
-    if live:
-        found += await _exchange(config)
-    return found
-
-
-def _journal(config: Config) -> Finding:
-    database = database_at(
-        config.database_url, Path(config.state_dir), may_lose=config.may_lose_commits
-    )
-    try:
-        if isinstance(database, SqliteDatabase) and not database.name.exists():
-            return _ok("journal", f"{database.name} is not there yet; the first start makes it")
-        version = database.version()
-        led = is_led(database, config.account.name)
-    except PlatformError as error:
-        return Finding("journal", Grade.FAIL, str(error), "make the journal reachable")
-    who = "a process writes it now" if led else "no process writes it now"
-    return _ok("journal", f"{database.name}, schema {version or 'empty'}, {who}")
-
-
-async def _exchange(config: Config) -> list[Finding]:
     try:
         venue = _venue(config)
     except ConfigError as error:
-        return [Finding("key", Grade.FAIL, str(error), "give the account its key")]
+        return [failed("key", error, "give the account its key")]
     try:
         found = [await _asked("clock", _clock(venue))]
         found += [await _asked("key", _key(venue))]
@@ -107,7 +52,7 @@ async def _exchange(config: Config) -> list[Finding]:
         await venue.close()
     switch = capability_of(config.account.venue.kind).dead_man_switch
     none = "the exchange has none: stops rest there, and stay when no node runs"
-    return [*found, _ok("dead man switch", switch or none)]
+    return [*found, ok("dead man switch", switch or none)]
 
 
 def _venue(config: Config) -> BinanceVenue:
@@ -128,7 +73,7 @@ async def _asked(check: str, look: Awaitable[Finding]) -> Finding:
     except RejectedError as error:
         return Finding(check, Grade.FAIL, f"refused: {error}", "check the key and its rights")
     except PlatformError as error:
-        return Finding(check, Grade.FAIL, str(error), "check the address and the network")
+        return failed(check, error, "check the address and the network")
 
 
 async def _clock(venue: BinanceVenue) -> Finding:
@@ -143,7 +88,7 @@ async def _clock(venue: BinanceVenue) -> Finding:
         )  # fmt: skip
     if round_trip_ms > SLOW_MS:
         return Finding("clock", Grade.WARN, seen, "move nearer to the exchange")
-    return _ok("clock", seen)
+    return ok("clock", seen)
 
 
 async def _key(venue: BinanceVenue) -> Finding:
@@ -162,7 +107,7 @@ async def _key(venue: BinanceVenue) -> Finding:
         return Finding(
             "key", Grade.WARN, "the key works from every address", "bind it to this host's address"
         )
-    return _ok("key", "reads and trades spot, cannot withdraw, bound to addresses")
+    return ok("key", "reads and trades spot, cannot withdraw, bound to addresses")
 
 
 async def _symbols(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
@@ -178,13 +123,13 @@ async def _symbols(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
     if wrong:
         return Finding("symbols", Grade.FAIL, "; ".join(wrong), "correct the bots' symbols")
     told = (f"{s} from {listed[s].min_notional.normalize():f} {listed[s].quote}" for s in symbols)
-    return _ok("symbols", f"all trade: {', '.join(told)} per order")
+    return ok("symbols", f"all trade: {', '.join(told)} per order")
 
 
 async def _rates(venue: BinanceVenue, symbol: str) -> Finding:
     found = await rates(venue, symbol)
     paid = f"paid in {found.fee_asset} while there is some" if found.fee_asset else "of what is got"
-    return _ok(f"rates {symbol}", f"maker {found.maker}, taker {found.taker}, {paid}")
+    return ok(f"rates {symbol}", f"maker {found.maker}, taker {found.taker}, {paid}")
 
 
 async def _orders(venue: BinanceVenue, symbol: str, tag: str, config: Config) -> Finding:
@@ -212,7 +157,7 @@ async def _orders(venue: BinanceVenue, symbol: str, tag: str, config: Config) ->
             check, Grade.WARN, "the account may trade with itself",
             "set self-trade prevention for the account at the exchange",
         )  # fmt: skip
-    return _ok(check, f"none of others; self-trade prevention: {modes}")
+    return ok(check, f"none of others; self-trade prevention: {modes}")
 
 
 async def _balances(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
@@ -223,4 +168,4 @@ async def _balances(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
         seen = f"no free {', '.join(without)}"
         return Finding("balances", Grade.WARN, seen, "nothing can be bought; deposit some")
     told = ", ".join(f"{held[quote].free.normalize():f} {quote}" for quote in quotes)
-    return _ok("balances", f"free: {told}" if told else "nothing to pay with is configured")
+    return ok("balances", f"free: {told}" if told else "nothing to pay with is configured")

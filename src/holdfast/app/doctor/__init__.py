@@ -1,0 +1,47 @@
+"""Examining an installation: host, store, nodes, accounts, and with `live` the exchange.
+
+Nothing is changed and no order is sent. Not here: what a finding is (operations.doctor), how it is
+shown (cli).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from holdfast.app.doctor.account import account
+from holdfast.app.doctor.cluster import cluster, redis
+from holdfast.app.doctor.exchange import exchange
+from holdfast.app.doctor.store import store
+from holdfast.config import Config
+from holdfast.operations.doctor import host
+from holdfast.operations.doctor.finding import Finding, Grade, exit_code
+
+__all__ = ["Finding", "Grade", "examine", "exit_code"]
+
+
+def examine(
+    config: Config, *, live: bool = False, accounts: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Look at everything, one thing after the other; what cannot be looked at is a finding, too.
+
+    Blocks, for some seconds at most wherever something does not answer.
+
+    Args:
+        live: ask the exchange as well, with the keys of the accounts.
+        accounts: only these, by name; all of them when empty.
+    """
+    yield from host.configuration(config)
+    yield from host.programs(config)
+    yield from host.timing(config)
+    yield from host.secrets(config)
+    yield from host.disks(config)
+    yield from host.ports(config)
+    yield from store(config)
+    yield from redis(config)
+    yield from cluster(config)
+    for name in accounts or [one.name for one in config.all_accounts]:
+        of_it = config.for_account(name)
+        yield from (found.of(name) for found in account(of_it))
+        if live:
+            yield from (found.of(name) for found in asyncio.run(exchange(of_it)))

@@ -1,0 +1,234 @@
+"""The doctor at real files, ports and servers: what is well, what is not, and what does not answer.
+
+Not here: the exchange's side (test_doctor).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from holdfast import __version__
+from holdfast.app.doctor import Finding, Grade, examine, exit_code
+from holdfast.app.doctor.account import judged as judged_account
+from holdfast.app.doctor.cluster import judged as judged_nodes
+from holdfast.app.doctor.cluster import redis
+from holdfast.app.doctor.store import store
+from holdfast.app.live.members import Node
+from holdfast.cli import main
+from holdfast.config import Account, Cluster, Config
+from holdfast.config.api import ApiSettings
+from holdfast.domain.fact import AnyFact, AttemptMoved, Halted
+from holdfast.domain.guard import HaltLevel
+from holdfast.domain.order import AttemptState, Side
+from holdfast.journal.database import SqliteDatabase
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState
+from holdfast.operations.doctor import host
+from tests.support.demo_world import armed, cid, decided, opening
+from tests.support.postgres import database
+from tests.support.redis import RedisServer, redis_url
+
+
+def by_check(found: Iterable[Finding]) -> dict[str, Finding]:
+    return {one.check: one for one in found}
+
+
+def grades(found: Iterable[Finding]) -> dict[str, str]:
+    return {one.check: one.grade.value for one in found}
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "grade"),
+    [
+        (100 << 30, 50 << 30, Grade.OK),
+        (100 << 30, host.FEW_BYTES, Grade.WARN),
+        (40 << 40, 1 << 40, Grade.WARN),
+        (100 << 30, host.LEAST_BYTES - 1, Grade.FAIL),
+        (0, 0, Grade.FAIL),
+    ],
+)
+def test_a_disk_is_judged_by_what_is_left_of_it(total: int, free: int, grade: Grade) -> None:
+    found = host.disk("disk", total, total - free, free)
+    assert found.grade is grade
+    assert bool(found.do) is (grade is not Grade.OK)
+
+
+def test_a_port_that_something_else_has_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        number = other.getsockname()[1]
+        taken = host.port("port api", "127.0.0.1", number, "another with PORT")
+    assert taken.grade is Grade.WARN
+    assert "cannot be had" in taken.seen
+    assert host.port("port api", "127.0.0.1", number, "").grade is Grade.OK
+
+
+def test_secrets_that_others_may_read_that_are_old_or_that_lead_nowhere_are_told(
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "key"
+    key.write_text("the-value-itself")
+    key.chmod(0o600)
+    assert list(host.reference("account.api_key", f"file:{key}", {})) == []
+    key.chmod(0o644)
+    os.utime(key, (time.time() - 100 * 86_400,) * 2)
+    open_to_all, old = host.reference("account.api_key", f"file:{key}", {})
+    assert (open_to_all.grade, open_to_all.do) == (Grade.FAIL, f"chmod 600 {key}")
+    assert (old.grade, "100 days" in old.seen) == (Grade.WARN, True)
+    (nowhere,) = host.reference("account.api_key", "env:NO_SUCH_KEY", {})
+    assert (nowhere.grade, nowhere.do) == (Grade.WARN, "export NO_SUCH_KEY=...")
+    assert "the-value-itself" not in repr((open_to_all, old, nowhere))
+
+
+def test_variables_without_effect_and_those_with_a_name_nearly_known_are_told() -> None:
+    environ = {"NODE_ENV": "production", "DATABSE_URL": "x", "HOLDFAST_REDIS_URL": "x", "HOME": "/"}
+    _, *found = host.configuration(Config(), environ)
+    assert [one.seen for one in found] == [
+        "NODE_ENV is set and has no effect", "DATABSE_URL is set, which nothing reads",
+        "HOLDFAST_REDIS_URL is set, which nothing reads",
+    ]  # fmt: skip
+    # A name that the configuration itself refers to is known, however it looks.
+    referring = Config(account=Account(api_key="env:BINANCE_API_KEY2"))
+    told = [one.check for one in host.configuration(referring, {"BINANCE_API_KEY2": "x"})]
+    assert told == ["configuration"]
+
+
+def test_a_postgres_server_is_looked_over(tmp_path: Path) -> None:
+    with database() as url:
+        config = Config(database_url=url, state_dir=str(tmp_path))
+        found = by_check(store(config))
+        assert grades(found.values()) == {
+            "store": "ok", "durability": "ok", "connections": "ok", "clock store": "ok",
+            "schema": "ok",
+        }  # fmt: skip
+        assert "PostgreSQL" in found["store"].seen
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off'.encode())
+            try:
+                lossy = by_check(store(config))["durability"]
+                accepted = msgspec.structs.replace(config, may_lose_commits=True)
+                assert (lossy.grade, "ALTER ROLE" in lossy.do) == (Grade.FAIL, True)
+                assert by_check(store(accepted))["durability"].grade is Grade.WARN
+            finally:
+                connection.execute(f'ALTER DATABASE "{name}" RESET synchronous_commit'.encode())
+
+
+def test_a_database_that_older_programs_may_still_use_is_told(tmp_path: Path) -> None:
+    with database() as url:
+        config = Config(database_url=url, state_dir=str(tmp_path))
+        with psycopg.connect(url, autocommit=True) as connection:
+            (final,) = connection.execute("SELECT oldest FROM compatibility").fetchone() or ("",)
+            connection.execute("UPDATE compatibility SET oldest = '0001'")
+            try:
+                found = by_check(store(config))["schema"]
+            finally:
+                connection.execute("UPDATE compatibility SET oldest = %s", (final,))
+    assert found.grade is Grade.WARN
+    assert "holdfast db finalize" in found.do
+
+
+def test_nobody_at_the_databases_address_is_exit_code_4(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert main(["doctor", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    failing = [one for one in told["checks"] if one["grade"] == "fail"]
+    assert {"store", "leases", "journal"} == {one["check"] for one in failing}
+    assert all(one["do"] for one in failing)
+
+
+def test_redis_is_asked_once_per_server_and_its_absence_judged_by_what_it_is_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOME_REDIS", redis_url())
+    alone = Config(api=ApiSettings(redis_url="env:SOME_REDIS"))
+    (found,) = redis(alone)
+    assert (found.check, found.grade) == ("redis rates and cache", Grade.OK)
+    server = RedisServer()
+    server.stop()
+    monkeypatch.setenv("SOME_REDIS", server.url)
+    (gone,) = redis(alone)
+    assert (gone.grade, "trading goes on" in gone.seen) == (Grade.WARN, True)
+    leases = msgspec.structs.replace(alone, cluster=Cluster(lease_url=server.url))
+    (needed,) = redis(leases)
+    assert (needed.check, needed.grade) == ("redis leases, rates and cache", Grade.FAIL)
+    assert exit_code([needed]) == 4
+    monkeypatch.delenv("SOME_REDIS")
+    assert grades(redis(alone)) == {"redis": "skip"}
+
+
+def node(name: str, *leads: str, is_live: bool = True, version: str = __version__) -> Node:
+    return Node(name, f"boot-{name}", 1, version, is_live, leads)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([], {"nodes": "skip"}),
+        ([node("a", "main"), node("b")], {"nodes": "ok"}),
+        ([node("a", "main")], {"nodes": "warn"}),
+        ([node("a", "main"), node("b", is_live=False)], {"stale nodes": "warn", "nodes": "warn"}),
+        ([node("a"), node("b")], {"leader": "fail", "nodes": "ok"}),
+        (
+            [node("a", "main"), node("b", version="0.0.1")],
+            {"nodes": "ok", "node versions": "warn"},
+        ),
+    ],
+)
+def test_nodes_are_judged_by_who_lives_and_leads(
+    members: list[Node], expected: dict[str, str]
+) -> None:
+    found = list(judged_nodes(members, ["main"]))
+    assert grades(found) == expected
+    assert all(one.do for one in found if one.grade in {Grade.WARN, Grade.FAIL})
+
+
+def folded(*facts: AnyFact) -> AccountState:
+    state = AccountState("main")
+    for seq, fact in enumerate([*opening(), *facts], 1):
+        apply(state, seq, 1, seq, fact)
+    return state
+
+
+@pytest.mark.parametrize(("age_s", "grade"), [(5, Grade.WARN), (600, Grade.FAIL)])
+def test_an_order_in_doubt_is_told_with_its_age(age_s: int, grade: Grade) -> None:
+    now_s = 1_700_000_000.0
+    sent = msgspec.structs.replace(
+        armed(1, Side.BUY, "0.3"), timestamp_ms=int((now_s - age_s) * 1000)
+    )
+    state = folded(decided(1), sent, AttemptMoved(cid=cid(1), state=AttemptState.IN_DOUBT))
+    found = by_check(judged_account(state, now_s, led=True))
+    assert found["doubts"].grade is grade
+    assert f"1 orders in doubt, the oldest for {age_s:,} s" in found["doubts"].seen
+    assert found["halt"].grade is Grade.OK
+
+
+def test_a_halt_is_told_with_its_reason() -> None:
+    state = folded(Halted(reason="drawdown of 16 %", by="limits", level=HaltLevel.CANCEL))
+    found = by_check(judged_account(state, 0.0, led=True))["halt"]
+    assert (found.grade, "drawdown of 16 %" in found.seen) == (Grade.WARN, True)
+    assert "holdfast resume" in found.do
+
+
+def test_a_file_that_is_there_is_looked_over_and_left_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    SqliteDatabase(path).upgrade()
+    before = path.read_bytes()
+    config = Config(database_url=f"sqlite:///{path}", state_dir=str(tmp_path))
+    found = by_check(examine(config))
+    assert (found["store"].grade, found["schema"].grade) == (Grade.OK, Grade.OK)
+    assert (found["journal"].grade, found["journal"].account) == (Grade.SKIP, "main")
+    assert path.read_bytes() == before
+
+
