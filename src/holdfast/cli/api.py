@@ -5,7 +5,6 @@ Not here: what they answer (api), what they are made of (app.web).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +35,9 @@ def api(
 
         emit(described())
         return
+    from holdfast.app.logs import begin_logs  # noqa: PLC0415
     from holdfast.app.web.serve import Listening, run_api  # noqa: PLC0415  # heavy
     from holdfast.config import load  # noqa: PLC0415
-    from holdfast.config.environment import is_debug  # noqa: PLC0415
-    from holdfast.telemetry.log import configure  # noqa: PLC0415
 
     def told(where: Listening) -> None:
         if json:
@@ -48,5 +46,5 @@ def api(
             typer.echo(f"API and dashboard: {where.listening}  (metrics: {where.metrics})")
 
     loaded = load(config)
-    configure("debug" if is_debug() and not os.environ.get("LOG_LEVEL") else loaded.log_level)
+    begin_logs(loaded, "api")
     run_api(loaded, told)

@@ -28,11 +28,11 @@ def node(
     """
     from holdfast.app.live.crash import crash_point  # noqa: PLC0415  # the node's imports are heavy
     from holdfast.app.live.node import run_node  # noqa: PLC0415
+    from holdfast.app.logs import begin_logs  # noqa: PLC0415
     from holdfast.config import load  # noqa: PLC0415
-    from holdfast.telemetry.log import configure  # noqa: PLC0415
 
     loaded = load(config)
-    configure(loaded.log_level)
+    begin_logs(loaded, "node")
     code = run_node(loaded, crash_point())
     if json:
         emit({"exit_code": code})

@@ -69,8 +69,10 @@ def complain(error: Exception, *, debug: bool) -> None:
         error: a `PlatformError`, or any other exception, which is then called a bug of ours.
         debug: add the traceback.
     """
+    from holdfast.telemetry.log import masked_text  # noqa: PLC0415 - only when something is wrong
+
     if debug:
-        traceback.print_exception(error)
+        typer.echo(masked_text("".join(traceback.format_exception(error))), err=True)
     if isinstance(error, PlatformError):
         title = next((text for kind, text in _TITLES if isinstance(error, kind)), "failed")
         told = str(error)
@@ -83,7 +85,7 @@ def complain(error: Exception, *, debug: bool) -> None:
             "; do: run it again as `holdfast --debug ...` and report what it prints"
         )
     typer.echo(typer.style("holdfast: ", bold=True) + typer.style(title, fg="red"), err=True)
-    for label, text in _parts(told):
+    for label, text in _parts(masked_text(told)):
         typer.echo(typer.style(f"  {label + ':':<10}", bold=True) + text, err=True)
 
 

@@ -30,11 +30,11 @@ def worker(
     Example: holdfast worker --config holdfast.toml
     """
     from holdfast.app.jobs.worker import run_worker  # noqa: PLC0415  # heavy
+    from holdfast.app.logs import begin_logs  # noqa: PLC0415
     from holdfast.config import load  # noqa: PLC0415
-    from holdfast.telemetry.log import configure  # noqa: PLC0415
 
     loaded = load(config)
-    configure(loaded.log_level)
+    begin_logs(loaded, "worker")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

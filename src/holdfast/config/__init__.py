@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -234,6 +234,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         state_dir: where this host keeps what it knows of a database elsewhere; beside the file
             of a SQLite journal it is that file's directory.
         log_level: `debug`, `info`, `warning` or `error`.
+        log_format: `json`, `console` for people, or `auto`, which is for people on a terminal.
+        log_file: appended to instead of stderr; empty does not.
         account: the only one; or
         accounts: several, each with a stream, a leader and a process of its own.
         cluster: how several nodes share them.
@@ -250,6 +252,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     may_lose_commits: bool = False
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = ".holdfast"
     log_level: str = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_file: str = ""
     account: Account = msgspec.field(default_factory=Account)
     accounts: tuple[Account, ...] = ()
     cluster: Cluster = msgspec.field(default_factory=Cluster)
@@ -320,8 +324,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration of `path`, changed by the environment.
 
-    `DATABASE_URL` (or `DB_HOST` with its parts), `DATABASE_REPLICA_URL` and `LOG_LEVEL` win over
-    the file; `REDIS_URL` is for who refers to it. Blocks for one small file; safe to repeat.
+    `DATABASE_URL` (or `DB_HOST` with its parts), `DATABASE_REPLICA_URL`, `LOG_LEVEL`, `LOG_FORMAT`
+    and `LOG_FILE` win over the file; `REDIS_URL` is for who refers to it. Blocks for one small
+    file; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -338,7 +343,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
             f"expected: {refused.what} in the file; do: unset {refused.name}"
         )
     named = {"database_url": database_url_in(environ)}
-    for key in ("LOG_LEVEL", "DATABASE_REPLICA_URL"):
+    for key in ("LOG_LEVEL", "LOG_FORMAT", "LOG_FILE", "DATABASE_REPLICA_URL"):
         if environ.get(key):
             named[key.lower()] = (key, environ[key])
     for key, found in named.items():

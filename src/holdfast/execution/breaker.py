@@ -16,9 +16,6 @@ from typing import Final
 from holdfast.domain.fact import AnyFact, BreakerMoved, BreakerState, Maintenance
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.ledger.state import AccountState
-from holdfast.telemetry.log import get_logger
-
-log = get_logger("execution.breaker")
 
 FAILURES_TO_OPEN: Final = 5  # in a row
 SUCCESSES_TO_CLOSE: Final = 2  # in a row
@@ -167,11 +164,6 @@ class Breakers:
         if on is not self._in_maintenance:
             self._in_maintenance = on
             self._changed.set()
-            log.warning(
-                "the exchange is closed" if on else "the exchange is open again",
-                action="maintenance_begins" if on else "maintenance_ends",
-                evidence=evidence,
-            )
             self._on_moved(Maintenance(venue=self._venue, on=on, evidence=evidence))
 
     def _tell(self, evidence: str) -> None:
@@ -181,12 +173,6 @@ class Breakers:
                 continue
             self._told[each] = state
             self._changed.set()
-            log.warning(
-                f"circuit breaker for {each} requests: {state}",
-                action=f"circuit_breaker_{state}",
-                endpoint=each.value,
-                evidence=evidence,
-            )
             self._on_moved(
                 BreakerMoved(
                     venue=self._venue, endpoint=each.value, state=state, evidence=evidence

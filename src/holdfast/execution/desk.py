@@ -23,6 +23,7 @@ from holdfast.execution.attempts import Attempts, Identity, Request, send
 from holdfast.execution.books import Books
 from holdfast.execution.breaker import Breakers
 from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.passage import Nobody, Passage, Watcher
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strays import Stray
@@ -76,6 +77,7 @@ class Desk:
         breakers: what keeps entries back while the exchange fails; None keeps none.
         reach: see `points`.
         may_lead: whether this node's lease runs.
+        watch: told of each request on its way.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Desk:
         breakers: Breakers | None = None,
         reach: Reach = pass_by,
         may_lead: Callable[[], bool] = lambda: True,
+        watch: Watcher | None = None,
     ) -> None:
         self._account = account
         self._attempts = Attempts(identity, clock)
@@ -104,6 +107,7 @@ class Desk:
         self._breakers = breakers
         self._reach = reach
         self._may_lead = may_lead
+        self._watch = watch or Nobody()
         self._tasks: set[asyncio.Task[None]] = set()
         self._carried: dict[asyncio.Task[Any] | None, tuple[Armed, ...]] = {}  # who has it in hand
         self._cancelling: set[str] = set()
@@ -114,13 +118,17 @@ class Desk:
 
     # -- orders ----------------------------------------------------------------------------------
 
-    def arm(self, action: Arm) -> None:
-        """Start carrying a decision and its orders; returns at once."""
+    def arm(self, action: Arm, taken_ns: int = 0) -> None:
+        """Start carrying a decision and its orders; returns at once.
+
+        Args:
+            taken_ns: see `Passage`.
+        """
         self._reach(points.DECIDED)
         self._arming += 1
-        self._start(self._arm(action))
+        self._start(self._arm(action, taken_ns, self._mono_ns()))
 
-    async def _arm(self, action: Arm) -> None:
+    async def _arm(self, action: Arm, taken_ns: int, handed_ns: int) -> None:
         self._arming -= 1
         orders, why = self._sendable(action)
         requests = [self._attempts.of(order) for order in orders]
@@ -136,10 +144,12 @@ class Desk:
             return
         self._carried[asyncio.current_task()] = armed
         self._reach(points.ARMED)
-        for request in requests[1:]:
-            self._start(self._send(request, fixed_ns))
-        if requests:  # mostly the only one: it goes in this task, a turn of the loop earlier
-            await self._send(requests[0], fixed_ns)
+        durable_ns = self._mono_ns()
+        passages = [Passage(request, taken_ns, handed_ns, durable_ns) for request in requests]
+        for passage in passages[1:]:
+            self._start(self._send(passage, fixed_ns))
+        if passages:  # mostly the only one: it goes in this task, a turn of the loop earlier
+            await self._send(passages[0], fixed_ns)
 
     async def _journaled(
         self, action: Arm, orders: tuple[Approved, ...], armed: tuple[Armed, ...]
@@ -160,8 +170,9 @@ class Desk:
             return False
         return True
 
-    async def _send(self, request: Request, fixed_ns: int) -> None:
+    async def _send(self, passage: Passage, fixed_ns: int) -> None:
         """Send one armed request once and record what its answer proves."""
+        request = passage.request
         self._carried[asyncio.current_task()] = request
         self._unsent -= len(request)  # nothing is awaited before the venue counts it
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6
@@ -181,16 +192,21 @@ class Desk:
 
         def first_byte() -> None:
             left.set()
+            passage.left_ns = self._mono_ns()
             asyncio.get_running_loop().call_soon(self._reach, points.IN_FLIGHT)
 
+        self._watch.leaving(passage)
         self._reach(points.SENDING)
         self._unanswered += 1
         try:
-            verdict = await self._answer(request, first_byte)
+            passage.verdict = verdict = await self._answer(request, first_byte)
+            passage.answered_ns = self._mono_ns()
             self._reach(points.REPLIED)
             await self._classify(request, verdict, byte_left=left.is_set())
+            passage.booked_ns = self._mono_ns()
         finally:
             self._unanswered -= 1
+            self._watch.passed(passage)
         self._reach(points.ACKED)
 
     async def _answer(self, request: Request, first_byte: Callable[[], None]) -> Verdict:

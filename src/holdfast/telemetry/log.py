@@ -9,14 +9,24 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
 from structlog.typing import Processor
 
+from holdfast.telemetry.context import add_ids
+
 LEVELS = ("debug", "info", "warning", "error")
+FORMATS = ("auto", "json", "console")
 
 MASK = "***"
 # Short values would mask ordinary words along with themselves.
@@ -33,6 +43,10 @@ _SECRET_IN_TEXT = re.compile(
 # Bearers and codes of ours, wherever they stand; what is left tells which kind it was.
 _BEARER = re.compile(r"\b(hf[rc]?_(?:[0-9a-f]{16}_)?)[\w-]{20,}|\b(eyJ)[\w-]*\.[\w-]+\.[\w-]*")
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
+# What every text has that one of those three finds something in; most texts have nothing of it.
+_SUSPECT = re.compile(
+    r"signature|api_?key|secret|token|passw|listen_?key|hf[rc]?_|eyJ|://", re.IGNORECASE
+)
 
 _hidden: set[str] = set()
 
@@ -55,8 +69,13 @@ def mask(
     return event
 
 
+@lru_cache(1024)  # keys are words of ours, and few
+def _is_secret(key: str) -> bool:
+    return _SECRET_KEY.search(key) is not None
+
+
 def _masked(key: str, value: Any) -> Any:
-    if _SECRET_KEY.search(key) and value is not None:
+    if value is not None and _is_secret(key):
         return MASK
     if isinstance(value, dict):
         return {inner: _masked(str(inner), item) for inner, item in value.items()}
@@ -64,24 +83,64 @@ def _masked(key: str, value: Any) -> Any:
         return [_masked("", item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, Decimal):
+        return str(value)
     return masked_text(str(value))
 
 
 def masked_text(text: str) -> str:
     """`text` without what looks like a secret, and without those that were told to `hide`."""
+    if len(text) < _SHORTEST_SECRET:
+        return text
     for secret in _hidden:
-        text = text.replace(secret, MASK)
+        if secret in text:
+            text = text.replace(secret, MASK)
+    if _SUSPECT.search(text) is None:
+        return text
     text = _BEARER.sub(rf"\g<1>\g<2>{MASK}", text)
     text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
     return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
 
 
+_market_ns: ContextVar[Callable[[], int] | None] = ContextVar("holdfast_market_ns", default=None)
+
+
+@contextmanager
+def market_time(now_ns: Callable[[], int]) -> Iterator[None]:
+    """Stamp lines with the market's time instead of this machine's while the block lasts.
+
+    For what goes over recorded markets: its lines say `simulated`, so nobody takes them for news.
+
+    Args:
+        now_ns: UTC nanoseconds; asked once per line, and never without one.
+    """
+    token = _market_ns.set(now_ns)
+    try:
+        yield
+    finally:
+        _market_ns.reset(token)
+
+
+def _stamp(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    now_ns = _market_ns.get()
+    if now_ns is None:
+        now = datetime.now(UTC)
+    else:
+        now = datetime.fromtimestamp(now_ns() / 1e9, UTC)
+        event["simulated"] = True
+    event["timestamp"] = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
+
+
 # What every line goes through, ours and other libraries' alike.
 _COMMON: tuple[Processor, ...] = (
+    add_ids,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.stdlib.PositionalArgumentsFormatter(),
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _stamp,
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
     structlog.processors.UnicodeDecoder(),
@@ -109,26 +168,44 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that configuring again replaces it and leaves other people's handlers alone."""
 
 
-def configure(level: str, *, stream: TextIO | None = None, as_json: bool | None = None) -> None:
+class _FileHandler(WatchedFileHandler):
+    """The same into a file, which is opened anew when somebody has moved it away (logrotate).
+
+    Several processes append to one file: each line is one write, which the system does not split.
+    """
+
+
+def configure(
+    level: str,
+    *,
+    stream: TextIO | None = None,
+    form: str = "auto",
+    file: Path | None = None,
+) -> None:
     """Send the process's logs to `stream`. Call it once at start; calling it again replaces it.
 
     Args:
         level: one of `LEVELS`.
         stream: stderr by default, because stdout belongs to a verb's result.
-        as_json: None means JSON unless `stream` is a terminal.
+        form: one of `FORMATS`; `auto` means JSON unless `stream` is a terminal.
+        file: where they go instead; always as JSON, unless `form` says otherwise.
 
     Raises:
-        ValueError: no such level.
+        ValueError: no such level or form.
+        OSError: the file cannot be written.
     """
     if level not in LEVELS:
         raise ValueError(f"log level {level!r}, expected one of {', '.join(LEVELS)}")
+    if form not in FORMATS:
+        raise ValueError(f"log format {form!r}, expected one of {', '.join(FORMATS)}")
     target = sys.stderr if stream is None else stream
+    is_terminal = file is None and target.isatty()
     renderer: Processor = (
-        structlog.processors.JSONRenderer(serializer=_as_json)
-        if (not target.isatty() if as_json is None else as_json)
-        else structlog.dev.ConsoleRenderer(colors=target.isatty())
+        structlog.dev.ConsoleRenderer(colors=is_terminal)
+        if form == "console" or (form == "auto" and is_terminal)
+        else structlog.processors.JSONRenderer(serializer=_as_json)
     )
-    handler = _Handler(target)
+    handler = _Handler(target) if file is None else _FileHandler(file, encoding="utf-8")
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_COMMON,
@@ -136,8 +213,10 @@ def configure(level: str, *, stream: TextIO | None = None, as_json: bool | None 
         )
     )
     root = logging.getLogger()
-    for old in [one for one in root.handlers if isinstance(one, _Handler)]:
+    for old in [one for one in root.handlers if isinstance(one, _Handler | _FileHandler)]:
         root.removeHandler(old)
+        if isinstance(old, _FileHandler):
+            old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
 

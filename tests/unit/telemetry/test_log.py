@@ -147,7 +147,7 @@ def test_configuring_again_replaces_and_does_not_double(stream: io.StringIO) -> 
 
 
 def test_a_terminal_gets_readable_lines(stream: io.StringIO) -> None:
-    log.configure("info", stream=stream, as_json=False)
+    log.configure("info", stream=stream, form="console")
     log.get_logger("x").info("hello there", action="greet")
     assert "hello there" in stream.getvalue()
     assert not stream.getvalue().startswith("{")

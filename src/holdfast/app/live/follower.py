@@ -31,6 +31,7 @@ from holdfast.execution.clock import ExchangeClock
 from holdfast.journal.record import Record
 from holdfast.journal.tail import MOST
 from holdfast.ledger.fold import apply
+from holdfast.telemetry.context import Ids, bound
 from holdfast.telemetry.log import get_logger, hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
@@ -57,8 +58,10 @@ class Follower:
     """An account in the making: everything but the right to write. Made by `following`.
 
     Attributes:
+        ids: what the lines of the log about this account carry.
         quarantine: bots that must not be asked again, with the reason.
         in_file: bots as the file of this node has them, by name.
+        taken_ns: local monotonic time at which the engine was handed the last event.
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
         is_cut_off: the exchange has not answered for the time of a lease.
@@ -74,6 +77,7 @@ class Follower:
         self.in_file = {bot.name: bot for bot in config.bots}
         self.config = config = effective(config, fold.account)
         self._written = {bot.name: bot for bot in config.bots}
+        self.ids: Ids = {}
         self.fold = fold
         self.watch = watch
         self.quarantine = quarantine
@@ -85,6 +89,7 @@ class Follower:
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
         self.is_leading = False
+        self.taken_ns = 0
         self._owns = False
         self._heard_s = -math.inf
         self._reading = asyncio.Lock()
@@ -111,6 +116,7 @@ class Follower:
 
     def take(self, event: Event) -> None:
         """Step the engine with one event; until this account is led it asks for nothing."""
+        self.taken_ns = time.monotonic_ns()
         self.perform(self.engine.step(event))
 
     def _fold_in(self, record: Record) -> None:
@@ -177,7 +183,7 @@ class Follower:
         """
         self._owns = True
         quotes = [bot.symbols[0].split("/")[1] for bot in self.config.bots]
-        return await take_over(
+        stream = await take_over(
             self.fold,
             deployment=self.config.deployment,
             reporting=quotes[0] if quotes else "USDT",
@@ -187,6 +193,8 @@ class Follower:
             node=self.config.cluster.node,
             displace=True,  # a claim is held, so its lease has ended
         )
+        self.ids["epoch"] = stream.writer.head.epoch
+        return stream
 
     def _require_listed(self, instruments: Iterable[Instrument]) -> None:
         listed = {instrument.symbol for instrument in instruments} | set(self.account.instruments)
@@ -223,6 +231,11 @@ class Follower:
     def written(self, bot: BotRuntime) -> Bot:
         """A bot's configuration."""
         return self._written[bot.name]
+
+    def strategy_of(self, bot: str) -> str:
+        """The strategy that a bot of this name was told to trade; empty when it is unknown."""
+        found = self._written.get(bot)
+        return found.strategy if found is not None else ""
 
     def text(self, bot: BotRuntime) -> str:
         """A bot's configuration as canonical JSON."""
@@ -359,17 +372,19 @@ async def following(
     Raises:
         PlatformError: see `follow_stream` and `Follower.prepare`.
     """
-    fold = await follow_stream(database_of(config), config.account.name)
-    try:
-        follower = Follower(config, fold, watch, quarantine)
+    with bound(account=config.account.name) as ids:
+        fold = await follow_stream(database_of(config), config.account.name)
         try:
-            await follower.prepare()
-            yield follower
+            follower = Follower(config, fold, watch, quarantine)
+            follower.ids = ids
+            try:
+                await follower.prepare()
+                yield follower
+            finally:
+                await follower.close()
         finally:
-            await follower.close()
-    finally:
-        await fold.close()
-        await asyncio.to_thread(fold.database.close)
+            await fold.close()
+            await asyncio.to_thread(fold.database.close)
 
 
 def _unheard(_reaches: bool) -> None:

@@ -27,6 +27,7 @@ from holdfast.cluster.port import Member
 from holdfast.config import Config
 from holdfast.errors import EXIT_OK, EXIT_USAGE, PlatformError, exit_code
 from holdfast.execution.points import Reach, pass_by
+from holdfast.telemetry.context import identify
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.node")
@@ -59,6 +60,7 @@ class Supervisor:
             version=__version__,
             accounts=tuple(names),
         )
+        identify(node=self._member.node)
         self._keeper = 0
         self._keeper_code: int | None = None
         self._told_s = 0.0

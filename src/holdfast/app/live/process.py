@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -96,9 +95,11 @@ def run_child(
         code = asyncio.run(_until_told(name, work, alive, ended))
     except PlatformError as error:
         code = code_of(error)
-        print(f"holdfast node: {error}", file=sys.stderr)  # noqa: T201 - before and after logs
-    except BaseException:  # noqa: BLE001 - the process ends here; nothing may reach the fork's parent
-        traceback.print_exc()
+        log.error(  # noqa: TRY400 - it says what to do, its trace would say nothing more
+            "ended by an error", action="process_ended", process=name, why=str(error)
+        )
+    except BaseException:  # the process ends here; nothing may reach the fork's parent
+        log.exception("the process crashed", action="process_crashed", process=name)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

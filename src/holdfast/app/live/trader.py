@@ -17,7 +17,9 @@ import msgspec
 from holdfast.app.live.bots import all_derived, symbols_of
 from holdfast.app.live.configure import Configurator
 from holdfast.app.live.emergency import merge_emergency
+from holdfast.app.live.fact_log import FactLog
 from holdfast.app.live.follower import TICK_S, Follower, following
+from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
 from holdfast.app.live.upkeep import Upkeep
@@ -86,6 +88,7 @@ class Trader:
             config.account.venue.kind, self.account, time.monotonic_ns, self._note
         )
         self.venue = GuardedVenue(follower.venue, self.breakers)
+        self.observers = Observers(FactLog(self.account, follower.strategy_of))
         self.commands = stream.database.commands()
         self._stepping = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -108,6 +111,7 @@ class Trader:
             breakers=self.breakers,
             reach=reach,
             may_lead=may_lead,
+            watch=self.observers,
         )
         self.sweep = Sweep(self.account, self.venue, self.books, lambda: follower.stream_is_up)
         self.resolver = Resolver(
@@ -153,7 +157,7 @@ class Trader:
                 return
             match action:
                 case Arm():
-                    self.desk.arm(action)
+                    self.desk.arm(action, self.follower.taken_ns)
                 case CancelOrder():
                     self.desk.cancel(action)
                 case _:
@@ -170,7 +174,8 @@ class Trader:
             self._on_broken(error)
 
     def _on_committed(self, event: Committed) -> None:
-        self.perform(self.engine.step(event))
+        self.follower.take(event)
+        self.observers.committed(event)
         fact = event.fact
         self.follower.know(fact)
         if not isinstance(fact, AttemptMoved | OrderMoved):

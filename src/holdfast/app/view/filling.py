@@ -18,10 +18,11 @@ from typing import Final
 import msgspec
 
 from holdfast.app.live.opening import database_of
+from holdfast.app.logs import begin_logs
 from holdfast.app.reports.projector import accounts_in, follow
 from holdfast.config import Config
 from holdfast.errors import ConfigError, PlatformError
-from holdfast.telemetry.log import configure, get_logger
+from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.view")
 
@@ -66,7 +67,7 @@ def main() -> None:
     """Fill until the input ends."""
     os.nice(NICE)
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=Config)
-    configure(config.log_level)
+    begin_logs(config, "reports")
     stop = threading.Event()
     threading.Thread(target=_until_input_ends, args=(stop,), daemon=True).start()
     database = database_of(config)

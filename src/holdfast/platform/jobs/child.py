@@ -111,7 +111,7 @@ def _outcome(request: Request, work: ChildWork) -> Message:
         may_help = isinstance(error, RetryableError | UnreachableError)
         return Failed(masked_text(str(error)), may_help)
     except Exception as error:  # noqa: BLE001 - the outermost frame: it is told, and in the log
-        traceback.print_exc()
+        sys.stderr.write(masked_text(traceback.format_exc()))
         told = masked_text(f"seen: {type(error).__name__}: {error}; expected: a result")
         return Failed(told, may_help=False)
 
