@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast.api.shapes.trading import Order
 from holdfast.app.live.leadership import Leadership
 from holdfast.app.live.start import Start, start_at
 from holdfast.app.reports.telling import order_of
@@ -43,12 +44,14 @@ class Place(msgspec.Struct):
 
     Attributes:
         seqs: of the records about it that were read since this process follows.
+        shown: the order as it was last shown; None after a change.
     """
 
     seq: int
     armed_ns: int
     changed_ns: int
     seqs: list[int] = []
+    shown: Order | None = None
 
 
 class Followed:
@@ -56,7 +59,7 @@ class Followed:
 
     Attributes:
         end: of what is folded.
-        places: of the orders that the fold remembers, by client order id.
+        places: of the orders that the fold remembers, by client order id, as they were armed.
         heard_s: monotonic moment of the last news; 0 before any.
         is_whole: it was folded to the end at least once.
     """
@@ -82,6 +85,7 @@ class Followed:
         elif place := self.places.get(order_of(fact)):
             place.changed_ns = record.at_ns
             place.seqs.append(record.seq)
+            place.shown = None
 
     def forget(self) -> None:
         """Let go of the places of orders that the fold has forgotten."""
@@ -164,7 +168,8 @@ class Journals:
             followed = Followed(name, start_at(name, snapshot_of(rows, name)))
             state = followed.state
             known = {**state.recent, **state.live}
-            for cid, seq, at_ns in armed_at(self._database.name, rows, name, known):
+            armed = armed_at(self._database.name, rows, name, known)
+            for cid, seq, at_ns in sorted(armed, key=lambda one: one[1]):
                 changed_ns = max(at_ns, known[cid].learnt_ms * 1_000_000)
                 followed.places[cid] = Place(seq, at_ns, changed_ns)
                 followed.last_order_ns = max(followed.last_order_ns, at_ns)

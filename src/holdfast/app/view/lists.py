@@ -1,12 +1,13 @@
 """Lists that go back in history: orders, fills, logs, failovers, equity.
 
-The tables of reports lag by a second, so orders that the fold remembers are shown as it has them.
+The tables of reports lag by a second, so orders that the fold remembers are shown as it has them;
+while these fill the page, the tables are not asked.
 Not here: asking the tables (history).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -29,11 +30,12 @@ from holdfast.app.view.orders import (
     order_of_fold,
     order_of_row,
 )
+from holdfast.app.view.remembered import Where, remembered, whole_since_ns
 from holdfast.domain.money import ZERO
 from holdfast.journal.report_months import moment, nanoseconds
 from holdfast.journal.report_query import Wanted
 from holdfast.journal.reports import Row, Series
-from holdfast.platform.identity.values import Principal
+from holdfast.platform.identity.values import Principal, Role
 
 LONGEST_STORY: Final = 1000
 """Records about one order that are told; one that rests for a year has a few dozen."""
@@ -51,18 +53,22 @@ class Lists:
     ) -> Part[Order]:
         """Orders that pass the filters, newest first."""
         of = self._of(who, which.account)
+        begin = _place(after)
+        shown, is_enough = _from_folds(of, who, which, begin, limit)
+        if is_enough:
+            end = _mark_of(shown[limit - 1]) if len(shown) > limit else None
+            return Part(tuple(shown[:limit]), end)
         wanted = _wanted(who, which, limit, has_condition=True)
         names = [f.name for f in of]
-        rows = await self._history.newest("report_order", names, wanted, _place(after))
+        rows = await self._history.newest("report_order", names, wanted, begin)
         # Beyond the last row of a full page the tables have more: so far, and no further.
         last = _mark(rows[-1], "armed_at") if len(rows) == limit else None
-        remembered = {(f.name, cid) for f in of for cid in f.places if f.state.order(cid)}
+        known = {(f.name, cid) for f in of for cid in f.places if f.state.order(cid)}
         shown = [
             order_of_row(row) for row in rows
-            if (row["account"], row["cid"]) not in remembered
-            and who.owns(row["account"], row["bot"])
+            if (row["account"], row["cid"]) not in known and who.owns(row["account"], row["bot"])
         ]  # fmt: skip
-        of_folds = _remembered(of, after, last)
+        of_folds = (one for _, one in remembered(of, begin, _place(last)))
         shown += islice((one for one in of_folds if _passes(who, which, one)), limit + 1)
         shown.sort(key=lambda one: (one.armed_at, one.account, one.seq), reverse=True)
         if len(shown) > limit:
@@ -176,20 +182,21 @@ def sees(who: Principal, account: str) -> bool:
     return who.accounts is None or account in who.accounts
 
 
-def _remembered(
-    of: Iterable[Followed], after: Mark | None, last: Mark | None
-) -> Iterator[Order]:
-    """Orders that folds remember, newest first, each made when it is asked for."""
-    places = [
-        (Mark(place.armed_ns // 1000 * 1000, followed.name, place.seq), cid, followed)
-        for followed in of for cid, place in followed.places.items()
-    ]  # fmt: skip
-    places = [one for one in places if _lies_between(one[0], after, last)]
-    places.sort(key=lambda one: (one[0].at_ns, one[0].account, one[0].seq), reverse=True)
-    for _, cid, followed in places:
-        order = followed.state.order(cid)
-        if order is not None:
-            yield order_of_fold(followed.name, order, followed.places[cid])
+def _from_folds(
+    of: Sequence[Followed], who: Principal, which: Which, after: Where | None, limit: int
+) -> tuple[list[Order], bool]:
+    """What folds have of a page, up to one more than fits; whether no table has to be asked."""
+    shown: list[Order] = []
+    since_ns = whole_since_ns(of)
+    every_one_passes = who.role is Role.ADMIN and which == Which()
+    for (at_ns, _, _), one in remembered(of, after):
+        if at_ns < since_ns:
+            return shown, False
+        if every_one_passes or _passes(who, which, one):
+            shown.append(one)
+            if len(shown) > limit:
+                return shown, True
+    return shown, not since_ns
 
 
 def _own_bots(who: Principal, account: str | None) -> list[str] | None:
@@ -231,7 +238,7 @@ def _ns(at: datetime | None) -> int | None:
     return None if at is None else nanoseconds(at)
 
 
-def _place(mark: Mark | None) -> tuple[int, str, int] | None:
+def _place(mark: Mark | None) -> Where | None:
     return None if mark is None else (mark.at_ns, mark.account, mark.seq)
 
 
@@ -246,14 +253,6 @@ def _mark(row: Row, at: str) -> Mark:
 def _end(rows: Sequence[Row], limit: int) -> Mark | None:
     """Where a page ends; None when it is the last: one row more than wanted was asked for."""
     return _mark(rows[limit - 1], "at") if len(rows) > limit else None
-
-
-def _lies_between(mark: Mark, after: Mark | None, last: Mark | None) -> bool:
-    """Whether an item comes after one page's end and not after the last that is known to come."""
-    here = (mark.at_ns, mark.account, mark.seq)
-    return (after is None or here < (after.at_ns, after.account, after.seq)) and (
-        last is None or here >= (last.at_ns, last.account, last.seq)
-    )
 
 
 def _percent(value: float) -> str:

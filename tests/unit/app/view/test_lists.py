@@ -21,6 +21,7 @@ from holdfast.config import Config
 from holdfast.config.database import ReportPolicy
 from holdfast.domain.guard import HaltLevel
 from holdfast.journal.database import SqliteDatabase
+from holdfast.ledger import fold
 from holdfast.platform.identity.values import Grant, Principal, Role
 from tests.support.exchange import on_loop
 from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, stream, trade, write
@@ -71,17 +72,14 @@ async def paged(made: ViewReads, who: Principal, which: Which, limit: int) -> li
 
 
 @pytest.mark.parametrize("unreported", [0, 3, TRADES])
-@pytest.mark.parametrize("forgotten", [False, True])
+@pytest.mark.parametrize("most", [1, 5, 9, 512])
 @on_loop
 async def test_pages_join_to_every_order_once_whatever_the_tables_have(
-    tmp_path: Path, unreported: int, forgotten: bool
+    tmp_path: Path, unreported: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some the fold remembers, some only the tables have, most both."""
+    monkeypatch.setattr(fold, "REMEMBERED", max(most, 2 * unreported))
     async with reads(tmp_path, unreported) as made:
-        if forgotten and not unreported:
-            followed = made._model.journals.accounts[ACCOUNT]
-            for cid in list(followed.state.recent)[::2]:
-                del followed.state.recent[cid]
         for which in (Which(), Which(bot="one"), Which(condition=OrderCondition.FILLED)):
             whole = (await made.orders(ADMIN, which, None, 500)).items
             seqs = [one.seq for one in whole]
