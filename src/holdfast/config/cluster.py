@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from holdfast.cluster.timing import PROFILES, Timing
+from holdfast.config.redis import EXPECTED, SCHEMES, is_redis
 from holdfast.errors import ConfigError
 
 NodeName = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")]
 
 _SERVERS: Final = {
     "postgresql": "postgresql", "postgres": "postgresql",
-    "redis": "redis", "rediss": "redis", "unix": "redis",
+    **dict.fromkeys(SCHEMES, "redis"),
 }  # fmt: skip
 _EXPECTED: Final = "sqlite:///path, postgresql://user@host/name, redis://host:6379/0 or env:NAME"
 
@@ -63,10 +64,10 @@ def lease_url_in(environ: Mapping[str, str], document: Mapping[str, Any]) -> str
         ConfigError: the variable is not set, or `REDIS_URL` is no address of a Redis server.
     """
     redis_url = environ.get("REDIS_URL", "")
-    if redis_url and _SERVERS.get(redis_url.partition("://")[0]) != "redis":
+    if redis_url and not is_redis(redis_url):
         raise ConfigError(
             "seen: REDIS_URL in the environment, which is no address of Redis; expected: "
-            "redis://host:6379/0, or rediss:// with TLS; do: correct or unset it"
+            f"{EXPECTED}; do: correct or unset it"
         )
     table = document.get("cluster")
     written = table.get("lease_url") if isinstance(table, dict) else None

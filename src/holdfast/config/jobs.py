@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.redis import EXPECTED, is_redis
 from holdfast.errors import ConfigError
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 _Reference = Annotated[str, msgspec.Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
 _Address = Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>]+@[^@\s<>]+\Z", max_length=254)]
-_BROKERS: Final = frozenset({"redis", "rediss", "unix"})
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,8 +132,7 @@ def broker_url(settings: JobSettings, environ: Mapping[str, str] = os.environ) -
 
 
 def _check_broker(url: str) -> None:
-    if url.partition("://")[0] not in _BROKERS:
+    if not is_redis(url):
         raise ValueError(
-            "`jobs.broker_url` is no address of Redis, expected redis://host:6379/0, rediss:// "
-            "with TLS, unix:///path or env:NAME"
+            f"`jobs.broker_url` is no address of Redis, expected {EXPECTED}, or env:NAME"
         )

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from holdfast.api.ports import Rate
 from holdfast.api.rates import MemoryRates
+from holdfast.cluster.redis_connect import redis_pool
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.web.rates")
@@ -55,9 +56,9 @@ class RedisRates:
     def __init__(
         self, url: str, deployment: str, clock_s: Callable[[], float] = time.monotonic
     ) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url, db=DATABASE, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S,
-            max_connections=CONNECTIONS, timeout=ANSWER_S,
+        pool = redis_pool(
+            url, client_name="holdfast-rates", answer_s=ANSWER_S, most=CONNECTIONS,
+            db=DATABASE, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S,
         )  # fmt: skip
         self._redis: Redis = Redis.from_pool(pool)
         self._spend = self._redis.register_script(_SPEND)

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from holdfast.cluster.redis_connect import redis_pool
+from holdfast.config.redis import EXPECTED
 from holdfast.errors import ConfigError
 from holdfast.telemetry.log import get_logger
 
@@ -44,15 +44,16 @@ class RedisCache:
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         try:
-            self._redis = Redis.from_url(
-                url, socket_timeout=CALL_S, socket_connect_timeout=CALL_S,
-                retry=Retry(NoBackoff(), 0), client_name="holdfast-cache",
+            pool = redis_pool(
+                url, client_name="holdfast-cache", answer_s=CALL_S,
+                socket_timeout=CALL_S, socket_connect_timeout=CALL_S,
             )  # fmt: skip
         except ValueError:
             raise ConfigError(
                 "seen: an address of Redis that the driver does not understand; expected: "
-                "redis://user:password@host:6379/0, or rediss:// with TLS; do: correct REDIS_URL"
+                f"{EXPECTED}; do: correct REDIS_URL"
             ) from None  # its words may quote the address, and its password with it
+        self._redis = Redis.from_pool(pool)
         self._prefix = f"holdfast:{deployment}:cache:"
         self._now_s = now_s
         self._again_s = 0.0

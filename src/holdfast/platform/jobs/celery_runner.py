@@ -14,10 +14,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import quote
 
 from celery import Celery, signals
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from holdfast.config.redis import sentinels_in
 from holdfast.domain.market import NS_PER_S
 from holdfast.errors import RetryableError
 from holdfast.platform.jobs.local import Bench, Upkeep
@@ -36,9 +40,7 @@ _IDLE_S: Final = 15.0
 
 def celery_app(broker_url: str, deployment: str) -> Celery:
     """Celery as it is used here: one queue, messages without content, no results."""
-    url = broker_url
-    if url.startswith("unix://"):
-        url = f"redis+socket://{url.removeprefix('unix://')}"
+    url, following = _as_celery_has_it(broker_url)
     app = Celery("holdfast", broker=url, set_as_current=False)
     app.conf.update(
         task_default_queue=_QUEUE,
@@ -59,9 +61,30 @@ def celery_app(broker_url: str, deployment: str) -> Celery:
             "socket_connect_timeout": 1.0,
             "socket_timeout": 5.0,
             "max_retries": 0,
+            **following,
         },
     )
     return app
+
+
+def _as_celery_has_it(url: str) -> tuple[str, dict[str, Any]]:
+    """An address as Celery writes it, with the options that belong to it."""
+    if url.startswith("unix://"):
+        return f"redis+socket://{url.removeprefix('unix://')}", {}
+    found = sentinels_in(url)
+    if found is None:
+        return url, {}
+    login = f"{quote(found.username, safe='')}:{quote(found.password, safe='')}@"
+    hosts = (
+        f"sentinel://{login if found.password else ''}{host}:{port}/{found.database}"
+        for host, port in found.hosts
+    )
+    asked = {
+        "socket_connect_timeout": 1.0, "socket_timeout": 1.0, **found.own,
+        # The driver would ask a Sentinel that is gone ten times before it asks the next.
+        "retry": Retry(NoBackoff(), 0),
+    }  # fmt: skip
+    return ";".join(hosts), {"master_name": found.service, "sentinel_kwargs": asked}
 
 
 class Sender:
