@@ -9,10 +9,13 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from holdfast.api.ports import Rate
+from holdfast.app.doctor.cluster import redis as looked_at
 from holdfast.app.web.redis_rates import RedisRates
 from holdfast.cluster.redis import RedisLeases
 from holdfast.cluster.timing import PROFILES
+from holdfast.config import Config
 from holdfast.errors import ConfigError, PlatformError
+from holdfast.operations.doctor.finding import Grade
 from holdfast.platform.cache.redis import RedisCache
 from holdfast.platform.jobs.celery_runner import Sender
 from tests.support.leases import member
@@ -39,7 +42,9 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str) -> float:
 
 
 @pytest.mark.slow
-def test_everything_follows_a_leader_that_dies(redis: Sentinels) -> None:
+def test_everything_follows_a_leader_that_dies(
+    redis: Sentinels, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work() -> dict[str, float]:
         cache = RedisCache(redis.url)
         rates = RedisRates(redis.url, "test")
@@ -72,6 +77,9 @@ def test_everything_follows_a_leader_that_dies(redis: Sentinels) -> None:
                 assert await use(), f"{name} before anything happened"
             await leases.join(member("a"))
             assert await rates.spend("somebody", Rate(2, 60.0)) == 0
+            monkeypatch.setenv("REDIS_URL", redis.url)
+            (seen,) = await asyncio.to_thread(lambda: list(looked_at(Config())))
+            assert seen.grade is Grade.OK, seen
             redis.kill_leader()
             took = await asyncio.gather(*(until(use, name) for name, use in uses.items()))
             return dict(zip(uses, took, strict=True))

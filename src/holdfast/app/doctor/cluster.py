@@ -5,10 +5,11 @@ Not here: electing (the room of the same name), the journal's database (store).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.app.live.members import Node, nodes
@@ -16,8 +17,12 @@ from holdfast.cluster.open import lease_url_beside
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.config.jobs import broker_url
+from holdfast.config.redis import is_redis
 from holdfast.errors import ConfigError, PlatformError
 from holdfast.operations.doctor.finding import Finding, Grade, fail, failed, ok, skip, warn
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 ASK_S: Final = 2.0
 _SQLITE: Final = "sqlite:///"
@@ -84,7 +89,7 @@ def redis(config: Config) -> Iterator[Finding]:
         return
     servers: dict[str, list[str]] = {}
     for purpose, url in used.items():
-        if url.partition("://")[0] in {"redis", "rediss", "unix"}:
+        if is_redis(url):
             servers.setdefault(url, []).append(purpose)
     if not servers:
         yield skip("redis", "nothing refers to a Redis server")
@@ -95,15 +100,17 @@ def redis(config: Config) -> Iterator[Finding]:
 def _server(url: str, purposes: list[str]) -> Finding:
     check = f"redis {', '.join(purposes)}"
     try:
-        from redis import Redis, RedisError  # noqa: PLC0415  # an optional extra
+        from redis import RedisError  # noqa: PLC0415  # an optional extra
+
+        from holdfast.cluster.redis_connect import redis_pool  # noqa: PLC0415
     except ImportError:
         return fail(check, "its driver is not installed", "pip install 'holdfast[redis]'")
     try:
-        with Redis.from_url(url, socket_timeout=ASK_S, socket_connect_timeout=ASK_S) as server:
-            begun_s = time.perf_counter()
-            server.ping()
-            took_ms = (time.perf_counter() - begun_s) * 1000
-            told = server.info("memory") | server.info("server")
+        pool = redis_pool(
+            url, client_name="holdfast-doctor", answer_s=ASK_S,
+            socket_timeout=ASK_S, socket_connect_timeout=ASK_S,
+        )  # fmt: skip
+        took_ms, told = asyncio.run(_asked(pool))
     except (RedisError, OSError, ValueError) as error:
         seen = f"it does not answer ({type(error).__name__})"
         do = "start it, or correct its address"
@@ -120,6 +127,18 @@ def _server(url: str, purposes: list[str]) -> Finding:
             "set maxmemory-policy noeviction: leases and jobs must not be dropped",
         )  # fmt: skip
     return ok(check, seen)
+
+
+async def _asked(pool: ConnectionPool) -> tuple[float, dict[str, Any]]:
+    """How long a server took to answer, in milliseconds, and what it says of itself."""
+    from redis.asyncio import Redis  # noqa: PLC0415  # an optional extra
+
+    async with Redis.from_pool(pool) as server:
+        await server.execute_command("PING")
+        begun_s = time.perf_counter()
+        await server.execute_command("PING")
+        took_ms = (time.perf_counter() - begun_s) * 1000
+        return took_ms, await server.info("memory") | await server.info("server")
 
 
 def _kind(url: str) -> str:
