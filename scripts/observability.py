@@ -18,6 +18,7 @@ import yaml
 
 from holdfast.operations.alerts.artefacts import alert_documents
 from holdfast.operations.alerts.settings import Alerting, Objectives
+from holdfast.operations.dashboards.boards import dashboard_documents
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = REPOSITORY / "deploy" / "observability"
@@ -37,10 +38,17 @@ def alerts() -> Documents:
     )
 
 
-SOURCES: tuple[Callable[[], Documents], ...] = (alerts,)
+def dashboards() -> Documents:
+    """Grafana's dashboards, with the thresholds that alerts have."""
+    return dashboard_documents(
+        settings("alerting.yaml", Alerting), settings("slo.yaml", Objectives)
+    )
+
+
+SOURCES: tuple[Callable[[], Documents], ...] = (alerts, dashboards)
 """Who makes files; two of them never make the same one."""
 
-OWNED = ("prometheus/rules",)
+OWNED = ("prometheus/rules", "grafana/dashboards")
 """Folders in which nothing else lies: a file that nobody makes any more is removed."""
 
 
