@@ -21,7 +21,7 @@ PAGE_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '
 # More than there are cores: much of what tests do is waiting.
 PROCESSES ?= 3
 
-.PHONY: help setup demo test lint simulate bench dashboard
+.PHONY: help setup demo test lint verify simulate bench dashboard
 
 help: ## What can be done here
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target does; do \
@@ -38,10 +38,14 @@ test: $(ALL_READY) $(PAGES) ## Everything a change must pass: style, types, test
 	@scripts/browser
 	@scripts/operations-tools
 	@scripts/lint
+	@.venv/bin/python -m scripts.verify
 	@.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
 
 lint: $(ALL_READY) ## Style and types only
 	@scripts/lint
+
+verify: $(ALL_READY) ## Deployment artefacts, each by the program that reads it; ARGS="--json" passes options
+	@.venv/bin/python -m scripts.verify --online $(ARGS)
 
 simulate: $(RUNTIME_READY) ## Nodes under faults in virtual time; ARGS="--seeds 1-1000 --jobs 2" passes options
 	@.venv/bin/holdfast simulate $(ARGS)

@@ -15,16 +15,11 @@ import pytest
 
 import holdfast
 from scripts import install_uv
+from scripts.verify.lock_files import foreign_hosts
 
 REPOSITORY = Path(__file__).parents[2]
-PUBLIC_HOSTS = frozenset({"pypi.org", "files.pythonhosted.org", "registry.npmjs.org"})
 LOCK_FILES = ("uv.lock", "package-lock.json")
 HIDDEN = (".venv", ".git", ".tools", "node_modules")
-
-
-def foreign_hosts(text: str) -> set[str]:
-    """Hosts in a lock file that are not the public registries'."""
-    return set(re.findall(r"[a-z+]+://([^/\"'\s]+)", text)) - PUBLIC_HOSTS
 
 
 def lock_files() -> list[Path]:
