@@ -76,14 +76,14 @@ def quantile(share: float, metric: Metric, by: str, window: str = "5m", **labels
 
 
 def grown(selector: str, window: str, by: str) -> str:
-    """By how much counters grew within `window`.
+    """By how much counters grew within `window`, in whole numbers: Prometheus extrapolates.
 
     A series that is younger than that began at zero: all that it has counted is growth, of which
     `increase` does not see the first.
     """
     return (
-        f"sum by ({by}) (({selector} unless {selector} offset {window}) "
-        f"or increase({selector}[{window}]))"
+        f"round(sum by ({by}) (({selector} unless {selector} offset {window}) "
+        f"or increase({selector}[{window}])))"
     )
 
 

@@ -124,7 +124,7 @@ def excessive_loss(limits: Thresholds) -> Alert:
         severity=_P0,
         expr=f"sum by (account, currency) ({led(trading.DAILY_PNL)}) < -{limits.daily_loss:g}",
         summary=(
-            "{{ $labels.account }} has lost {{ $value | humanize }} {{ $labels.currency }} "
+            "{{ $labels.account }} is at {{ $value | humanize }} {{ $labels.currency }} "
             "since 00:00 UTC."
         ),
     )

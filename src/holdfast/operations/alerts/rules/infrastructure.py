@@ -84,19 +84,19 @@ WATCHING = Alert(
 
 def machines(limits: Thresholds) -> Sequence[Alert]:
     """Memory, disks, clocks."""
-    used = foreign("container_memory_working_set_bytes", container="!")
+    used = foreign("container_memory_working_set_bytes")
     # A limit of zero is none.
-    most = f"({foreign('container_spec_memory_limit_bytes', container='!')} > 0)"
+    most = f"({foreign('container_spec_memory_limit_bytes')} > 0)"
     free = foreign("node_filesystem_avail_bytes") + _DISKS
     size = foreign("node_filesystem_size_bytes") + _DISKS
     return (
         Alert(
             name="HighMemoryUsage",
             severity=_P1,
-            expr=f"{used} / on (instance, container) {most} > {limits.memory_ratio:g}",
+            expr=f"{used} / {most} > {limits.memory_ratio:g}",
             for_s=300,
             summary=(
-                "{{ $labels.container }} at {{ $labels.instance }} uses "
+                "{{ or $labels.name $labels.container }} at {{ $labels.instance }} uses "
                 "{{ $value | humanizePercentage }} of the memory that it may."
             ),
         ),

@@ -108,7 +108,7 @@ ACCOUNT_RESTARTS = Alert(
 ACCOUNT_STREAM_DOWN = Alert(
     name="AccountStreamDown",
     severity=_P1,
-    expr=f"max by (account, exchange) ({series(node.STREAM_UP)}) < 1",
+    expr=f"max by (account, exchange) ({led(node.STREAM_UP)}) < 1",
     for_s=60,
     summary=(
         "{{ $labels.account }} hears nothing of its orders from {{ $labels.exchange }}, and asks "
@@ -221,7 +221,7 @@ def exchange(limits: Thresholds) -> Sequence[Alert]:
 
 def ages(limits: Thresholds) -> Sequence[Alert]:
     """How old what is decided on is, and whether the loop that decides turns."""
-    heartbeat = f"time() - {led(node.HEARTBEAT)}"
+    by, most = "max by (account, instance)", f"{limits.loop_age_s:g}"
     return (
         Alert(
             name="StaleMarketData",
@@ -237,8 +237,8 @@ def ages(limits: Thresholds) -> Sequence[Alert]:
             name="LoopStalled",
             severity=_P1,
             expr=(
-                f"max by (account, instance) ({led(node.LOOP_AGE)} or {heartbeat}) "
-                f"> {limits.loop_age_s:g}"
+                f"{by} ({led(node.LOOP_AGE)}) > {most} "
+                f"or {by} (time() - {led(node.HEARTBEAT)}) > {most}"
             ),
             for_s=20,
             summary=(
