@@ -54,7 +54,7 @@ PG_SIZE: Final = _gauge(
 )
 PG_LOCKS: Final = _gauge("pg_locks_count", "Locks held, by mode.", "datname", "mode")
 PG_TABLE_SIZE: Final = _gauge(
-    "pg_stat_user_tables_size_bytes", "Size of a table or a partition.",
+    "pg_stat_user_tables_table_size_bytes", "Size of a table or a partition.",
     "datname", "schemaname", "relname", unit=Unit.BYTES,
 )  # fmt: skip
 PG_TABLE_ROWS: Final = _gauge(
