@@ -62,6 +62,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("simulate", "simulate:simulate", "Prove nodes under faults, in virtual time, from seeds."),
     Verb("user", "user:app", "Say who may use the API and the dashboard."),
     Verb("token", "token:app", "Let programs act for a user."),
+    Verb("notify", "notify:app", "Tell people what happened, and listen to their chats."),
     Verb("db", "db:app", "Bring the journal database up to date."),
     Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),

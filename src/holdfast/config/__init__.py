@@ -29,6 +29,7 @@ from holdfast.config.database import (
     database_url_in,
 )
 from holdfast.config.jobs import JobSettings
+from holdfast.config.notify import NotifySettings
 from holdfast.config.secret import Secret, resolve
 from holdfast.config.variables import Effect, with_effect
 from holdfast.domain.limits import Limits
@@ -241,6 +242,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         cluster: how several nodes share them.
         jobs: work in the background.
         api: how the API listens, and whom it answers.
+        notify: by which ways people are told what happened.
     """
 
     deployment: Name = "holdfast"
@@ -262,6 +264,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
     jobs: JobSettings = msgspec.field(default_factory=JobSettings)
     api: ApiSettings = msgspec.field(default_factory=ApiSettings)
+    notify: NotifySettings = msgspec.field(default_factory=NotifySettings)
 
     def __post_init__(self) -> None:
         check_database_url(self.database_url)

@@ -38,6 +38,7 @@ def add_to(metadata: MetaData) -> None:
     _sessions(metadata)
     _tokens(metadata)
     _requests(metadata)
+    _notifications(metadata)
 
 
 def _stream(metadata: MetaData) -> None:
@@ -176,4 +177,65 @@ def _requests(metadata: MetaData) -> None:
         Column("body", LargeBinary, nullable=False),
         PrimaryKeyConstraint("owner", "request_key"),
         Index("kept_request_claimed", "claimed_ns"),
+    )
+
+
+def _notifications(metadata: MetaData) -> None:
+    Table(
+        "notify_claim",  # one row: which process tells people, and until when
+        metadata,
+        Column("one", Integer, nullable=False),
+        _text("holder"),
+        _number("until_ns"),
+        PrimaryKeyConstraint("one"),
+    )
+    Table(
+        "notify_position",  # how far a stream, or whatever else is told of, was told
+        metadata,
+        _text("name"),
+        _number("seq"),
+        Column("hash", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("name"),
+    )
+    Table(
+        "notify_subscription",
+        metadata,
+        _text("subscription_id"),
+        _text("user_id"),
+        _text("name"),
+        _text("channel"),
+        _text("kinds"),  # with spaces between; empty: all that matter
+        _text("accounts"),  # the same; empty: all that are his
+        _text("least"),  # value of a fill, in its quote asset
+        _number("created_ns"),
+        _number("sent"),
+        _number("lost"),
+        _number("unsaid"),  # of those, which no message has told of yet
+        _number("tries"),  # that failed in a row
+        _number("next_ns"),  # before that nothing is tried
+        _number("failing_ns"),  # since when
+        _text("why"),
+        PrimaryKeyConstraint("subscription_id"),
+        UniqueConstraint("user_id", "name"),
+    )
+    Table(
+        "notify_message",  # what is still to be delivered
+        metadata,
+        _text("subscription_id"),
+        _number("number"),  # rises with every one of the subscription
+        _text("kind"),
+        Column("urgent", Integer, nullable=False),
+        _number("at_ns"),
+        _text("told"),
+        Column("tried", Integer, nullable=False),  # it was on its way when a process ended
+        PrimaryKeyConstraint("subscription_id", "number"),
+    )
+    Table(
+        "telegram_chat",
+        metadata,
+        Column("chat_id", BigInteger, nullable=False, autoincrement=False),
+        _text("user_id"),
+        _number("linked_ns"),
+        PrimaryKeyConstraint("chat_id"),
+        Index("telegram_chat_user", "user_id"),
     )

@@ -1,4 +1,4 @@
-"""Codes that are good once: the demo's link, and invitations to set a password.
+"""Codes that are good once: the demo's link, invitations to set a password, chats to be linked.
 
 Not here: what is done for who brings one (service).
 """
@@ -19,11 +19,12 @@ class Purpose(StrEnum):
 
     LINK = "link"
     INVITATION = "invitation"
+    TELEGRAM = "telegram"
 
     @property
     def lasts_s(self) -> int:
         """For how long it is good."""
-        return 600 if self is Purpose.LINK else 3 * 86_400
+        return 3 * 86_400 if self is Purpose.INVITATION else 600
 
 
 def give(change: Change, user_id: str, purpose: Purpose, now_ns: int) -> tuple[str, int]:

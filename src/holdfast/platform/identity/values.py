@@ -60,7 +60,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         name: with which the user signs in.
         scopes: of the role, or of an API token as far as its user's role still has them.
         grants: what is his; an admin needs none.
-        session_id, token_id: by which he came; the other is empty.
+        session_id, token_id, chat_id: by which he came; the others are empty. A chat is one with
+            Telegram's bot.
         step_up_until_ns: until when a session may do what adds risk, UTC; 0 when not.
     """
 
@@ -71,11 +72,14 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     grants: tuple[Grant, ...] = ()
     session_id: str = ""
     token_id: str = ""
+    chat_id: str = ""
     step_up_until_ns: int = 0
 
     @property
     def actor(self) -> str:
         """What the journals call him: `by` of facts and of commands."""
+        if self.chat_id:
+            return f"telegram:{self.name}/{self.chat_id}"
         return f"token:{self.name}/{self.token_id}" if self.token_id else f"user:{self.name}"
 
     @property

@@ -1,4 +1,4 @@
-"""The platform: its stream, users, sessions and tokens."""
+"""The platform: its stream, users, sessions, tokens, and whom it tells what."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ def upgrade() -> None:
     _sessions()
     _tokens()
     _requests()
+    _notifications()
 
 
 def downgrade() -> None:
     """Drop them, with everything in them."""
     for name in (
+        "telegram_chat", "notify_message", "notify_subscription", "notify_position", "notify_claim",
         "kept_request",
         "sign_in_throttle", "one_time_code", "signing_key", "api_token", "refresh_token",
         "session", "user_grant", "platform_user", "platform_record", "platform_head",
@@ -168,3 +170,48 @@ def _requests() -> None:
         sa.PrimaryKeyConstraint("owner", "request_key"),
     )
     op.create_index("kept_request_claimed", "kept_request", ["claimed_ns"])
+
+
+def _notifications() -> None:
+    op.create_table(
+        "notify_claim",
+        sa.Column("one", sa.Integer, nullable=False),
+        _text("holder"),
+        _number("until_ns"),
+        sa.PrimaryKeyConstraint("one"),
+    )
+    op.create_table(
+        "notify_position",
+        _text("name"),
+        _number("seq"),
+        sa.Column("hash", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "notify_subscription",
+        *map(_text, ("subscription_id", "user_id", "name", "channel")),
+        *map(_text, ("kinds", "accounts", "least")),
+        *map(_number, ("created_ns", "sent", "lost", "unsaid", "tries", "next_ns", "failing_ns")),
+        _text("why"),
+        sa.PrimaryKeyConstraint("subscription_id"),
+        sa.UniqueConstraint("user_id", "name"),
+    )
+    op.create_table(
+        "notify_message",
+        _text("subscription_id"),
+        _number("number"),
+        _text("kind"),
+        sa.Column("urgent", sa.Integer, nullable=False),
+        _number("at_ns"),
+        _text("told"),
+        sa.Column("tried", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("subscription_id", "number"),
+    )
+    op.create_table(
+        "telegram_chat",
+        sa.Column("chat_id", sa.BigInteger, nullable=False, autoincrement=False),
+        _text("user_id"),
+        _number("linked_ns"),
+        sa.PrimaryKeyConstraint("chat_id"),
+    )
+    op.create_index("telegram_chat_user", "telegram_chat", ["user_id"])
