@@ -76,6 +76,9 @@ class ToldReads:
     def _bots(self, who: Principal, only: str | None = None) -> list[str]:
         return [name for name in BOTS if who.owns(name, BOTS[name]) and only in {None, name}]
 
+    async def reached(self, account: str, seq: int, within_s: float) -> bool:
+        return True
+
     async def overview(self, who: Principal) -> Overview:
         return Overview(
             at=MOMENT, sentence="Trading normally.", tone=Tone.GOOD, leaders=("node-1",),

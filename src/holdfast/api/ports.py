@@ -89,6 +89,10 @@ class Reads(Protocol):
     not answer).
     """
 
+    async def reached(self, account: str, seq: int, within_s: float) -> bool:
+        """Whether the other methods know of this record, once they do or `within_s` has passed."""
+        ...
+
     async def overview(self, who: Principal) -> Overview:
         """All accounts of which he has the whole, in one sentence and a few numbers."""
         ...

@@ -19,8 +19,8 @@ from holdfast.api.routes.answers import (
     etag,
     give,
     give_all,
+    move,
     tagged,
-    told,
 )
 from holdfast.api.routes.params import (
     DEFAULT_WAIT_S,
@@ -148,11 +148,7 @@ async def hand_over_account(
     request: Ask, account: AccountPath, data: JSONBody[Move], wait_s: WaitQuery = DEFAULT_WAIT_S
 ) -> Response[Command]:
     """Move an account, with all bots on it, to another node."""
-    return told(
-        await request.ports.commands.hand_over(
-            request.who, account, data.node, request.request_id, wait_s
-        )
-    )
+    return await move(request, account, data.node, wait_s)
 
 
 @post("/halt", status_code=200, responses=ALL_MAY_WAIT, tags=TAGS, opt=command(""))

@@ -18,6 +18,9 @@ from holdfast.api.shapes.commands import Command, CommandsGiven, CommandState
 
 T = TypeVar("T")
 
+SHOWN_WITHIN_S: Final = 1.0
+"""After a command took effect; the read model is some 40 ms behind, but may have more to do."""
+
 MAY_WAIT: Final = {
     202: ResponseSpec(Command, description="Kept; a node that leads the account takes it first.")
 }
@@ -36,6 +39,7 @@ async def give(
     (done,) = await request.ports.commands.give(
         request.who, (given,), request.request_id, wait_s
     )
+    await _be_shown(request, (done,))
     return told(done)
 
 
@@ -48,8 +52,25 @@ async def give_all(
         for one in accounts
     ]
     done = await request.ports.commands.give(request.who, given, request.request_id, wait_s)
+    await _be_shown(request, done)
     waits = any(one.state is CommandState.WAITING for one in done)
     return Response(CommandsGiven(items=done), status_code=202 if waits else 200)
+
+
+async def move(request: Ask, account: str, node: str, wait_s: float) -> Response[Command]:
+    """Have an account led by another node; all its bots go with it."""
+    done = await request.ports.commands.hand_over(
+        request.who, account, node, request.request_id, wait_s
+    )
+    await _be_shown(request, (done,))
+    return told(done)
+
+
+async def _be_shown(request: Ask, done: Sequence[Command]) -> None:
+    """Answer when this process shows what was done: who hears of it looks at once."""
+    for one in done:
+        if one.seq is not None:
+            await request.ports.reads.reached(one.account, one.seq, SHOWN_WITHIN_S)
 
 
 def told(done: Command) -> Response[Command]:

@@ -15,7 +15,7 @@ from holdfast import config
 from holdfast.api.ask import Ask
 from holdfast.api.paging import DEFAULT_ITEMS, Cursor, Limit, cursor, mark
 from holdfast.api.problem import ProblemError
-from holdfast.api.routes.answers import MAY_WAIT, etag, give, tagged, told
+from holdfast.api.routes.answers import MAY_WAIT, etag, give, move, tagged
 from holdfast.api.routes.params import (
     DEFAULT_WAIT_S,
     AccountPath,
@@ -178,11 +178,7 @@ async def hand_over_bot(
 ) -> Response[Command]:
     """Move a bot to another node; its whole account moves, with all bots on it."""
     await request.ports.reads.bot(request.who, account, bot)
-    return told(
-        await request.ports.commands.hand_over(
-            request.who, account, data.node, request.request_id, wait_s
-        )
-    )
+    return await move(request, account, data.node, wait_s)
 
 
 @get("/strategies", opt=look(), tags=TAGS)

@@ -6,6 +6,7 @@ Not here: lists that go back in history (lists).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -27,7 +28,7 @@ from holdfast.app.research.strategies import described
 from holdfast.app.view import account as shown
 from holdfast.app.view.candles import Candles as Charts
 from holdfast.app.view.history import History
-from holdfast.app.view.journals import Followed
+from holdfast.app.view.journals import POLL_S, Followed
 from holdfast.app.view.lists import Lists
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import age_s
@@ -55,6 +56,19 @@ class ViewReads(Lists):
         super().__init__(model, history)
         self._charts = charts
         self._data = data
+
+    async def reached(self, account: str, seq: int, within_s: float) -> bool:
+        """Whether the journal is folded so far, once it is or `within_s` has passed."""
+        until_s = time.monotonic() + within_s
+        while not self._has(account, seq):
+            if time.monotonic() >= until_s:
+                return False
+            await asyncio.sleep(POLL_S / 4)
+        return True
+
+    def _has(self, account: str, seq: int) -> bool:
+        followed = self._model.account(account)
+        return followed is not None and followed.state.seq >= seq
 
     # -- accounts ----------------------------------------------------------------------------------
 
