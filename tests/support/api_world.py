@@ -24,6 +24,7 @@ from holdfast.app.jobs.inputs import KINDS
 from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
+from holdfast.app.web.told_settings import ToldSettings
 from holdfast.config import Config
 from holdfast.config.identity import IdentitySettings
 from holdfast.journal.database import Database, SqliteDatabase
@@ -122,7 +123,8 @@ async def world(
         "identity": identity, "audit": identity.audit, "requests": KeptRequests(store),
         "reads": reads, "feeds": None, "commands": commands,
         "signals": SignalDoor(config, commands), "jobs": Board(rows, KINDS),
-        "rates": MemoryRates(), "database": DatabaseProbe(store), "redis": None, **ports,
+        "rates": MemoryRates(), "settings": ToldSettings(config, None),
+        "database": DatabaseProbe(store), "redis": None, **ports,
     }  # fmt: skip
     joined = Ports(**made)
     api = build(joined, terms or Terms(by_user=PLENTY, by_address=PLENTY, folder=folder))

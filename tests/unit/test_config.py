@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from holdfast.config.environment import (
     with_aliases,
     without_effect,
 )
+from holdfast.config.variables import VARIABLES, Effect, Variable
 from holdfast.errors import ConfigError
 
 WHOLE = """
@@ -281,3 +283,41 @@ def test_what_other_deployments_set_counts_or_is_told() -> None:
     told = dict(without_effect({"SENTRY_DSN": "x", "VITE_API_URL": "y", "PATH": "z"}))
     assert set(told) == {"SENTRY_DSN", "VITE_API_URL"}
     assert with_aliases({"REACT_APP_GOOGLE_CLIENT_ID": "a"})["GOOGLE_CLIENT_ID"] == "a"
+
+
+# The variables of the acceptance list's EV rows, and what becomes of each.
+NAMED_VARIABLES = """
+    DATABASE_URL REDIS_URL JWT_SECRET ENV PORT METRICS_PORT LOG_LEVEL SENTRY_DSN DATADOG_API_KEY
+    ENVIRONMENT EXCHANGE_NAME NODE_ENV VITE_API_URL REACT_APP_API_URL REACT_APP_GOOGLE_CLIENT_ID
+    GOOGLE_CLIENT_ID DEBUG DB_USER DB_PASSWORD DB_HOST DB_PORT DB_NAME DB_URL CAPITAL_ALLOCATION
+    STRATEGY ENABLE_PROFILING BINANCE_API_KEY BINANCE_API_SECRET CLOUD_PROVIDER AWS_REGION
+    ECR_REGISTRY ECR_REPOSITORY IMAGE_TAG DEPLOYMENT_STRATEGY REGISTRY IMAGE_NAME POSTGRES_DB
+    POSTGRES_USER POSTGRES_PASSWORD POSTGRES_PASSWORD_FILE POSTGRES_HOST SCHEDULE
+    BACKUP_KEEP_DAYS BACKUP_KEEP_WEEKS BACKUP_KEEP_MONTHS HEALTHCHECK_PORT
+"""
+
+
+def test_every_variable_of_the_acceptance_list_is_known_with_what_it_does() -> None:
+    known = {one.name: one for one in VARIABLES}
+    assert len(known) == len(VARIABLES)
+    assert [name for name in NAMED_VARIABLES.split() if name not in known] == []
+    assert all(one.what for one in VARIABLES)
+
+
+@pytest.mark.parametrize("one", [v for v in VARIABLES if v.effect is Effect.SETS], ids=str)
+def test_a_variable_that_sets_something_does(one: Variable) -> None:
+    value = {"LOG_LEVEL": "debug", "PORT": "1", "METRICS_PORT": "1", "DB_PORT": "1"}.get(
+        one.name, "postgresql://other/x" if one.name.endswith("URL") else "other"
+    )
+    environ = {one.name: value}
+    if one.name.startswith("DB_") and one.name not in {"DB_URL", "DB_HOST"}:
+        environ["DB_HOST"] = "host"
+    without = {name: text for name, text in environ.items() if name != one.name}
+    setting = attrgetter(one.what)
+    assert setting(load(environ=environ)) != setting(load(environ=without))
+
+
+@pytest.mark.parametrize("one", [v for v in VARIABLES if v.effect is Effect.REFUSED], ids=str)
+def test_a_variable_that_would_change_what_is_traded_is_refused(one: Variable) -> None:
+    with pytest.raises(ConfigError, match=one.name):
+        load(environ={one.name: "x"})

@@ -30,6 +30,7 @@ from holdfast.api.routes import (
     auth,
     bots,
     cluster,
+    configuration,
     demo,
     health,
     jobs,
@@ -44,7 +45,9 @@ from holdfast.api.site import BUILD, Site
 from holdfast.api.site import routes as site_routes
 from holdfast.telemetry.metrics import HttpMetrics, Presence
 
-VERSIONED: Final = (accounts, auth, bots, cluster, demo, jobs, people, signals, streams, trading)
+VERSIONED: Final = (
+    accounts, auth, bots, cluster, configuration, demo, jobs, people, signals, streams, trading,
+)  # fmt: skip
 PREFIX: Final = "/api/v1"
 DEFAULT_RATE: Final = Rate(100, 60.0)
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

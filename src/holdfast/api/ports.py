@@ -17,6 +17,7 @@ from holdfast.api.shapes.accounts import Account, AccountDetail, Overview
 from holdfast.api.shapes.bots import Bot, BotDetail, LogLine, StrategyInfo
 from holdfast.api.shapes.cluster import Cluster, Failover
 from holdfast.api.shapes.commands import Command
+from holdfast.api.shapes.configuration import Configuration
 from holdfast.api.shapes.jobs import Dataset
 from holdfast.api.shapes.market import Candles, Price
 from holdfast.api.shapes.trading import (
@@ -348,6 +349,14 @@ class Striker(Protocol):
         ...
 
 
+class Settings(Protocol):
+    """What this process was told."""
+
+    async def configuration(self) -> Configuration:
+        """The effective configuration, and what of its sources has not taken effect yet."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them, as `app.web` joins them.
@@ -366,6 +375,7 @@ class Ports:
     signals: Signals
     jobs: Jobs
     rates: Rates
+    settings: Settings
     database: Probe
     redis: Probe | None = None
     striker: Striker | None = None

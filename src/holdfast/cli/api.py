@@ -47,4 +47,4 @@ def api(
 
     loaded = load(config)
     begin_logs(loaded, "api")
-    run_api(loaded, told)
+    run_api(loaded, told, config)

@@ -1,19 +1,18 @@
 """`holdfast config`: what a node would be told, from file and environment.
 
-Not here: the rules (holdfast.config).
+Not here: the rules (holdfast.config), where each setting comes from (app.settings).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from holdfast.cli.output import emit
-from holdfast.config import Config, load
-from holdfast.telemetry.log import masked_text
+from holdfast.config import load
+from holdfast.config.variables import Effect, misnamed, with_effect
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -31,39 +30,22 @@ def show(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """Show the effective configuration. Secrets are references or masked, so nothing here is
-    secret.
+    """Show the effective configuration, and where each setting comes from. Secrets are references
+    or masked, so nothing here is secret.
 
     Example: holdfast config show --file holdfast.toml
     """
+    from holdfast.app.settings import effective_settings, masked  # noqa: PLC0415
+
     effective = load(file)
-    # The address of a database may carry a password; the user's name in it is no secret.
-    cluster = effective.cluster
-    effective = msgspec.structs.replace(
-        effective,
-        database_url=masked_text(effective.database_url),
-        cluster=msgspec.structs.replace(cluster, lease_url=masked_text(cluster.lease_url)),
-    )
+    settings = effective_settings(effective, file)
+    notes = [f"{name} is set, which nothing reads: {known} is" for name, known in misnamed()]
+    notes += [f"{v.name} is set and has no effect: {v.what}" for v in with_effect(Effect.NONE)]
     if json:
-        emit(effective)
+        origins = {one.key: one.origin for one in settings}
+        emit({**masked(effective), "origins": origins, "notes": notes})
         return
-    for key, value in _lines(effective):
-        typer.echo(f"{key} = {value}")
-
-
-def _lines(effective: Config) -> list[tuple[str, str]]:
-    """Each value with its dotted key, in the order of the file."""
-    found: list[tuple[str, str]] = []
-
-    def walk(key: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for name, item in value.items():
-                walk(f"{key}.{name}" if key else name, item)
-        elif isinstance(value, list | tuple) and value and isinstance(value[0], dict):
-            for index, item in enumerate(value):
-                walk(f"{key}[{index}]", item)
-        else:
-            found.append((key, msgspec.json.encode(value).decode()))
-
-    walk("", msgspec.to_builtins(effective))
-    return found
+    for one in settings:
+        typer.echo(f"{one.key} = {one.value}  {typer.style(f'# {one.origin}', dim=True)}")
+    for note in notes:
+        typer.echo(note, err=True)

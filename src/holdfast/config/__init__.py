@@ -21,7 +21,7 @@ import msgspec
 
 from holdfast.config.api import ApiSettings, api_ports_in
 from holdfast.config.cluster import Cluster, lease_url_in
-from holdfast.config.complaint import explained
+from holdfast.config.complaint import explained, known_keys
 from holdfast.config.database import (
     DatabasePool,
     ReportPolicy,
@@ -365,7 +365,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     try:
         return msgspec.convert(document, Config)
     except msgspec.ValidationError as error:
-        raise explained(source, document, str(error)) from error
+        raise explained(source, document, str(error), known_keys(Config)) from error
 
 
 

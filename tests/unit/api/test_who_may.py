@@ -64,7 +64,8 @@ TABLE: Final[dict[str, str]] = {
     # administrators
     **dict.fromkeys(
         ("list_users", "create_user", "get_user", "change_user", "invite_user",
-         "list_user_sessions", "list_user_tokens", "list_audit", "kill_leader"),
+         "list_user_sessions", "list_user_tokens", "list_audit", "kill_leader",
+         "get_configuration"),
         "admin",
     ),
 }  # fmt: skip

@@ -30,7 +30,25 @@ def test_lines_name_each_value_by_its_dotted_key(
     file = tmp_path / "mine.toml"
     file.write_text('[[bots]]\nname = "one"\nstrategy = "grid"\nsymbols = ["BTC/USDT"]\n')
     assert main(["config", "show", "--file", str(file)]) == 0
-    assert 'bots[0].strategy = "grid"' in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert f'bots[0].strategy = "grid"  # {file}:3' in lines
+    assert 'log_level = "info"  # default' in lines
+
+
+def test_what_the_environment_says_and_what_of_it_counts_for_nothing_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "8181")
+    monkeypatch.setenv("NODE_ENV", "production")
+    monkeypatch.setenv("DATABASE_ULR", "sqlite:///x.db")
+    assert main(["config", "show", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["api"]["port"], told["origins"]["api.port"]) == (8181, "env PORT")
+    assert told["origins"]["api.metrics_port"] == "default"
+    assert told["notes"] == [
+        "DATABASE_ULR is set, which nothing reads: DATABASE_URL is",
+        "NODE_ENV is set and has no effect: the dashboard's build comes with the package",
+    ]
 
 
 def test_a_missing_file_exits_2_and_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

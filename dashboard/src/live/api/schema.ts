@@ -198,6 +198,13 @@ export interface CommandsGiven {
   items: Command[];
 }
 
+/** All of it. */
+export interface Configuration {
+  settings: Setting[];
+  pending: PendingSetting[];
+  refused: string;
+}
+
 /** What a session proves again before it adds risk: the second factor, or else the password. */
 export interface Confirmation {
   password?: string;
@@ -564,6 +571,14 @@ export interface Part {
   latency_ms: number | null;
 }
 
+/** A setting that its file or environment says otherwise by now. */
+export interface PendingSetting {
+  key: string;
+  running: string;
+  written: string;
+  takes_effect: string;
+}
+
 /** What a bot holds in a symbol; empty ones are left out. */
 export interface Position {
   account: string;
@@ -647,6 +662,13 @@ export interface Session {
 /** Newest first. */
 export interface Sessions {
   items: Session[];
+}
+
+/** One setting in effect. */
+export interface Setting {
+  key: string;
+  value: string;
+  origin: string;
 }
 
 /** The side of an order or a fill. */
@@ -1097,6 +1119,10 @@ export interface Routes {
       command_id: string;
     };
     answer: Command;
+  };
+  /** Show the effective configuration with its origins, and what has not taken effect yet. */
+  "GET /api/v1/configuration": {
+    answer: Configuration;
   };
   /** List the recorded bars that a backtest can run on. */
   "GET /api/v1/datasets": {

@@ -21,6 +21,7 @@ from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
 from holdfast.app.web.strike import NodeStriker
+from holdfast.app.web.told_settings import ToldSettings
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.config.environment import with_aliases
@@ -42,8 +43,11 @@ class Joined:
 
 
 @asynccontextmanager
-async def joined(config: Config) -> AsyncIterator[Joined]:
+async def joined(config: Config, file: Path | None = None) -> AsyncIterator[Joined]:
     """All ports, until the context ends; a database is made where there is none.
+
+    Args:
+        file: that the configuration was read from; None is the working directory's.
 
     Raises:
         ConfigError: wrong settings, or a database of another schema.
@@ -68,6 +72,7 @@ async def joined(config: Config) -> AsyncIterator[Joined]:
             signals=SignalDoor(config, commands),
             jobs=board_of(config, jobs),
             rates=rates,
+            settings=ToldSettings(config, file),
             database=DatabaseProbe(store),
             redis=redis,
             striker=NodeStriker(view.reads) if config.api.demo else None,

@@ -42,17 +42,20 @@ class Listening(msgspec.Struct, frozen=True):
     metrics: str
 
 
-def run_api(config: Config, told: Callable[[Listening], None]) -> None:
+def run_api(
+    config: Config, told: Callable[[Listening], None], file: Path | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
         told: is called once, when connections are accepted.
+        file: that the configuration was read from; None is the working directory's.
 
     Raises:
         ConfigError: it cannot work as it is told to.
         UnreachableError: a port cannot be had, or the database not be reached.
     """
-    asyncio.run(_run(config, told))
+    asyncio.run(_run(config, told, file))
 
 
 def described() -> dict[str, Any]:
@@ -60,7 +63,9 @@ def described() -> dict[str, Any]:
     return description()
 
 
-async def _run(config: Config, told: Callable[[Listening], None]) -> None:
+async def _run(
+    config: Config, told: Callable[[Listening], None], file: Path | None
+) -> None:
     for name, instead in without_effect():
         log.warning("has no effect", action="without_effect", variable=name, instead=instead)
     stop = asyncio.Event()
@@ -69,7 +74,7 @@ async def _run(config: Config, told: Callable[[Listening], None]) -> None:
         loop.add_signal_handler(number, stop.set)
     settings = config.api
     _available(settings.host, settings.port)  # before threads and processes begin for nothing
-    async with joined(config) as found:
+    async with joined(config, file) as found:
         api = build(found.ports, terms_of(config))
         for collector in found.collectors:
             api.metrics.registry.register(collector)
