@@ -170,7 +170,7 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     request_id = str(request.scope.get(REQUEST_ID, ""))
     if problem.status >= 500 and problem.status != 503:
         log.error(
-            "request failed", action="request_failed", request_id=request_id,
+            "request failed", action="request_failed", request=request_id,
             method=request.scope["method"], route=request.scope.get("path_template", ""),
             exc_info=error,
         )  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from holdfast.api.problem import MEDIA_TYPE, REQUEST_ID, ProblemError, document
+from holdfast.telemetry.context import bound
 from holdfast.telemetry.metrics import HttpMetrics
 
 _ID_FORM: Final = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -76,10 +77,11 @@ class Shell:
         answer = _Answer(scope, send, headers.get(b"if-none-match", b""), request_id)
         begun_s = time.perf_counter()
         try:
-            if is_trusted:
-                await self._app(scope, receive, answer)
-            else:
-                await _refuse_host(answer, request_id)
+            with bound(request=request_id):
+                if is_trusted:
+                    await self._app(scope, receive, answer)
+                else:
+                    await _refuse_host(answer, request_id)
         finally:
             endpoint = str(scope.get("path_template", ""))
             took_s = time.perf_counter() - begun_s

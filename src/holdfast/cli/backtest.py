@@ -101,6 +101,10 @@ def backtest(
     from holdfast.app.research.front import backtest as run  # noqa: PLC0415
     from holdfast.app.research.front import create  # noqa: PLC0415
 
+    if ":" in strategy:  # of somebody's own, which may log; the shipped ones do not
+        from holdfast.app.logs import begin_brief_logs  # noqa: PLC0415
+
+        begin_brief_logs()
     costs = costs_of(
         cash=cash, fee_bps=fee_bps, fee_asset=fee_asset, slippage_bps=slippage_bps,
         latency_ms=latency_ms, trades=trades, depth=depth, depth_fallback=depth_fallback,

@@ -107,7 +107,7 @@ class Keeper:
                 async with asyncio.timeout(self._timing.call_s):
                     await self._store.join(self._member)
             except _FAILED as error:
-                self._say("no lease store", "join_wait", error)
+                self._say("no lease store", error, action="join_wait")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, self._timing.ttl_s)
             else:
@@ -119,7 +119,7 @@ class Keeper:
             async with asyncio.timeout(self._timing.call_s):
                 await self._store.leave(self._me)
         except _FAILED as error:  # the lease runs out by itself
-            self._say("not left", "leave_failed", error)
+            self._say("not left", error, action="leave_failed")
 
     # -- one round -------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Keeper:
                     await self._take(view)
                 await self._give(view)
         except _FAILED as error:
-            self._say("no view of the cluster", "view_wait", error)
+            self._say("no view of the cluster", error, action="members_wait")
 
     async def _renew(self) -> bool:
         """One renewal; a failed one is tried again at the next round, until the lease runs out."""
@@ -145,7 +145,7 @@ class Keeper:
             async with asyncio.timeout(self._timing.call_s):
                 held = await self._store.renew(self._me)
         except _FAILED as error:
-            self._say("lease not renewed", "renew_wait", error)
+            self._say("lease not renewed", error, action="renew_wait")
             await self._let_others()
             return False
         if held is None:
@@ -177,7 +177,7 @@ class Keeper:
                 for claim in claims:
                     group.create_task(self._store.hand(claim, ""))
         except* _FAILED as errors:
-            self._say("not let go", "let_go_failed", errors)
+            self._say("not let go", errors, action="let_go_failed")
 
     async def _learn(self, view: View) -> None:
         """What was handed to this member, or planned for it, is not left until the next renewal."""
@@ -304,7 +304,7 @@ class Keeper:
             pass
         self._wake.clear()
 
-    def _say(self, what: str, action: str, error: BaseException) -> None:
+    def _say(self, what: str, error: BaseException, *, action: str) -> None:
         """At most once in ten seconds."""
         now_s = self._now_ns() / 1e9
         if now_s - self._told_s >= 10.0:

@@ -29,6 +29,7 @@ from holdfast.execution.recorder import Recorder
 from holdfast.execution.strays import Stray
 from holdfast.journal.port import CommitUnknownError, Refused
 from holdfast.ledger.state import AccountState
+from holdfast.telemetry.context import bind
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import (
     Answer,
@@ -173,6 +174,7 @@ class Desk:
     async def _send(self, passage: Passage, fixed_ns: int) -> None:
         """Send one armed request once and record what its answer proves."""
         request = passage.request
+        bind(order=request[0].cid, bot=request[0].bot)
         self._carried[asyncio.current_task()] = request
         self._unsent -= len(request)  # nothing is awaited before the venue counts it
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6

@@ -10,20 +10,23 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 from holdfast.domain.fact import AnyFact
-from holdfast.domain.platform import PLATFORM, AnyPlatformFact
+from holdfast.domain.platform import PLATFORM, AnyPlatformFact, SignInFailed
 from holdfast.errors import RetryableError
 from holdfast.journal.chain import Line, extend, prove_as
 from holdfast.journal.port import Group, Head
 from holdfast.journal.reading import Rows, typed
 from holdfast.journal.record import GENESIS, decode_event
 from holdfast.platform.port import Change, Event, Look
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("journal.platform")
 
 T = TypeVar("T")
 
@@ -97,7 +100,7 @@ class PlatformTables(ABC):
         while True:
             try:
                 with self._transaction() as rows:
-                    return self._changed(rows, change)
+                    result, noted = self._changed(rows, change)
             except OvertakenError as error:
                 if time.monotonic() > deadline_s:
                     raise RetryableError(
@@ -105,14 +108,19 @@ class PlatformTables(ABC):
                         f"{PATIENCE_S:g} s; expected: a turn; nothing was written; do: try again"
                     ) from error
                 time.sleep(random.uniform(0, _PAUSE_S))
+            else:
+                _tell(noted)
+                return result
 
-    def _changed(self, rows: Rows, change: Callable[[Change], T]) -> T:
+    def _changed(
+        self, rows: Rows, change: Callable[[Change], T]
+    ) -> tuple[T, list[AnyPlatformFact]]:
         head = platform_head(self._name, rows)  # before anything is looked at
         transaction = Transaction(rows)
         result = change(transaction)
         if transaction.noted:
             _append(rows, head, transaction.noted, self._now_ns())
-        return result
+        return result, transaction.noted
 
     def look(self, look: Callable[[Look], T]) -> T:
         """What `look` finds, as of one moment."""
@@ -154,6 +162,16 @@ class PlatformTables(ABC):
     @abstractmethod
     def _moment(self) -> AbstractContextManager[Rows]:
         """The database as of one moment."""
+
+
+def _tell(noted: Iterable[AnyPlatformFact]) -> None:
+    """A copy for whoever watches the log; the stream is what counts."""
+    for fact in noted:
+        more = msgspec.to_builtins(fact)
+        what, by, user_id = (more.pop(name, "") for name in ("kind", "by", "user_id"))
+        log.info("somebody did something", action="audit_event", what=what, by=by, user=user_id,
+                 target=more.pop("account", "") or more.pop("target", ""), detail=more,
+                 outcome="failed" if isinstance(fact, SignInFailed) else "done")
 
 
 def platform_head(name: object, rows: Rows) -> Head:

@@ -1,4 +1,4 @@
-"""The ids that a log line carries without its caller's doing: of the process, and of the task.
+"""What a log line carries without its caller's doing: ids of process and task, and the time.
 
 Lives here: what is bound where, and how long it lasts. Context variables alone are not enough: a
 task keeps those that it was born with, and an account's epoch changes under tasks that go on. So
@@ -7,7 +7,7 @@ what is bound is a mapping that may be changed later. Not here: lines (log).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,6 +16,7 @@ Ids = dict[str, Any]
 
 _process: Ids = {}
 _bound: ContextVar[tuple[Ids, ...]] = ContextVar("holdfast_ids", default=())
+_market_ns: ContextVar[Callable[[], int] | None] = ContextVar("holdfast_market_ns", default=None)
 
 
 def identify(**ids: Any) -> None:
@@ -53,3 +54,25 @@ def add_ids(
             if value is not None:
                 event.setdefault(key, value)
     return event
+
+
+@contextmanager
+def market_time(now_ns: Callable[[], int]) -> Iterator[None]:
+    """Stamp lines with the market's time instead of this machine's while the block lasts.
+
+    For what goes over recorded markets: its lines say `simulated`, so nobody takes them for news.
+
+    Args:
+        now_ns: UTC nanoseconds; asked once per line, and never without one.
+    """
+    token = _market_ns.set(now_ns)
+    try:
+        yield
+    finally:
+        _market_ns.reset(token)
+
+
+def market_ns_now() -> int | None:
+    """The market's time that lines are stamped with; None where they have this machine's."""
+    now_ns = _market_ns.get()
+    return None if now_ns is None else now_ns()

@@ -9,9 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -23,7 +21,7 @@ import msgspec
 import structlog
 from structlog.typing import Processor
 
-from holdfast.telemetry.context import add_ids
+from holdfast.telemetry.context import add_ids, market_ns_now
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("auto", "json", "console")
@@ -32,7 +30,7 @@ MASK = "***"
 # Short values would mask ordinary words along with themselves.
 _SHORTEST_SECRET = 8
 _SECRET_KEY = re.compile(
-    r"secret|passw|token|api_?key|signature|authorization|credential|private_?key|listen_?key",
+    r"secret|passw|token(?!_id)|api_?key|signature|authorization|credential|private_?key|listen_?key",
     re.IGNORECASE,
 )
 # As it stands in a signed request's address, which HTTP libraries put into their error texts.
@@ -102,33 +100,14 @@ def masked_text(text: str) -> str:
     return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
 
 
-_market_ns: ContextVar[Callable[[], int] | None] = ContextVar("holdfast_market_ns", default=None)
-
-
-@contextmanager
-def market_time(now_ns: Callable[[], int]) -> Iterator[None]:
-    """Stamp lines with the market's time instead of this machine's while the block lasts.
-
-    For what goes over recorded markets: its lines say `simulated`, so nobody takes them for news.
-
-    Args:
-        now_ns: UTC nanoseconds; asked once per line, and never without one.
-    """
-    token = _market_ns.set(now_ns)
-    try:
-        yield
-    finally:
-        _market_ns.reset(token)
-
-
 def _stamp(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    now_ns = _market_ns.get()
-    if now_ns is None:
+    market_ns = market_ns_now()
+    if market_ns is None:
         now = datetime.now(UTC)
     else:
-        now = datetime.fromtimestamp(now_ns() / 1e9, UTC)
+        now = datetime.fromtimestamp(market_ns / 1e9, UTC)
         event["simulated"] = True
     event["timestamp"] = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return event

@@ -7,11 +7,13 @@ import json
 import logging
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from holdfast.telemetry import log
+from holdfast.telemetry.context import market_time
 
 
 @pytest.fixture(autouse=True)
@@ -156,3 +158,44 @@ def test_a_terminal_gets_readable_lines(stream: io.StringIO) -> None:
 def test_an_unknown_level_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of debug"):
         log.configure("loud")
+
+
+def test_words_about_secrets_that_are_none_stay(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("revoked", token_id="0123456789abcdef", token="hunter2hunter2")
+    (line,) = lines(stream)
+    assert (line["token_id"], line["token"]) == ("0123456789abcdef", log.MASK)
+
+
+def test_lines_over_recorded_markets_carry_the_markets_time_and_say_so(
+    stream: io.StringIO,
+) -> None:
+    log.configure("info", stream=stream)
+    with market_time(lambda: 1_704_067_200_000_000_000):
+        logging.getLogger("mine").info("crossed")
+    logging.getLogger("mine").info("today")
+    past, now = lines(stream)
+    assert (past["timestamp"], past["simulated"]) == ("2024-01-01T00:00:00.000000Z", True)
+    assert now["timestamp"] > "2024-02"
+    assert "simulated" not in now
+
+
+@pytest.mark.parametrize(
+    ("form", "is_json"), [("json", True), ("console", False), ("auto", True)]
+)
+def test_a_form_that_is_asked_for_wins(form: str, is_json: bool, stream: io.StringIO) -> None:
+    log.configure("info", stream=stream, form=form)
+    log.get_logger("x").info("hello", action="hi")
+    assert stream.getvalue().startswith("{") is is_json
+
+
+def test_a_file_that_was_moved_away_is_opened_anew_and_no_line_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "node.log"
+    log.configure("info", file=file)
+    spoken = log.get_logger("x")
+    spoken.info("one")
+    file.rename(tmp_path / "node.log-1")
+    spoken.info("two")
+    log.configure("info", stream=io.StringIO())  # which closes the file
+    told = [json.loads(path.read_text()) for path in (tmp_path / "node.log-1", file)]
+    assert [line["event"] for line in told] == ["one", "two"]

@@ -135,7 +135,7 @@ class FactLog:
     def _command(self, fact: CommandTaken, _at_ns: int) -> None:
         log.info("a command took effect" if not fact.refused else "a command was refused",
                  action="audit_event", what=fact.name, by=fact.by, target=self._account.account,
-                 command=fact.command_id, outcome=fact.refused or "done")
+                 detail={"command_id": fact.command_id}, outcome=fact.refused or "done")
 
 
 def _filled(fact: Filled, _at_ns: int) -> None:

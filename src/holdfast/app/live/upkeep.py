@@ -151,7 +151,10 @@ class Upkeep:
         except OutgrownError:
             raise  # it took effect
         except (RetryableError, RejectedError) as error:
-            log.warning("not taken yet", action=f"{asked.name}_wait", why=str(error))
+            log.warning(
+                "not taken yet", action="command_wait", what=asked.name, command=asked.command_id,
+                why=str(error),
+            )  # fmt: skip
             await asyncio.sleep(REVIEW_AGAIN_S)
             taken.discard(asked.command_id)
 

@@ -226,7 +226,7 @@ class Mirror:
                 for market in self._markets.values():
                     yield self._lose(market, reason)
             case _:
-                _log.info("the mirrored market is connected", action="mirror.up")
+                _log.info("the mirrored market is connected", action="mirror_up")
 
     def _change(self, market: _Market, diff: Diff) -> Iterator[LiveEvent]:
         try:
@@ -247,14 +247,14 @@ class Mirror:
         try:
             market.book.restore(whole.snapshot)
         except BookGapError as gap:
-            _log.info("a snapshot does not fit", action="mirror.again", why=str(gap))
+            _log.info("a snapshot does not fit", action="mirror_again", why=str(gap))
             self._start_asking(market, _PAUSE_S)
             return
         told = max(len(whole.snapshot.bids), len(whole.snapshot.asks))
         market.is_cut = told >= DEPTH_LEVELS
         yield Past(market.symbol, market.catch_up(whole.trades))
         yield Refresh(market.symbol, is_whole=True)
-        _log.info("the book is known", action="mirror.known", symbol=market.symbol)
+        _log.info("the book is known", action="mirror_known", symbol=market.symbol)
 
     def _lose(self, market: _Market, why: str) -> Break:
         market.stop_asking()
@@ -262,7 +262,7 @@ class Mirror:
         market.book.lose()
         _log.warning(
             "the book is not known: nothing is matched until it is",
-            action="mirror.break", symbol=market.symbol, why=why,
+            action="mirror_break", symbol=market.symbol, why=why,
         )  # fmt: skip
         return Break(market.symbol, why)
 
@@ -290,7 +290,7 @@ class Mirror:
             except (RetryableError, RejectedError) as error:
                 pause_s = min(max(_PAUSE_S, 2 * pause_s), _LONGEST_PAUSE_S)
                 _log.warning(
-                    "no book yet", action="mirror.wait", symbol=market.symbol, why=str(error)
+                    "no book yet", action="mirror_wait", symbol=market.symbol, why=str(error)
                 )
                 continue
             with suppress(FeedLostError):  # nobody reads: the feed begins again, and so does this

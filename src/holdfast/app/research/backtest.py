@@ -36,6 +36,7 @@ from holdfast.strategy.feed import Feed
 from holdfast.strategy.memory import remembering
 from holdfast.strategy.signals import Known, hearing
 from holdfast.strategy.wish import KEEP, Wish
+from holdfast.telemetry.context import market_time
 
 _BUY = Side.BUY
 _MONEY = decimal.Context(prec=PRECISION)
@@ -113,7 +114,9 @@ class Backtest(SimulatedAccount):
             RejectedError: the strategy broke; it says in which bar.
         """
         began_s = time.perf_counter()
-        with decimal.localcontext():  # a strategy that sets a precision sets nobody else's
+        times_ns, view = self.timeline.times_ns, self._view
+        # A strategy that sets a precision sets nobody else's, and what it logs is of its bar.
+        with decimal.localcontext(), market_time(lambda: int(times_ns[view.at])):
             self._over_closes()
         run_s = time.perf_counter() - began_s
         return self._found(

@@ -34,6 +34,7 @@ from holdfast.market.stamp import iso
 from holdfast.market.tape import Tape
 from holdfast.strategy.api import Strategy
 from holdfast.strategy.signals import Known, hearing
+from holdfast.telemetry.context import market_time
 
 TICK_NS = 100_000_000
 """How often a node lets time pass, and so the soonest at which a wait can end."""
@@ -106,7 +107,7 @@ class TapeBacktest(SimulatedAccount):
             RejectedError: the strategy broke; it says in which bar.
         """
         began_s = time.perf_counter()
-        with decimal.localcontext(_MONEY):
+        with decimal.localcontext(_MONEY), market_time(lambda: self.now_ns):
             for at, close_ns in enumerate(self.timeline.times_ns):
                 self._at = at
                 for slot_ns in self._slots(close_ns):

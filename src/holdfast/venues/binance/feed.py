@@ -232,7 +232,7 @@ class Feed(Generic[T]):
             attempt += 1
 
     def _down(self, reason: str) -> None:
-        _log.warning("feed is down", action="feed.down", feed=self._name, reason=reason)
+        _log.warning("feed is down", action="feed_down", feed=self._name, reason=reason)
         if self._is_up is not False:
             self._is_up = False
             self._outbox.put(StreamDown(reason))

@@ -270,7 +270,7 @@ class _Reader:
         ):
             self._put_quote(frame.payload)  # a quote by itself carries no name
         else:
-            _log.info("unknown market event skipped", action="market.skip", frame=body[:200])
+            _log.info("unknown market event skipped", action="market_skip", frame=body[:200])
 
     def _put_bar(self, payload: bytes) -> None:
         event = decode.read(_kline, payload)

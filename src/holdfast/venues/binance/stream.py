@@ -109,7 +109,7 @@ class UserStream:
             self._feed.up()
             return
         if not bytes(frame.event):
-            _log.info("frame without an event skipped", action="stream.skip", frame=body[:200])
+            _log.info("frame without an event skipped", action="stream_skip", frame=body[:200])
             return
         self._digest_event(frame.event)
 
@@ -119,6 +119,6 @@ class UserStream:
             raise FeedLostError(f"the exchange ended the stream: {name}")
         event = decode.user_event(raw, self._names())
         if event is None:
-            _log.info("unknown user event skipped", action="stream.skip", event_name=name)
+            _log.info("unknown user event skipped", action="stream_skip", event_name=name)
             return
         self._feed.put(event)
