@@ -148,11 +148,11 @@ def serve(*, config: CONFIG = None, json: JSON = False) -> None:
 
     Example: holdfast notify serve --config holdfast.toml
     """
+    from holdfast.app.logs import begin_logs  # noqa: PLC0415
     from holdfast.app.notify.serve import Serving, run_notifier  # noqa: PLC0415  # heavy
-    from holdfast.telemetry.log import configure  # noqa: PLC0415
 
     loaded = load(config)
-    configure(loaded.log_level)
+    begin_logs(loaded, "notify")
 
     def told(what: Serving) -> None:
         if json:

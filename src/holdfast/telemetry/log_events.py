@@ -176,6 +176,23 @@ JOBS: Final = {
     "broker_back": "It answers again.",
 }
 
+NOTICES: Final = {
+    "notify_claim": "This process tells people what happened.",
+    "notify_stand_by": "Another one does.",
+    "notify_fenced": "Another one took over.",
+    "notify_wait": "Notices wait: what they are made of, or are kept in, cannot be reached.",
+    "notify_fault": "The journal contradicts itself: people are told, and what is in between is "
+    "not.",
+    "notify_day": "Another process fills reports; a day is told without.",
+    "notify_failed": "A channel did not take a notice; it is tried again.",
+    "notify_again": "It took it at last.",
+    "notify_lost": "So many notices waited too long and were given up.",
+    "telegram_wait": "Telegram is not heard.",
+    "telegram_command": "A command came by Telegram.",
+    "telegram_reply": "A chat could not be answered.",
+    "telegram_button": "A pressed button could not be acknowledged.",
+}
+
 GROUPS: Final = {
     "Orders": ORDERS,
     "Guards, bots and people": GUARDS,
@@ -185,4 +202,5 @@ GROUPS: Final = {
     "Stores and reports": STORES,
     "API": API,
     "Jobs": JOBS,
+    "Notices": NOTICES,
 }
