@@ -91,7 +91,7 @@ def test_dockers_socket_is_given_to_who_is_asked_for_only(
 @pytest.mark.parametrize("file", [STACK, ELK], ids=["stack", "elk"])
 def test_networks_volumes_secrets_and_dependencies_are_there(file: dict[str, Any]) -> None:
     internal = {name for name, one in file["networks"].items() if one and one.get("internal")}
-    assert internal == set(file["networks"]) - {"edge"}
+    assert internal == set(file["networks"]) - {"edge", "outside"}
     for name, service in file["services"].items():
         assert set(service.get("networks", [])) <= set(file["networks"]), name
         assert set(service.get("secrets", [])) <= set(file.get("secrets", {})), name
