@@ -11,7 +11,7 @@ import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,12 +27,19 @@ SUBMIT = """
 _PENDING = """
     SELECT c.number, c.id, c.account, c.name, c.arguments, c."by", c.at_ns FROM command c
     LEFT JOIN command_taken t ON t.account = c.account AND t.command_id = c.id
-    WHERE c.account = ? AND t.seq IS NULL ORDER BY c.number
+    WHERE c.account = ? AND c.number > ? AND t.seq IS NULL ORDER BY c.number
 """
+_NEWEST = "SELECT coalesce(max(number), 0) FROM command WHERE account = ?"
 _TAKEN = """
     SELECT t.seq FROM command c JOIN command_taken t
     ON t.account = c.account AND t.command_id = c.id WHERE c.id = ?
 """
+
+
+WHOLE_S: Final = 60.0
+"""Between two looks at all commands of an account."""
+UNDER_WAY: Final = 64
+"""As many of the newest numbers are looked at each time: others may still commit among them."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -74,9 +81,18 @@ class Commands(ABC):
         self._run(SUBMIT, (command_id, account, name, arguments, by, self._now_ns()))
         return command_id
 
-    def pending(self, account: str) -> tuple[Command, ...]:
-        """What the account's leader has not taken yet, in the order it was asked for."""
-        return tuple(Command(*row) for row in self._run(_PENDING, (account,)))
+    def pending(self, account: str, after: int = 0) -> tuple[Command, ...]:
+        """What the account's leader has not taken yet, in the order it was asked for.
+
+        Args:
+            after: a number; what stands at it or before is not looked at. From 0 on every command
+                that ever was is, and another process may commit one behind a later number.
+        """
+        return tuple(Command(*row) for row in self._run(_PENDING, (account, after)))
+
+    def newest(self, account: str) -> int:
+        """The highest number that was given to a command of the account; 0 without any."""
+        return int(self._run(_NEWEST, (account,))[0][0])
 
     def taken_at(self, command_id: str) -> int | None:
         """Where in the account's stream it took effect; None while it has not."""
@@ -90,6 +106,36 @@ class Commands(ABC):
     @abstractmethod
     def _run(self, statement: str, parameters: tuple[object, ...]) -> list[Any]:
         """The rows of a statement that may be run twice, with `?` for each parameter."""
+
+
+class Waiting:
+    """The commands that an account's leader has still to take, found without looking at all others.
+
+    Every command is looked at only now and then: a process may commit one after another process
+    committed a later number.
+    """
+
+    def __init__(
+        self, commands: Commands, account: str, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._commands = commands
+        self._account = account
+        self._clock_s = clock_s
+        self._after = 0
+        self._whole_s: float | None = None
+
+    def look(self) -> tuple[Command, ...]:
+        """As `Commands.pending`."""
+        now_s = self._clock_s()
+        if self._whole_s is None or now_s - self._whole_s >= WHOLE_S:
+            newest = self._commands.newest(self._account)
+            found = self._commands.pending(self._account)
+            self._after, self._whole_s = max(0, newest - UNDER_WAY), now_s
+        else:
+            found = self._commands.pending(self._account, self._after)
+        if found:  # it may be taken late, and must be found until it is
+            self._after = min(self._after, found[0].number - 1)
+        return found
 
 
 class SqliteCommands(Commands):

@@ -11,7 +11,7 @@ import pytest
 
 from holdfast.domain.fact import CommandTaken
 from holdfast.errors import ConfigError, RetryableError
-from holdfast.journal.commands import Command, SqliteCommands
+from holdfast.journal.commands import UNDER_WAY, WHOLE_S, Command, SqliteCommands, Waiting
 from holdfast.journal.port import Group, Refused
 from holdfast.journal.sqlite_file import SqliteFile
 from tests.support.journal_facts import flow
@@ -67,6 +67,37 @@ def test_a_command_is_taken_once(file: SqliteFile, commands: SqliteCommands) -> 
     head, _ = file.commit(head, [take(command)], 1)
     _, outcomes = file.commit(head, [take(command)], 1)
     assert outcomes == [Refused(f"command {command.command_id}")]
+
+
+def test_what_waits_is_found_at_every_look_and_what_was_committed_late_within_a_minute(
+    file: SqliteFile, commands: SqliteCommands
+) -> None:
+    now_s = [0.0]
+    waiting = Waiting(commands, "main", lambda: now_s[0])
+    for _ in range(2 * UNDER_WAY):
+        commands.submit("main", "halt", "", "ana")
+    late, kept = commands.pending("main")[5], commands.pending("main")[-1]
+    head = file.acquire("main", "a")
+    done = [one for one in commands.pending("main") if one not in {late, kept}]
+    head, _ = file.commit(head, [take(one) for one in done], 1)
+    with closing(sqlite3.connect(file.path)) as hand:  # as if it were not committed yet
+        hand.execute("DELETE FROM command WHERE id = ?", (late.command_id,))
+        hand.commit()
+        assert waiting.look() == waiting.look() == (kept,)
+        head, _ = file.commit(head, [take(kept)], 1)
+        assert waiting.look() == ()
+        hand.execute(
+            'INSERT INTO command (number, id, account, name, arguments, "by", at_ns)'
+            " VALUES (?, ?, 'main', 'halt', '', 'ana', 7)",
+            (late.number, late.command_id),
+        )
+        hand.commit()
+    assert waiting.look() == (), "not every command that ever was is looked at"
+    newest = commands.submit("main", "resume", "", "ana")
+    assert [one.command_id for one in waiting.look()] == [newest]
+    now_s[0] = WHOLE_S
+    assert [one.command_id for one in waiting.look()] == [late.command_id, newest]
+    assert waiting.look() == waiting.look(), "until it is taken"
 
 
 def test_commands_survive_a_close(file: SqliteFile, commands: SqliteCommands) -> None:

@@ -20,7 +20,7 @@ from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.drift import Review
 from holdfast.execution.reconcile import Reconciler
-from holdfast.journal.commands import Commands
+from holdfast.journal.commands import Commands, Waiting
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.upkeep")
@@ -122,15 +122,16 @@ class Upkeep:
             await self._take_each(taken, reviews)
 
     async def _take_each(self, taken: set[str], reviews: asyncio.TaskGroup) -> None:
+        clock_s = asyncio.get_running_loop().time
+        waiting = Waiting(self._commands, self._stream.account.account, clock_s)
         while True:
             await asyncio.sleep(COMMANDS_S)
             try:
-                pending = await asyncio.to_thread(
-                    self._commands.pending, self._stream.account.account
-                )
+                pending = await asyncio.to_thread(waiting.look)
             except RetryableError as error:
                 log.warning("no commands read", action="commands_wait", why=str(error))
                 continue
+            taken &= {command.command_id for command in pending}  # the others are in the stream
             for command in pending:
                 if command.command_id not in taken:
                     taken.add(command.command_id)
