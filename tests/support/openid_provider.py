@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from holdfast.config.identity import Oidc
-from holdfast.config.secret import Secret
+from holdfast.secrets import Secret
 
 CLIENT_ID = "holdfast-tests"
 CLIENT_SECRET = "provider secret of the tests"

@@ -36,7 +36,7 @@ def _rooms(*names: str, ports: bool = False) -> Room:
     return Room(frozenset(names), ports)
 
 
-_EDGE = _rooms("domain", "errors", "config", "telemetry", ports=True)
+_EDGE = _rooms("domain", "errors", "config", "secrets", "telemetry", ports=True)
 
 ROOMS: dict[str, Room] = {
     "errors": _rooms(),
@@ -45,7 +45,8 @@ ROOMS: dict[str, Room] = {
     "ledger": _rooms("domain", "errors"),
     "engine": _rooms("strategy", "ledger", "domain", "errors"),
     "telemetry": _rooms(),
-    "config": _rooms("domain", "errors", ports=True),
+    "secrets": _rooms("errors", "telemetry"),
+    "config": _rooms("domain", "errors", "secrets", ports=True),
     "cluster": _EDGE,
     "journal": _EDGE,
     # It resolves what is in doubt from the same fold that the engine decides on.
@@ -61,16 +62,18 @@ ROOMS: dict[str, Room] = {
     "lab": _rooms("domain", "errors"),
     # The only place where rooms are joined.
     "app": _rooms(
-        "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
-        "journal", "execution", "venues", "exchange", "market", "signals", "lab", "cluster",
-        "platform", "api", "operations", ports=True,
+        "domain", "strategy", "ledger", "engine", "errors", "config", "secrets",
+        "telemetry", "journal", "execution", "venues", "exchange", "market", "signals", "lab",
+        "cluster", "platform", "api", "operations", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(
         "app", "domain", "strategy", "ledger", "engine", "errors", "config", "telemetry",
         "journal", "execution", "venues", "exchange", "cluster", ports=True,
     ),
-    "cli": _rooms("app", "simulation", "domain", "errors", "config", "telemetry", ports=True),
+    "cli": _rooms(
+        "app", "simulation", "domain", "errors", "config", "secrets", "telemetry", ports=True
+    ),
     "__main__": _rooms("cli"),
     # Asked by containers every few seconds, so it starts with nothing but Python.
     "healthcheck": _rooms(),

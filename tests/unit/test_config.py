@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -15,8 +16,10 @@ from holdfast.config.environment import (
     with_aliases,
     without_effect,
 )
-from holdfast.config.variables import VARIABLES, Effect, Variable
+from holdfast.config.identity import identity_settings
+from holdfast.config.variables import VARIABLES, Effect, Variable, misnamed, sets
 from holdfast.errors import ConfigError
+from holdfast.secrets import Secret
 
 WHOLE = """
 deployment = "desk"
@@ -162,6 +165,13 @@ def test_a_key_pasted_into_the_file_is_refused_and_not_repeated(written: Path) -
     told = refused(written, f'[account]\napi_key = "{pasted}"')
     assert "account.api_key is ***" in told
     assert pasted not in told
+    mail = '[jobs.mail]\nhost = "h"\nuser = "u"\nsender = "a@b.c"\nto = ["a@b.c"]\n'
+    for told in (
+        refused(written, f'{mail}password = "{pasted}"'),
+        refused(written, f'[[signals]]\nname = "s"\nsecret = "{pasted}"'),
+    ):
+        assert " is ***" in told
+        assert pasted not in told
 
 
 def test_a_mistake_in_the_environment_names_the_variable(written: Path) -> None:
@@ -249,6 +259,22 @@ def test_a_value_in_place_of_a_reference_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgw", {})
     assert "vmPUZE" not in str(caught.value)
+
+
+def test_a_variable_may_name_the_file_that_a_container_was_given(tmp_path: Path) -> None:
+    for name, text in (("url", "postgresql://a:hunter2@h/n"), ("word", "hunter2"), ("k", "k" * 32)):
+        (tmp_path / name).write_text(f"{text}\n")
+    whole = load(environ={"DATABASE_URL_FILE": f"{tmp_path}/url"})
+    assert whole.database_url == "postgresql://a:hunter2@h/n"
+    parts = load(environ={"DB_HOST": "h", "DB_PASSWORD_FILE": f"{tmp_path}/word"}).database_url
+    assert "hunter2" not in parts
+    assert parts.endswith(f"?password_from=file%3A{quote(str(tmp_path / 'word'), safe='')}")
+    assert sets("database_url", {"DB_HOST": "h", "DB_PASSWORD_FILE": "x"}) == (
+        "DB_HOST", "DB_PASSWORD",
+    )  # fmt: skip
+    assert not list(misnamed({"BINANCE_API_SECRET_FILE": "x"}))
+    signs = identity_settings({"JWT_SECRET_FILE": f"{tmp_path}/k"})
+    assert signs.jwt_secret == Secret("k" * 32)
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])

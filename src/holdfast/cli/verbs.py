@@ -63,6 +63,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("user", "user:app", "Say who may use the API and the dashboard."),
     Verb("token", "token:app", "Let programs act for a user."),
     Verb("notify", "notify:app", "Tell people what happened, and listen to their chats."),
+    Verb("secret", "secret:app", "Say whether the secrets that are referred to are there."),
     Verb("db", "db:app", "Bring the journal database up to date."),
     Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),

@@ -17,7 +17,15 @@ from psycopg import AsyncClientCursor
 from psycopg.rows import TupleRow
 
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
-from holdfast.journal.postgres_connect import asked_of, meaning, name_of, refused
+from holdfast.journal.postgres_connect import (
+    PASSWORDS,
+    asked_of,
+    is_wrong_password,
+    meaning,
+    name_of,
+    refused,
+    with_password,
+)
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("cluster.postgres")
@@ -144,11 +152,8 @@ class Line:
     async def _open(self) -> psycopg.AsyncConnection[TupleRow]:
         """A session with its tables; they are made where there are none."""
         asked = {**asked_of(self._url, "holdfast keeper"), "tcp_user_timeout": self._ms(2)}
-        try:
-            async with asyncio.timeout(OPEN_S):
-                connection = await psycopg.AsyncConnection.connect(**asked, autocommit=True)
-        except psycopg.OperationalError as error:
-            raise refused(self.name, str(error).strip()) from error
+        async with asyncio.timeout(OPEN_S):
+            connection = await self._let_in({**asked, "autocommit": True})
         try:
             await connection.execute(
                 "SELECT set_config('statement_timeout', %(ms)s, false), "
@@ -164,6 +169,21 @@ class Line:
         self.backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
         self._connection = connection
         return connection
+
+    async def _let_in(self, asked: dict[str, Any]) -> psycopg.AsyncConnection[TupleRow]:
+        """A session, with one password after the other while they are refused."""
+        refusal: psycopg.OperationalError | None = None
+        for tried in range(PASSWORDS):
+            known = await asyncio.to_thread(with_password, asked, tried)
+            if known is None:
+                break
+            try:
+                return await psycopg.AsyncConnection.connect(**known)
+            except psycopg.OperationalError as error:
+                refusal = error
+                if not is_wrong_password(error):
+                    break
+        raise refused(self.name, str(refusal).strip()) from refusal
 
     async def _require_tables(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
         found = await connection.execute(

@@ -1,7 +1,7 @@
 """The configuration of a node: one frozen object, read once and checked whole before anything runs.
 
 Lives here: its shape, the rules between its parts, and how file and environment make it. Secrets
-are references (`env:NAME`, `file:PATH`), so the object can be shown. Not here: where a database is
+are references (holdfast.secrets), so the object can be shown. Not here: where a database is
 (config.database), what the parts do.
 """
 
@@ -28,12 +28,13 @@ from holdfast.config.database import (
     check_database_url,
     database_url_in,
 )
+from holdfast.config.environment import SecretEnvironment
 from holdfast.config.jobs import JobSettings
 from holdfast.config.notify import NotifySettings
-from holdfast.config.secret import Secret, resolve
 from holdfast.config.variables import Effect, with_effect
 from holdfast.domain.limits import Limits
 from holdfast.errors import ConfigError
+from holdfast.secrets import PATTERN, Secret, resolve
 
 __all__ = ["Cluster", "Config", "Secret", "load", "resolve"]
 
@@ -41,7 +42,7 @@ DEFAULT_FILE = Path("holdfast.toml")
 
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 Symbol = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{1,20}/[A-Z0-9]{1,20}$")]
-SecretReference = Annotated[str, msgspec.Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+SecretReference = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 Timeframe = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]?(s|m|h|d)$")]
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -329,7 +330,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
 
     `DATABASE_URL` (or `DB_HOST` with its parts), `DATABASE_REPLICA_URL`, `LOG_LEVEL`, `LOG_FORMAT`
     and `LOG_FILE` win over the file; `REDIS_URL` is for who refers to it. Blocks for one small
-    file; safe to repeat.
+    file, and for who keeps a secret that the environment refers to; safe to repeat.
 
     Args:
         path: a TOML file; None takes `holdfast.toml` of the working directory, or the defaults
@@ -346,6 +347,7 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
             f"expected: {refused.what} in the file; do: unset {refused.name}"
         )
     named = {"database_url": database_url_in(environ)}
+    environ = SecretEnvironment(environ)
     for key in ("LOG_LEVEL", "LOG_FORMAT", "LOG_FILE", "DATABASE_REPLICA_URL"):
         if environ.get(key):
             named[key.lower()] = (key, environ[key])

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from holdfast.config.environment import SecretEnvironment
 from holdfast.config.redis import EXPECTED, is_redis
 from holdfast.errors import ConfigError
 
@@ -103,7 +104,7 @@ def redis_url(settings: ApiSettings, environ: Mapping[str, str] = os.environ) ->
         ConfigError: it is no address of a Redis server.
     """
     name = settings.redis_url.removeprefix("env:")
-    url = environ.get(name, "").strip()
+    url = SecretEnvironment(environ).get(name, "").strip()
     if url and not is_redis(url):
         raise ConfigError(
             f"seen: {name} in the environment, which is no address of Redis; expected: "

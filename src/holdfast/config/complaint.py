@@ -15,6 +15,9 @@ import msgspec
 
 from holdfast.errors import ConfigError
 
+_NO_REFERENCE = "regex '^(env:"
+"""What the validator says of text that should be a reference: it may be a secret, pasted in."""
+
 _AT = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?", re.DOTALL)
 
 
@@ -39,6 +42,12 @@ def explained(
             f"seen: {seen}: unknown field `{unknown[1]}`; "
             f"expected: {f'`{near[0]}`' if near else 'a documented key'}; do: correct or remove it"
         )
+    if _NO_REFERENCE in what:
+        return ConfigError(
+            f"seen: {seen} is *** (a value that is no reference: treat it as leaked if this file "
+            "was shared); expected: env:NAME, file:PATH, or another reference of docs/secrets.md; "
+            "do: move the value out, and replace it where it is used"
+        )
     value = _shown(document, where)
     return ConfigError(f"seen: {seen} is {value}; expected: {what}; do: change it there")
 
@@ -60,7 +69,7 @@ def known_keys(shape: type[msgspec.Struct]) -> frozenset[str]:
 
 
 def _shown(document: object, where: str) -> str:
-    """The value at `where`, masked when it may be a secret that was pasted in."""
+    """The value at `where`."""
     value: Any = document
     steps = re.findall(r"([^.\[\]]+)", where)
     for step in steps:
@@ -68,6 +77,4 @@ def _shown(document: object, where: str) -> str:
             value = value[int(step)]
         elif isinstance(value, dict):
             value = value.get(step)
-    if steps and steps[-1] in {"api_key", "api_secret", "secret", "token"}:
-        return "*** (a value that is no reference: treat it as leaked if this file was shared)"
     return str(value) if isinstance(value, Decimal) else repr(value)

@@ -11,10 +11,15 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from holdfast.config.environment import SecretEnvironment
 from holdfast.errors import ConfigError
+from holdfast.secrets import followed
 
 _ADDRESSES: Final = ("DATABASE_URL", "DB_URL", "DB_HOST")
 _PARTS: Final = ("DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD")
+
+PASSWORD_FROM: Final = "password_from"  # noqa: S105 - a name
+"""A parameter of an address: a reference to the password."""
 
 _Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
@@ -78,13 +83,15 @@ def database_url_in(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """The variable that names the database, and the address; None when there is none.
 
     `DB_URL` is another name of `DATABASE_URL`; `DB_HOST`, `DB_PORT`, `DB_NAME`, `DB_USER` and
-    `DB_PASSWORD` make the address of a PostgreSQL server.
+    `DB_PASSWORD` make the address of a PostgreSQL server. A password that is a reference, or in the
+    file of `DB_PASSWORD_FILE`, stays one in the address, so that a rotated one is found later.
 
     Raises:
         ConfigError: two of them speak of it, or parts of an address without its host.
     """
-    given = [name for name in _ADDRESSES if environ.get(name)]
-    parts = [name for name in _PARTS if environ.get(name)]
+    set_here = {name.removesuffix("_FILE") for name in environ if environ[name]}
+    given: list[str] = [name for name in _ADDRESSES if name in set_here]
+    parts: list[str] = [name for name in _PARTS if name in set_here]
     if len(given) > 1 or (parts and given != ["DB_HOST"]):
         raise ConfigError(
             f"seen: {' and '.join(given + parts)} in the environment; expected: one address, "
@@ -93,15 +100,17 @@ def database_url_in(environ: Mapping[str, str]) -> tuple[str, str] | None:
     if not given:
         return None
     name = given[0]
-    return name, _address(environ) if name == "DB_HOST" else environ[name]
+    return name, _address(environ) if name == "DB_HOST" else SecretEnvironment(environ)[name]
 
 
 def _address(environ: Mapping[str, str]) -> str:
     """The parts as one address, each with its special characters escaped."""
     parts = {name: quote(environ.get(name, ""), safe="") for name in _PARTS}
+    password = followed("env:DB_PASSWORD", environ)
+    query = "" if password.scheme == "env" else f"?{PASSWORD_FROM}={quote(str(password), safe='')}"
     host = environ["DB_HOST"]
     host = f"[{host}]" if ":" in host else quote(host, safe="")
     port = f":{parts['DB_PORT']}" if parts["DB_PORT"] else ""
-    password = f":{parts['DB_PASSWORD']}" if parts["DB_PASSWORD"] else ""
-    user = f"{parts['DB_USER'] or 'holdfast'}{password}@"
-    return f"postgresql://{user}{host}{port}/{parts['DB_NAME'] or 'holdfast'}"
+    written = f":{parts['DB_PASSWORD']}" if parts["DB_PASSWORD"] and not query else ""
+    user = f"{parts['DB_USER'] or 'holdfast'}{written}@"
+    return f"postgresql://{user}{host}{port}/{parts['DB_NAME'] or 'holdfast'}{query}"

@@ -11,6 +11,7 @@ from typing import Final
 
 from holdfast.config.variables import Effect, with_effect
 from holdfast.errors import ConfigError
+from holdfast.secrets import followed, resolve
 
 _YES: Final = frozenset({"1", "true", "yes", "on"})
 _NO: Final = frozenset({"", "0", "false", "no", "off"})
@@ -55,3 +56,28 @@ def with_aliases(environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """The environment with `GOOGLE_CLIENT_ID` by its other name as well."""
     other = environ.get("REACT_APP_GOOGLE_CLIENT_ID", "")
     return {"GOOGLE_CLIENT_ID": other, **environ} if other else environ
+
+
+class SecretEnvironment(Mapping[str, str]):
+    """The environment with secrets in place of what says where they are.
+
+    `NAME` is looked up in the file that `NAME_FILE` names as well, as containers are given secrets,
+    and a value that is a reference is followed. So one is fetched by whoever looks at it.
+
+    Raises:
+        ConfigError, RetryableError: as `holdfast.secrets.resolve`, when it is looked at.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        if followed(f"env:{name}", self._environ).scheme == "env":
+            return self._environ[name]
+        return resolve(f"env:{name}", self._environ, purpose=name).reveal()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.config.secret import Secret
+from holdfast.config.environment import SecretEnvironment
 from holdfast.errors import ConfigError
+from holdfast.secrets import Secret
 
 GOOGLE: Final = "https://accounts.google.com"
 SHORTEST_SECRET: Final = 32
@@ -54,6 +55,7 @@ def identity_settings(environ: Mapping[str, str] = os.environ) -> IdentitySettin
         ConfigError: the secret is short, or the issuer is no address of a server. The text has no
             secret in it.
     """
+    environ = SecretEnvironment(environ)
     secret = environ.get("JWT_SECRET", "").strip()
     if secret and len(secret) < SHORTEST_SECRET:
         raise ConfigError(

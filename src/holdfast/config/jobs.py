@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.config.environment import SecretEnvironment
 from holdfast.config.redis import EXPECTED, is_redis
 from holdfast.errors import ConfigError
+from holdfast.secrets import PATTERN
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
-_Reference = Annotated[str, msgspec.Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+_Reference = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 _Address = Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>]+@[^@\s<>]+\Z", max_length=254)]
 
 
@@ -121,6 +123,7 @@ def broker_url(settings: JobSettings, environ: Mapping[str, str] = os.environ) -
     if not written.startswith("env:"):
         return written
     name = written.removeprefix("env:")
+    environ = SecretEnvironment(environ)
     try:
         _check_broker(environ.get(name, ""))
     except ValueError as error:

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from holdfast.secrets import PATTERN
+
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}\Z")]
-_Reference = Annotated[str, msgspec.Meta(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$")]
+_Reference = Annotated[str, msgspec.Meta(pattern=PATTERN)]
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 TELEGRAM: Final = "telegram"

@@ -104,8 +104,10 @@ _SHORTEST: Final = 6
 
 
 def with_effect(effect: Effect, environ: Mapping[str, str] = os.environ) -> Iterator[Variable]:
-    """Those that are set, and come to `effect`."""
-    return (one for one in VARIABLES if one.effect is effect and environ.get(one.name))
+    """Those that are set, by themselves or by the file that `NAME_FILE` names."""
+    for one in VARIABLES:
+        if one.effect is effect and (environ.get(one.name) or environ.get(f"{one.name}_FILE")):
+            yield one
 
 
 def sets(setting: str, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
@@ -124,7 +126,7 @@ def misnamed(
     known = {name for name, one in _BY_NAME.items() if one.effect is not Effect.ELSEWHERE}
     spoken_of = {*_BY_NAME, *others}
     for name in sorted(environ):
-        if name in spoken_of or len(name) < _SHORTEST:
+        if name.removesuffix("_FILE") in spoken_of or len(name) < _SHORTEST:
             continue
         bare = name.upper().removeprefix("HOLDFAST_")
         close = [bare] if bare in known else difflib.get_close_matches(bare, known, 1, _ALIKE)

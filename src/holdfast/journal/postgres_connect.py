@@ -6,16 +6,19 @@ Not here: what is stored (journal.postgres, journal.postgres_read).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 
 from holdfast.cluster.timing import SHORTEST_TTL_S
+from holdfast.config.database import PASSWORD_FROM
 from holdfast.errors import ConfigError, CorruptionError, PlatformError, RetryableError
 from holdfast.journal.reading import Answer
+from holdfast.secrets import Stage, current, invalidate
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("journal.postgres")
@@ -90,7 +93,7 @@ def connect(
     """
     name = name_of(url)
     try:
-        connection = psycopg.connect(**asked_of(url, application), autocommit=True)
+        connection = Session.connect(**asked_of(url, application), autocommit=True)
     except psycopg.OperationalError as error:
         raise refused(name, str(error).strip()) from error
     try:
@@ -101,8 +104,69 @@ def connect(
     return connection
 
 
+class Session(psycopg.Connection[TupleRow]):
+    """A connection whose password may be a reference (`with_password`)."""
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **asked: Any) -> Session:
+        """As the driver does, with one password after the other while they are refused."""
+        refusal: psycopg.OperationalError | None = None
+        for tried in range(PASSWORDS):
+            known = with_password(asked, tried)
+            if known is None:
+                break
+            try:
+                return super().connect(conninfo, **known)
+            except psycopg.OperationalError as error:
+                if not is_wrong_password(error):
+                    raise
+                refusal = error
+        assert refusal is not None  # noqa: S101 - the first password is always tried
+        raise refusal
+
+
+PASSWORDS: Final = 3
+"""How many may be tried: the one remembered, the current one, and the one before it."""
+
+
+def with_password(asked: Mapping[str, Any], tried: int) -> dict[str, Any] | None:
+    """What the driver is asked for, with the password that a reference leads to; blocks for it.
+
+    Args:
+        tried: how many passwords were refused.
+
+    Raises:
+        ConfigError, RetryableError: as `holdfast.secrets.resolve`.
+
+    Returns:
+        None when there is no other password to be tried.
+    """
+    known = dict(asked)
+    reference = known.pop(PASSWORD_FROM, None)
+    if reference is None:
+        return None if tried else known
+    if tried == 1:
+        invalidate(reference)
+    stage = Stage.PREVIOUS if tried == 2 else Stage.CURRENT
+    try:
+        found = current(reference, stage=stage, purpose="the database's password")
+    except ConfigError:
+        if stage is Stage.PREVIOUS:
+            return None
+        raise
+    return {**known, "password": found.secret.reveal()}
+
+
+def is_wrong_password(error: psycopg.Error) -> bool:
+    """Whether another password might be let in."""
+    return "password authentication failed" in str(error)
+
+
 def asked_of(url: str, application: str = "holdfast") -> dict[str, Any]:
-    """What the driver is asked for: time-outs and encryption, beneath what the address says."""
+    """What is asked for: time-outs and encryption, beneath what the address says.
+
+    A password by reference is still one: `with_password`.
+    """
     return {**_LINE, **_encryption(url), "application_name": application, **_parsed(url)}
 
 
@@ -208,8 +272,15 @@ def _one(connection: Connection, statement: str) -> tuple[Any, ...]:
 
 
 def _parsed(url: str) -> dict[str, Any]:
+    reference = {}
+    if PASSWORD_FROM in url:  # the driver does not know it
+        url, _, query = url.partition("?")
+        parameters = dict(parse_qsl(query))
+        reference = {PASSWORD_FROM: parameters.pop(PASSWORD_FROM, None)}
+        url = f"{url}?{urlencode(parameters)}" if parameters else url
     try:
-        return {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+        known = {**conninfo_to_dict(url), **reference}
+        return {name: value for name, value in known.items() if value is not None}
     except psycopg.Error:
         # Without the driver's own words, which may quote the address, and its password with it.
         raise ConfigError(
@@ -230,7 +301,6 @@ def _encryption(url: str) -> dict[str, str]:
 
 
 def refused(name: str, said: str) -> PlatformError:
-    """What it means that a server does not let us in."""
     """What it means that a server does not let us in."""
     lines = said.splitlines() or ["no answer"]
     refusals = [line for line in lines if any(words in line for words in _WRONG_ADDRESS)]

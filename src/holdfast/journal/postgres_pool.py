@@ -22,6 +22,7 @@ from holdfast.errors import RetryableError
 from holdfast.journal.database import PoolState
 from holdfast.journal.postgres_connect import (
     Connection,
+    Session,
     asked_of,
     connect,
     name_of,
@@ -62,6 +63,7 @@ class Pool:
         self._counting = threading.Lock()
         self._in_use = 0
         self._pool: ConnectionPool[Connection] = ConnectionPool(
+            connection_class=Session,
             kwargs={**asked_of(url), "autocommit": True},
             configure=partial(prepare, self.name),
             open=False,

@@ -193,6 +193,13 @@ NOTICES: Final = {
     "telegram_button": "A pressed button could not be acknowledged.",
 }
 
+SECRETS: Final = {
+    "secret_access": "A secret was asked for: by which reference, for what, which version, and how "
+    "it went. Never what it is.",
+    "secret_stale": "Who keeps a secret does not answer; an old value is used meanwhile.",
+    "secret_file": "Everybody on this machine can read a secret's file.",
+}
+
 GROUPS: Final = {
     "Orders": ORDERS,
     "Guards, bots and people": GUARDS,
@@ -203,4 +210,5 @@ GROUPS: Final = {
     "API": API,
     "Jobs": JOBS,
     "Notices": NOTICES,
+    "Secrets": SECRETS,
 }

@@ -16,12 +16,17 @@ import psycopg
 import pytest
 
 from holdfast.app.chaos.postgres import PostgresServer, database_named
+from holdfast.cluster.postgres_line import Line
+from holdfast.config import load
 from holdfast.domain.fact import Armed
 from holdfast.errors import ConfigError, PlatformError, RetryableError, exit_code
 from holdfast.journal.port import CommitUnknownError
 from holdfast.journal.postgres import PostgresStore
+from holdfast.journal.postgres_connect import connect
 from holdfast.journal.postgres_database import PostgresDatabase
+from holdfast.journal.postgres_pool import Pool
 from holdfast.journal.writer import JournalWriter
+from holdfast.secrets import forget, invalidate
 from tests.support.journal_facts import armed
 from tests.support.postgres import server
 from tests.support.postgres_servers import (
@@ -32,6 +37,7 @@ from tests.support.postgres_servers import (
     new_journal,
 )
 from tests.support.raw_server import self_signed
+from tests.support.secret_keepers import VaultSite
 from tests.support.waiting import until
 
 MAIN = "main"
@@ -146,6 +152,68 @@ def test_each_part_of_an_address_that_is_wrong_is_told_as_that(
     monkeypatch.delenv("PGPASSWORD", raising=False)
     error = told_by(address(encrypted, sslmode="require").replace(*change))
     assert (exit_code(error), said in str(error)) == (code, True), error
+
+
+# -- a password by reference -----------------------------------------------------------------------
+
+
+def set_password(server: EncryptedServer, password: str) -> None:
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"ALTER ROLE desk PASSWORD '{password}'".encode())
+
+
+def test_a_password_that_was_rotated_is_asked_for_anew_and_the_one_before_is_tried(
+    encrypted: EncryptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = VaultSite()
+    try:
+        for name, value in keeper.environ.items():
+            monkeypatch.setenv(name, value)
+        keeper.write("database", PASSWORD)
+        environ = {
+            "DB_HOST": "localhost", "DB_PORT": str(encrypted.port), "DB_USER": "desk",
+            "DB_NAME": "desk", "DB_PASSWORD": "vault:secret/database",
+        }  # fmt: skip
+        url = f"{load(environ=environ).database_url}&sslmode=require"
+        assert PASSWORD not in url
+        with closing(Pool(url)) as pool, closing(PostgresDatabase(url)) as database:
+
+            def is_let_in() -> None:
+                for _ in range(2):  # as remembered from the first time as well
+                    connect(url).close()
+                with pool.connection() as connection:
+                    assert connection.execute("SELECT 1").fetchone() == (1,)
+                    connection.close()  # so that the next one is opened anew
+                database.version()
+
+                async def renew() -> None:
+                    line = Line(url, 5.0)
+                    assert await line.run("SELECT 1", {}, writes=False) == [[(1,)]]
+                    line.close()
+
+                asyncio.run(renew())
+
+            is_let_in()
+            set_password(encrypted, "rotated/hunter3")
+            keeper.write("database", "rotated/hunter3")
+            is_let_in()
+            keeper.write("database", "written-before-it-is-set")
+            invalidate("vault:secret/database")
+            is_let_in()
+    finally:
+        set_password(encrypted, PASSWORD)
+        keeper.vanish()
+        forget()
+
+
+def test_a_password_that_is_wrong_in_every_version_is_told_as_that(
+    encrypted: EncryptedServer, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("wrong-in-the-file")
+    reference = f"sslmode=require&password_from=file:{tmp_path}/password"
+    error = told_by(f"postgresql://desk@localhost:{encrypted.port}/desk?{reference}")
+    assert "authentication failed" in str(error)
+    assert "wrong-in-the-file" not in str(error)
 
 
 # -- a standby -------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from holdfast.config.identity import IdentitySettings
-from holdfast.config.secret import Secret
 from holdfast.domain.platform import KeyCreated, TokenCreated, TokenRevoked
 from holdfast.platform.identity import api_tokens, known, signing
 from holdfast.platform.identity.values import (
@@ -23,6 +22,7 @@ from holdfast.platform.identity.values import (
     UnauthenticatedError,
     UnsuitableError,
 )
+from holdfast.secrets import Secret
 from tests.support.identity import AFAR, HERE, PASSWORD, S, World, scenario
 
 

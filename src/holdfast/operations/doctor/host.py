@@ -24,7 +24,7 @@ from holdfast import __version__
 from holdfast.config import Config, resolve
 from holdfast.config.environment import without_effect
 from holdfast.config.variables import misnamed
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, RetryableError
 from holdfast.operations.doctor.finding import Finding, fail, ok, warn
 
 LEAST_BYTES: Final = 512 * 1024**2
@@ -143,7 +143,7 @@ def reference(where: str, to: str, environ: Mapping[str, str]) -> Iterator[Findi
     check = f"secret {where}"
     try:
         resolve(to, environ)
-    except ConfigError as error:
+    except (ConfigError, RetryableError) as error:
         seen, _, do = str(error).removeprefix("seen: ").partition("; do: ")
         # A verb that only looks needs no key: whoever trades refuses to start without it.
         yield warn(check, seen, do or "put the secret there")

@@ -10,10 +10,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from holdfast.config.secret import Secret
 from holdfast.errors import ConfigError
 from holdfast.operations.notify.port import DeliveryError
 from holdfast.operations.notify.words import Text
+from holdfast.secrets import Secret
 from holdfast.telemetry.log import hide
 
 if TYPE_CHECKING:

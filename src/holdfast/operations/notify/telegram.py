@@ -13,9 +13,9 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from holdfast.config.secret import Secret
 from holdfast.errors import ConfigError
 from holdfast.operations.notify.port import DeliveryError
+from holdfast.secrets import Secret
 from holdfast.telemetry.log import hide
 
 POLL_S: Final = 25

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from holdfast.config.secret import Secret
 from holdfast.platform.identity import api_tokens, codes, passwords, sessions, users
 from holdfast.platform.identity.codes import Purpose
 from holdfast.platform.identity.people import changed, invited
@@ -27,6 +26,7 @@ from holdfast.platform.identity.values import (
     User,
 )
 from holdfast.platform.port import Change, Look, PlatformStore
+from holdfast.secrets import Secret
 
 
 class Console:

@@ -21,11 +21,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
-from holdfast.config.secret import Secret
 from holdfast.domain.platform import KeyCreated
 from holdfast.platform.identity import secret_text
 from holdfast.platform.identity.values import UnauthenticatedError
 from holdfast.platform.port import Change, Look, PlatformStore
+from holdfast.secrets import Secret
 from holdfast.telemetry.log import hide
 
 ALGORITHM: Final = "HS256"
