@@ -22,7 +22,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 import scripts.observability as written
 from holdfast.operations.alerts import artefacts
-from holdfast.operations.alerts.model import alerts_of
+from holdfast.operations.alerts.model import Recorded, alerts_of
 from holdfast.operations.alerts.settings import Alerting, Objectives
 from holdfast.operations.dashboards import exporters, promql
 from holdfast.operations.dashboards.board import Board, document
@@ -37,6 +37,7 @@ REPOSITORY = Path(__file__).parents[2]
 ALERTING = written.settings("alerting.yaml", Alerting)
 OBJECTIVES = written.settings("slo.yaml", Objectives)
 BOARDS = boards(ALERTING, OBJECTIVES)
+GROUPS = [group for found in artefacts.groups(ALERTING, OBJECTIVES).values() for group in found]
 PANELS = [(board, panel) for board in BOARDS for panel in board.panels]
 ASKED = [(board, panel, query) for board, panel in PANELS for query in panel.queries]
 
@@ -95,8 +96,9 @@ def test_prometheus_takes_every_query(tmp_path: Path) -> None:
     assert f"{len(rules)} rules found" in done.stdout
 
 
-def test_every_query_names_metrics_of_the_catalogue_or_of_an_exporter() -> None:
-    known = series_names() | {metric.name for metric in exporters.METRICS}
+def test_every_query_names_metrics_of_the_catalogue_of_an_exporter_or_of_a_rule() -> None:
+    recorded = {rule.name for one in GROUPS for rule in one.rules if isinstance(rule, Recorded)}
+    known = series_names() | recorded | {metric.name for metric in exporters.METRICS}
     unknown = [
         (board.title, panel.title, name)
         for board, panel, query in ASKED
@@ -187,8 +189,7 @@ SAME_BOUND = {
 
 @pytest.mark.parametrize(("title", "name"), SAME_BOUND.items())
 def test_panels_turn_red_where_alerts_begin(title: str, name: str) -> None:
-    groups = [g for found in artefacts.groups(ALERTING, OBJECTIVES).values() for g in found]
-    (alert,) = (one for one in alerts_of(groups) if one.name == name)
+    (alert,) = (one for one in alerts_of(GROUPS) if one.name == name)
     panel = next(panel for panel in BOARDS[0].panels if panel.title == title)
     bounds = {value for value, _ in panel.steps}
     in_alert = {float(number) for number in re.findall(r"[<>]=? (-?[\d.]+)", alert.expr)}

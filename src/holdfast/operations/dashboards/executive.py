@@ -5,6 +5,7 @@ Not here: what to do about it (live_trading), the trading figures in detail (bus
 
 from __future__ import annotations
 
+from holdfast.operations.alerts.rules import slo
 from holdfast.operations.alerts.settings import Thresholds
 from holdfast.operations.dashboards import common
 from holdfast.operations.dashboards import exporters as beside
@@ -22,7 +23,7 @@ from holdfast.operations.dashboards.panel import (
     stat,
 )  # fmt: skip
 from holdfast.operations.dashboards.promql import Query
-from holdfast.telemetry.catalogue import node, services, trading
+from holdfast.telemetry.catalogue import services, trading
 
 
 def board(given: Given) -> Board:
@@ -90,10 +91,7 @@ def _market() -> Row:
 def _health(given: Given) -> Row:
     engine = given.promised["engine_availability"].target
     api = given.promised["api_availability"].target
-    led = Query(
-        expr=f"avg_over_time((min(max by (account) ({node.LEADER.name})))[$__range:1m])",
-        unit="percentunit",
-    )
+    led = Query(expr=f"min(avg_over_time({slo.LED}[$__range]))", unit="percentunit")
     return Row("Does it work?", (
         stat(
             "Trading was possible", led,
@@ -124,6 +122,18 @@ def _health(given: Given) -> Row:
             "Processes that answer", EVERYWHERE.now(beside.UP, how="avg").then("{}", "percentunit"),
             "Of all that Prometheus watches.", steps=below(0.9, 1),
         ),
+        lines(
+            "How fast error budgets burn",
+            *(
+                Query(
+                    expr=f"max({slo.share(name, '6h')}) / {1 - objective.target:g}", unit="short",
+                    legend=name,
+                )
+                for name, objective in given.promised.items()
+            ),
+            told="Over six hours. At 1 a budget lasts exactly as long as it must, at 6 five days.",
+            steps=above(6, 1), height=8,
+        ),
         Panel(
             title="Firing alerts by severity", drawn=Drawn.BARS, width=8, height=8,
             told="P0 pages at any hour, P1 in business hours, P2 is told, P3 is kept.",
@@ -134,5 +144,5 @@ def _health(given: Given) -> Row:
             ),
             steps=above(1),
         ),
-        common.firing(width=16),
+        common.firing(),
     ))  # fmt: skip

@@ -20,7 +20,7 @@ from holdfast.telemetry.catalogue import Metric, node, services, trading
 
 # Answers that last as long as somebody listens.
 _STREAMS: Final = "/api/v1/(stream|events)"
-_LED: Final = "slo:account_led:bool"
+LED: Final = "slo:account_led:bool"
 
 # Nothing is scraped of nodes that are all down: an account that was there within the hour has no
 # leader then, instead of no value.
@@ -55,9 +55,9 @@ def indicators(objectives: Mapping[str, Objective]) -> dict[str, Indicator]:
     made = {
         "engine_availability": Indicator(
             alert="EngineAvailabilityBurn",
-            bad=f"1 - avg_over_time({_LED}[WINDOW])",
+            bad=f"1 - avg_over_time({LED}[WINDOW])",
             summary="{{ $labels.account }} is without a leader too often",
-            before=(Recorded(name=_LED, expr=_LEADERS),),
+            before=(Recorded(name=LED, expr=_LEADERS),),
         ),
         "order_latency": Indicator(
             alert="OrderLatencyBurn",
