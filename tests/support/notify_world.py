@@ -21,7 +21,7 @@ from holdfast.app.notify.own import OwnNotifications
 from holdfast.app.notify.serve import serve
 from holdfast.config import Account, Config, Venue
 from holdfast.config.notify import Channel, NotifySettings
-from holdfast.domain.fact import AnyFact, CashFlow, Filled, Opened
+from holdfast.domain.fact import AnyFact, CashFlow, CommandTaken, Filled, Opened
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import Side
 from holdfast.journal.database import Database
@@ -173,6 +173,23 @@ class World:
         """How one goes."""
         found = await self.own.subscriptions(self.who[who])
         return next(one for one in found if one.name == name)
+
+    async def lead(self, account: str) -> None:
+        """Take what the account's leader is asked for, as it comes, until cancelled."""
+        with closing(self.database.commands()) as commands:
+            while True:
+                for one in commands.pending(account):
+                    fact = CommandTaken(
+                        command_id=one.command_id, name=one.name, by=one.by,
+                        arguments=one.arguments,
+                    )  # fmt: skip
+                    await self.write(account, fact)
+                await asyncio.sleep(0.02)
+
+    def asked(self) -> list[tuple[Any, ...]]:
+        """What leaders were asked for: account, name, arguments, by whom."""
+        statement = 'SELECT account, name, arguments, "by" FROM command ORDER BY number'
+        return self.store.look(lambda look: look.rows(statement))
 
     def told_upto(self, account: str) -> int:
         """The last record that is known to be told."""

@@ -148,8 +148,8 @@ def serve(*, config: CONFIG = None, json: JSON = False) -> None:
 
     Example: holdfast notify serve --config holdfast.toml
     """
-    from holdfast.app.logs import begin_logs  # noqa: PLC0415
-    from holdfast.app.notify.serve import Serving, run_notifier  # noqa: PLC0415  # heavy
+    from holdfast.app.logs import begin_logs  # noqa: PLC0415  # heavy
+    from holdfast.app.notify.serve import Serving, run_notifier  # noqa: PLC0415
 
     loaded = load(config)
     begin_logs(loaded, "notify")

@@ -5,6 +5,7 @@ Not here: who follows, and how often it looks (app).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from itertools import islice
@@ -41,7 +42,7 @@ class Reading(Protocol):
 
 
 class Tail:
-    """Reads what came since, of any stream; one caller at a time, which is blocked meanwhile.
+    """Reads what came since, of any stream; a caller is blocked meanwhile, and others wait for it.
 
     Args:
         connect: opens a connection; called again after one was lost.
@@ -52,6 +53,8 @@ class Tail:
         self._connect = connect
         self._reading: Reading | None = None
         self._seen: dict[str, tuple[int, Head]] = {}  # as of which version, where it ended
+        # A task that looks in a thread can be cancelled, its thread cannot: it is waited for.
+        self._using = threading.RLock()
 
     def heads(self) -> list[Head]:
         """Where every stream stands now, by account.
@@ -71,13 +74,14 @@ class Tail:
             CorruptionError: they do not follow, or the stream is shorter than it was.
             RetryableError: it cannot be read now; call again.
         """
-        version = self._version()
-        if version is not None and self._seen.get(known.account) == (version, known):
-            return known, []
-        end, records = self.look(lambda rows: self._after(rows, known, most))
-        if version is not None and len(records) < most:
-            self._seen[known.account] = version, end
-        return end, records
+        with self._using:
+            version = self._version()
+            if version is not None and self._seen.get(known.account) == (version, known):
+                return known, []
+            end, records = self.look(lambda rows: self._after(rows, known, most))
+            if version is not None and len(records) < most:
+                self._seen[known.account] = version, end
+            return end, records
 
     def _version(self) -> int | None:
         """Of the file as it is before the look that comes next."""
@@ -93,14 +97,15 @@ class Tail:
         Raises:
             RetryableError: it cannot be read now; call again.
         """
-        try:
-            if self._reading is None:
-                self._reading = self._connect()
-            with self._reading.moment() as rows:
-                return read(rows)
-        except RetryableError:
-            self.close()
-            raise
+        with self._using:
+            try:
+                if self._reading is None:
+                    self._reading = self._connect()
+                with self._reading.moment() as rows:
+                    return read(rows)
+            except RetryableError:
+                self.close()
+                raise
 
     def _after(self, rows: Rows, known: Head, most: int) -> tuple[Head, list[Record]]:
         head = head_of(self._name, rows, known.account)
@@ -117,9 +122,10 @@ class Tail:
         return head, list(prove(head, lines, known.seq, known.hash))
 
     def close(self) -> None:
-        """Release the connection; it is opened again when it is needed."""
-        self._seen.clear()
-        if self._reading is not None:
-            with suppress(RetryableError):
-                self._reading.close()
-            self._reading = None
+        """Release the connection when nobody looks; it is opened again when it is needed."""
+        with self._using:
+            self._seen.clear()
+            if self._reading is not None:
+                with suppress(RetryableError):
+                    self._reading.close()
+                self._reading = None

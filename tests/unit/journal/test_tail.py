@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from holdfast.journal.sqlite_read import SqliteReading
 from holdfast.journal.tail import Tail
 from holdfast.journal.writer import JournalWriter
 from tests.support.journal_facts import armed
+from tests.support.waiting import PATIENCE_S
 
 MAIN, OTHER = "main", "other"
 
@@ -51,3 +53,38 @@ async def _followed(path: Path) -> None:
     assert reading.looks == looks, "nothing was committed since"
     tail.close()
     await store.close()
+
+
+class SlowReading(SqliteReading):
+    """Says whether it was released while somebody looked."""
+
+    is_looking = False
+    was_taken_away = False
+
+    def close(self) -> None:
+        self.was_taken_away |= self.is_looking
+        super().close()
+
+
+def test_a_connection_is_not_taken_away_from_who_looks(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    asyncio.run(SqliteStore(path, inline=True).close())
+    reading, begun, go_on = SlowReading(path), threading.Event(), threading.Event()
+    tail = Tail(path, lambda: reading)
+
+    def read(_rows: object) -> None:
+        reading.is_looking = True
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+        reading.is_looking = False
+
+    looking = threading.Thread(target=tail.look, args=(read,))
+    looking.start()
+    assert begun.wait(PATIENCE_S)
+    closing = threading.Thread(target=tail.close)  # whoever looked was cancelled, its thread not
+    closing.start()
+    closing.join(0.1)  # a connection that is taken away is so at once
+    go_on.set()
+    looking.join()
+    closing.join()
+    assert not reading.was_taken_away

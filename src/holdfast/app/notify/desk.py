@@ -40,6 +40,7 @@ WAIT_S: Final = 10.0
 """How long a command may take before the chat is told that it still waits."""
 
 REPLIES: Final = 5
+REPEATED_S: Final = 0.2
 _LOOKS: Final = {
     "status": answers.status, "positions": answers.positions, "pnl": answers.pnl,
 }  # fmt: skip
@@ -104,9 +105,12 @@ class Desk:
     async def _turn(self) -> None:
         known = await asyncio.to_thread(self._store.look, lambda k: rows.position(k, self._place))
         begin = known[0] if known is not None else 0
-        for update in await self._bot.updates(begin):
+        found = await self._bot.updates(begin)
+        if found and found[-1].update_id < begin:
+            await asyncio.sleep(REPEATED_S)  # what was confirmed comes all the same
+        for update in found:
             if update.update_id < begin:
-                continue  # it came again
+                continue
             await self._take(update)
             begin = update.update_id + 1
             await self._claim.changing(partial(rows.move, name=self._place, seq=begin))
