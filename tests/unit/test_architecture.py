@@ -64,7 +64,7 @@ ROOMS: dict[str, Room] = {
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "secrets",
         "telemetry", "journal", "execution", "venues", "exchange", "market", "signals", "lab",
-        "cluster", "platform", "api", "operations", ports=True,
+        "cluster", "platform", "api", "operations", "healthcheck", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(

@@ -29,6 +29,16 @@ def doctor(
     account: Annotated[
         str | None, typer.Option(help="Only this one; otherwise all of them.", show_default=False)
     ] = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(help="Root of a process to ask: http://127.0.0.1:8080", show_default=False),
+    ] = None,
+    wait_s: Annotated[
+        float, typer.Option(min=0, max=3600, help="How long processes may take to start.")
+    ] = 0.0,
+    most_ms: Annotated[
+        float, typer.Option(min=1, max=60_000, help="How long an answer of one may take.")
+    ] = 1000.0,
     json: JSON = False,
 ) -> None:
     """Look over configuration, host, database, nodes and accounts; with --live also the exchange:
@@ -37,7 +47,7 @@ def doctor(
     Nothing is changed, and no order is sent. Exit code 1 when trading like this is not advised, 4
     when all that is wrong is something that does not answer. Example: holdfast doctor --live
     """
-    from holdfast.app.doctor import examine, exit_code  # noqa: PLC0415  # --help needs no venue
+    from holdfast.app.doctor import Asking, examine, exit_code  # noqa: PLC0415  # --help needs no venue
 
     loaded = load(config)
     names = [one.name for one in loaded.all_accounts]
@@ -46,9 +56,15 @@ def doctor(
             f"seen: no account {account!r} in the configuration; expected: one of "
             f"{', '.join(names)}; do: correct the name"
         )
+    asking = Asking(tuple(url or ()), wait_s, most_ms)
+    wrong = [one for one in asking.urls if not one.startswith(("http://", "https://"))]
+    if wrong:
+        raise ConfigError(
+            f"seen: --url {wrong[0]}; expected: http:// or https://; do: correct the address"
+        )
     chosen = names if account is None else [account]
     found = []
-    for one in examine(loaded, live=live, accounts=chosen):
+    for one in examine(loaded, live=live, accounts=chosen, asking=asking):
         found.append(one)
         if not json:
             _tell(one, names)

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Sequence
 from holdfast.app.doctor.account import account
 from holdfast.app.doctor.cluster import cluster, redis
 from holdfast.app.doctor.exchange import exchange
+from holdfast.app.doctor.processes import NOBODY, Asking, processes
 from holdfast.app.doctor.store import store
 from holdfast.config import Config
 from holdfast.operations.doctor import host
 from holdfast.operations.doctor.finding import Finding, Grade, exit_code
 
-__all__ = ["Finding", "Grade", "examine", "exit_code"]
+__all__ = ["Asking", "Finding", "Grade", "examine", "exit_code"]
 
 
 def examine(
-    config: Config, *, live: bool = False, accounts: Sequence[str] = ()
+    config: Config, *, live: bool = False, accounts: Sequence[str] = (), asking: Asking = NOBODY
 ) -> Iterator[Finding]:
     """Look at everything, one thing after the other; what cannot be looked at is a finding, too.
 
@@ -30,6 +31,7 @@ def examine(
     Args:
         live: ask the exchange as well, with the keys of the accounts.
         accounts: only these, by name; all of them when empty.
+        asking: which processes to ask over HTTP.
     """
     yield from host.configuration(config)
     yield from host.programs(config)
@@ -40,6 +42,7 @@ def examine(
     yield from store(config)
     yield from redis(config)
     yield from cluster(config)
+    yield from processes(asking)
     for name in accounts or [one.name for one in config.all_accounts]:
         of_it = config.for_account(name)
         yield from (found.of(name) for found in account(of_it))
