@@ -1,6 +1,6 @@
 """Bots that are made, changed and taken away by commands, while two nodes trade and stand by.
 
-Real processes on one journal. Not here: what a command may be (tests/unit/app/live/test_configure).
+Real processes on one journal. Not here: the same over HTTP (test_api_commands).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The effective configuration as a person reads it: each setting, its value, and who said so.
 
-Not here: the rules (holdfast.config), the bots' configuration in the journal (live.configuration).
+Not here: the rules (holdfast.config), the bots' configuration in the journal (live.configuring).
 """
 
 from __future__ import annotations

@@ -99,17 +99,17 @@ def limits(
 
     Example: holdfast account limits --set max_daily_loss=250
     """
-    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.configuring import ask  # noqa: PLC0415  # --help needs no journal
     from holdfast.app.live.operator import account_state  # noqa: PLC0415
     from holdfast.cli.bot_config import changed_limits  # noqa: PLC0415
 
     journal, name = database_of(database), account_name(account)
     in_file = next((a.limits for a in load().all_accounts if a.name == name), WrittenLimits())
-    now = changes.limits_of(account_state(journal, name), in_file)
+    now = ask.limits_of(account_state(journal, name), in_file)
     if set_ or from_file:
         wanted = None if from_file else changed_limits(now, set_ or [])
-        done = changes.limit(journal, name, wanted, by=operator(), wait_s=wait)
-        now = changes.limits_of(account_state(journal, name), in_file)
+        done = ask.limit(journal, name, wanted, by=operator(), wait_s=wait)
+        now = ask.limits_of(account_state(journal, name), in_file)
         typer.echo(f"took effect at record {done.seq}", err=True)
     if json:
         emit({"account": name, "limits": now})

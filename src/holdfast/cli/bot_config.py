@@ -1,6 +1,6 @@
 """`holdfast bot create|configure|show|remove`: the configuration of bots, while nodes trade.
 
-Not here: what a change may be (app.live.configure), starting and stopping (bot).
+Not here: what a change may be (app.live.configuring.take), starting and stopping (bot).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from holdfast.config import Bot, WrittenLimits
 from holdfast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from holdfast.app.live.changes import Changed
+    from holdfast.app.live.configuring.ask import Changed
 
 T = TypeVar("T")
 _NO_LIMIT = (None, "")  # how files and options say so
@@ -50,7 +50,7 @@ def create(
 
     Example: holdfast bot create slow --strategy sma_cross --symbol BTC/USDT --param fast=20
     """
-    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.configuring import ask  # noqa: PLC0415  # --help needs no journal
 
     made = _bot(
         {
@@ -63,7 +63,7 @@ def create(
         }
     )
     whose, journal = account_name(account), database_of(database)
-    _tell(changes.create(journal, whose, made, by=operator(), wait_s=wait), "created", json=json)
+    _tell(ask.create(journal, whose, made, by=operator(), wait_s=wait), "created", json=json)
 
 
 def configure(
@@ -87,15 +87,15 @@ def configure(
 
     Example: holdfast bot configure cross --param fast=7 --limit max_order_notional=500
     """
-    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.configuring import ask  # noqa: PLC0415  # --help needs no journal
     from holdfast.app.live.operator import account_state  # noqa: PLC0415
 
     journal, whose = database_of(database), account_name(account)
     if from_file:
-        done = changes.configure_from_file(journal, whose, name, by=operator(), wait_s=wait)
+        done = ask.configure_from_file(journal, whose, name, by=operator(), wait_s=wait)
         _tell(done, "configured", json=json)
         return
-    now, version = changes.bot_in(account_state(journal, whose), name)
+    now, version = ask.bot_in(account_state(journal, whose), name)
     told = msgspec.to_builtins(now)
     changed = _bot(
         {
@@ -111,7 +111,7 @@ def configure(
         raise ConfigError(
             f"seen: nothing that is new for bot {name}; expected: a change; do: see --help"
         )
-    done = changes.configure(journal, whose, changed, version, by=operator(), wait_s=wait)
+    done = ask.configure(journal, whose, changed, version, by=operator(), wait_s=wait)
     _tell(done, "configured", json=json)
 
 
@@ -127,21 +127,21 @@ def remove(
 
     Example: holdfast bot remove slow
     """
-    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.configuring import ask  # noqa: PLC0415  # --help needs no journal
 
     whose, journal = account_name(account), database_of(database)
-    _tell(changes.remove(journal, whose, name, by=operator(), wait_s=wait), "removed", json=json)
+    _tell(ask.remove(journal, whose, name, by=operator(), wait_s=wait), "removed", json=json)
 
 
 def show(
     name: NAME, *, account: ACCOUNT = None, database: DATABASE = None, json: JSON = False
 ) -> None:
     """Show how a bot is configured now. Example: holdfast bot show cross --json"""
-    from holdfast.app.live import changes  # noqa: PLC0415  # --help needs no journal
+    from holdfast.app.live.configuring import ask  # noqa: PLC0415  # --help needs no journal
     from holdfast.app.live.operator import account_state  # noqa: PLC0415
 
     state = account_state(database_of(database), account_name(account))
-    bot, version = changes.bot_in(state, name)
+    bot, version = ask.bot_in(state, name)
     source = "command" if state.bot(name).by_command else "file"
     if json:
         emit({"version": version, "source": source, "bot": bot})

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import msgspec
 
 from holdfast.app.live.budget import Budget
-from holdfast.app.live.configuration import config_text
+from holdfast.app.live.configuring.in_effect import config_text
 from holdfast.app.live.history import LONGEST_HISTORY_BARS
 from holdfast.config import Bot
 from holdfast.domain.market import NS_PER_S

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from holdfast.app.live.books import follow_books, levels_wanted
 from holdfast.app.live.bots import make_bot, symbols_of, take_up
-from holdfast.app.live.configuration import config_text, effective, written_in
+from holdfast.app.live.configuring.in_effect import config_text, effective, written_in
 from holdfast.app.live.history import History
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
 from holdfast.app.live.watch import Watch

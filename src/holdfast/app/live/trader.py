@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from holdfast.app.live.bots import all_derived, symbols_of
-from holdfast.app.live.configure import Configurator
+from holdfast.app.live.configuring.take import Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.fact_log import FactLog
 from holdfast.app.live.follower import TICK_S, Follower, following

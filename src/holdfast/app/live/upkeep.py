@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.live.configure import COMMANDS as CONFIGURING
+from holdfast.app.live.configuring.take import COMMANDS as CONFIGURING
 from holdfast.app.live.follower import OutgrownError
 from holdfast.app.live.opening import Stream
 from holdfast.domain.event import Event, OperatorAsked

@@ -1,6 +1,6 @@
 """Changing the configuration of an account beside its nodes: asked for, awaited, and told.
 
-Not here: what a change may be (configure, in the leader's process), how it is shown (cli).
+Not here: what a change may be (take, in the leader's process), how it is shown (cli).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from itertools import islice
 
 import msgspec
 
-from holdfast.app.live.configuration import read_written_limits, written_in
+from holdfast.app.live.configuring.in_effect import read_written_limits, written_in
 from holdfast.app.live.operator import ask
 from holdfast.config import Bot, WrittenLimits
 from holdfast.domain.fact import BotConfigured, BotRemoved, CommandTaken, LimitsSet

@@ -1,7 +1,7 @@
 """The configuration in effect: what commands have set in the journal goes before the file.
 
 Lives here: one bot's configuration as text and back, and both sources as one. Not here: taking a
-command (configure), reading the file (holdfast.config).
+command (take), reading the file (holdfast.config).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Limits bind at once. Whatever else changes needs another runtime, whose indicators begin anew: the
 account comes to rest and is followed and led again, the way that every release and crash takes,
 within a second or two; orders that rest go on meanwhile. Not here: the configuration in effect
-(configuration), who may give such a command.
+(in_effect), who may give such a command.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection
 import msgspec
 
 from holdfast.app.live.bots import make_bot
-from holdfast.app.live.configuration import (
+from holdfast.app.live.configuring.in_effect import (
     config_text,
     limits_text,
     only_limits_differ,

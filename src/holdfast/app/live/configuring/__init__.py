@@ -1,0 +1,1 @@
+"""Changing the configuration of an account while it trades: asked for, taken, in effect."""
