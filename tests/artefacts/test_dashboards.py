@@ -69,7 +69,7 @@ def titles(board: Board) -> set[str]:
 
 def test_the_first_row_says_whether_it_trades_who_leads_how_old_prices_are_and_what_is_in_doubt() -> None:  # noqa: E501
     asked = {
-        panel.title: set(names_in(query.expr))
+        panel.title: set(names_in(query.expr.replace(promql.LED, "")))
         for panel in BOARDS[0].rows[0].panels for query in panel.queries
     }  # fmt: skip
     assert asked["Leaders"] == asked["Who leads"] == {"trading_leader"}
@@ -113,6 +113,15 @@ def test_every_metric_of_the_catalogue_is_in_some_picture() -> None:
     assert [one.name for one in METRICS if not shown & set(one.series_names)] == []
 
 
+def test_what_a_deposed_leader_still_shows_is_not_counted_again() -> None:
+    scope = Scope({"account": "account"})
+    assert scope.now(trading.EQUITY, "currency", how="sum").expr == (
+        'sum by (currency) (trading_equity{account=~"$account"} '
+        "and on (account, instance) trading_leader == 1)"
+    )
+    assert "trading_leader" not in scope.now(node.LOOP_AGE, "account").expr
+
+
 def test_a_metric_or_a_label_that_is_not_there_is_refused_when_it_is_asked_for() -> None:
     scope = Scope({"account": "account"})
     with pytest.raises(ValueError, match="no label"):
@@ -152,7 +161,7 @@ BY_NAME: dict[str, Metric] = {
 
 def unit_of(query: Query) -> str | None:
     """What an expression yields; None where only its author knows: aliases, counts of series."""
-    expr = at_once(query.expr)
+    expr = at_once(query.expr.replace(promql.LED, ""))
     metrics = {BY_NAME[name] for name in names_in(expr) if name in BY_NAME}
     if not metrics or expr.startswith("count"):
         return None

@@ -153,6 +153,14 @@ def test_alloy_makes_few_labels_and_takes_ids_along() -> None:
     assert not ids & {"service", "env", "level"}
 
 
+def test_what_alloy_takes_from_a_line_is_what_lines_have() -> None:
+    text = ALLOY.read_text(encoding="utf-8")
+    taken = re.findall(r"expressions = \{(.*?)\}", text, re.DOTALL)[-1]
+    documented = (REPOSITORY / "docs" / "logs.md").read_text(encoding="utf-8")
+    known = set(re.findall(r"`(\w+)`|\"(\w+)\":", documented))
+    assert set(re.findall(r'= "(\w+)"', taken)) <= {one for pair in known for one in pair}
+
+
 def test_alloys_components_are_connected_and_its_text_is_whole() -> None:
     text = ALLOY.read_text(encoding="utf-8")
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', re.sub(r"(?m)^\s*//.*$", "", text))

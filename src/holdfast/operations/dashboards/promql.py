@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from holdfast.operations.alerts.promql import grown
-from holdfast.telemetry.catalogue import Kind, Metric, Unit
+from holdfast.telemetry.catalogue import Emitter, Kind, Metric, Unit
+from holdfast.telemetry.catalogue.node import LEADER
 
 SHOWN: Final = {
     Unit.NONE: "short",
@@ -33,6 +34,8 @@ PER_SECOND: Final = {
 
 TARGET_LABELS: Final = frozenset({"instance", "job"})
 """Labels that Prometheus gives every series."""
+
+LED: Final = f"and on (account, instance) {LEADER.name} == 1"
 
 _MATCHED_LABEL: Final = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
 
@@ -85,9 +88,16 @@ class Scope(msgspec.Struct, frozen=True):
         )
 
     def now(self, metric: Metric, *by: str, how: str = "max", where: str = "") -> Query:
-        """A gauge, brought together over all labels but `by`."""
+        """A gauge, brought together over all labels but `by`.
+
+        Of what only a leader has, only the present leader's counts: one that was deposed may show
+        its last values for another scrape, and money would be counted twice.
+        """
+        found = self._selector(metric, where)
+        if metric.kind is Kind.GAUGE and metric.emitters == (Emitter.LEADER,):
+            found = f"{found} {LED}"
         return Query(
-            expr=_grouped(how, metric, by, self._selector(metric, where)),
+            expr=_grouped(how, metric, by, found),
             unit=SHOWN[metric.unit], legend=_named(by),
         )  # fmt: skip
 
