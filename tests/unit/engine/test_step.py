@@ -1,4 +1,4 @@
-"""The engine's step as such: the same course, the same actions; and what is no news changes nothing.
+"""The step as such: the same course, the same actions; and what is no news changes nothing.
 
 Not here: exits (test_exits), limits (test_risk).
 """
