@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Write what is generated below deploy/observability: `scripts/observability.py [--check]`.
+"""Write what is generated for whoever watches: `scripts/observability.py [--check]`.
 
-Rules, dashboards and configurations are values in `holdfast.operations`; here they become files.
+Rules, dashboards and configurations are values in `holdfast.operations`, metrics in
+`holdfast.telemetry.catalogue`; here they become files below deploy/observability, and a page.
 With --check nothing is written, and the exit code is 1 while a file is not what it would become.
 """
 
@@ -19,10 +20,13 @@ import yaml
 from holdfast.operations.alerts.artefacts import alert_documents
 from holdfast.operations.alerts.settings import Alerting, Objectives
 from holdfast.operations.dashboards.boards import dashboard_documents
+from holdfast.operations.scrape import scrape_documents
+from holdfast.telemetry.catalogue.page import page
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = REPOSITORY / "deploy" / "observability"
 CONFIG = REPOSITORY / "config"
+PAGE = "../../docs/metrics-catalogue.md"
 
 Documents = Mapping[str, Any]
 """By path below TARGET: a text, or a document for a file that ends in .yml or .json."""
@@ -45,7 +49,12 @@ def dashboards() -> Documents:
     )
 
 
-SOURCES: tuple[Callable[[], Documents], ...] = (alerts, dashboards)
+def metrics() -> Documents:
+    """What is scraped, and the page of all metrics."""
+    return {**scrape_documents(), PAGE: page()}
+
+
+SOURCES: tuple[Callable[[], Documents], ...] = (alerts, dashboards, metrics)
 """Who makes files; two of them never make the same one."""
 
 OWNED = ("prometheus/rules", "grafana/dashboards")
@@ -65,8 +74,8 @@ def texts() -> dict[Path, str]:
     made: dict[Path, str] = {}
     for source in SOURCES:
         for path, document in source().items():
-            assert TARGET / path not in made, path
-            made[TARGET / path] = text(path, document)
+            assert (TARGET / path).resolve() not in made, path
+            made[(TARGET / path).resolve()] = text(path, document)
     return made
 
 

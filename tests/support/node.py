@@ -190,7 +190,7 @@ class Node:
         return await asyncio.wait_for(self.process.wait(), within_s)
 
     def children(self) -> list[int]:
-        """Its keeper and its account process, in the order of their starts."""
+        """Its keeper, its teller and its account process, in the order of their starts."""
         assert self.process is not None
         pid = self.process.pid
         try:
@@ -201,7 +201,7 @@ class Node:
     def child_pid(self) -> int:
         """The account process; LookupError while there is none."""
         children = self.children()
-        if len(children) < 2:
+        if len(children) < 3:
             raise LookupError("there is no account process")
         return children[-1]
 

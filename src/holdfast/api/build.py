@@ -43,6 +43,7 @@ from holdfast.api.rules import public, rule_of
 from holdfast.api.shell import Shell
 from holdfast.api.site import BUILD, Site
 from holdfast.api.site import routes as site_routes
+from holdfast.telemetry.meter import Meter
 from holdfast.telemetry.metrics import HttpMetrics, Presence
 
 VERSIONED: Final = (
@@ -98,15 +99,18 @@ class Api:
     checkup: Checkup
 
 
-def build(ports: Ports, terms: Terms | None = None) -> Api:
+def build(ports: Ports, terms: Terms | None = None, meter: Meter | None = None) -> Api:
     """Join routes, rules and protections.
+
+    Args:
+        meter: what is counted is counted there; None is one of its own.
 
     Raises:
         ValueError: a route has no rule. That is a mistake of ours.
     """
     terms = terms or Terms()
     presence = Presence()
-    metrics, checkup = HttpMetrics(presence), Checkup(ports, terms.folder)
+    metrics, checkup = HttpMetrics(presence, meter), Checkup(ports, terms.folder)
     queries: dict[tuple[str, str], frozenset[str]] = {}
     written: list[bytes] = []
 

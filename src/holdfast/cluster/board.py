@@ -36,6 +36,14 @@ class Board(Protocol):
         """The keeper: nothing is armed by this node after `until_ns` of its clock."""
         ...
 
+    def fell_silent(self, account: str, since_ns: int) -> None:
+        """The keeper: when the last sign of the leader before was seen; 0 for none."""
+        ...
+
+    def silent_s(self, account: str) -> float:
+        """The account: how long ago that was; 0 for none."""
+        ...
+
     def want(self, account: str, wanted: Wanted) -> None:
         """The keeper: what is wanted of an account from now on."""
         ...
@@ -86,12 +94,22 @@ class LocalBoard:
         self._wanted: dict[str, Wanted] = {}
         self._states: dict[str, State] = {}
         self._cut_off: set[str] = set()
+        self._silent_ns: dict[str, int] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._told = asyncio.Event()
 
     def lease(self, until_ns: int) -> None:
         """Nothing is armed by this node after `until_ns`."""
         self._until_ns = until_ns
+
+    def fell_silent(self, account: str, since_ns: int) -> None:
+        """When the last sign of the leader before was seen."""
+        self._silent_ns[account] = since_ns
+
+    def silent_s(self, account: str) -> float:
+        """How long ago that was; 0 without one."""
+        since_ns = self._silent_ns.get(account, 0)
+        return (self._now_ns() - since_ns) / 1e9 if since_ns else 0.0
 
     def want(self, account: str, wanted: Wanted) -> None:
         """What is wanted of an account from now on."""

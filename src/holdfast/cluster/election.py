@@ -107,6 +107,11 @@ class Election:
             )
         )
 
+    def silent_since_ns(self, boot_id: str) -> int:
+        """When a renewal of a member was last seen, on the clock of whoever looks; 0 for none."""
+        watched = self._members.get(boot_id)
+        return watched.since_ns if watched is not None else 0
+
     def forgettable(
         self, view: View, now_ns: int, is_gone: Callable[[Member], bool]
     ) -> list[Seen]:

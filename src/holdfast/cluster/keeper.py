@@ -210,6 +210,9 @@ class Keeper:
             if not warm:
                 continue
             taken = await self._store.take(self._me, warm, take.of)
+            since_ns = self._election.silent_since_ns(take.of.member.boot_id) if take.of else 0
+            for account in taken:
+                self._board.fell_silent(account, since_ns)
             if taken:
                 from_whom = take.of.member.node if take.of is not None else ""
                 log.info("taken", action="taken", accounts=sorted(taken), from_node=from_whom)

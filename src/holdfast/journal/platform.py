@@ -93,6 +93,7 @@ class PlatformTables(ABC):
     def __init__(self, name: object, now_ns: Callable[[], int]) -> None:
         self._name = name
         self._now_ns = now_ns
+        self.on_noted: Callable[[Sequence[AnyPlatformFact]], None] = _unheard
 
     def change(self, change: Callable[[Change], T]) -> T:
         """Commit what `change` does durably, with its facts, or nothing of it."""
@@ -110,6 +111,7 @@ class PlatformTables(ABC):
                 time.sleep(random.uniform(0, _PAUSE_S))
             else:
                 _tell(noted)
+                self.on_noted(noted)
                 return result
 
     def _changed(
@@ -172,6 +174,8 @@ def _tell(noted: Iterable[AnyPlatformFact]) -> None:
         log.info("somebody did something", action="audit_event", what=what, by=by, user=user_id,
                  target=more.pop("account", "") or more.pop("target", ""), detail=more,
                  outcome="failed" if isinstance(fact, SignInFailed) else "done")
+def _unheard(_facts: Sequence[AnyPlatformFact]) -> None:
+    """Nobody counts them."""
 
 
 def platform_head(name: object, rows: Rows) -> Head:

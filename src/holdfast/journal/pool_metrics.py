@@ -1,53 +1,31 @@
-"""The connections of this process to its database in numbers, for Prometheus.
+"""The connections of this process to its database in numbers.
 
 Not here: the pool (journal.postgres_pool), serving the numbers (app).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Callable
 
 from holdfast.journal.database import PoolState
-
-_GAUGES = {
-    "min": "Connections that are kept.",
-    "max": "Connections that are opened at most.",
-    "waiting": "Callers that wait for a connection now.",
-}
-_COUNTERS = {
-    "requests": "Callers that asked for a connection.",
-    "waits": "Callers that had to wait for one.",
-    "timeouts": "Callers that waited in vain.",
-    "connects": "Connections opened.",
-    "failed_connects": "Connections that could not be opened.",
-    "lost": "Connections that were found broken.",
-}
+from holdfast.telemetry.catalogue import services as metrics
+from holdfast.telemetry.meter import Meter
 
 
-class PoolMetrics(Collector):
-    """The state of a pool, looked at when it is asked for; nothing where there is no pool."""
+def tell_pool(meter: Meter, pool: Callable[[], PoolState | None]) -> None:
+    """Keep the state of a pool in `meter`, looked at when it is read; nothing without a pool."""
 
-    def __init__(self, pool: Callable[[], PoolState | None]) -> None:
-        self._pool = pool
-
-    def collect(self) -> Iterator[Metric]:
-        """The numbers now."""
-        now = self._pool()
+    def look() -> None:
+        now = pool()
         if now is None:
             return
-        connections = GaugeMetricFamily(
-            "db_pool_connections", "Connections to the database now.", labels=["state"]
-        )
-        connections.add_metric(["in_use"], now.in_use)
-        connections.add_metric(["idle"], now.idle)
-        yield connections
-        for name, told in _GAUGES.items():
-            yield GaugeMetricFamily(f"db_pool_{name}", told, value=getattr(now, name))
-        for name, told in _COUNTERS.items():
-            yield CounterMetricFamily(f"db_pool_{name}", told, value=getattr(now, name))
-        yield CounterMetricFamily(
-            "db_pool_wait_seconds", "All waits together.", value=now.waited_ms / 1000
-        )
+        connections = meter.gauge(metrics.POOL_CONNECTIONS)
+        connections.set(now.in_use, ("in_use",))
+        connections.set(now.idle, ("idle",))
+        for name, gauge in metrics.POOL_GAUGES.items():
+            meter.gauge(gauge).set(getattr(now, name))
+        for name, counter in metrics.POOL_COUNTERS.items():
+            meter.counter(counter).rise_to(getattr(now, name))
+        meter.counter(metrics.POOL_WAIT).rise_to(now.waited_ms / 1000)
+
+    meter.on_collect(look)

@@ -41,6 +41,10 @@ class JournalWriter:
         now_ns: the clock that records are stamped with.
         find_out_s: how long to ask for the outcome of an unclear commit before giving the stream
             up; what is appended meanwhile waits.
+
+    Attributes:
+        on_committed: told the groups of each commit, and how many seconds it took.
+        on_fenced: told when the stream proves to be another's.
     """
 
     def __init__(
@@ -63,6 +67,8 @@ class JournalWriter:
         self._draining: list[asyncio.Future[None]] = []
         self._finding_out: asyncio.Task[None] | None = None
         self._lost: FencedError | None = None
+        self.on_committed: Callable[[Sequence[Group], float], None] = _unheard
+        self.on_fenced: Callable[[], None] = _unfenced
 
     @property
     def head(self) -> Head:
@@ -153,6 +159,8 @@ class JournalWriter:
 
     def _committed(self, head: Head, outcomes: list[Outcome]) -> None:
         self._head = head
+        took_s = asyncio.get_running_loop().time() - self._began_s
+        self.on_committed([group for group, _ in self._batch], took_s)
         for (_, future), outcome in zip(self._batch, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
@@ -163,6 +171,7 @@ class JournalWriter:
             self._finding_out = asyncio.create_task(self._find_out(error), name="journal writer")
             return
         if isinstance(error, FencedError):
+            self.on_fenced()
             self._lose(error)
         else:  # nothing was written; it is the callers', who get it
             _fail((future for _, future in self._batch), error)
@@ -196,6 +205,7 @@ class JournalWriter:
             if stored.epoch == self._head.epoch:
                 self._head = stored
             else:
+                self.on_fenced()
                 self._lose(FencedError(fenced_text(self._head, stored)))
         self._go_on()
 
@@ -244,6 +254,14 @@ class JournalWriter:
 
 
 _Waiting = tuple[Group, asyncio.Future[Outcome]]
+
+
+def _unheard(_groups: Sequence[Group], _took_s: float) -> None:
+    """Nobody measures."""
+
+
+def _unfenced() -> None:
+    """Nobody counts."""
 
 
 def _fail(futures: Iterable[asyncio.Future[Outcome]], error: BaseException) -> None:

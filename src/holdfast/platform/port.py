@@ -62,7 +62,13 @@ class PlatformStore(Protocol):
 
     Each method raises RetryableError (not now; nothing was written), ConfigError (another schema)
     and CorruptionError (damaged).
+
+    Attributes:
+        on_noted: called with the facts of each change that was committed, in the thread that made
+            it; to be set by whoever counts them.
     """
+
+    on_noted: Callable[[Sequence[AnyPlatformFact]], None]
 
     def change(self, change: Callable[[Change], T]) -> T:
         """Commit what `change` does durably, all of it or nothing, and return what it returned.

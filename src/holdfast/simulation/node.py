@@ -17,6 +17,8 @@ from typing import Any
 
 from holdfast.app.live import process
 from holdfast.app.live.node import SHORTEST_HANG_S
+from holdfast.app.live.slate import Slate
+from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import Trader
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import LocalBoard, State
@@ -225,7 +227,8 @@ class SimNode:
 
     async def _live(self, life: Life) -> None:
         began_s = self._loop.time()
-        born = process.Life(self.config, Watch(), {}, self.board, self.reach)  # type: ignore[arg-type]
+        told = Telling(self.config, Slate())
+        born = process.Life(self.config, Watch(), {}, self.board, told, self.reach)  # type: ignore[arg-type]
         code = process.RESTED
         try:
             await process._trade(born)

@@ -1,4 +1,4 @@
-"""The metrics of the HTTP side, by the names that dashboards and alerts go by.
+"""What the HTTP side counts: requests, users, what became of sign-ins, calls to Redis.
 
 Routes are told by their template and statuses by their number, so the series stay few. Not here:
 serving them (app.web).
@@ -6,11 +6,17 @@ serving them (app.web).
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from holdfast.telemetry.catalogue import services as metrics
+from holdfast.telemetry.meter import Meter
+
+_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 PRESENT_S: Final = 300.0
 """How long after his last request a user counts as active."""
@@ -37,23 +43,18 @@ class Presence:
 
 
 class HttpMetrics:
-    """What the API counts, in a registry of its own."""
+    """What the API counts.
 
-    def __init__(self, presence: Presence) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "http_requests_total", "Requests answered.", ("method", "endpoint", "status"),
-            registry=self.registry,
-        )  # fmt: skip
-        self._durations = Histogram(
-            "http_request_duration_seconds", "From the head of a request to the end of its answer.",
-            ("method", "endpoint"), registry=self.registry,
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-        )  # fmt: skip
-        active = Gauge(
-            "active_users", "Users who asked within five minutes.", registry=self.registry
-        )
-        active.set_function(presence.count)
+    Attributes:
+        meter: of the API's event loop.
+    """
+
+    def __init__(self, presence: Presence, meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
+        self._requests = self.meter.counter(metrics.HTTP_REQUESTS)
+        self._durations = self.meter.histogram(metrics.HTTP_DURATION)
+        active = self.meter.gauge(metrics.ACTIVE_USERS)
+        self.meter.on_collect(lambda: active.set(presence.count()))
 
     def observe(self, method: str, endpoint: str, status: int, took_s: float) -> None:
         """Count one request.
@@ -63,5 +64,53 @@ class HttpMetrics:
         """
         method = method if method in _MOST_METHODS else "other"
         endpoint = endpoint or "none"
-        self._requests.labels(method, endpoint, str(status)).inc()
-        self._durations.labels(method, endpoint).observe(took_s)
+        self._requests.add((method, endpoint, str(status)))
+        self._durations.observe(took_s, (method, endpoint))
+
+
+class AuthMetrics:
+    """Counts events that threads tell of."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._told: deque[str] = deque()
+        self._events = meter.counter(metrics.AUTH_EVENTS)
+        meter.on_collect(self._look)
+
+    def heard(self, events: Iterable[object]) -> None:
+        """They happened, each called by the name of its type; may be called in any thread."""
+        self._told.extend(_snake(type(event).__name__) for event in events)
+
+    def _look(self) -> None:
+        while self._told:
+            self._events.add((self._told.popleft(),))
+
+
+class RedisMetrics:
+    """Counts calls of one use, in the meter's thread.
+
+    Args:
+        use: `rates`, `cache`.
+    """
+
+    def __init__(self, meter: Meter, use: str) -> None:
+        self._use = use
+        self._calls = meter.counter(metrics.REDIS_OPERATIONS)
+        self._durations = meter.histogram(metrics.REDIS_DURATION)
+        for outcome in ("answered", "failed"):
+            self._calls.add((use, outcome), 0)
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Around one call; what it raises is a failure."""
+        began_s = time.perf_counter()
+        outcome = "failed"
+        try:
+            yield
+            outcome = "answered"
+        finally:
+            self._durations.observe(time.perf_counter() - began_s, (self._use,))
+            self._calls.add((self._use, outcome))
+
+
+def _snake(name: str) -> str:
+    return _CAPITAL.sub("_", name).lower()

@@ -139,6 +139,12 @@ class _Window:
                 return (number + 1) * self.limit.interval_ms + _BORDER_MS - server_ms
         return 0
 
+    def left(self, server_ms: int) -> float:
+        """What of this node's part is left now, from 0 to 1."""
+        ours = self._ceilings[Purpose.CANCEL]
+        used = max(self._used.get(number, 0) for number in self.numbers(server_ms))
+        return max(0.0, 1 - used / ours) if ours else 0.0
+
     def use(self, amount: int, server_ms: int) -> None:
         """Count `amount`, and forget windows that are over."""
         numbers = self.numbers(server_ms)
@@ -204,6 +210,14 @@ class RateBudget:
         if cost.orders:
             blocked_ns = max(blocked_ns, self._blocked_until_ns.get(LimitKind.ORDERS, 0) - mono_ns)
         return max(wait_ms / 1_000, blocked_ns / 1_000_000_000, 0.0)
+
+    def left(self, server_ms: int) -> dict[LimitKind, float]:
+        """What is left of the tightest window of each kind, from 0 to 1."""
+        found: dict[LimitKind, float] = {}
+        for window in self._windows:
+            kind = window.limit.kind
+            found[kind] = min(found.get(kind, 1.0), window.left(server_ms))
+        return found
 
     def spend(self, cost: Cost, server_ms: int) -> Flight | None:
         """A request is about to leave; an order's flight is to be told with its reply."""

@@ -81,7 +81,7 @@ async def followed(levels: int) -> AsyncIterator[Followed]:
                 Gate(ServerClock(time.monotonic_ns, time.time_ns)),
                 instruments={SYMBOL: BTC_USDT},
                 wanted={SYMBOL: levels},
-                take=world.take,
+                broke=lambda: None, take=world.take,
             )
         )
         try:
@@ -143,4 +143,6 @@ async def test_when_the_market_leaves_the_levels_of_its_snapshot_another_is_aske
 async def test_nothing_is_opened_where_nobody_looks() -> None:
     nowhere = Endpoints(rest_url="http://127.0.0.1:9", stream_url="ws://127.0.0.1:9")
     gate = Gate(ServerClock(time.monotonic_ns, time.time_ns))
-    await follow_books(nowhere, gate, instruments={}, wanted={}, take=lambda _: None)
+    await follow_books(
+        nowhere, gate, instruments={}, wanted={}, broke=lambda: None, take=lambda _: None
+    )

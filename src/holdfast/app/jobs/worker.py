@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-)
-
 from holdfast.app.jobs.inputs import KINDS, planned_of
 from holdfast.app.jobs.installation import no_celery, results_of, rows_of
-from holdfast.app.jobs.metrics_port import serving
 from holdfast.app.jobs.reporting import reports_kept
+from holdfast.app.metrics_port import Pages, serving
 from holdfast.config import Config
 from holdfast.config.jobs import broker_url
 from holdfast.platform.jobs.attempt import Place, Times
 from holdfast.platform.jobs.board import Board
 from holdfast.platform.jobs.local import Bench, LocalWorker, Upkeep
-from holdfast.platform.jobs.metrics import JobMetrics
+from holdfast.platform.jobs.metrics import tell_jobs
 from holdfast.platform.jobs.planned import Plan
+from holdfast.telemetry.exposition import Source, text
 from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.runtime import Runtime, tell_build
 
 log = get_logger("app.jobs")
 
@@ -52,7 +48,7 @@ def run_worker(config: Config, config_file: Path | None, stop: threading.Event) 
             _run_celery(config, bench, broker, slots)
             return
         upkeep = Upkeep(bench, Plan(Board(rows, KINDS), planned_of(config)))
-        with _told(config, JobMetrics(rows), upkeep, bench), reports_kept(config):
+        with _told(config, upkeep, bench), reports_kept(config):
             LocalWorker(bench, upkeep, slots).run(stop)
     finally:
         rows.close()
@@ -67,18 +63,20 @@ def _run_celery(config: Config, bench: Bench, broker: str, slots: int) -> None:
     plan = Plan(Board(bench.rows, KINDS, send=sender.send), planned_of(config))
     upkeep = Upkeep(bench, plan, celery_runner.Dispatcher(bench, sender).look)
     app = celery_runner.celery_app(broker, config.deployment)
-    numbers = JobMetrics(bench.rows, sender.waiting)
-    with _told(config, numbers, upkeep, bench), reports_kept(config):
+    with _told(config, upkeep, bench, sender.waiting), reports_kept(config):
         celery_runner.CeleryWorker(bench, upkeep, slots, app).run()
 
 
 @contextmanager
-def _told(config: Config, metrics: JobMetrics, upkeep: Upkeep, bench: Bench) -> Iterator[None]:
-    """Serve the worker's numbers meanwhile."""
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    for collector in (ProcessCollector, GCCollector, PlatformCollector):
-        collector(registry=registry)
-    with serving(config.api.metrics_port, registry, lambda: upkeep.is_well) as port:
+def _told(
+    config: Config, upkeep: Upkeep, bench: Bench, waiting: Callable[[], int | None] | None = None
+) -> Iterator[None]:
+    """Serve the worker's numbers meanwhile; `waiting` as in `tell_jobs`."""
+    meter = Meter()
+    tell_jobs(meter, bench.rows, waiting)
+    tell_build(meter)
+    Runtime(meter, "worker")
+    pages = Pages(lambda: text([Source(meter.collected())]), lambda: upkeep.is_well)
+    with serving(config.api.metrics_port, pages, config.api.host) as port:
         log.info("worker", action="worker_start", worker=bench.name, metrics_port=port)
         yield

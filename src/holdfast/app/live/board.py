@@ -18,7 +18,7 @@ from holdfast.cluster.board import State, Wanted
 
 _CELL = struct.Struct("=Q")
 _SIZE = _CELL.size
-_CELLS = 3  # of an account: what is wanted, its state, whether it is cut off
+_CELLS = 4  # of an account: what is wanted, its state, whether it is cut off, a last sign
 
 
 def lease_clock_ns() -> int:
@@ -48,6 +48,20 @@ class SharedBoard:
     def lease(self, until_ns: int) -> None:
         """Nothing is armed by this node after `until_ns` of `lease_clock_ns`."""
         self._put(0, until_ns)
+
+    @property
+    def lease_left_s(self) -> float:
+        """How long this node may go on without another renewal; 0 when it may not."""
+        return max(0.0, (self._get(0) - lease_clock_ns()) / 1e9)
+
+    def fell_silent(self, account: str, since_ns: int) -> None:
+        """When the last sign of the leader before was seen, on the clock of leases; 0 for none."""
+        self._put(self._places[account] + 3, since_ns)
+
+    def silent_s(self, account: str) -> float:
+        """How long ago that was; 0 without one."""
+        since_ns = self._get(self._places[account] + 3)
+        return max(0.0, (lease_clock_ns() - since_ns) / 1e9) if since_ns else 0.0
 
     def want(self, account: str, wanted: Wanted) -> None:
         """What is wanted of an account from now on."""

@@ -35,6 +35,7 @@ async def follow_books(
     instruments: Mapping[str, Instrument],
     wanted: Mapping[str, int],
     take: Callable[[BookSeen], None],
+    broke: Callable[[], None],
 ) -> None:
     """Step the engine with books as they change, until cancelled; over at once when none is wanted.
 
@@ -43,6 +44,7 @@ async def follow_books(
     Args:
         gate: the address's rate limits.
         wanted: so many levels of these symbols.
+        broke: told when a book is not known any more.
     """
     if not wanted:
         return
@@ -54,6 +56,7 @@ async def follow_books(
                 case Refresh(symbol=symbol):
                     take(BookSeen(mirror.best(symbol, wanted[symbol])))
                 case Break(symbol=symbol):
+                    broke()
                     take(BookSeen(BookLevels(0, symbol)))
     finally:
         await mirror.close()

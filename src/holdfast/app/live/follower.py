@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from holdfast.app.live.books import follow_books, levels_wanted
 from holdfast.app.live.bots import make_bot, symbols_of, take_up
 from holdfast.app.live.configuring.in_effect import config_text, effective, written_in
+from holdfast.app.live.counting import Counts
 from holdfast.app.live.history import History
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
 from holdfast.app.live.watch import Watch
 from holdfast.config import Bot, Config, resolve
 from holdfast.domain.action import Action
 from holdfast.domain.event import Committed, Event, QuoteSeen, Ticked, TradeSeen
-from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, BotStarted, TookOver
+from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, BotStarted, Rested, TookOver
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Bar, Quote, Trade
 from holdfast.engine.bot import BotRuntime
@@ -64,6 +65,11 @@ class Follower:
         taken_ns: local monotonic time at which the engine was handed the last event.
         is_leading: set by the trader; from then on what the engine asks for is performed.
         perform: takes the engine's actions; set by the trader.
+        counts: what happens is counted there.
+        heard_s: when market data of a symbol last came, on the monotonic clock; not for those that
+            nothing came of since `began_s`.
+        rested, rested_s: why the last leader laid the account down, empty when it did not or leads;
+            and when its last record was heard of, on the monotonic clock.
         is_cut_off: the exchange has not answered for the time of a lease.
         is_stuck: as a leader, it waits for its journal; set by the trader.
         on_reach: told now and then whether anything can be done from here.
@@ -72,7 +78,12 @@ class Follower:
     """
 
     def __init__(
-        self, config: Config, fold: Fold, watch: Watch, quarantine: dict[str, str]
+        self,
+        config: Config,
+        fold: Fold,
+        watch: Watch,
+        quarantine: dict[str, str],
+        counts: Counts | None = None,
     ) -> None:
         self.in_file = {bot.name: bot for bot in config.bots}
         self.config = config = effective(config, fold.account)
@@ -83,8 +94,15 @@ class Follower:
         self.quarantine = quarantine
         self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
+        self.counts = counts or Counts(config.account.venue.kind)
+        self.began_s = time.monotonic()
+        self.heard_s: dict[str, float] = {}
+        self.rested, self.rested_s = "", 0.0
         self.venue, self.market = _connect(config, self.now_ns)
+        self.venue.gate.on_answer = self.counts.answered
         self.bots = [make_bot(bot, watch.running(bot.name)) for bot in config.bots]
+        for bot in self.bots:
+            bot.ask = self.counts.timed(bot.name, bot.ask)
         lists = capability_of(config.account.venue.kind).order_lists
         self.engine = Engine(self.account, self.bots, config.account.limits, lists=lists)
         self.stream_is_up = False
@@ -121,6 +139,8 @@ class Follower:
 
     def _fold_in(self, record: Record) -> None:
         fact = record.fact
+        self.rested = fact.why if isinstance(fact, Rested) else ""
+        self.rested_s = time.monotonic()
         if isinstance(fact, TookOver):
             apply(self.account, record.seq, record.epoch, record.at_ns, fact)
             return
@@ -324,6 +344,7 @@ class Follower:
                 self.stream_is_up = True
             elif isinstance(event, StreamDown):
                 self.stream_is_up = False
+                self.counts.went_down("account")
                 log.warning("user stream down", action="stream_down", reason=event.reason)
             if self.on_account is not None:
                 await self.on_account(event)
@@ -334,15 +355,19 @@ class Follower:
         traded = tuple({symbol: None for bot in bots for symbol in bot.setup.last_trades})
         async for event in self.market.stream(symbols_of(bots), timeframe_s, traded):
             match event:
-                case Bar():
+                case Bar(symbol=symbol):
+                    self.heard_s[symbol] = time.monotonic()
                     self.history.heard(event, bots)
                 case StreamUp():
                     self.history.may_miss(bots)
                 case StreamDown(reason=reason):
+                    self.counts.went_down("market")
                     log.warning("market stream down", action="market_down", reason=reason)
-                case Quote():
+                case Quote(symbol=symbol):
+                    self.heard_s[symbol] = time.monotonic()
                     self.take(QuoteSeen(event))
-                case Trade():
+                case Trade(symbol=symbol):
+                    self.heard_s[symbol] = time.monotonic()
                     self.take(TradeSeen(event))
 
 
@@ -357,17 +382,19 @@ class Follower:
             instruments=self.account.instruments,
             wanted=wanted,
             take=self.take,
+            broke=lambda: self.counts.went_down("book"),
         )
 
 
 @asynccontextmanager
 async def following(
-    config: Config, watch: Watch, quarantine: dict[str, str]
+    config: Config, watch: Watch, quarantine: dict[str, str], counts: Counts | None = None
 ) -> AsyncIterator[Follower]:
     """An account that is followed; its journal and its lines are closed on the way out.
 
     Args:
         quarantine: bots that must not be asked again, with the reason.
+        counts: what happens is counted there.
 
     Raises:
         PlatformError: see `follow_stream` and `Follower.prepare`.
@@ -375,7 +402,7 @@ async def following(
     with bound(account=config.account.name) as ids:
         fold = await follow_stream(database_of(config), config.account.name)
         try:
-            follower = Follower(config, fold, watch, quarantine)
+            follower = Follower(config, fold, watch, quarantine, counts)
             follower.ids = ids
             try:
                 await follower.prepare()

@@ -1,4 +1,4 @@
-"""A node: a supervisor, a keeper, and one forked process for each account.
+"""A node: a supervisor, a keeper, a teller, and one forked process for each account.
 
 Lives here: the supervisor, which runs no strategy and no event loop, and the keeper's process. Not
 here: one account's process (seat, process), when to lead (cluster).
@@ -19,6 +19,9 @@ from holdfast import __version__
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.process import CRASHED, Life, account_process, run_child
 from holdfast.app.live.seat import STOP_TIMEOUT_S, Seat
+from holdfast.app.live.slate import Slate
+from holdfast.app.live.teller import Board, Teller
+from holdfast.app.live.telling import Telling
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.host import host_id, is_gone, started_at
 from holdfast.cluster.keeper import ForgottenError, Keeper
@@ -46,6 +49,7 @@ class Supervisor:
         self._lease_url = config.cluster.lease_url or lease_url_beside(config.database_url)
         names = [account.name for account in config.all_accounts]
         self._board = SharedBoard(names)
+        self._slates = {name: Slate() for name in names}
         self._alive, self._held_open = os.pipe()
         hang_s = max(SHORTEST_HANG_S, self._timing.ttl_s)
         self._seats = [
@@ -61,6 +65,8 @@ class Supervisor:
             accounts=tuple(names),
         )
         identify(node=self._member.node)
+        told = Board(self._member.node, self._board, self._slates)
+        self._teller = Teller(config, told, self._alive, self._held_open)
         self._keeper = 0
         self._keeper_code: int | None = None
         self._told_s = 0.0
@@ -72,9 +78,11 @@ class Supervisor:
             signal.signal(number, self._on_signal)
         while True:
             self._look_after_keeper()
+            self._teller.look()
             for seat in self._seats:
                 seat.look(stopping=self._stopping)
             if self._is_over():
+                self._teller.end()
                 return self._code()
             time.sleep(POLL_S)
 
@@ -145,7 +153,8 @@ class Supervisor:
 
     def _account(self, config: Config, watch: Watch, quarantine: dict[str, str]) -> None:
         os.close(self._held_open)
-        life = Life(config, watch, quarantine, self._board, self._reach)
+        told = Telling(config, self._slates[config.account.name])
+        life = Life(config, watch, quarantine, self._board, told, self._reach)
         account_process(life, self._alive)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from holdfast.app.live.board import SharedBoard
 from holdfast.app.live.follower import Follower, OutgrownError, following
+from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State, Wanted
@@ -52,12 +53,14 @@ class Life(msgspec.Struct, frozen=True):
     Attributes:
         config: of this account alone.
         quarantine: bots that must not be asked again, with the reason.
+        told: its numbers.
     """
 
     config: Config
     watch: Watch
     quarantine: dict[str, str]
     board: SharedBoard
+    told: Telling
     reach: Reach
 
     @property
@@ -72,7 +75,7 @@ def account_process(life: Life, alive: int) -> None:
     Args:
         alive: end of a pipe that is closed when the supervisor is gone.
     """
-    run_child(life.account, _trade(life), alive, code_of, RESTED)
+    run_child(life.account, _told(life), alive, code_of, RESTED)
 
 
 def run_child(
@@ -144,6 +147,11 @@ def code_of(error: PlatformError) -> int:
     return code if code == EXIT_USAGE else CRASHED
 
 
+async def _told(life: Life) -> None:
+    async with life.told.telling():
+        await _trade(life)
+
+
 async def _trade(life: Life) -> None:
     """Follow and lead; an exchange that does not answer at start is asked again.
 
@@ -176,14 +184,18 @@ async def _trade(life: Life) -> None:
 
 async def _live(life: Life) -> None:
     """Follow until the account is to be led here; lead until it is not."""
-    followed = following(life.config, life.watch, life.quarantine)
+    followed = following(life.config, life.watch, life.quarantine, life.told.counts)
     async with followed as follower, asyncio.TaskGroup() as group:
+        life.told.follower = follower
         follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)
         log.info("following", action="following", seq=follower.account.seq)
-        await _until_it_may_lead(life)
-        await _lead(life, follower)
+        try:
+            await _until_it_may_lead(life)
+            await _lead(life, follower)
+        finally:
+            life.told.follower = None
         feeding.cancel()
 
 
@@ -197,14 +209,18 @@ async def _until_it_may_lead(life: Life) -> None:
 
 async def _lead(life: Life, follower: Follower) -> None:
     board, name = life.board, life.account
+    silent_s = board.silent_s(name)
+    board.fell_silent(name, 0)
     async with leading(
         follower,
         reach=life.reach,
         may_lead=lambda: board.may_lead(name),
         why_rests=lambda: _REASONS[board.wanted(name)],
         at_rest=lambda: board.tell(name, State.DOWN),
+        silent_s=silent_s,
     ) as trader:
         board.tell(name, State.LEADING)
+        life.told.trader = trader
         log.info("trading", action="trading", bots=[bot.name for bot in trader.bots])
         trading = asyncio.create_task(trader.run())
         until = asyncio.create_task(board.until(name, Wanted.FOLLOW, Wanted.YIELD))
@@ -213,6 +229,7 @@ async def _lead(life: Life, follower: Follower) -> None:
             if trading.done():
                 await trading
         finally:
+            life.told.trader = None
             for task in (trading, until):
                 task.cancel()
             await asyncio.wait({trading, until})

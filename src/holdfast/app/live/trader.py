@@ -88,7 +88,9 @@ class Trader:
             config.account.venue.kind, self.account, time.monotonic_ns, self._note
         )
         self.venue = GuardedVenue(follower.venue, self.breakers)
-        self.observers = Observers(FactLog(self.account, follower.strategy_of))
+        self.observers = Observers(
+            FactLog(self.account, follower.strategy_of), follower.counts
+        )
         self.commands = stream.database.commands()
         self._stepping = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -389,19 +391,28 @@ async def leading(
     may_lead: Callable[[], bool] = always,
     why_rests: Callable[[], str] = lambda: "stop",
     at_rest: Callable[[], None] = nothing,
+    silent_s: float = 0.0,
 ) -> AsyncIterator[Trader]:
     """An account that is taken over, reconciled and started; closed on the way out.
 
     Args:
         why_rests, at_rest: see `Trader.stop`.
+        silent_s: since the last sign of a leader that came to no rest; 0 when nobody failed.
 
     Raises:
         PlatformError: see `Follower.take_over` and `Trader.start`.
     """
     stream = await follower.take_over(may_lead)
+    if follower.rested:
+        silent_s = time.monotonic() - follower.rested_s
+    cause = follower.rested or ("failure" if silent_s else "stop")
+    counts = follower.counts
+    counts.took_over(stream.account, cause, silent_s)
+    stream.writer.on_committed, stream.writer.on_fenced = counts.wrote, counts.fenced
     trader = Trader(follower, stream, reach, may_lead)
     try:
         await trader.start()
+        follower.counts.is_ready()
         yield trader
     finally:
         stopping = asyncio.ensure_future(trader.stop(why_rests(), at_rest))

@@ -26,6 +26,7 @@ from holdfast.config.api import redis_url
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.journal.database import Database, database_at
 from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.meter import Meter
 
 if TYPE_CHECKING:
     from holdfast.platform.cache.redis import RedisCache
@@ -45,13 +46,16 @@ class View(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def viewing(config: Config, *, fills: bool = True) -> AsyncIterator[View]:
+async def viewing(
+    config: Config, *, fills: bool = True, meter: Meter | None = None
+) -> AsyncIterator[View]:
     """Follow everything that a configuration names; it ends on the way out.
 
     It starts beside a node or before it: what is not there yet is looked for again.
 
     Args:
         fills: keep a process beside this one that fills the tables of reports.
+        meter: where calls to the cache are counted.
 
     Raises:
         ConfigError: an address is of no database that this program knows.
@@ -64,7 +68,7 @@ async def viewing(config: Config, *, fills: bool = True) -> AsyncIterator[View]:
         database, config.reports, model.journals,
         replica=replica, most_lag_s=config.replica_lag_s,
     )  # fmt: skip
-    cache = _cache_of(config)
+    cache = _cache_of(config, meter)
     charts = Candles(cache)
     feeds = ViewFeeds(model, database)
     parts = [model.run(), feeds.run(), history.run(), _make_tables(config, database)]
@@ -99,7 +103,7 @@ def _end_with(part: asyncio.Task[None], inside: asyncio.Task[object] | None) -> 
         inside.cancel()
 
 
-def _cache_of(config: Config) -> RedisCache | None:
+def _cache_of(config: Config, meter: Meter | None) -> RedisCache | None:
     url = redis_url(config.api)
     if not url:
         return None
@@ -110,7 +114,7 @@ def _cache_of(config: Config) -> RedisCache | None:
             f"seen: an address of Redis, and no driver for it ({error}); expected: redis; do: "
             "pip install 'holdfast[redis]', or unset the variable"
         ) from error
-    return RedisCache(url, config.deployment)
+    return RedisCache(url, config.deployment, meter=meter)
 
 
 def _replica_of(config: Config) -> Database | None:

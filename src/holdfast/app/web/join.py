@@ -8,10 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-
-from prometheus_client.registry import Collector
 
 from holdfast.api.ports import Ports, Probe, Rates
 from holdfast.api.rates import MemoryRates
@@ -28,25 +25,20 @@ from holdfast.config.environment import with_aliases
 from holdfast.config.identity import identity_settings
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase
-from holdfast.journal.pool_metrics import PoolMetrics
+from holdfast.journal.pool_metrics import tell_pool
 from holdfast.platform.identity.service import IdentityService
 from holdfast.platform.port import PlatformStore
 from holdfast.platform.requests.store import KeptRequests
-
-
-@dataclass(frozen=True)
-class Joined:
-    """The ports, and what they are measured by."""
-
-    ports: Ports
-    collectors: tuple[Collector, ...]
+from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.metrics import AuthMetrics
 
 
 @asynccontextmanager
-async def joined(config: Config, file: Path | None = None) -> AsyncIterator[Joined]:
+async def joined(config: Config, meter: Meter, file: Path | None = None) -> AsyncIterator[Ports]:
     """All ports, until the context ends; a database is made where there is none.
 
     Args:
+        meter: of the event loop, where what they do is counted.
         file: that the configuration was read from; None is the working directory's.
 
     Raises:
@@ -54,15 +46,18 @@ async def joined(config: Config, file: Path | None = None) -> AsyncIterator[Join
         RetryableError: it does not answer.
     """
     async with AsyncExitStack() as stack:
-        view = await stack.enter_async_context(viewing(config))
+        view = await stack.enter_async_context(viewing(config, meter=meter))
+        tell_pool(meter, view.database.pool)
         store = await asyncio.to_thread(_platform, view.database)
         stack.callback(store.close)
+        auth = AuthMetrics(meter)
+        store.on_noted = auth.heard
         identity = IdentityService(store, identity_settings(with_aliases()))
         commands = JournalCommands(view.database, store, config)
-        rates, redis = _rates(config, stack)
+        rates, redis = _rates(config, stack, meter)
         jobs = rows_of(config)
         stack.callback(jobs.close)
-        ports = Ports(
+        yield Ports(
             identity=identity,
             audit=identity.audit,
             requests=KeptRequests(store),
@@ -77,7 +72,6 @@ async def joined(config: Config, file: Path | None = None) -> AsyncIterator[Join
             redis=redis,
             striker=NodeStriker(view.reads) if config.api.demo else None,
         )
-        yield Joined(ports, (PoolMetrics(view.database.pool),))
 
 
 def _platform(database: Database) -> PlatformStore:
@@ -90,7 +84,9 @@ def _platform(database: Database) -> PlatformStore:
     return database.platform()
 
 
-def _rates(config: Config, stack: AsyncExitStack) -> tuple[Rates, Probe | None]:
+def _rates(
+    config: Config, stack: AsyncExitStack, meter: Meter
+) -> tuple[Rates, Probe | None]:
     """Counted in Redis where there is one, which is then a part of health; else in memory."""
     url = redis_url(config.api)
     if not url:
@@ -102,6 +98,6 @@ def _rates(config: Config, stack: AsyncExitStack) -> tuple[Rates, Probe | None]:
             f"seen: an address of Redis, and no driver for it ({error}); expected: redis; do: "
             "pip install 'holdfast[redis]', or unset the variable"
         ) from error
-    rates = RedisRates(url, config.deployment)
+    rates = RedisRates(url, config.deployment, meter=meter)
     stack.push_async_callback(rates.close)
     return rates, rates

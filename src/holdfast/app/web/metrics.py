@@ -1,6 +1,6 @@
 """The metrics port: counters for Prometheus, and health in detail, for operators' networks only.
 
-Not here: what is counted (telemetry.metrics), what is looked at (api.health).
+Not here: what is counted (telemetry), what is looked at (api.health).
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from holdfast.api.health import Checkup
 from holdfast.api.shapes.health import DetailedHealth, State
 from holdfast.errors import UnreachableError
+from holdfast.telemetry.exposition import Source, text
+from holdfast.telemetry.meter import Meter
 
 
 @asynccontextmanager
 async def serving(
-    host: str, port: int, registry: CollectorRegistry, checkup: Checkup
+    host: str, port: int, meter: Meter, checkup: Checkup
 ) -> AsyncIterator[int]:
     """Serve while the context lasts; yields the port, which is the next free one from `port` on.
 
@@ -27,7 +29,7 @@ async def serving(
         UnreachableError: none can be had.
     """
     app = web.Application()
-    app.router.add_get("/metrics", _metrics(registry))
+    app.router.add_get("/metrics", _metrics(meter))
     app.router.add_get("/health", _health(checkup))
     app.router.add_get("/ready", _ready(checkup))
     app.router.add_get("/livez", _live)
@@ -58,10 +60,10 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def _metrics(registry: CollectorRegistry) -> Handler:
+def _metrics(meter: Meter) -> Handler:
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+            body=text([Source(meter.collected())]), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
     return metrics

@@ -16,6 +16,8 @@ from holdfast.api.ports import Rate
 from holdfast.api.rates import MemoryRates
 from holdfast.cluster.redis_connect import redis_pool
 from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.metrics import RedisMetrics
 
 log = get_logger("app.web.rates")
 
@@ -54,7 +56,12 @@ class RedisRates:
     """
 
     def __init__(
-        self, url: str, deployment: str, clock_s: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        deployment: str,
+        clock_s: Callable[[], float] = time.monotonic,
+        *,
+        meter: Meter | None = None,
     ) -> None:
         pool = redis_pool(
             url, client_name="holdfast-rates", answer_s=ANSWER_S, most=CONNECTIONS,
@@ -62,6 +69,7 @@ class RedisRates:
         )  # fmt: skip
         self._redis: Redis = Redis.from_pool(pool)
         self._spend = self._redis.register_script(_SPEND)
+        self._metrics = RedisMetrics(meter or Meter(), "rates")
         self._prefix = f"{_PREFIX}{deployment}:"
         self._alone = MemoryRates(clock_s)
         self._clock_s = clock_s
@@ -73,9 +81,10 @@ class RedisRates:
             return await self._alone.spend(key, rate)
         period_ms = rate.period_s * 1000
         try:
-            wait_ms = await self._spend(
-                keys=[self._prefix + key], args=[period_ms, period_ms / rate.amount]
-            )
+            with self._metrics.call():
+                wait_ms = await self._spend(
+                    keys=[self._prefix + key], args=[period_ms, period_ms / rate.amount]
+                )
         except (RedisError, OSError) as error:
             if not self._again_s:
                 log.warning(

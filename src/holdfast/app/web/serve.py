@@ -25,6 +25,8 @@ from holdfast.config import Config
 from holdfast.config.environment import environment_name, without_effect
 from holdfast.errors import UnreachableError
 from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.runtime import Runtime, tell_build
 
 log = get_logger("app.web")
 
@@ -74,13 +76,15 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     settings = config.api
     _available(settings.host, settings.port)  # before threads and processes begin for nothing
-    async with joined(config, file) as found:
-        api = build(found.ports, terms_of(config))
-        for collector in found.collectors:
-            api.metrics.registry.register(collector)
+    meter = Meter()
+    runtime = Runtime(meter, "api")
+    tell_build(meter)
+    watching = asyncio.create_task(runtime.watch_loop())
+    async with joined(config, meter, file) as ports:
+        api = build(ports, terms_of(config), meter)
         async with (
             metrics.serving(
-                settings.host, settings.metrics_port, api.metrics.registry, api.checkup
+                settings.host, settings.metrics_port, meter, api.checkup
             ) as metrics_port,
             serving(api, settings.host, settings.port) as port,
         ):
@@ -93,6 +97,7 @@ async def _run(
             told(where)
             await stop.wait()
             log.info("stopping", action="api_stopping")
+    watching.cancel()
 
 
 def terms_of(config: Config) -> Terms:

@@ -16,6 +16,8 @@ from holdfast.cluster.redis_connect import redis_pool
 from holdfast.config.redis import EXPECTED
 from holdfast.errors import ConfigError
 from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.metrics import RedisMetrics
 
 T = TypeVar("T")
 
@@ -42,6 +44,7 @@ class RedisCache:
         deployment: str = "holdfast",
         *,
         now_s: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
         try:
             pool = redis_pool(
@@ -55,6 +58,7 @@ class RedisCache:
             ) from None  # its words may quote the address, and its password with it
         self._redis = Redis.from_pool(pool)
         self._prefix = f"holdfast:{deployment}:cache:"
+        self._metrics = RedisMetrics(meter or Meter(), "cache")
         self._now_s = now_s
         self._again_s = 0.0
         self.is_up = True
@@ -82,7 +86,8 @@ class RedisCache:
         if self._now_s() < self._again_s:
             return None
         try:
-            found = await ask()
+            with self._metrics.call():
+                found = await ask()
         except (RedisError, OSError, TimeoutError) as error:
             self._again_s = self._now_s() + AGAIN_S
             if self.is_up:

@@ -1,49 +1,43 @@
-"""Jobs in numbers, for Prometheus: looked up when they are asked for.
+"""Jobs in numbers: looked up when they are asked for.
 
 Not here: serving them (app).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+from collections.abc import Callable
 
 from holdfast.errors import RetryableError
 from holdfast.platform.jobs.port import JobState
 from holdfast.platform.jobs.rows import JobRows
+from holdfast.telemetry.catalogue import services as metrics
+from holdfast.telemetry.meter import Meter
 
 
-class JobMetrics(Collector):
-    """How many jobs there are in each state, and how many wait for a worker.
+def tell_jobs(
+    meter: Meter, rows: JobRows, waiting: Callable[[], int | None] | None = None
+) -> None:
+    """Keep in `meter` how many jobs there are in each state, and how many wait for a worker.
+
+    What cannot be looked up is left out, and told by `jobs_up`.
 
     Args:
         waiting: messages in the broker that no worker has taken, None when it does not answer;
             without a broker, what waits is counted in the rows.
     """
 
-    def __init__(self, rows: JobRows, waiting: Callable[[], int | None] | None = None) -> None:
-        self._rows = rows
-        self._waiting = waiting
-
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The numbers now; what cannot be looked up is left out, and told by `jobs_up`."""
-        up = GaugeMetricFamily("jobs_up", "Whether the database of jobs answers.")
+    def look() -> None:
+        up = meter.gauge(metrics.JOBS_UP)
         try:
-            counts = self._rows.counts()
+            counts = rows.counts()
         except RetryableError:
-            up.add_metric([], 0)
-            yield up
+            up.set(0)
             return
-        up.add_metric([], 1)
-        yield up
-        jobs = GaugeMetricFamily("jobs", "Background jobs, by state.", labels=["state"])
+        up.set(1)
         for state, count in counts.items():
-            jobs.add_metric([state.value], count)
-        yield jobs
-        length = counts[JobState.QUEUED] if self._waiting is None else self._waiting()
+            meter.gauge(metrics.JOBS).set(count, (state.value,))
+        length = counts[JobState.QUEUED] if waiting is None else waiting()
         if length is not None:
-            yield GaugeMetricFamily(
-                "celery_queue_length", "Jobs that wait for a worker.", value=length
-            )
+            meter.gauge(metrics.QUEUE_LENGTH).set(length)
+
+    meter.on_collect(look)

@@ -28,7 +28,7 @@ BREAKER: Final = Label("endpoint", 3, "class: `order`, `cancel`, `query`")
 API_OUTCOME: Final = Label("outcome", 2, "`answered`, `failed`")
 ERROR_TYPE: Final = Label(
     "error_type", 6,
-    "`timeout`, `connection`, `throttled`, `maintenance`, `rejected`, `unusable`",
+    "`timeout`, `connection`, `throttled`, `maintenance`, `unauthorized`, `unusable`",
 )  # fmt: skip
 STREAM: Final = Label("stream", 3, "`account`, `market`, `book`")
 LIMIT: Final = Label("limit", 3, "`weight`, `orders`, `requests`")

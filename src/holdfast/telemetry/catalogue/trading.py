@@ -67,7 +67,7 @@ RECONCILIATIONS: Final = _counter(
 
 ORDER_LATENCY: Final = _latency(
     "trading_order_latency_seconds",
-    "From the event that an order was decided on to its acknowledgement in the journal.",
+    "From the event that an order was decided on to its answer in the journal.",
     _ORDER_BUCKETS, of.EXCHANGE,
 )  # fmt: skip
 FIRST_BYTE: Final = _latency(

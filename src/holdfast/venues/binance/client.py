@@ -192,6 +192,9 @@ class BinanceVenue:
                 evidence=f"the rate budget has room again in {wait_s:.3f} s",
             )
         window_s = window_ms / 1_000
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        endpoint = "order" if cost.orders else "cancel"
         try:
             reply = await self._orders.ask(
                 method,
@@ -202,9 +205,12 @@ class BinanceVenue:
                 on_first_byte=on_first_byte,
             )
         except UnansweredError as error:
+            failure = gate.unanswered(error.kind)
+            self.gate.on_answer(endpoint, failure, loop.time() - began_s)
             answer = Answer.UNKNOWN if error.sent else Answer.NOT_SENT
             return Verdict(answer=answer, code=error.kind, evidence=str(error))
         self.gate.observe(reply, flight)
+        self.gate.on_answer(endpoint, gate.failure_of(reply), loop.time() - began_s)
         return reply
 
     async def order(self, symbol: str, cid: str, purpose: Purpose) -> OrderReport | None:

@@ -6,12 +6,13 @@ Not here: the arithmetic of windows (venues.budget).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from holdfast.errors import RetryableError
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.clock import ServerClock
+from holdfast.venues.binance.verdict import CLOSED, THROTTLED
 from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost, Flight, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Purpose
@@ -55,17 +56,29 @@ _HEADER_OF_KIND: Final = {
     LimitKind.WEIGHT: "x-mbx-used-weight",
     LimitKind.ORDERS: "x-mbx-order-count",
 }
+_REFUSED: Final = 400
+_UNAUTHORIZED: Final = 401
 _MOST_DIGITS: Final = 15
 _LETTERS: Final = ((86_400_000, "D"), (3_600_000, "H"), (60_000, "M"), (1_000, "S"))
 
 
 class Gate:
-    """One address's rate budget, on the exchange's clock."""
+    """One address's rate budget, on the exchange's clock.
+
+    Attributes:
+        on_answer: told of each request's class of endpoints, what failed (empty when it has a
+            usable answer), and how many seconds it took.
+    """
 
     def __init__(self, clock: ServerClock, *, share: float = 1.0) -> None:
         self.clock = clock
         self._budget = RateBudget(DEFAULT_LIMITS, share=share)
         self._headers = _headers(DEFAULT_LIMITS)
+        self.on_answer: Callable[[str, str, float], None] = _unheard
+
+    def left(self) -> dict[str, float]:
+        """What is left of the tightest window of each kind of limit, from 0 to 1."""
+        return {k.value.lower(): left for k, left in self._budget.left(self.clock.now_ms()).items()}
 
     def learn(self, limits: Iterable[RateLimit]) -> None:
         """The exchange published its limits; none at all changes nothing."""
@@ -123,6 +136,29 @@ class Gate:
             orders_only = refusal is not None and refusal.code == -1015
             kind = LimitKind.ORDERS if orders_only else LimitKind.WEIGHT
             self._budget.block(kind, wait_s, self.clock.mono_ns())
+
+
+def failure_of(reply: Reply) -> str:
+    """In a word, why a reply is no usable answer; empty when it is one, if only a refusal."""
+    if reply.status < 400:
+        return ""
+    if reply.status in THROTTLED:
+        return "throttled"
+    if reply.status == _UNAUTHORIZED:
+        return "unauthorized"
+    refusal = decode.refusal(reply.body)
+    if refusal is not None and refusal.code == CLOSED:
+        return "maintenance"
+    return "" if reply.status == _REFUSED and refusal is not None else "unusable"
+
+
+def unanswered(kind: str) -> str:
+    """The same of a request without a reply, by the kind of the error."""
+    return "timeout" if kind == TimeoutError.__name__ else "connection"
+
+
+def _unheard(_endpoint: str, _failure: str, _took_s: float) -> None:
+    """Nobody counts."""
 
 
 def _count(text: str) -> int | None:

@@ -5,11 +5,12 @@ Not here: orders and cancels, whose missing answers are verdicts (client, verdic
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.venues.binance import decode
-from holdfast.venues.binance.gate import Gate
+from holdfast.venues.binance.gate import Gate, failure_of, unanswered
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.verdict import CLOSED, THROTTLED
 from holdfast.venues.budget import Cost
@@ -17,6 +18,11 @@ from holdfast.venues.port import MaintenanceError, Purpose, ThrottledError
 
 _MOST_BYTES: Final = 64_000_000  # a full exchangeInfo has tens of megabytes
 _LATE: Final = -1021
+# About the account; all else is about the market.
+_PRIVATE: Final = frozenset({
+    "/api/v3/order", "/api/v3/orderList", "/api/v3/openOrders", "/api/v3/myTrades",
+    "/api/v3/account",
+})  # fmt: skip
 
 
 async def ask(
@@ -34,11 +40,16 @@ async def ask(
         raise ThrottledError(
             f"seen: no rate budget for GET {path}; expected: room in {wait_s:.3f} s; do: ask then"
         )
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+    endpoint = "query" if path in _PRIVATE else "market"
     try:
         reply = await line.ask("GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES)
     except UnansweredError as error:
+        gate.on_answer(endpoint, unanswered(error.kind), loop.time() - began_s)
         raise RetryableError(f"seen: no answer to GET {path}: {error}; do: ask again") from error
     gate.observe(reply)
+    gate.on_answer(endpoint, failure_of(reply), loop.time() - began_s)
     if 200 <= reply.status < 300:
         return reply.body
     refusal = decode.refusal(reply.body)

@@ -5,21 +5,22 @@ Not here: the port that serves them (tests/acceptance/test_jobs).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from holdfast.errors import RetryableError
-from holdfast.platform.jobs.metrics import JobMetrics
+from holdfast.platform.jobs.metrics import tell_jobs
 from holdfast.platform.jobs.port import JobState
-from holdfast.platform.jobs.rows import NewJob
+from holdfast.platform.jobs.rows import JobRows, NewJob
 from holdfast.platform.jobs.sqlite import SqliteJobs
+from holdfast.telemetry.meter import Meter
+from tests.support.numbers import number
 
 
-def numbers(metrics: JobMetrics) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    return registry
+def numbers(rows: JobRows, waiting: Callable[[], int | None] | None = None) -> Meter:
+    meter = Meter()
+    tell_jobs(meter, rows, waiting)
+    return meter
 
 
 def test_jobs_are_counted_by_state_and_the_queue_by_the_broker(tmp_path: Path) -> None:
@@ -29,14 +30,14 @@ def test_jobs_are_counted_by_state_and_the_queue_by_the_broker(tmp_path: Path) -
         1,
     )  # fmt: skip
     rows.claim("w", 9)
-    without, with_one = numbers(JobMetrics(rows)), numbers(JobMetrics(rows, lambda: 7))
-    away = numbers(JobMetrics(rows, lambda: None))
-    assert without.get_sample_value("jobs", {"state": "running"}) == 1
-    assert without.get_sample_value("jobs", {"state": "failed"}) == 0
-    assert without.get_sample_value("celery_queue_length") == 2
-    assert with_one.get_sample_value("celery_queue_length") == 7
-    assert away.get_sample_value("celery_queue_length") is None
-    assert away.get_sample_value("jobs_up") == 1
+    without, with_one = numbers(rows), numbers(rows, lambda: 7)
+    away = numbers(rows, lambda: None)
+    assert number(without, "jobs", state="running") == 1
+    assert number(without, "jobs", state="failed") == 0
+    assert number(without, "celery_queue_length") == 2
+    assert number(with_one, "celery_queue_length") == 7
+    assert number(away, "celery_queue_length") is None
+    assert number(away, "jobs_up") == 1
     rows.close()
 
 
@@ -45,6 +46,6 @@ def test_a_database_that_is_gone_is_told_and_fails_nobody(tmp_path: Path) -> Non
         def counts(self) -> dict[JobState, int]:
             raise RetryableError("seen: locked")
 
-    registry = numbers(JobMetrics(Gone(tmp_path / "jobs")))
-    assert registry.get_sample_value("jobs_up") == 0
-    assert registry.get_sample_value("jobs", {"state": "queued"}) is None
+    meter = numbers(Gone(tmp_path / "jobs"))
+    assert number(meter, "jobs_up") == 0
+    assert number(meter, "jobs", state="queued") is None
