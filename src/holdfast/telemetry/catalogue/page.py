@@ -22,28 +22,32 @@ from holdfast.telemetry.catalogue.metric import (
 _HEAD: Final = f"""\
 # Metrics
 
-Every metric that a process of ours exposes; written by `scripts/observability.py` from `holdfast.telemetry.catalogue`, which the code that
-counts, the rules and the dashboards use as well. (The figures of a backtest are [another document](metrics.md).)
+Every metric that a process of ours exposes; written by `scripts/observability.py` from
+`holdfast.telemetry.catalogue`, which the code that counts, the rules and the dashboards use as
+well. (The figures of a backtest are [another document](metrics.md).)
 
-**Four pillars.** Metrics are here; logs are in [Watching it](observability.md); traces are optional and off by default;
-business metrics are the part on trading below. [How they are scraped](observability.md#metrics-and-where-they-are).
+**Four pillars.** Metrics are here; logs are in [Watching it](observability.md); traces are optional
+and off by default; business metrics are the part on trading below.
+[Where they are, and who scrapes them](observability.md#metrics-and-where-they-are).
 
-**Series.** Each label has a bound. At every bound at once, with {NODES} nodes, {APIS} API processes and {WORKERS} workers, these are
-{series_at_most():,} series, of a budget of {BUDGET:,}. No id of an order, no address, no user and no text of an error is ever a label.
+**Series.** Each label has a bound. At every bound at once, with {NODES} nodes, {APIS} processes of
+the API and {WORKERS} workers, these are {series_at_most():,} series, of a budget of {BUDGET:,}. No
+id of an order, no address, no user and no text of an error is ever a label.
 """
 _PARTS: Final = {
     Emitter.LEADER: (
         "Trading: the leader of an account",
-        "On a node's metrics port, for the accounts that it leads. After a takeover the counters of the old leader stay with it.",
+        "On a node's metrics port, for the accounts that it leads. After a takeover the counters "
+        "of the old leader stay with it.",
     ),
     Emitter.NODE: (
         "Nodes",
-        "On a node's metrics port, for all of its accounts, whether it leads or follows them; `runtime_…` and `holdfast_build_info` also on "
-        "those of the API and of workers.",
+        "On a node's metrics port, for all of its accounts, whether it leads or follows them; "
+        "`runtime_…` and `holdfast_build_info` also on those of the API and of workers.",
     ),
     Emitter.API: ("The API", "On the metrics port of each API process."),
     Emitter.WORKER: ("Workers", "On the metrics port of each worker."),
-}  # fmt: skip
+}
 
 
 def page() -> str:
