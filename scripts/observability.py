@@ -26,10 +26,11 @@ from holdfast.telemetry.catalogue.page import page
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = REPOSITORY / "deploy" / "observability"
 CONFIG = REPOSITORY / "config"
-PAGE = "../../docs/metrics-catalogue.md"
+PAGE = "docs/metrics-catalogue.md"
 
 Documents = Mapping[str, Any]
-"""By path below TARGET: a text, or a document for a file that ends in .yml or .json."""
+"""A text, or a document for a file that ends in .yml or .json, by its path: below TARGET, or in the
+repository where it begins with `docs/`."""
 
 _HEAD = "# Written by scripts/observability.py; not by hand.\n"
 _Settings = TypeVar("_Settings")
@@ -74,8 +75,9 @@ def texts() -> dict[Path, str]:
     made: dict[Path, str] = {}
     for source in SOURCES:
         for path, document in source().items():
-            assert (TARGET / path).resolve() not in made, path
-            made[(TARGET / path).resolve()] = text(path, document)
+            where = (REPOSITORY if path.startswith("docs/") else TARGET) / path
+            assert where not in made, path
+            made[where] = text(path, document)
     return made
 
 

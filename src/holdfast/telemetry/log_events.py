@@ -121,6 +121,8 @@ CLUSTER: Final = {
     "deposed": "Its claim on an account is another's.",
     "cut_off": "An account cannot reach exchange or journal from here: another node may.",
     "forgotten": "The lease store has forgotten this node; it joins under another boot id.",
+    "metrics_listening": "A node serves metrics and health, `at` this address.",
+    "telling_failed": "A defect keeps the numbers of an account from being told; trading goes on.",
     "keeper_restart": "The process that keeps leases ended, and begins again.",
     "join_wait": "The lease store cannot be reached.",
     "members_wait": "Its members could not be read.",

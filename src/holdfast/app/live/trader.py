@@ -77,9 +77,7 @@ class Trader:
         self, follower: Follower, stream: Stream, reach: Reach, may_lead: Callable[[], bool]
     ) -> None:
         config = follower.config
-        self.config = config
-        self.follower = follower
-        self.stream = stream
+        self.config, self.follower, self.stream = config, follower, stream
         self.account = stream.account
         self.engine = follower.engine
         self.bots = follower.bots
@@ -88,9 +86,8 @@ class Trader:
             config.account.venue.kind, self.account, time.monotonic_ns, self._note
         )
         self.venue = GuardedVenue(follower.venue, self.breakers)
-        self.observers = Observers(
-            FactLog(self.account, follower.strategy_of), follower.counts
-        )
+        told = FactLog(self.account, follower.strategy_of)
+        self.observers = Observers(told, follower.counts)
         self.commands = stream.database.commands()
         self._stepping = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
