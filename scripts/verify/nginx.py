@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _REPLACED: Final = (
-    (r"(?m)^\s*http2\s+on\s*;", ""),  # nginx 1.25.1; the one that is tried may be older
+    # Of nginx 1.25.1 and 1.27.3; the one that is tried may be older.
+    (r"(?m)^\s*http2\s+on\s*;", ""),
+    (r"(?m)^\s*resolver\s+[^;]+;", ""),
+    (r"(?m)^(\s*server\s[^;]*?)\s+resolve\b", r"\g<1>"),
     (r"(?m)^\s*user\s+[^;]+;", ""),
     (r"(?m)^\s*pid\s+[^;]+;", ""),
     (r"(?m)^\s*load_module\s+[^;]+;", ""),
@@ -36,7 +39,7 @@ def made_ready(source: Path, target: Path) -> Path:
     """
     shutil.copytree(source, target, dirs_exist_ok=True)
     certificate = target / "tried.pem"
-    certificate.write_bytes(_self_signed())
+    certificate.write_bytes(self_signed())
     for path in target.rglob("*"):
         if not path.is_file() or path == certificate:
             continue
@@ -50,22 +53,26 @@ def made_ready(source: Path, target: Path) -> Path:
         text = re.sub(r"(?m)^(\s*(?:access|error)_log\s+)/[^\s;]+", r"\g<1>/dev/null", text)
         for known in ("mime.types", "fastcgi_params", "proxy_params"):
             text = text.replace(f"/etc/nginx/{known}", f"{target}/{known}")
-        path.write_text(text.replace("/etc/nginx/", f"{target}/"), encoding="utf-8")
+        for place in ("/etc/nginx/holdfast/", "/etc/nginx/"):
+            text = text.replace(place, f"{target}/")
+        path.write_text(text, encoding="utf-8")
     mime = target / "mime.types"
     if not mime.exists():
         mime.write_text("types { text/html html; }\n", encoding="utf-8")
     return target / "nginx.conf"
 
 
-def _self_signed() -> bytes:
-    """A key and a certificate of its own, as one PEM."""
+def self_signed() -> bytes:
+    """A key and a certificate of localhost, signed by itself, as one PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name)
         .public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(key, hashes.SHA256())
     )  # fmt: skip
     pem = serialization.Encoding.PEM

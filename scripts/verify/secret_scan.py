@@ -5,6 +5,7 @@ Not here: secrets in logs and dumps (tests).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,9 @@ _OF_ANY_FORM: Final = ("BasicAuthDetector", "KeywordDetector", "HexHighEntropySt
                        "Base64HighEntropyString")  # fmt: skip
 """Detectors that guess: in what is deployed a guess is worth a look, in code it is noise."""
 
+_WHERE_ONE_IS: Final = re.compile(r"^\$\{|^(env|file|aws-sm|gcp-sm|azure-kv|vault):|^/run/secrets/")
+"""Where a secret is, which is none itself."""
+
 
 def secrets_in(files: list[Path], *, guess: bool) -> Iterator[str]:
     """Where something looks like a secret: file, line and kind, never the value.
@@ -40,6 +44,8 @@ def secrets_in(files: list[Path], *, guess: bool) -> Iterator[str]:
             if guess or _may_have_one(path, plugins):
                 found.scan_file(str(path))
         for path_name, secret in sorted(found, key=lambda each: (each[0], each[1].line_number)):
+            if secret.secret_value and _WHERE_ONE_IS.search(secret.secret_value):
+                continue
             yield f"{path_name}:{secret.line_number}: {secret.type}"
 
 
