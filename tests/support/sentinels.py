@@ -5,12 +5,14 @@ Not here: a single server (tests.support.redis), what is tested on it.
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,13 +20,16 @@ from tests.support.ports import refusing_port, reserved_port
 from tests.support.redis import end_with_parent, server_binary
 from tests.support.waiting import PATIENCE_S
 
+REDIS = Path(__file__).parents[2] / "deploy" / "redis"
 SERVICE = "holdfast"
-PASSWORD = "planted-with-@-and-:"
 DOWN_AFTER_MS = 500
+_SECRETS = (
+    "redis_password", "redis_replica_password", "redis_sentinel_password", "redis_monitor_password",
+)  # fmt: skip
 
 
 class Sentinels:
-    """The five processes; the first server leads at the start.
+    """The five processes, begun by the scripts of `deploy/redis`; the first server leads.
 
     Attributes:
         servers: ports of leader and follower.
@@ -33,17 +38,27 @@ class Sentinels:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._secrets = {name: secrets.token_hex(16) for name in _SECRETS}
+        for name, value in self._secrets.items():
+            (folder / name).write_text(f"{value}\n", encoding="utf-8")
+        (folder / "bin").mkdir()
+        (folder / "bin" / "redis-server").symlink_to(server_binary())
         self._held = ExitStack()
         nobody = self._held.enter_context(refusing_port())
         ports = [self._held.enter_context(reserved_port()) for _ in range(5)]
-        self.servers, self._watchers = ports[:2], ports[2:]
-        asked = ",".join(f"127.0.0.1:{port}" for port in (nobody, *self._watchers))
-        password = PASSWORD.replace("@", "%40").replace(":", "%3A")
-        self.url = f"redis+sentinel://:{password}@{asked}/{SERVICE}/0"
-        self._processes = {port: self._server(port) for port in self.servers}
+        self.servers, watchers = ports[:2], ports[2:]
+        asked = ",".join(f"127.0.0.1:{port}" for port in (nobody, *watchers))
+        self.url = (
+            f"redis+sentinel://holdfast:{self._secrets['redis_password']}@{asked}/{SERVICE}/0"
+            f"?sentinel_password={self._secrets['redis_sentinel_password']}"
+        )
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        for port in self.servers:
+            self._start("server.sh", port)
         self._wait_for(lambda: "connected_slaves:1" in self.ask(self.servers[0], "INFO"))
-        self._processes |= {port: self._watcher(port) for port in self._watchers}
-        self._wait_for(lambda: all(map(self._sees_all, self._watchers)))
+        for port in watchers:
+            self._start("sentinel.sh", port)
+        self._wait_for(lambda: all(map(self._sees_all, watchers)))
 
     def kill_leader(self) -> None:
         """SIGKILL to the first server."""
@@ -58,12 +73,16 @@ class Sentinels:
         self._held.close()
 
     def ask(self, port: int, *words: str) -> str:
-        """What a server answers; empty while it does not."""
+        """What a server tells the user who may look; empty while it does not."""
+        is_server = port in self.servers
+        user = ("monitor",) if is_server else ()
+        kept = "redis_monitor_password" if is_server else "redis_sentinel_password"
+        password = self._secrets[kept]
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as line:
-                if port in self.servers:
-                    line.sendall(_command("AUTH", PASSWORD))
-                    line.recv(64)
+                line.sendall(_command("AUTH", *user, password))
+                if not line.recv(256).startswith(b"+OK"):
+                    return ""
                 line.sendall(_command(*words))
                 return line.recv(1 << 16).decode(errors="replace")
         except OSError:
@@ -73,35 +92,22 @@ class Sentinels:
         told = self.ask(watcher, "INFO", "sentinel")
         return "status=ok" in told and "slaves=1" in told and "sentinels=3" in told
 
-    def _server(self, port: int) -> subprocess.Popen[bytes]:
-        leader = () if port == self.servers[0] else ("--replicaof", f"127.0.0.1 {self.servers[0]}")
-        return self._started(port, [
-            "--save", "", "--requirepass", PASSWORD, "--masterauth", PASSWORD, *leader,
-            "--repl-diskless-sync-delay", "0",
-        ])  # fmt: skip
-
-    def _watcher(self, port: int) -> subprocess.Popen[bytes]:
-        file = self._folder / f"sentinel-{port}.conf"
-        file.write_text(
-            f"sentinel monitor {SERVICE} 127.0.0.1 {self.servers[0]} 2\n"
-            f'sentinel auth-pass {SERVICE} "{PASSWORD}"\n'
-            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER_MS}\n"
-            f"sentinel failover-timeout {SERVICE} 5000\n",
-            encoding="utf-8",
-        )
-        return self._started(port, [str(file), "--sentinel"])
-
-    def _started(self, port: int, words: Sequence[str]) -> subprocess.Popen[bytes]:
-        file, options = (words[:1], words[1:]) if words[0].endswith(".conf") else ([], words)
-        common = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(self._folder)]
+    def _start(self, script: str, port: int) -> None:
+        own = self._folder / str(port)
+        own.mkdir()
+        environ = {
+            "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}",
+            "SECRETS_DIR": str(self._folder),
+            "DATA_DIR": str(own), "WORK_DIR": str(own), "PORT": str(port), "BIND": "127.0.0.1",
+            "NAME": "127.0.0.1", "FIRST_LEADER": "127.0.0.1",
+            "FIRST_LEADER_PORT": str(self.servers[0]), "DOWN_AFTER_MS": str(DOWN_AFTER_MS),
+        }  # fmt: skip
         with (self._folder / f"{port}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [str(server_binary()), *file, *common, *options],
-                stdout=log, stderr=log,
+            self._processes[port] = subprocess.Popen(
+                [str(REDIS / script)], env=environ, stdout=log, stderr=log,
                 preexec_fn=end_with_parent,  # noqa: PLW1509 - no thread of ours runs yet
             )  # fmt: skip
         self._wait_for(lambda: self.ask(port, "PING").startswith("+PONG"))
-        return process
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:
         deadline_s = time.monotonic() + PATIENCE_S

@@ -104,7 +104,7 @@ class RedisRates:
             OSError: it does not.
         """
         try:
-            await self._redis.get("ping")
+            await self._redis.get(f"{_PREFIX}ping")
         except RedisError as error:
             raise OSError(f"Redis: {type(error).__name__}") from error
 

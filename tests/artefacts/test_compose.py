@@ -1,0 +1,174 @@
+"""The compose files: what only this product's own rules can see.
+
+Schema, published ports, secrets and health of what is waited for are `make verify`'s. Not here:
+running them (docs/how-to/run-on-one-host.md).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.app.live.seat import STOP_TIMEOUT_S
+from holdfast.cli.verbs import VERBS
+from holdfast.config import load
+from holdfast.config.redis import sentinels_in
+from scripts.verify.compose import read
+
+REPOSITORY = Path(__file__).parents[2]
+COMPOSE = REPOSITORY / "deploy" / "compose"
+OURS = ("node-1", "node-2", "api-1", "api-2", "api-3", "worker", "migrate")
+INSIDE = ("postgres", "redis", "redis-replica", "sentinel-1", "sentinel-2", "sentinel-3")
+
+
+def document(name: str) -> dict[str, Any]:
+    return read((COMPOSE / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def prod() -> dict[str, Any]:
+    return document("prod.yml")
+
+
+def softness(name: str, service: dict[str, Any]) -> Iterator[str]:
+    """What a service of production lacks."""
+    if not service.get("read_only"):
+        yield "its root can be written"
+    if service.get("cap_drop") != ["ALL"] or service.get("cap_add"):
+        yield "it has capabilities"
+    if "no-new-privileges:true" not in service.get("security_opt", []):
+        yield "it may gain privileges"
+    if not re.fullmatch(r"[1-9]\d*:[1-9]\d*", str(service.get("user", ""))):
+        yield "its user is no number, or root"
+    if service.get("logging", {}).get("options", {}).get("max-size") != "100m":
+        yield "its log grows without end"
+    if not service.get("restart"):
+        yield "nobody starts it again"
+    if not service.get("mem_limit") and name != "migrate":
+        yield "its memory has no bound"
+    if service.get("privileged") or service.get("network_mode"):
+        yield "it is in the host's namespaces"
+
+
+def test_every_service_of_production_is_hardened(prod: dict[str, Any]) -> None:
+    found = {name: list(softness(name, each)) for name, each in prod["services"].items()}
+    assert {name: lacks for name, lacks in found.items() if lacks} == {}
+
+
+def test_a_soft_service_is_found() -> None:
+    assert len(list(softness("x", {"user": "root", "cap_add": ["NET_ADMIN"]}))) == 7
+
+
+def test_only_the_edge_is_published_and_what_is_inside_cannot_get_out(
+    prod: dict[str, Any],
+) -> None:
+    services = prod["services"]
+    assert [name for name, each in services.items() if each.get("ports")] == ["edge"]
+    assert prod["networks"]["trading"] == prod["networks"]["observability"] == {"internal": True}
+    for name in INSIDE:
+        assert services[name]["networks"] == ["trading"], name
+    # The edge reaches no exchange, and who trades is not reached from outside.
+    assert "outside" not in services["edge"]["networks"]
+    assert all("edge" not in services[name]["networks"] for name in OURS)
+
+
+def test_every_secret_that_is_spoken_of_is_given(prod: dict[str, Any]) -> None:
+    scripts = {"server.sh": "redis_", "sentinel.sh": "redis_"}
+    for name, service in prod["services"].items():
+        text = str({key: each for key, each in service.items() if key != "secrets"})
+        spoken = set(re.findall(r"/run/secrets/(\w+)", text))
+        for script, prefix in scripts.items():
+            if script in text:
+                source = (REPOSITORY / "deploy" / "redis" / script).read_text(encoding="utf-8")
+                spoken |= set(re.findall(rf"\b({prefix}\w+_password|redis_password)\b", source))
+        assert spoken <= set(service.get("secrets", [])), name
+    sql = (REPOSITORY / "deploy" / "postgres" / "init" / "10-roles.sql").read_text(encoding="utf-8")
+    wanted = set(re.findall(r"HOLDFAST_SECRETS/(\w+)", sql))
+    assert wanted <= set(prod["services"]["postgres"]["secrets"])
+
+
+def test_a_node_has_longer_to_hand_over_than_it_takes(prod: dict[str, Any]) -> None:
+    for name in ("node-1", "node-2"):
+        grace_s = float(prod["services"][name]["stop_grace_period"].removesuffix("s"))
+        assert grace_s >= 2 * STOP_TIMEOUT_S, name
+
+
+def test_databases_keep_their_data_where_images_from_18_on_do(prod: dict[str, Any]) -> None:
+    for file in (prod, document("dev.yml")):
+        postgres = file["services"]["postgres"]
+        assert postgres["image"].startswith("postgres:17-")
+        assert postgres["environment"]["PGDATA"] == "/var/lib/postgresql/17/docker"
+        assert "postgres_data:/var/lib/postgresql" in postgres["volumes"]
+
+
+def test_what_is_mounted_and_called_is_there(prod: dict[str, Any]) -> None:
+    verbs = {verb.name for verb in VERBS}
+    for file in (prod, document("dev.yml")):
+        for name, service in file["services"].items():
+            for volume in service.get("volumes", []):
+                source = volume.partition(":")[0]
+                if source.startswith("."):
+                    assert (COMPOSE / source).exists(), f"{name}: {source}"
+                elif not source.startswith("${"):
+                    assert source in file["volumes"], f"{name}: {source}"
+            for network in service.get("networks", []):
+                assert network in file["networks"], name
+            words = [str(word) for word in service.get("command", [])]
+            if name == "migrate" or words[:2] == ["python", "-m"]:
+                assert words[0 if name == "migrate" else 3] in verbs
+
+
+@pytest.mark.parametrize("name", ["holdfast.toml", "dev.toml"])
+def test_the_configurations_load(name: str) -> None:
+    loaded = load(COMPOSE / name, {"REDIS_URL": "redis://redis:6379/0"})
+    assert loaded.api.host == "0.0.0.0"
+    assert "localhost" in loaded.api.hosts  # what health checks ask for
+
+
+def test_pools_fit_into_the_server(prod: dict[str, Any]) -> None:
+    settings = (REPOSITORY / "deploy" / "postgres" / "postgresql.conf").read_text(encoding="utf-8")
+    (most,) = re.findall(r"^max_connections = (\d+)", settings, re.MULTILINE)
+    pool = load(COMPOSE / "holdfast.toml", {"REDIS_URL": "redis://redis:6379/0"}).database_pool.max
+    # Beside its pool a process has a few lines of its own: commits, leases, followers.
+    assert len(OURS) * (pool + 5) <= int(most)
+
+
+def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
+    def make() -> str:
+        made = subprocess.run(
+            [str(COMPOSE / "make-secrets.sh"), "trading.example.com"], check=True,
+            capture_output=True, text=True, env={
+                "PATH": os.environ["PATH"], "SECRETS_DIR": str(tmp_path / "secrets"),
+                "TLS_DIR": str(tmp_path / "tls"), "BACKUPS_DIR": str(tmp_path / "backups"),
+            },
+        )  # fmt: skip
+        return made.stderr
+
+    told = make()
+    assert "exchange_api_key is empty" in told
+    folder = tmp_path / "secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    declared = set(document("prod.yml")["secrets"]) | set(document("observability.yml")["secrets"])
+    declared |= set(document("dr.yml")["secrets"])
+    assert declared <= set(first)
+    passwords = [text for name, text in first.items() if name.endswith("_password")]
+    assert len(set(passwords)) == len(passwords)
+    followed = sentinels_in(first["redis_url"].decode())
+    assert followed is not None
+    assert (len(followed.hosts), followed.service) == (3, "holdfast")
+    make()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    for command in (
+        ["verify", "-CAfile", str(folder / "ca_certificate"), "-verify_hostname", "postgres",
+         str(folder / "postgres_tls_certificate")],
+        ["x509", "-in", str(tmp_path / "tls" / "fullchain.pem"), "-noout",
+         "-checkhost", "trading.example.com"],
+    ):  # fmt: skip
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
