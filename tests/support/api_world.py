@@ -21,6 +21,7 @@ from holdfast.api.build import Api, Terms, build
 from holdfast.api.ports import Ports, Rate
 from holdfast.api.rates import MemoryRates
 from holdfast.app.jobs.inputs import KINDS
+from holdfast.app.notify.own import OwnNotifications
 from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
@@ -123,6 +124,7 @@ async def world(
         "identity": identity, "audit": identity.audit, "requests": KeptRequests(store),
         "reads": reads, "feeds": None, "commands": commands,
         "signals": SignalDoor(config, commands), "jobs": Board(rows, KINDS),
+        "notifications": OwnNotifications(store, config.notify),
         "rates": MemoryRates(), "settings": ToldSettings(config, None),
         "database": DatabaseProbe(store), "redis": None, **ports,
     }  # fmt: skip

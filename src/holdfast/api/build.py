@@ -34,6 +34,7 @@ from holdfast.api.routes import (
     demo,
     health,
     jobs,
+    notifications,
     people,
     signals,
     streams,
@@ -47,7 +48,8 @@ from holdfast.telemetry.meter import Meter
 from holdfast.telemetry.metrics import HttpMetrics, Presence
 
 VERSIONED: Final = (
-    accounts, auth, bots, cluster, configuration, demo, jobs, people, signals, streams, trading,
+    accounts, auth, bots, cluster, configuration, demo, jobs, notifications, people,
+    signals, streams, trading,
 )  # fmt: skip
 PREFIX: Final = "/api/v1"
 DEFAULT_RATE: Final = Rate(100, 60.0)

@@ -30,6 +30,7 @@ from holdfast.api.shapes.trading import (
     Position,
 )
 from holdfast.errors import RejectedError
+from holdfast.operations.notify.port import Notifications
 from holdfast.platform.identity.port import Audit, Identity
 from holdfast.platform.identity.values import Principal
 from holdfast.platform.jobs.port import Jobs
@@ -374,6 +375,7 @@ class Ports:
     commands: Commands
     signals: Signals
     jobs: Jobs
+    notifications: Notifications
     rates: Rates
     settings: Settings
     database: Probe

@@ -14,7 +14,8 @@ from holdfast.platform.identity.values import Scope
 OPTION: Final = "rule"
 """Under which a route's options have its rule."""
 
-Whose = Literal["", "account", "bot", "order", "job", "session", "token", "user", "command"]
+Whose = Literal["", "account", "bot", "order", "job", "session", "token", "user", "command",
+                "subscription"]  # fmt: skip
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,7 +99,7 @@ def list_subscriptions(user: USER, *, config: CONFIG = None, json: JSON = False)
 @app.command()
 def remove(user: USER, name: NAME, *, config: CONFIG = None, json: JSON = False) -> None:
     """Let a user hear of it no more. Example: holdfast notify remove ana@example.com night"""
-    _do(config, user, lambda own, who: own.remove(who, name))
+    _do(config, user, lambda own, who: _with(own, who, name, own.remove))
     if json:
         emit({"name": name, "removed": True})
     else:
@@ -112,7 +112,7 @@ def send_test(user: USER, name: NAME, *, config: CONFIG = None, json: JSON = Fal
 
     Example: holdfast notify test ana@example.com night
     """
-    _do(config, user, lambda own, who: own.test(who, name))
+    _do(config, user, lambda own, who: _with(own, who, name, own.test))
     if json:
         emit({"name": name, "asked": True})
     else:
@@ -176,6 +176,22 @@ def _do(
             return await act(own, who)
 
     return asyncio.run(run())
+
+
+async def _with(
+    own: OwnNotifications,
+    who: Principal,
+    name: str,
+    act: Callable[[Principal, str], Coroutine[Any, Any, None]],
+) -> None:
+    """Do something with a user's subscription of this name."""
+    found = {one.name: one.subscription_id for one in await own.subscriptions(who)}
+    if name not in found:
+        raise ConfigError(
+            f"seen: no subscription {name!r} of {who.name}; expected: "
+            f"{', '.join(sorted(found)) or 'one that was added'}; do: correct the name"
+        )
+    await act(who, found[name])
 
 
 def _amount(text: str) -> Decimal:

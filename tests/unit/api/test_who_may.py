@@ -12,11 +12,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from uuid import uuid4
 
 import pytest
 from litestar.routes import HTTPRoute
 
 from holdfast.api.rules import rule_of
+from holdfast.config import Config
+from holdfast.config.notify import Channel, NotifySettings
 from tests.support.api_world import World, problem, world
 
 # What each route asks for: a scope, and of whom the thing in its path has to be.
@@ -32,7 +35,8 @@ TABLE: Final[dict[str, str]] = {
     # whoever is signed in, of himself or of what is his
     **dict.fromkeys(
         ("get_me", "change_password", "begin_totp", "enable_totp", "disable_totp",
-         "list_my_sessions", "list_my_tokens", "create_token", "confirm", "sign_out",
+         "list_my_sessions", "list_my_tokens", "list_my_notifications", "add_notification",
+         "link_telegram", "unlink_telegram", "create_token", "confirm", "sign_out",
          "get_overview", "list_accounts", "list_bots", "list_strategies", "get_strategy",
          "get_cluster", "list_failovers", "list_jobs", "list_datasets", "list_orders",
          "list_fills", "list_positions", "list_balances", "get_equity", "list_prices",
@@ -46,6 +50,7 @@ TABLE: Final[dict[str, str]] = {
     **dict.fromkeys(("get_job", "get_job_result", "get_job_file"), "read job"),
     "revoke_session": "read session",
     "revoke_token": "read token",
+    **dict.fromkeys(("remove_notification", "test_notification"), "read subscription"),
     # traders
     **dict.fromkeys(("run_backtest", "run_sweep"), "research"),
     "cancel_job": "research job",
@@ -80,6 +85,7 @@ PROVED_IN_THE_BODY: Final = {
     "confirm": {"wrong_credentials"}, "change_password": {"wrong_credentials"},
     "refresh": {"no_token"}, "page": {"not_found"}, "handle_schema_path_not_found": {""},
     "begin_google": {"oidc"}, "kill_leader": {"not_demo"},
+    "link_telegram": {"telegram"},
 }  # fmt: skip
 """What some routes answer to who has nothing to show, and was let through all the same."""
 
@@ -114,7 +120,10 @@ def routes(made: World) -> Iterator[Route]:
 
 @asynccontextmanager
 async def matrix(folder: Path) -> AsyncIterator[World]:
-    async with world(folder) as made:
+    notify = NotifySettings(channels=(Channel(name="hook", to="env:HOOK"),))
+    config = Config(database_url=f"sqlite:///{folder}/journal.db", state_dir=str(folder),
+                    notify=notify)  # fmt: skip
+    async with world(folder, config=config) as made:
         yield made
 
 
@@ -126,6 +135,10 @@ async def _thing(made: World, kind: str) -> str:
         given = {"name": "reader", "scopes": ["read"]}
         response = await made.ask("POST", "/api/v1/me/tokens", "tom", json=given)
         return str(response.raise_for_status().json()["token"]["token_id"])
+    if kind == "subscription":
+        path, given = "/api/v1/me/notifications", {"name": f"n{uuid4().hex[:8]}", "channel": "hook"}
+        response = await made.ask("POST", path, "tom", json=given)
+        return str(response.raise_for_status().json()["subscription_id"])
     if kind == "job":
         given = {"strategy": "sma-cross", "data": ["invented"]}
         response = await made.ask("POST", "/api/v1/backtests", "tom", json=given)
@@ -158,7 +171,7 @@ def _verdict(who: str, meant: str) -> set[int]:
         return {401}
     if scope not in SCOPES[who]:
         return {403}
-    owners = {"tom"} if whose in {"job", "session", "token"} else OWNERS
+    owners = {"tom"} if whose in {"job", "session", "token", "subscription"} else OWNERS
     if whose and who not in owners and who != "ada":
         return {404}
     return set()
@@ -225,8 +238,9 @@ def test_what_adds_risk_is_asked_of_every_session_that_has_not_confirmed(tmp_pat
                 if response.status_code == 403:
                     assert problem(response)["code"] == "step_up_required"
                     found.add(route.name)
-            # Of identity's own, those that only it knows about.
-            assert found - {"begin_totp", "disable_totp", "create_token"} == CONFIRMED
+            # Those that are not risk, and confirmed all the same.
+            own = {"begin_totp", "disable_totp", "create_token", "link_telegram"}
+            assert found - own == CONFIRMED
 
     asyncio.run(run())
 
@@ -255,7 +269,7 @@ def test_lists_show_nothing_of_others(tmp_path: Path) -> None:
             await _thing(made, "job")
             for path in (
                 "overview", "accounts", "bots", "orders", "fills", "positions", "balances",
-                "cluster", "jobs", "me/sessions", "me/tokens",
+                "cluster", "jobs", "me/sessions", "me/tokens", "me/notifications",
             ):  # fmt: skip
                 text = (await made.ask("GET", f"/api/v1/{path}", "bea")).raise_for_status().text
                 assert '"main"' not in text, path
@@ -277,6 +291,7 @@ def test_whatever_changes_something_is_in_the_audit(tmp_path: Path) -> None:
                 "run_sweep": {"strategy": "sma-cross", "data": ["invented"], "trials": 1},
                 "create_user": {"name": "newcomer"}, "change_user": {"role": "viewer"},
                 "create_token": {"name": "x", "scopes": ["read"]},
+                "add_notification": {"name": "x", "channel": "hook"},
                 "hand_over_account": {"node": "second"}, "hand_over_bot": {"node": "second"},
                 "confirm": {"password": "correct horse battery staple"},
                 "change_password": {"old": "wrong", "new": "another long password"},

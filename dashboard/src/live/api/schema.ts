@@ -385,6 +385,9 @@ export interface JournalEntry {
   fact: Record<string, unknown>;
 }
 
+/** What can be heard of. */
+export type Kind = "bot" | "bot_failed" | "breaker" | "doubt" | "emergency" | "failover" | "fault" | "fill" | "ghost" | "halt" | "handover" | "latency" | "mismatch" | "resume" | "summary";
+
 /** Who may write an account's stream. */
 export interface Leadership {
   account: string;
@@ -475,6 +478,15 @@ export interface NewBot {
 export interface NewPassword {
   old?: string;
   new: string;
+}
+
+/** Something to hear of. */
+export interface NewSubscription {
+  name: string;
+  channel: string;
+  kinds?: Kind[];
+  accounts?: string[];
+  least?: string;
 }
 
 /** A token that is to be. */
@@ -724,6 +736,30 @@ export interface Struck {
   told: string;
 }
 
+/** That a user hears of something, and how that goes. */
+export interface Subscription {
+  subscription_id: string;
+  name: string;
+  channel: string;
+  kinds: Kind[];
+  accounts: string[];
+  least: string;
+  created_at: string;
+  sent: number;
+  lost: number;
+  waiting: number;
+  tries: number;
+  failing_since: string | null;
+  why: string;
+}
+
+/** All of a user, by name. */
+export interface Subscriptions {
+  items: Subscription[];
+  channels: string[];
+  chats: number;
+}
+
 /** A search of a strategy's parameters over recorded bars. */
 export interface Sweep {
   strategy: string;
@@ -739,6 +775,12 @@ export interface Sweep {
   slippage_bps?: string;
   conservative?: boolean;
   seed?: number;
+}
+
+/** How a chat becomes a user's. */
+export interface TelegramLink {
+  send: string | null;
+  expires_at: string;
 }
 
 /** How long a limit order may rest. */
@@ -1228,6 +1270,29 @@ export interface Routes {
   "GET /api/v1/me": {
     answer: Me;
   };
+  /** List what you hear of, how that goes, and the channels that you may use. */
+  "GET /api/v1/me/notifications": {
+    answer: Subscriptions;
+  };
+  /** Hear of something, from now on. */
+  "POST /api/v1/me/notifications": {
+    body: NewSubscription;
+    answer: Subscription;
+  };
+  /** Hear of it no more; what waits to be delivered is dropped. */
+  "DELETE /api/v1/me/notifications/{subscription_id}": {
+    path: {
+      subscription_id: string;
+    };
+    answer: undefined;
+  };
+  /** Let a message come like any other, to see whether it does. */
+  "POST /api/v1/me/notifications/{subscription_id}/test": {
+    path: {
+      subscription_id: string;
+    };
+    answer: undefined;
+  };
   /** Change your own password; all your other sessions end. */
   "PUT /api/v1/me/password": {
     body: NewPassword;
@@ -1236,6 +1301,14 @@ export interface Routes {
   /** List your own sessions, newest first. */
   "GET /api/v1/me/sessions": {
     answer: Sessions;
+  };
+  /** Make a chat with Telegram's bot yours: it may then do what you may. Once, within minutes. */
+  "POST /api/v1/me/telegram": {
+    answer: TelegramLink;
+  };
+  /** Let none of your chats be yours any more. */
+  "DELETE /api/v1/me/telegram": {
+    answer: undefined;
   };
   /** List your own API tokens; their secrets are nowhere. */
   "GET /api/v1/me/tokens": {

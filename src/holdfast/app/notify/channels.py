@@ -10,7 +10,7 @@ import asyncio
 from holdfast.app.notify import people
 from holdfast.config import resolve
 from holdfast.config.notify import TELEGRAM, NotifySettings
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, RetryableError
 from holdfast.operations.notify import rows
 from holdfast.operations.notify.apprise import AppriseChannel
 from holdfast.operations.notify.deliver import Channel
@@ -55,7 +55,10 @@ class Channels:
                 f"seen: no channel {to.channel} for {user.name}; expected: one in "
                 "`[[notify.channels]]`; do: configure it, or remove the subscription"
             )
-        address = resolve(channel.to)
+        try:
+            address = await asyncio.to_thread(resolve, channel.to)
+        except RetryableError as error:
+            raise DeliveryError("no_secret", "what keeps its address does not answer") from error
         # By its value as well: a secret that was rotated is another channel.
         key = channel.name, address.reveal()
         async with self._opening:

@@ -20,8 +20,8 @@ from holdfast.operations.notify import rows
 from holdfast.operations.notify.port import Link, Subscription, Wanted
 from holdfast.platform.identity import codes
 from holdfast.platform.identity.codes import Purpose
-from holdfast.platform.identity.values import AbsentError, Principal, UnsuitableError
-from holdfast.platform.port import Change, PlatformStore
+from holdfast.platform.identity.values import AbsentError, Principal, Scope, UnsuitableError
+from holdfast.platform.port import Change, Look, PlatformStore
 
 T = TypeVar("T")
 
@@ -76,19 +76,19 @@ class OwnNotifications:
             lambda change: rows.add(change, who.user_id, wanted, self._now_ns()),
         )  # fmt: skip
 
-    async def remove(self, who: Principal, name: str) -> None:
+    async def remove(self, who: Principal, subscription_id: str) -> None:
         """End it; what waits to be delivered is dropped."""
         await self._change(
-            who, "notify_remove", name,
-            lambda change: rows.remove(change, rows.named(change, who.user_id, name)),
+            who, "notify_remove", subscription_id,
+            lambda change: rows.remove(change, _his(change, who, subscription_id)),
         )  # fmt: skip
 
-    async def test(self, who: Principal, name: str) -> None:
+    async def test(self, who: Principal, subscription_id: str) -> None:
         """Let a message be delivered like any other."""
         await self._change(
-            who, "notify_test", name,
+            who, "notify_test", subscription_id,
             lambda change: rows.put_test(
-                change, rows.named(change, who.user_id, name), self._now_ns()
+                change, _his(change, who, subscription_id), self._now_ns()
             ),
         )  # fmt: skip
 
@@ -129,6 +129,11 @@ class OwnNotifications:
             return done
 
         return await asyncio.to_thread(self._store.change, noted)
+
+
+def _his(look: Look, who: Principal, subscription_id: str) -> Subscription:
+    whose = "" if who.may(Scope.ADMIN) else who.user_id
+    return rows.required(look, subscription_id, whose)
 
 
 @contextmanager

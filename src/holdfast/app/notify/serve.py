@@ -85,7 +85,7 @@ async def serve(config: Config, told: Callable[[Serving], None] = lambda _: None
     async with AsyncExitStack() as stack:
         bot = None
         if settings.telegram is not None:
-            token = resolve(settings.telegram.token)
+            token = await asyncio.to_thread(resolve, settings.telegram.token)
             bot = await stack.enter_async_context(Bot(settings.telegram.url, token))
         view = await stack.enter_async_context(viewing(config, fills=False))
         view.database.require()

@@ -13,6 +13,7 @@ from pathlib import Path
 from holdfast.api.ports import Ports, Probe, Rates
 from holdfast.api.rates import MemoryRates
 from holdfast.app.jobs.installation import board_of, rows_of
+from holdfast.app.notify.own import OwnNotifications
 from holdfast.app.view.open import viewing
 from holdfast.app.web.commands import JournalCommands
 from holdfast.app.web.probes import DatabaseProbe
@@ -66,6 +67,7 @@ async def joined(config: Config, meter: Meter, file: Path | None = None) -> Asyn
             commands=commands,
             signals=SignalDoor(config, commands),
             jobs=board_of(config, jobs),
+            notifications=OwnNotifications(store, config.notify),
             rates=rates,
             settings=ToldSettings(config, file),
             database=DatabaseProbe(store),

@@ -162,19 +162,19 @@ class Notifications(Protocol):
         """
         ...
 
-    async def remove(self, who: Principal, name: str) -> None:
-        """End it; what waits to be delivered is dropped.
+    async def remove(self, who: Principal, subscription_id: str) -> None:
+        """End one of his, or as an admin anybody's; what waits to be delivered is dropped.
 
         Raises:
-            AbsentError: he has none of this name.
+            AbsentError.
         """
         ...
 
-    async def test(self, who: Principal, name: str) -> None:
+    async def test(self, who: Principal, subscription_id: str) -> None:
         """Let a message be delivered like any other, by the process that delivers.
 
         Raises:
-            AbsentError: he has none of this name.
+            AbsentError.
         """
         ...
 

@@ -119,16 +119,16 @@ def add(change: Change, user_id: str, wanted: Wanted, now_ns: int) -> Subscripti
     return made
 
 
-def named(look: Look, user_id: str, name: str) -> Subscription:
-    """A user's subscription of this name.
+def required(look: Look, subscription_id: str, user_id: str = "") -> Subscription:
+    """The subscription of this id; of this user, where one is named.
 
     Raises:
         AbsentError.
     """
     for one in subscriptions(look, user_id):
-        if one.name == name:
+        if one.subscription_id == subscription_id:
             return one
-    raise AbsentError("subscription", f"seen: no subscription {name!r}; expected: one of the list")
+    raise AbsentError("subscription", "seen: no such subscription; expected: one of the list")
 
 
 def remove(change: Change, subscription: Subscription) -> None:
