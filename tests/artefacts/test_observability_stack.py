@@ -109,6 +109,34 @@ def test_networks_volumes_secrets_and_dependencies_are_there(file: dict[str, Any
         assert one["file"].startswith("${SECRETS_DIR:-./secrets}/")
 
 
+def test_prometheus_reaches_what_it_scrapes_on_a_network_that_both_are_in() -> None:
+    platform = yaml.safe_load((COMPOSE / "prod.yml").read_text(encoding="utf-8"))
+    services = platform["services"] | STACK["services"]
+    config = yaml.safe_load((OBSERVABILITY / "prometheus" / "prometheus.yml").read_text())
+    here = STACK["services"]["prometheus"]
+    targets = [
+        target
+        for job in config["scrape_configs"]
+        for static in job.get("static_configs", [])
+        for target in static["targets"]
+    ]
+    assert {"node-1:9090", "api-3:9090", "postgres-exporter:9187"} <= set(targets)
+    for target in targets:
+        host = target.split(":")[0]
+        if host == "127.0.0.1" or f"{host}:host-gateway" in here["extra_hosts"]:
+            continue
+        assert set(services[host]["networks"]) & set(here["networks"]), target
+
+
+def test_both_compose_files_mean_the_same_networks_and_secrets() -> None:
+    platform = yaml.safe_load((COMPOSE / "prod.yml").read_text(encoding="utf-8"))
+    for kind in ("networks", "secrets"):
+        for name in platform[kind].keys() & STACK[kind].keys():
+            assert platform[kind][name] == STACK[kind][name], name
+    assert STACK["networks"].keys() <= platform["networks"].keys()
+    assert not platform["services"].keys() & STACK["services"].keys()
+
+
 @every_service
 def test_no_password_stands_in_the_environment(name: str, service: dict[str, Any]) -> None:
     environment: dict[str, str] = service.get("environment", {})

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 TRADING_S: Final = 10
@@ -24,6 +24,14 @@ _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "loki": ("loki:3100",),
     "grafana": ("grafana:3000",),
 }
+# cAdvisor runs only where somebody asked for it, and a name that is not there is no target.
+_CONTAINERS: Final[Mapping[str, Any]] = {
+    "job_name": "containers",
+    "scrape_interval": f"{OTHERS_S}s",
+    "dns_sd_configs": [
+        {"names": ["cadvisor"], "type": "A", "port": 8081, "refresh_interval": "5m"}
+    ],
+}
 _BY_HAND: Final = ("api", "worker", "postgres", "redis", "machine")
 """Jobs whose targets are listed in files where nothing names them."""
 
@@ -33,7 +41,8 @@ def scrape_documents() -> dict[str, Any]:
     return {
         "prometheus/prometheus.yml": _document(
             [_job("trading", _NODES, TRADING_S)]
-            + [_job(name, targets, OTHERS_S) for name, targets in _SERVICES.items()],
+            + [_job(name, targets, OTHERS_S) for name, targets in _SERVICES.items()]
+            + [_CONTAINERS],
             "alertmanager:9093",
         ),
         "prometheus/prometheus-by-hand.yml": _document(
@@ -45,7 +54,7 @@ def scrape_documents() -> dict[str, Any]:
     }
 
 
-def _document(jobs: list[dict[str, Any]], alertmanager: str) -> dict[str, Any]:
+def _document(jobs: Sequence[Mapping[str, Any]], alertmanager: str) -> dict[str, Any]:
     return {
         "global": {
             "scrape_interval": f"{OTHERS_S}s",
@@ -54,7 +63,7 @@ def _document(jobs: list[dict[str, Any]], alertmanager: str) -> dict[str, Any]:
         },
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        "scrape_configs": jobs,
+        "scrape_configs": [dict(job) for job in jobs],
     }
 
 
