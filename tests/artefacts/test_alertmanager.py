@@ -100,8 +100,9 @@ def test_groups_and_repetitions_are_as_agreed() -> None:
     assert (tree["group_wait"], tree["group_interval"], tree["repeat_interval"]) == (
         "10s", "5m", "4h",
     )  # fmt: skip
-    waits = {route["matchers"][0]: route.get("group_wait") for route in tree["routes"]}
-    assert waits['severity="P1"'] == "1m"
+    routes = {route["matchers"][0]: route for route in tree["routes"]}
+    assert routes['severity="P1"']["group_wait"] == "1m"
+    assert routes['severity="P0"']["group_interval"] == "30s"
 
 
 def test_secrets_are_files_and_nothing_uses_what_is_gone() -> None:
