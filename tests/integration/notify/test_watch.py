@@ -1,4 +1,4 @@
-"""What is noticed without a record: doubts that last, days that end, journals that were set back."""
+"""What is noticed without a record: doubts that last, days that end, a journal that is set back."""
 
 from __future__ import annotations
 
