@@ -93,6 +93,17 @@ def test_every_secret_that_is_spoken_of_is_given(prod: dict[str, Any]) -> None:
     assert wanted <= set(prod["services"]["postgres"]["secrets"])
 
 
+def test_prometheus_asks_what_is_there(prod: dict[str, Any]) -> None:
+    watchers = document("observability.yml")["services"]
+    file = REPOSITORY / "deploy" / "observability" / "prometheus" / "prometheus.yml"
+    targets = re.findall(r"- ([a-z][\w-]*):\d+$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    services = {**watchers, **prod["services"]}
+    assert {"node-1", "node-2", "api-1", "api-2", "api-3", "worker"} <= set(targets)
+    for name in targets:
+        if name != "node-exporter":  # in the machine's own network
+            assert "observability" in services[name]["networks"], name
+
+
 def test_a_node_has_longer_to_hand_over_than_it_takes(prod: dict[str, Any]) -> None:
     for name in ("node-1", "node-2"):
         grace_s = float(prod["services"][name]["stop_grace_period"].removesuffix("s"))

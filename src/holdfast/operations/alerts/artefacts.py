@@ -20,8 +20,7 @@ from holdfast.telemetry.catalogue import ALIASES
 INHIBITIONS: Final = (
     Inhibition(
         sources=("TradingBotDown",),
-        targets=("NoLeader", "NodeDown", "StandbyMissing", "TradingBotCantConnect",
-                 "EngineAvailabilityBurn"),
+        targets=("NoLeader", "NodeDown", "StandbyMissing", "TradingBotCantConnect"),
         because="without a node there is no leader, no standby and no lease",
     ),
     Inhibition(
