@@ -22,7 +22,7 @@ import yaml
 import scripts.observability as written
 from holdfast.errors import ConfigError
 from holdfast.operations.alerts import alertmanager, artefacts
-from holdfast.operations.alerts.settings import Channels
+from holdfast.operations.alerts.settings import Channels, Webhook
 from tests.artefacts.test_alert_rules import ALERTING, ALERTS
 from tests.support.alerting import alertmanager_running
 from tests.support.operations_tools import operations_tool
@@ -36,7 +36,7 @@ ROUTES: Final = {
     "severity=P1": "pagerduty-high,pagerduty-low",
     "severity=P2": "slack-warnings",
     "severity=P3": "log",
-    "alertname=Watchdog severity=P3": "heartbeat",
+    "alertname=Watchdog severity=P3": "log",
     "alertname=SomebodysOwn": "default",
 }
 
@@ -62,8 +62,19 @@ def test_every_severity_ends_where_it_should(labels: str, receivers: str) -> Non
 
 
 def test_every_receiver_of_a_severity_tells_somebody_but_the_log() -> None:
-    silent = [one["name"] for one in CONFIG["receivers"] if not any("_configs" in k for k in one)]
-    assert silent == ["log"]
+    silent = [one["name"] for one in CONFIG["receivers"] if len(one) == 1]
+    assert silent == ["heartbeat", "log"]
+
+
+def test_a_heartbeat_is_sent_every_minute_where_there_is_somebody_to_hear_it() -> None:
+    url = "https://heartbeat.example.com/holdfast"
+    channels = msgspec.structs.replace(ALERTING.channels, heartbeat=Webhook(url=url))
+    document = alertmanager.document(channels, artefacts.INHIBITIONS)
+    first = document["route"]["routes"][0]
+    assert first["matchers"] == ['alertname="Watchdog"']
+    assert (first["receiver"], first["repeat_interval"]) == ("heartbeat", "1m")
+    (heard,) = [one for one in document["receivers"] if one["name"] == "heartbeat"]
+    assert heard["webhook_configs"] == [{"url": url, "send_resolved": False}]
 
 
 def test_p1_is_never_muted_only_quieter_at_night() -> None:
@@ -89,8 +100,9 @@ def test_groups_and_repetitions_are_as_agreed() -> None:
     assert (tree["group_wait"], tree["group_interval"], tree["repeat_interval"]) == (
         "10s", "5m", "4h",
     )  # fmt: skip
-    waits = {route["matchers"][0]: route.get("group_wait") for route in tree["routes"]}
-    assert waits['severity="P1"'] == "1m"
+    routes = {route["matchers"][0]: route for route in tree["routes"]}
+    assert routes['severity="P1"']["group_wait"] == "1m"
+    assert routes['severity="P0"']["group_interval"] == "30s"
 
 
 def test_secrets_are_files_and_nothing_uses_what_is_gone() -> None:
@@ -108,7 +120,7 @@ def test_without_anybody_to_page_nothing_is_written() -> None:
         alertmanager.document(Channels(business_hours=hours), artefacts.INHIBITIONS)
 
 
-@pytest.mark.parametrize("left_out", ["pagerduty", "slack", "webhook", "mail", "heartbeat"])
+@pytest.mark.parametrize("left_out", ["pagerduty", "slack", "webhook", "mail"])
 def test_any_channel_may_be_missing(left_out: str, tmp_path: Path) -> None:
     channels = msgspec.structs.replace(ALERTING.channels, **{left_out: None})
     document = alertmanager.document(channels, artefacts.INHIBITIONS)

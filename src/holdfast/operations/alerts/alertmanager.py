@@ -76,8 +76,13 @@ def _tree(channels: Channels) -> dict[str, Any]:
                 "group_interval": "1m",
                 "repeat_interval": "1m",
             },
-            {**_of(Severity.P0), "receiver": "pagerduty-critical", "continue": True},
-            {**_of(Severity.P0), "receiver": "slack-critical"},
+            # An alert that came and went within the wait leaves its group behind: the next one of
+            # its name would wait for the interval, and so would another account's.
+            {
+                **_of(Severity.P0), "receiver": "pagerduty-critical", "group_interval": "30s",
+                "continue": True,
+            },
+            {**_of(Severity.P0), "receiver": "slack-critical", "group_interval": "30s"},
             # The market never closes: outside business hours the urgency is lower, nothing is
             # muted. Both have the same matchers, so that both speak of one PagerDuty incident.
             {

@@ -20,7 +20,8 @@ from holdfast.telemetry.catalogue import ALIASES
 INHIBITIONS: Final = (
     Inhibition(
         sources=("TradingBotDown",),
-        targets=("NoLeader", "NodeDown", "StandbyMissing", "TradingBotCantConnect"),
+        targets=("NoLeader", "NodeDown", "StandbyMissing", "TradingBotCantConnect",
+                 "EngineAvailabilityBurn"),
         because="without a node there is no leader, no standby and no lease",
     ),
     Inhibition(
