@@ -132,6 +132,7 @@ class Node:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.key, self._secret = account
+        self.former_keys: list[str] = []
         self.journal = folder / "journal.db"
         self.config = folder / "holdfast.toml"
         self.log = folder / "node.log"
@@ -318,6 +319,13 @@ class Scene:
             assert response.status == 200, answer
             return answer
 
+    async def renew_key(self, node: Node) -> tuple[str, str]:
+        """Another key for a node's account, and its secret; the one before it is dead."""
+        made = msgspec.json.decode(await self.admin("POST", "keys", {"apiKey": node.key}))
+        node.former_keys.append(node.key)
+        node.key = made["apiKey"]
+        return node.key, made["secret"]
+
     async def requests(self, node: Node) -> list[dict[str, Any]]:
         """The signed requests of a node, as the exchange saw them."""
         rows = msgspec.json.decode(await self.admin("GET", "requests"))["requests"]
@@ -352,6 +360,8 @@ class Scene:
         """Compare a node's journal with the exchange, as both are now."""
         ledger = await self.admin("GET", "ledger")
         requests = await self.admin("GET", "requests")
+        for former in node.former_keys:
+            requests = requests.replace(former.encode(), node.key.encode())
         return judge(ledger, requests, node.key, node.records())
 
     async def judged(

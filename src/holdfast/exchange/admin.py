@@ -37,6 +37,12 @@ class NewAccount(msgspec.Struct, forbid_unknown_fields=True):
     permissions: dict[str, bool] = {}
 
 
+class KeyOf(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST /admin/keys`: the key that is to be replaced."""
+
+    apiKey: str  # noqa: N815 (the name on the wire)
+
+
 class Transfer(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /admin/balances`: what to add to the free balance."""
 
@@ -56,6 +62,7 @@ class Admin:
         """The routes to register."""
         return [
             web.post("/admin/accounts", _guarded(self.open_account)),
+            web.post("/admin/keys", _guarded(self.renew_key)),
             web.get("/admin/ledger", _guarded(self.show_ledger)),
             web.get("/admin/requests", _guarded(self.show_requests)),
             web.get("/admin/faults", _guarded(self.show_faults)),
@@ -71,6 +78,15 @@ class Admin:
         balances = {asset: parse(text) for asset, text in body.balances.items()}
         account = self._exchange.open_account(balances, _fee_plan(body.fees))
         account.permissions = body.permissions
+        return _json({"apiKey": account.api_key, "secret": account.secret})
+
+    async def renew_key(self, request: web.Request) -> web.Response:
+        """Give an account another key, and end what the former one had subscribed to."""
+        body = msgspec.json.decode(await request.read(), type=KeyOf)
+        account = self._account(body.apiKey)
+        self._exchange.renew_key(account)
+        for tell in self._gateway.incidents.on_revoked:
+            tell(account)
         return _json({"apiKey": account.api_key, "secret": account.secret})
 
     async def show_ledger(self, _request: web.Request) -> web.Response:

@@ -158,6 +158,19 @@ class Exchange:
             self.recorder.commit()
         return account
 
+    def renew_key(self, account: Account) -> None:
+        """Another key for an account; the one before it is unknown from here on."""
+        former = account.api_key
+        del self.accounts[former]
+        account.api_key = self._key(f"key after {former}", account.number)
+        account.secret = self._key(f"secret after {former}", account.number)
+        account.is_revoked = False
+        self.accounts[account.api_key] = account
+        if self.recorder is not None:
+            self.recorder.account(account)
+            self.recorder.balances(account)
+            self.recorder.commit()
+
     def enter_account(self, account: Account) -> None:
         """Know an account that was made here or in an earlier run."""
         self.accounts[account.api_key] = account

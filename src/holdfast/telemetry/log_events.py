@@ -199,6 +199,11 @@ SECRETS: Final = {
     "secret_access": "A secret was asked for: by which reference, for what, which version, and how "
     "it went. Never what it is.",
     "secret_stale": "Who keeps a secret does not answer; an old value is used meanwhile.",
+    "key_replaced": "The exchange took the key no more; another version of it is used.",
+    "key_refused": "The exchange takes no version of the key. Nothing can be traded.",
+    "key_foreign": "The references lead to the key of another account, which is not used.",
+    "key_absent": "A version of the key is not there, or refused as well.",
+    "key_wait": "The exchange, or who keeps the key, does not answer now.",
     "secret_file": "Everybody on this machine can read a secret's file.",
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from holdfast.errors import ConfigError, RetryableError
-from holdfast.secrets import parse
+from holdfast.secrets import forget, get_secret, invalidate, parse
 from holdfast.secrets.port import Stage
 from holdfast.secrets.value import Version
 from tests.support.secret_keepers import KEEPERS, AwsKeeper, VaultSite, keeper_of
@@ -115,6 +115,20 @@ def test_an_arn_says_the_region(aws: AwsKeeper) -> None:
     arn = aws.client().create_secret(Name="prod/trading/jwt", SecretString=OLD)["ARN"]
     found = aws.by_default().fetch(parse(f"aws-sm:{arn}"), Stage.CURRENT)
     assert found.secret.reveal() == OLD
+
+
+def test_a_secret_by_its_name_and_region_is_remembered_like_all(
+    aws: AwsKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+    forget()
+    aws.write("prod/trading/binance/api_key", OLD)
+    assert get_secret("prod/trading/binance/api_key", "eu-central-1") == OLD
+    aws.write("prod/trading/binance/api_key", NEW)
+    assert get_secret("prod/trading/binance/api_key", "eu-central-1") == OLD
+    invalidate()
+    assert get_secret("prod/trading/binance/api_key", "eu-central-1") == NEW
+    forget()
 
 
 def test_a_binary_secret_is_refused(aws: AwsKeeper) -> None:

@@ -11,18 +11,17 @@ from functools import partial
 from pathlib import Path
 
 from holdfast.app.live.activity import is_led
-from holdfast.config import Config, resolve
+from holdfast.app.live.keys import key_of
+from holdfast.config import Config
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile, Line
 from holdfast.execution.recorder import Recorder
 from holdfast.journal.database import database_at
-from holdfast.telemetry.log import hide
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.inspection import last_price
-from holdfast.venues.binance.signing import Key
 
 
 def emergency_file(config: Config) -> EmergencyFile:
@@ -56,14 +55,12 @@ async def flatten_without_journal(
     """
     _refuse_beside_a_node(config)
     account = config.account
-    secret = resolve(account.api_secret).reveal()
-    hide(secret)
     endpoints = Endpoints(
         rest_url=account.venue.rest_url,
         ws_api_url=account.venue.ws_api_url,
         stream_url=account.venue.stream_url,
     )
-    venue = BinanceVenue(Key(resolve(account.api_key).reveal(), secret), endpoints)
+    venue = BinanceVenue(key_of(account), endpoints)
 
     symbols = {symbol for bot in config.bots for symbol in bot.symbols}
     try:

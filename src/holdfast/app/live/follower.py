@@ -17,9 +17,10 @@ from holdfast.app.live.bots import make_bot, symbols_of, take_up
 from holdfast.app.live.configuring.in_effect import config_text, effective, written_in
 from holdfast.app.live.counting import Counts
 from holdfast.app.live.history import History
+from holdfast.app.live.keys import KeyKeeper, key_of
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
 from holdfast.app.live.watch import Watch
-from holdfast.config import Bot, Config, resolve
+from holdfast.config import Bot, Config
 from holdfast.domain.action import Action
 from holdfast.domain.event import Committed, Event, QuoteSeen, Ticked, TradeSeen
 from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, BotStarted, Rested, TookOver
@@ -33,11 +34,10 @@ from holdfast.journal.record import Record
 from holdfast.journal.tail import MOST
 from holdfast.ledger.fold import apply
 from holdfast.telemetry.context import Ids, bound
-from holdfast.telemetry.log import get_logger, hide
+from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.market import BinanceMarket
-from holdfast.venues.binance.signing import Key
 from holdfast.venues.capability import capability_of
 from holdfast.venues.port import StreamDown, StreamUp, VenueEvent
 
@@ -100,6 +100,7 @@ class Follower:
         self.rested, self.rested_s = "", 0.0
         self.venue, self.market = _connect(config, self.now_ns)
         self.venue.gate.on_answer = self.counts.answered
+        self.keys = KeyKeeper.of(config.account, self.venue)
         self.bots = [make_bot(bot, watch.running(bot.name)) for bot in config.bots]
         for bot in self.bots:
             bot.ask = self.counts.timed(bot.name, bot.ask)
@@ -179,6 +180,7 @@ class Follower:
             RejectedError: it refuses.
         """
         self.clock.take(await self.venue.time())
+        await self.keys.begin()
         self._require_listed(await self.venue.instruments(symbols_of(self.bots)))
         for bot in self.bots:
             if bot.name in self.quarantine:
@@ -236,6 +238,7 @@ class Follower:
                 self._tick(),
                 self._sample_clock(),
                 self._keep_warm(),
+                self.keys.run(),
                 self._follow_journal(),
                 self._follow_account(),
                 self._follow_books(),
@@ -434,8 +437,5 @@ def _connect(
 ) -> tuple[BinanceVenue, BinanceMarket]:
     """Both lines, closed as yet; what comes without a time is stamped with `now_ns`."""
     account, endpoints = config.account, _endpoints(config)
-    api_key, secret = resolve(account.api_key), resolve(account.api_secret)
-    hide(secret.reveal())
-    key, share = Key(api_key.reveal(), secret.reveal()), 1 / account.venue.nodes
-    venue = BinanceVenue(key, endpoints, share=share)
+    venue = BinanceVenue(key_of(account), endpoints, share=1 / account.venue.nodes)
     return venue, BinanceMarket(endpoints, gate=venue.gate, wall_ns=now_ns)

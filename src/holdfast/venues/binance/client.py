@@ -36,7 +36,12 @@ from holdfast.venues.binance.request import (
 )
 from holdfast.venues.binance.signing import Key, query_text
 from holdfast.venues.binance.stream import UserStream
-from holdfast.venues.binance.verdict import digest_cancel, digest_list, digest_placement
+from holdfast.venues.binance.verdict import (
+    KEY_REFUSED,
+    digest_cancel,
+    digest_list,
+    digest_placement,
+)
 from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import (
@@ -69,6 +74,8 @@ class BinanceVenue:
 
     Attributes:
         gate: the address's rate limits, to be shared with whatever else asks from this address.
+        key: that requests are signed with now.
+        on_key_refused: told each time that the exchange does not take the key; must not block.
     """
 
     def __init__(
@@ -94,7 +101,7 @@ class BinanceVenue:
             watch: when the user stream counts as dead.
             pause_s: before the n-th attempt in a row to open the user stream.
         """
-        self._key = key
+        self.key = key
         self._endpoints = endpoints or Endpoints()
         self._patience = patience or Patience()
         self._connector = connector
@@ -106,10 +113,35 @@ class BinanceVenue:
         self._queries = self._line()
         self._names: dict[str, str] = {}
         self._streams: list[UserStream] = []
+        self.on_key_refused: Callable[[], None] = lambda: None
+
+    def use(self, key: Key) -> None:
+        """Sign with another key of the same account, from the next request on.
+
+        Nothing is sent again: what the former key was refused for is an answer like any other, and
+        what is under way is asked for by its client order id, which belongs to the account.
+        """
+        self._orders.use(key.api_key)
+        self._queries.use(key.api_key)
+        for stream in self._streams:
+            stream.use(key)
+        self.key = key
+
+    def with_key(self, key: Key) -> BinanceVenue:
+        """Another key's account over lines of its own, within the same limits; to be closed."""
+        patience, connector = self._patience, self._connector
+        other = BinanceVenue(key, self._endpoints, patience=patience, connector=connector)
+        other.gate, other._clock = self.gate, self._clock
+        return other
+
+    def _heard(self, verdict: Verdict) -> Verdict:
+        if verdict.answer is Answer.REJECTED and verdict.code in KEY_REFUSED:
+            self.on_key_refused()
+        return verdict
 
     async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
         """Send one new order once, and digest the answer."""
-        query = self._key.signed(placement_query(placement))
+        query = self.key.signed(placement_query(placement))
         reply = await self._send_once(
             "POST",
             f"{_ORDER}?{query}",
@@ -120,19 +152,19 @@ class BinanceVenue:
         )
         if isinstance(reply, Verdict):
             return reply
-        return digest_placement(
-            reply.status,
-            reply.body,
-            cid=placement.cid,
-            symbol=placement.spec.symbol,
-            names=self._naming(placement.spec.symbol),
+        symbol = placement.spec.symbol
+        names = self._naming(symbol)
+        return self._heard(
+            digest_placement(
+                reply.status, reply.body, cid=placement.cid, symbol=symbol, names=names
+            )
         )
 
     async def place_list(
         self, placement: ListPlacement, on_first_byte: Callable[[], None]
     ) -> Verdict:
         """As `place`, of an order list: the answer is about all of its orders alike."""
-        query = self._key.signed(list_query(placement))
+        query = self.key.signed(list_query(placement))
         reply = await self._send_once(
             "POST",
             f"{list_path(placement)}?{query}",
@@ -144,17 +176,14 @@ class BinanceVenue:
         if isinstance(reply, Verdict):
             return reply
         symbol = placement.orders[0].spec.symbol
-        return digest_list(
-            reply.status,
-            reply.body,
-            cids=tuple(order.cid for order in placement.orders),
-            symbol=symbol,
-            names=self._naming(symbol),
+        cids, names = tuple(order.cid for order in placement.orders), self._naming(symbol)
+        return self._heard(
+            digest_list(reply.status, reply.body, cids=cids, symbol=symbol, names=names)
         )
 
     async def cancel(self, cancellation: Cancellation) -> Verdict:
         """Send one cancel once. ACKED carries the order's final report, and its list's."""
-        query = self._key.signed(cancellation_query(cancellation))
+        query = self.key.signed(cancellation_query(cancellation))
         reply = await self._send_once(
             "DELETE",
             f"{_ORDER}?{query}",
@@ -164,12 +193,10 @@ class BinanceVenue:
         )
         if isinstance(reply, Verdict):
             return reply
-        return digest_cancel(
-            reply.status,
-            reply.body,
-            target=cancellation.target,
-            symbol=cancellation.symbol,
-            names=self._naming(cancellation.symbol),
+        target, symbol = cancellation.target, cancellation.symbol
+        names = self._naming(symbol)
+        return self._heard(
+            digest_cancel(reply.status, reply.body, target=target, symbol=symbol, names=names)
         )
 
     async def _send_once(
@@ -341,9 +368,10 @@ class BinanceVenue:
         """The user stream, reconnecting for ever; starts with StreamUp or StreamDown."""
         stream = UserStream(
             self._endpoints.ws_api_url,
-            self._key,
+            self.key,
             now_ms=self._now_ms,
             names=lambda: self._names,
+            on_key_refused=self.on_key_refused,
             admit=self.gate.admit_connection,
             watch=self._watch,
             pause_s=self._pause_s,
@@ -379,7 +407,7 @@ class BinanceVenue:
         await self._queries.close()
 
     def _line(self) -> Line:
-        return Line(self._endpoints.rest_url, api_key=self._key.api_key)
+        return Line(self._endpoints.rest_url, api_key=self.key.api_key)
 
     def _naming(self, symbol: str) -> dict[str, str]:
         """Names for a reply about `symbol`, known even before the listing is."""
@@ -404,7 +432,13 @@ class BinanceVenue:
                 "timestamp": await self._now_ms(),
             }
         )
-        return await self._ask(self._queries, f"{path}?{self._key.signed(query)}", cost, purpose)
+        signed = f"{path}?{self.key.signed(query)}"
+        try:
+            return await self._ask(self._queries, signed, cost, purpose)
+        except RejectedError as error:
+            if error.code in KEY_REFUSED:
+                self.on_key_refused()
+            raise
 
     async def ask_open(self, path_and_query: str, cost: Cost, purpose: Purpose) -> bytes:
         """What a question without a signature is answered; raises as every read does."""

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.gate import QUERY_ORDER
+from holdfast.venues.binance.gate import ACCOUNT, QUERY_ORDER
 from holdfast.venues.binance.request import venue_symbol
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import Purpose
@@ -73,6 +73,21 @@ async def key_rights(venue: BinanceVenue) -> KeyRights:
         ),
         is_bound=found.get("ipRestrict") is True,
     )
+
+
+class _Owner(msgspec.Struct):
+    uid: int = 0
+
+
+async def account_uid(venue: BinanceVenue) -> int:
+    """What the exchange calls the account that a key belongs to; 0 when it does not say.
+
+    Raises: as every read of `venues.port.Venue`.
+    """
+    body = await venue.ask_signed(
+        "/api/v3/account", {"omitZeroBalances": "true"}, ACCOUNT, Purpose.READ
+    )
+    return msgspec.json.decode(body, type=_Owner).uid
 
 
 class _Discount(msgspec.Struct):

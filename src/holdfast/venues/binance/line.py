@@ -82,18 +82,26 @@ class Line:
         """
         self._address = _address(base_url)
         self._tls = (tls or _verifying()) if self._address.is_https else None
-        self._tail = f" HTTP/1.1\r\nHost: {self._address.authority}\r\n"
-        if api_key:
-            if not _is_plain(api_key):
-                raise ConfigError(
-                    "seen: an API key with spaces or control characters; "
-                    "expected: visible ASCII; do: check where it is read from"
-                )
-            self._tail += f"X-MBX-APIKEY: {api_key}\r\n"
+        self._tail = ""
+        self.use(api_key)
         self._slots = asyncio.Semaphore(MOST_CONNECTIONS)
         self._open: set[Connection] = set()
         self._idle: deque[Connection] = deque()  # the one that rests the longest is the first
         self._has_closed = False
+
+    def use(self, api_key: str) -> None:
+        """Put this key into every request from here on; empty for none.
+
+        Raises:
+            ConfigError: it cannot be a key.
+        """
+        if not _is_plain(api_key):
+            raise ConfigError(
+                "seen: an API key with spaces or control characters; "
+                "expected: visible ASCII; do: check where it is read from"
+            )
+        named = f"X-MBX-APIKEY: {api_key}\r\n" if api_key else ""
+        self._tail = f" HTTP/1.1\r\nHost: {self._address.authority}\r\n{named}"
 
     async def ask(
         self,

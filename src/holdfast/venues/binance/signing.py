@@ -24,6 +24,12 @@ class Key:
         """The key without its secret, and only as much of it as tells keys apart."""
         return f"Key({self.api_key[:4]}…)"
 
+    def is_same(self, other: Key) -> bool:
+        """Whether both halves are equal; in the same time whatever they are."""
+        return hmac.compare_digest(self.api_key.encode(), other.api_key.encode()) and (
+            hmac.compare_digest(self._secret, other._secret)
+        )
+
     def sign(self, text: str) -> str:
         """The HMAC-SHA256 of exactly this text, as hex."""
         return hmac.digest(self._secret, text.encode(), "sha256").hex()

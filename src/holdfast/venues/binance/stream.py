@@ -18,6 +18,7 @@ from holdfast.telemetry.log import get_logger
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.feed import Feed, FeedLostError, Watch, jittered_pause_s
 from holdfast.venues.binance.signing import Key
+from holdfast.venues.binance.verdict import KEY_REFUSED
 from holdfast.venues.port import (
     BalanceReport,
     ListReport,
@@ -61,6 +62,7 @@ class UserStream:
         watch: Watch | None = None,
         pause_s: Callable[[int], float] = jittered_pause_s,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        on_key_refused: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -69,12 +71,14 @@ class UserStream:
             names: venue symbol to unified symbol, as known now.
             admit: asked before each connection; raises a PlatformError to hold it back.
             pause_s: before the n-th connection attempt in a row.
+            on_key_refused: told when the exchange does not take the key.
         """
         self._url = url
         self._key = key
         self._now_ms = now_ms
         self._names = names
         self._admit = admit
+        self._on_key_refused = on_key_refused
         self._watch = watch or Watch()
         self._feed: Feed[UserEvent] = Feed(
             "user", self._connect, connector=connector, pause_s=pause_s
@@ -83,6 +87,10 @@ class UserStream:
     def events(self) -> AsyncIterator[VenueEvent]:
         """Events in the order of arrival, between StreamUp and StreamDown; ends with `close`."""
         return self._feed.events()
+
+    def use(self, key: Key) -> None:
+        """Subscribe with another key of the same account from the next connection on."""
+        self._key = key
 
     async def close(self) -> None:
         """Close the connection and end the reader; may be called twice."""
@@ -102,6 +110,8 @@ class UserStream:
     def _digest(self, body: bytes) -> None:
         frame = decode.read(_frame, body)
         if frame.error is not None:
+            if str(frame.error.code) in KEY_REFUSED:
+                self._on_key_refused()
             raise RejectedError(str(frame.error.code), frame.error.msg)
         if frame.id == _SUBSCRIBE_ID:
             if frame.status != 200:

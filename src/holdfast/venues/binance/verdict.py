@@ -64,6 +64,9 @@ REFUSALS: Final[dict[int, bool]] = {
 # them: there the exchange itself says that the outcome is unknown, or somebody else is speaking.
 _SPEAKING: Final = frozenset({400, 401, 418, 429})
 
+# The key is none, is worth nothing (any more) from here, or its secret belongs to another one.
+KEY_REFUSED: Final = frozenset({"-2014", "-2015", "-1022"})
+
 THROTTLED: Final = frozenset({418, 429})
 CLOSED: Final = -1016  # "This service is no longer available."
 
