@@ -23,8 +23,10 @@ from holdfast.config.database import ReportPolicy
 from holdfast.errors import RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.reports import Reports, Row
+from holdfast.telemetry.catalogue.metric import Emitter
 from tests.support.redis import redis_url
 from tests.support.report_stream import ACCOUNT, stream, write
+from tests.support.scraped import faults, missing, names_of
 from tests.support.waiting import PATIENCE_S
 
 HOLDFAST = [sys.executable, "-m", "holdfast"]
@@ -110,7 +112,8 @@ def test_a_person_asks_and_a_worker_does(config: Path, worker: subprocess.Popen[
     found = re.search(r'"metrics_port":(\d+)', log)
     assert found is not None, log
     numbers = _get(f"http://127.0.0.1:{found[1]}/metrics")
-    assert "celery_queue_length" in numbers
+    assert missing(names_of(numbers), Emitter.WORKER) == []
+    assert list(faults(numbers)) == []
     assert 'jobs{state="done"}' in numbers
     assert '"ok":true' in _get(f"http://127.0.0.1:{found[1]}/livez")
     assert '"ok":true' in _get(f"http://127.0.0.1:{found[1]}/ready")

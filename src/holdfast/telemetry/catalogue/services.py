@@ -90,10 +90,11 @@ REDIS_DURATION: Final = Metric(
 
 
 def _runtime(
-    name: str, kind: Kind, told: str, *labels: Label, unit: Unit = Unit.NONE
-) -> Metric:
+    name: str, kind: Kind, told: str, *labels: Label, unit: Unit = Unit.NONE,
+    emitters: tuple[Emitter, ...] = _EVERY,
+) -> Metric:  # fmt: skip
     return Metric(
-        name=name, kind=kind, told=told, emitters=_EVERY, unit=unit,
+        name=name, kind=kind, told=told, emitters=emitters, unit=unit,
         labels=(of.PROCESS, of.ACCOUNT, *labels),
     )  # fmt: skip
 
@@ -116,6 +117,7 @@ COLLECTIONS: Final = _runtime(
 LOOP_LAG: Final = _runtime(
     "runtime_event_loop_lag_seconds", Kind.GAUGE,
     "How much later than it was to the event loop last did what was due.", unit=Unit.SECONDS,
+    emitters=(Emitter.NODE, Emitter.API),
 )  # fmt: skip
 BUILD: Final = Metric(
     name="holdfast_build_info", kind=Kind.GAUGE, emitters=_EVERY,
