@@ -29,6 +29,7 @@ SUBJECTS = (
     "identity",
     "api",
     "live",
+    "metrics",
     "fleet",
     "restart",
     "history",

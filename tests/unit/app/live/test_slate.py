@@ -58,9 +58,11 @@ def test_what_was_written_last_is_read_and_how_old_it_is() -> None:
 def test_too_many_numbers_are_refused_and_what_was_there_stays() -> None:
     slate = Slate()
     slate.write(NUMBERS)
-    labels = {(f"{n:0100}",): 1.0 for n in range(10_000)}
+    numbers: Numbers = {
+        "trading_refusals_total": {(f"{n:0100}",): 1.0 for n in range(10_000)}
+    }
     with pytest.raises(ValueError, match="bytes of numbers"):
-        slate.write({"trading_refusals_total": labels})
+        slate.write(numbers)
     left = slate.read()
     assert left is not None
     assert left.numbers == NUMBERS
