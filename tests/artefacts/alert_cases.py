@@ -562,6 +562,10 @@ engine(0.99, "1%", "1h", "6h", "3d")
 engine(0.995, "0.5%", "6h", "3d")
 engine(0.999, "0.1%", "3d")
 engine(0.9996, "")
+silent(
+    "EngineAvailabilityBurn", "an installation that has just begun",
+    {s("trading_leader", **A): "0x2 1x20"}, at="4m", step="1m",
+)  # fmt: skip
 
 
 def late(within: float, share: str, *windows: str) -> None:
@@ -581,6 +585,7 @@ def late(within: float, share: str, *windows: str) -> None:
         {
             o("http_request_duration_seconds_bucket", le="0.1", **route): f"0+{within}x90",
             o("http_request_duration_seconds_count", **route): "0+100x90",
+            o("http_requests_total", status="200", **route): "0+100x90",
             o("http_request_duration_seconds_bucket", le="0.1", **stream): "0x90",
             o("http_request_duration_seconds_count", **stream): "0+900x90",
         },
@@ -592,6 +597,14 @@ late(20, "80%", "1h", "6h", "3d")
 late(60, "40%", "6h", "3d")
 late(90, "10%", "3d")
 late(96, "")
+silent(
+    "OrderLatencyBurn", "the only orders of an hour",
+    {
+        s("trading_order_latency_seconds_bucket", le="0.5", **BINANCE, **A): "0x90",
+        s("trading_order_latency_seconds_count", **BINANCE, **A): "0x55 10x35",
+    },
+    at="1h", step="1m",
+)  # fmt: skip
 
 
 def failed(bad: float, share: str, *windows: str) -> None:
@@ -606,3 +619,7 @@ failed(150, "1.5%", "1h", "6h", "3d")
 failed(100, "1%", "6h", "3d")
 failed(20, "0.2%", "3d")
 failed(9, "")
+silent(
+    "ApiAvailabilityBurn", "the only requests of an hour", answers("0x90", "0x55 30x35"), at="1h",
+    step="1m",
+)  # fmt: skip

@@ -22,6 +22,9 @@ from holdfast.telemetry.catalogue import Metric, node, services, trading
 _STREAMS: Final = "/api/v1/(stream|events)"
 LED: Final = "slo:account_led:bool"
 
+_LEAST_ORDERS: Final = 20
+_LEAST_ANSWERED: Final = f"sum(increase({series(services.HTTP_REQUESTS)}[WINDOW])) >= 100"
+
 # Nothing is scraped of nodes that are all down: an account that was there within the hour has no
 # leader then, instead of no value.
 _LEADERS: Final = (
@@ -38,11 +41,13 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
         bad: PromQL of the bad share, 0 to 1; `WINDOW` stands for the time that is looked at.
         summary: what burns.
         before: series that `bad` is made from.
+        enough: PromQL without which no share is judged: one failure of two is no trend.
     """
 
     alert: str
     bad: str
     summary: str
+    enough: str
     before: Sequence[Recorded] = ()
 
 
@@ -56,12 +61,18 @@ def indicators(objectives: Mapping[str, Objective]) -> dict[str, Indicator]:
         "engine_availability": Indicator(
             alert="EngineAvailabilityBurn",
             bad=f"1 - avg_over_time({LED}[WINDOW])",
+            # Whoever has just begun had no leader for most of his time.
+            enough=f"{LED} offset 30m",
             summary="{{ $labels.account }} is without a leader too often",
             before=(Recorded(name=LED, expr=_LEADERS),),
         ),
         "order_latency": Indicator(
             alert="OrderLatencyBurn",
             bad=_slow(trading.ORDER_LATENCY, objectives, "order_latency", "account"),
+            enough=(
+                f"sum by (account) (increase({count(trading.ORDER_LATENCY)}[WINDOW])) "
+                f">= {_LEAST_ORDERS}"
+            ),
             summary="Orders of {{ $labels.account }} are slow too often",
         ),
         "api_availability": Indicator(
@@ -70,6 +81,7 @@ def indicators(objectives: Mapping[str, Objective]) -> dict[str, Indicator]:
                 f"(sum(rate({series(services.HTTP_REQUESTS, status='~5..')}[WINDOW])) "
                 "or 0 * sum(rate(TOTAL[WINDOW]))) / sum(rate(TOTAL[WINDOW]))"
             ).replace("TOTAL", series(services.HTTP_REQUESTS)),
+            enough=_LEAST_ANSWERED,
             summary="The API fails too often",
         ),
         "api_latency": Indicator(
@@ -77,6 +89,7 @@ def indicators(objectives: Mapping[str, Objective]) -> dict[str, Indicator]:
             bad=_slow(
                 services.HTTP_DURATION, objectives, "api_latency", "", endpoint=f"!~{_STREAMS}"
             ),
+            enough=_LEAST_ANSWERED,
             summary="The API is slow too often",
         ),
     }
@@ -116,10 +129,11 @@ def _rules(name: str, indicator: Indicator, objectives: Objectives) -> Sequence[
 
 def _alert(name: str, indicator: Indicator, objective: Objective, rate: BurnRate) -> Alert:
     limit = f"{rate.factor * (1 - objective.target):.6g}"
+    burns = f"{share(name, rate.long)} > {limit} and {share(name, rate.short)} > {limit}"
     return Alert(
         name=indicator.alert,
         severity=objective.page if rate.is_page else objective.ticket,
-        expr=f"{share(name, rate.long)} > {limit} and {share(name, rate.short)} > {limit}",
+        expr=f"{burns} and {indicator.enough.replace('WINDOW', rate.long)}",
         labels={"slo": name, "window": rate.long},
         summary=(
             f"{indicator.summary}: {{{{ $value | humanizePercentage }}}} within {rate.long}; "
