@@ -21,6 +21,7 @@ from holdfast.app.doctor import Finding, Grade, examine, exit_code
 from holdfast.app.doctor.account import judged as judged_account
 from holdfast.app.doctor.cluster import judged as judged_nodes
 from holdfast.app.doctor.cluster import redis
+from holdfast.app.doctor.secrets import secrets
 from holdfast.app.doctor.store import store
 from holdfast.app.live.members import Node
 from holdfast.cli import main
@@ -74,18 +75,22 @@ def test_a_port_that_something_else_has_is_told() -> None:
 def test_secrets_that_others_may_read_that_are_old_or_that_lead_nowhere_are_told(
     tmp_path: Path,
 ) -> None:
-    key = tmp_path / "key"
-    key.write_text("the-value-itself")
-    key.chmod(0o600)
-    assert list(host.reference("account.api_key", f"file:{key}", {})) == []
+    key, secret = tmp_path / "key", tmp_path / "secret"
+    for file in (key, secret):
+        file.write_text(f"the-value-itself-of-{file.name}")
+        file.chmod(0o600)
+    config = Config(account=Account(api_key=f"file:{key}", api_secret=f"file:{secret}"))
+    assert grades(secrets(config, {})) == {"secrets": "ok"}
     key.chmod(0o644)
     os.utime(key, (time.time() - 100 * 86_400,) * 2)
-    open_to_all, old = host.reference("account.api_key", f"file:{key}", {})
-    assert (open_to_all.grade, open_to_all.do) == (Grade.FAIL, f"chmod 600 {key}")
-    assert (old.grade, "100 days" in old.seen) == (Grade.WARN, True)
-    (nowhere,) = host.reference("account.api_key", "env:NO_SUCH_KEY", {})
-    assert (nowhere.grade, nowhere.do) == (Grade.WARN, "export NO_SUCH_KEY=...")
-    assert "the-value-itself" not in repr((open_to_all, old, nowhere))
+    secret.unlink()
+    exposed, old, nowhere = secrets(config, {})
+    assert {one.grade for one in (exposed, old, nowhere)} == {Grade.WARN}
+    assert (exposed.check, exposed.do) == ("secret account.api_key", f"chmod 600 {key}")
+    assert old.seen == "100 days old"
+    assert nowhere.check == "secret account.api_secret"
+    assert nowhere.do
+    assert "the-value-itself" not in repr((exposed, old, nowhere))
 
 
 def test_variables_without_effect_and_those_with_a_name_nearly_known_are_told() -> None:
@@ -96,9 +101,9 @@ def test_variables_without_effect_and_those_with_a_name_nearly_known_are_told() 
         "HOLDFAST_REDIS_URL is set, which nothing reads",
     ]  # fmt: skip
     # A name that the configuration itself refers to is known, however it looks.
-    referring = Config(account=Account(api_key="env:BINANCE_API_KEY2"))
-    told = [one.check for one in host.configuration(referring, {"BINANCE_API_KEY2": "x"})]
-    assert told == ["configuration"]
+    own = {"BINANCE_API_KEY2": "x"}
+    assert len(list(host.configuration(Config(), own))) == 2
+    assert len(list(host.configuration(Config(), own, ("BINANCE_API_KEY2",)))) == 1
 
 
 def test_a_postgres_server_is_looked_over(tmp_path: Path) -> None:

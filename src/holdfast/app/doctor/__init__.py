@@ -13,7 +13,9 @@ from holdfast.app.doctor.account import account
 from holdfast.app.doctor.cluster import cluster, redis
 from holdfast.app.doctor.exchange import exchange
 from holdfast.app.doctor.processes import NOBODY, Asking, processes
+from holdfast.app.doctor.secrets import secrets
 from holdfast.app.doctor.store import store
+from holdfast.app.secrets import references_of
 from holdfast.config import Config
 from holdfast.operations.doctor import host
 from holdfast.operations.doctor.finding import Finding, Grade, exit_code
@@ -33,10 +35,11 @@ def examine(
         accounts: only these, by name; all of them when empty.
         asking: which processes to ask over HTTP.
     """
-    yield from host.configuration(config)
+    referred = tuple(to.removeprefix("env:") for _, to in references_of(config))
+    yield from host.configuration(config, named=referred)
     yield from host.programs(config)
     yield from host.timing(config)
-    yield from host.secrets(config)
+    yield from secrets(config)
     yield from host.disks(config)
     yield from host.ports(config)
     yield from store(config)

@@ -74,7 +74,7 @@ def skip(check: str, why: str) -> Finding:
 
 def failed(check: str, error: PlatformError, do: str) -> Finding:
     """What an error says, in its own words where it has them for each part."""
-    seen, expected, told = _parts(str(error))
+    seen, expected, told = parts(str(error))
     unreachable = isinstance(error, UnreachableError | RetryableError)
     what = f"{seen}; expected: {expected}" if expected else seen
     return Finding(check, Grade.FAIL, what, told or do, is_unreachable=unreachable)
@@ -88,7 +88,7 @@ def exit_code(found: Iterable[Finding]) -> int:
     return EXIT_UNREACHABLE if all(one.is_unreachable for one in fails) else EXIT_FAILED
 
 
-def _parts(text: str) -> tuple[str, str, str]:
+def parts(text: str) -> tuple[str, str, str]:
     """What an error of ours has seen, expected, and advises."""
     rest, _, do = text.removeprefix("seen: ").partition("; do: ")
     seen, _, expected = rest.partition("; expected: ")

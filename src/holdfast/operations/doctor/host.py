@@ -1,4 +1,4 @@
-"""What one host tells without asking anybody: disks, ports, versions, times, references to secrets.
+"""What one host tells without asking anybody: disks, ports, versions, times.
 
 Not here: what others answer (app.doctor).
 """
@@ -10,21 +10,16 @@ import os
 import platform
 import shutil
 import socket
-import stat
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from holdfast import __version__
-from holdfast.config import Config, resolve
+from holdfast.config import Config
 from holdfast.config.environment import without_effect
 from holdfast.config.variables import misnamed
-from holdfast.errors import ConfigError, RetryableError
 from holdfast.operations.doctor.finding import Finding, fail, ok, warn
 
 LEAST_BYTES: Final = 512 * 1024**2
@@ -33,12 +28,17 @@ LEAST_SHARE: Final = 0.01
 FEW_SHARE: Final = 0.05
 """Below the least of both kinds nothing should trade; below a few somebody should know."""
 
-OLD_SECRET_DAYS: Final = 90.0
 ASK_S: Final = 1.0
 
 
-def configuration(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
-    """That it holds together is known, or nothing here would run; what it leaves open is told."""
+def configuration(
+    config: Config, environ: Mapping[str, str] = os.environ, named: tuple[str, ...] = ()
+) -> Iterator[Finding]:
+    """That it holds together is known, or nothing here would run; what it leaves open is told.
+
+    Args:
+        named: variables that the configuration refers to.
+    """
     accounts = ", ".join(account.name for account in config.all_accounts)
     bots = ", ".join(bot.name for bot in config.bots)
     seen = f"accounts: {accounts}; bots: {bots or 'none'}"
@@ -48,7 +48,6 @@ def configuration(config: Config, environ: Mapping[str, str] = os.environ) -> It
         yield warn("configuration", seen, "add a bot to holdfast.toml")
     for name, instead in without_effect(environ):
         yield warn("environment", f"{name} is set and has no effect", f"unset it: {instead}")
-    named = tuple(to.removeprefix("env:") for to in _referred(config).values())
     for name, known in misnamed(environ, named):
         yield warn(
             "environment", f"{name} is set, which nothing reads", f"call it {known}, or unset it"
@@ -123,65 +122,6 @@ def port(check: str, host: str, number: int, other: str) -> Finding:
             what = f"{host}:{number} cannot be had ({error.strerror})"
             return warn(check, what, f"end what listens there, or name {other}")
     return ok(check, f"{host}:{number} is free")
-
-
-def secrets(config: Config, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
-    """Whether each reference leads to something, who else may read it, and how old it is."""
-    found = _referred(config)
-    problems = [one for where, to in found.items() for one in reference(where, to, environ)]
-    yield from problems
-    if found and not problems:
-        yield ok("secrets", f"{len(found)} references lead to something")
-
-
-def reference(where: str, to: str, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong with one reference; nothing of the value is told.
-
-    Args:
-        where: the setting, such as `account.api_key`.
-    """
-    check = f"secret {where}"
-    try:
-        resolve(to, environ)
-    except (ConfigError, RetryableError) as error:
-        seen, _, do = str(error).removeprefix("seen: ").partition("; do: ")
-        # A verb that only looks needs no key: whoever trades refuses to start without it.
-        yield warn(check, seen, do or "put the secret there")
-        return
-    path = Path(to.removeprefix("file:"))
-    if not to.startswith("file:"):
-        return
-    state = path.stat()
-    if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        mode = f"{stat.S_IMODE(state.st_mode):o}"
-        yield fail(check, f"{path} has mode {mode}: others may read it", f"chmod 600 {path}")
-    days = (time.time() - state.st_mtime) / 86_400
-    if days > OLD_SECRET_DAYS:
-        seen = f"{path} was last changed {days:.0f} days ago"
-        yield warn(check, seen, "make a new key, and end this one")
-
-
-_SECRETS: Final = frozenset({"api_key", "api_secret", "token", "secret", "password"})
-
-
-def _referred(config: Config) -> dict[str, str]:
-    return dict(_references("", msgspec.to_builtins(config)))
-
-
-def _references(where: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Each setting that refers to a secret."""
-    if isinstance(value, dict):
-        pairs: Iterable[tuple[str, Any]] = value.items()
-    elif isinstance(value, list):
-        pairs = ((str(index), item) for index, item in enumerate(value))
-    else:
-        return
-    for name, item in pairs:
-        place = f"{where}.{name}" if where else name
-        if name in _SECRETS and isinstance(item, str) and item:
-            yield place, item
-        elif not (place == "account" and value.get("accounts")):
-            yield from _references(place, item)
 
 
 def _folders(config: Config) -> Iterator[tuple[str, Path]]:
