@@ -306,8 +306,8 @@ def test_what_other_deployments_set_counts_or_is_told() -> None:
     assert not is_debug({})
     with pytest.raises(ConfigError, match="DEBUG"):
         is_debug({"DEBUG": "verbose"})
-    told = dict(without_effect({"SENTRY_DSN": "x", "VITE_API_URL": "y", "PATH": "z"}))
-    assert set(told) == {"SENTRY_DSN", "VITE_API_URL"}
+    told = dict(without_effect({"DATADOG_API_KEY": "x", "VITE_API_URL": "y", "PATH": "z"}))
+    assert set(told) == {"DATADOG_API_KEY", "VITE_API_URL"}
     assert with_aliases({"REACT_APP_GOOGLE_CLIENT_ID": "a"})["GOOGLE_CLIENT_ID"] == "a"
 
 

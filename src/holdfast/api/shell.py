@@ -17,6 +17,7 @@ from typing import Any, Final
 from litestar.types import ASGIApp, Message, Receive, Send
 
 from holdfast.api.problem import MEDIA_TYPE, REQUEST_ID, ProblemError, document
+from holdfast.telemetry import trace
 from holdfast.telemetry.context import bound
 from holdfast.telemetry.metrics import HttpMetrics
 
@@ -86,6 +87,7 @@ class Shell:
             endpoint = str(scope.get("path_template", ""))
             took_s = time.perf_counter() - begun_s
             self._metrics.observe(str(scope["method"]), endpoint, answer.status, took_s)
+            _trace(scope, endpoint, answer.status, took_s, request_id)
 
     def _is_trusted(self, host: str) -> bool:
         name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) else host
@@ -167,6 +169,23 @@ class _Answer:
                 message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(start)
         await self._send(message)
+
+
+def _trace(scope: Any, endpoint: str, status: int, took_s: float, request_id: str) -> None:
+    """A span of the request, where traces are made; it is named by its route, never by its path."""
+    traces = trace.active()
+    if traces is None:
+        return
+    end_ns, method = time.monotonic_ns(), str(scope["method"])
+    about = {
+        "http.request.method": method, "http.route": endpoint or None,
+        "http.response.status_code": status, "holdfast.request": request_id,
+    }  # fmt: skip
+    failed = f"status {status}" if status >= 500 else ""
+    stretch = trace.Stretch(
+        f"{method} {endpoint}".strip(), end_ns - round(took_s * 1e9), end_ns, about, failed=failed
+    )
+    traces.tell(trace.of_request(request_id), stretch)
 
 
 def _request_id(given: bytes) -> str:

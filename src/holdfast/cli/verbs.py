@@ -65,6 +65,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("notify", "notify:app", "Tell people what happened, and listen to their chats."),
     Verb("secret", "secret:app", "Say whether the secrets that are referred to are there."),
     Verb("db", "db:app", "Bring the journal database up to date."),
+    Verb("profile", "profile:profile", "Draw what a running process spends its time with."),
     Verb("chaos", "chaos:chaos", "Strike real nodes, and check every order afterwards."),
     Verb("audit", "audit:app", "Prove that the journal is what was written."),
 )

@@ -38,12 +38,26 @@ def is_debug(environ: Mapping[str, str] = os.environ) -> bool:
     Raises:
         ConfigError: it is neither yes nor no.
     """
-    text = environ.get("DEBUG", "").strip().lower()
+    return _is_yes("DEBUG", environ)
+
+
+def _is_yes(name: str, environ: Mapping[str, str]) -> bool:
+    text = environ.get(name, "").strip().lower()
     if text not in _YES | _NO:
         raise ConfigError(
-            f"seen: DEBUG={text[:40]!r} in the environment; expected: true or false; do: correct it"
+            f"seen: {name}={text[:40]!r} in the environment; expected: true or false; do: correct "
+            "it"
         )
     return text in _YES
+
+
+def is_profiling_allowed(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `ENABLE_PROFILING` lets `holdfast profile` look into processes; nothing else does.
+
+    Raises:
+        ConfigError: it is neither yes nor no.
+    """
+    return _is_yes("ENABLE_PROFILING", environ)
 
 
 def without_effect(environ: Mapping[str, str] = os.environ) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -63,7 +63,7 @@ def mask(
 ) -> MutableMapping[str, Any]:
     """The processor that takes secrets out of a line: by key, by pattern, by known value."""
     for key, value in event.items():
-        event[key] = _masked(key, value)
+        event[key] = masked(key, value)
     return event
 
 
@@ -72,17 +72,18 @@ def _is_secret(key: str) -> bool:
     return _SECRET_KEY.search(key) is not None
 
 
-def _masked(key: str, value: Any) -> Any:
+def masked(key: str, value: Any) -> Any:
+    """A value, whole mappings and lists included, as a line may show it under `key`."""
     if value is not None and _is_secret(key):
         return MASK
     if isinstance(value, dict):
-        return {inner: _masked(str(inner), item) for inner, item in value.items()}
+        return {inner: masked(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_masked("", item) for item in value]
+        return [masked("", item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Decimal):
-        return str(value)
+        return format(value, "f")
     return masked_text(str(value))
 
 
@@ -98,6 +99,35 @@ def masked_text(text: str) -> str:
     text = _BEARER.sub(rf"\g<1>\g<2>{MASK}", text)
     text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
     return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
+
+
+_listeners: list[Callable[[Mapping[str, Any]], None]] = []
+
+
+def on_error(listener: Callable[[Mapping[str, Any]], None]) -> None:
+    """Hand every line of level `error` to `listener` as well, with the exception as it is.
+
+    It is not masked yet. The listener returns at once and does not raise.
+    """
+    _listeners.append(listener)
+
+
+def _tell_listeners(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if _listeners and event.get("level") in {"error", "critical"}:
+        line = {**event, "exc_info": _exception(event.get("exc_info"))}
+        for listener in _listeners:
+            listener(line)
+    return event
+
+
+def _exception(found: Any) -> BaseException | None:
+    if isinstance(found, BaseException):
+        return found
+    if isinstance(found, tuple):
+        return cast("BaseException | None", found[1])
+    return sys.exc_info()[1] if found else None
 
 
 def _stamp(
@@ -121,6 +151,7 @@ _COMMON: tuple[Processor, ...] = (
     structlog.stdlib.PositionalArgumentsFormatter(),
     _stamp,
     structlog.processors.StackInfoRenderer(),
+    _tell_listeners,
     structlog.processors.format_exc_info,
     structlog.processors.UnicodeDecoder(),
     mask,

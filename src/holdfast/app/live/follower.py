@@ -19,6 +19,7 @@ from holdfast.app.live.counting import Counts
 from holdfast.app.live.history import History
 from holdfast.app.live.keys import KeyKeeper, key_of
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
+from holdfast.app.live.tracing import asked
 from holdfast.app.live.watch import Watch
 from holdfast.config import Bot, Config
 from holdfast.domain.action import Action
@@ -101,7 +102,7 @@ class Follower:
         self.venue, self.market = _connect(config, self.now_ns)
         self.venue.gate.on_answer = self.counts.answered
         self.keys = KeyKeeper.of(config.account, self.venue)
-        self.bots = [make_bot(bot, watch.running(bot.name)) for bot in config.bots]
+        self.bots = [make_bot(bot, asked(bot.name, watch.running(bot.name))) for bot in config.bots]
         for bot in self.bots:
             bot.ask = self.counts.timed(bot.name, bot.ask)
         lists = capability_of(config.account.venue.kind).order_lists

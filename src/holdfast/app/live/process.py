@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
+from holdfast.app.logs import begin_exports, end_exports
 from holdfast.cluster.board import State, Wanted
 from holdfast.config import Config
 from holdfast.errors import (
@@ -95,6 +97,7 @@ def run_child(
     code = CRASHED
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor passes a stop on
+        begin_exports("node", process=name)
         code = asyncio.run(_until_told(name, work, alive, ended))
     except PlatformError as error:
         code = code_of(error)
@@ -104,6 +107,8 @@ def run_child(
     except BaseException:  # the process ends here; nothing may reach the fork's parent
         log.exception("the process crashed", action="process_crashed", process=name)
     finally:
+        with suppress(Exception):  # it ends, and what it told elsewhere is in the log as well
+            end_exports()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -22,6 +22,7 @@ from holdfast.app.live.follower import TICK_S, Follower, following
 from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
+from holdfast.app.live.tracing import order_traces
 from holdfast.app.live.upkeep import Upkeep
 from holdfast.app.live.watch import Watch
 from holdfast.config import Config
@@ -87,7 +88,7 @@ class Trader:
         )
         self.venue = GuardedVenue(follower.venue, self.breakers)
         told = FactLog(self.account, follower.strategy_of)
-        self.observers = Observers(told, follower.counts)
+        self.observers = Observers(told, follower.counts, *order_traces(self.account))
         self.commands = stream.database.commands()
         self._stepping = False
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()

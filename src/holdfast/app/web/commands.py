@@ -23,6 +23,7 @@ from holdfast.errors import ConfigError, RejectedError, UnreachableError
 from holdfast.journal.database import Database
 from holdfast.platform.identity.values import Principal
 from holdfast.platform.port import Change, Look, PlatformStore
+from holdfast.telemetry import trace
 
 LOOK_S: Final = 0.02
 
@@ -111,6 +112,7 @@ class JournalCommands:
                 give(change, noted, who.actor, now_ns)
 
         self._store.change(ask)
+        _trace(given, request_id)
 
     def _look(self, command_ids: Sequence[str]) -> tuple[Command, ...]:
         def rows(look: Look) -> list[Any]:
@@ -135,3 +137,17 @@ class JournalCommands:
             return str(getattr(next(records).fact, "refused", ""))
         finally:
             records.close()  # type: ignore[attr-defined]
+
+
+def _trace(given: Sequence[Given], request_id: str) -> None:
+    """A span in the request's trace for each command, linked to where a leader takes it."""
+    traces = trace.active()
+    if traces is None:
+        return
+    request, now_ns = trace.of_request(request_id), time.monotonic_ns()
+    for one in given:
+        place = trace.Place(request.trace_id, trace.span_of("give", one.command_id))
+        about = {"holdfast.command": one.command_id, "holdfast.account": one.account}
+        link = trace.of_command(one.command_id)
+        stretch = trace.Stretch(f"give {one.name}", now_ns, now_ns, about, links=(link,))
+        traces.tell(place, stretch, parent=request)

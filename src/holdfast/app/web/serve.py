@@ -19,6 +19,7 @@ from granian.server.embed import Server
 
 from holdfast.api.build import Api, Terms, build, description
 from holdfast.api.ports import Rate
+from holdfast.app.logs import begin_exports
 from holdfast.app.web import metrics
 from holdfast.app.web.join import joined
 from holdfast.config import Config
@@ -70,6 +71,7 @@ async def _run(
 ) -> None:
     for name, instead in without_effect():
         log.warning("has no effect", action="without_effect", variable=name, instead=instead)
+    begin_exports("api")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
