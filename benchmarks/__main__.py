@@ -30,6 +30,7 @@ SUBJECTS = (
     "api",
     "live",
     "metrics",
+    "telling",
     "fleet",
     "restart",
     "history",

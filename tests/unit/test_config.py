@@ -332,7 +332,10 @@ def test_every_variable_of_the_acceptance_list_is_known_with_what_it_does() -> N
 
 @pytest.mark.parametrize("one", [v for v in VARIABLES if v.effect is Effect.SETS], ids=str)
 def test_a_variable_that_sets_something_does(one: Variable) -> None:
-    value = {"LOG_LEVEL": "debug", "PORT": "1", "METRICS_PORT": "1", "DB_PORT": "1"}.get(
+    value = {
+        "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "PORT": "1", "METRICS_PORT": "1",
+        "DB_PORT": "1",
+    }.get(
         one.name, "postgresql://other/x" if one.name.endswith("URL") else "other"
     )
     environ = {one.name: value}
