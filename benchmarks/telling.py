@@ -79,8 +79,10 @@ def _tell(told: FactLog, armed: Armed) -> None:
 
 def _passage(armed: Armed) -> Passage:
     now_ns = time.monotonic_ns()
-    times = [now_ns + each * 100_000 for each in range(6)]
-    return Passage((armed,), *times, verdict=Verdict(answer=Answer.ACKED))
+    return Passage(
+        (armed,), now_ns, now_ns, now_ns + 1_000, now_ns + 2_000, now_ns + 3_000, now_ns + 4_000,
+        Verdict(answer=Answer.ACKED),
+    )  # fmt: skip
 
 
 def _armed() -> Armed:
