@@ -540,6 +540,9 @@ silent("HighErrorRate", "hardly anybody asks", answers("0+0.1x200", "0+0.1x200")
 _DELAYED = "Background jobs wait: too many of them, or their database does not answer."
 above("JobsDelayed", "101 wait", o("celery_queue_length"), 101, 100, _DELAYED)
 above("JobsDelayed", "their database is gone", o("jobs_up"), 0, 1, _DELAYED)
+_UNTOLD = "Users are not told what happens: a channel fails, or nobody delivers."
+above("NotificationsDelayed", "901 s", o("notify_oldest_wait_seconds"), 901, 900, _UNTOLD)
+above("NotificationsDelayed", "nobody delivers", o("notify_serving"), 0, 1, _UNTOLD)
 
 # -- objectives: the bad share is the same all the time, so each window sees the same
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import pytest
 
+from holdfast.app.notify.numbers import NotifyNumbers
 from holdfast.domain.fact import BotStopped, Halted, HaltLevel, Resumed
 from holdfast.errors import FencedError
 from holdfast.operations.notify import rows
 from holdfast.operations.notify.port import Kind
 from holdfast.telemetry.log import configure
+from holdfast.telemetry.meter import Meter
 from tests.support.notify_world import TOKEN, World, fill, world
 from tests.support.platform_stores import KINDS
+from tests.support.waiting import PATIENCE_S
 
 Scenario = Callable[[World], Awaitable[None]]
 HALT = Halted(level=HaltLevel.ENTRIES, reason="tried", by="tom")
@@ -173,7 +176,7 @@ def test_what_is_too_old_is_lost_counted_and_told(play: Callable[..., None]) -> 
         async with made.telling():
             while (await made.subscription("tom", "all")).lost == 0:
                 await asyncio.sleep(0.05)
-            await made.own.test(made.who["tom"], "all")
+            await made.own.test(made.who["tom"], to.subscription_id)
             await made.until(lambda: bool(hook.taken), "the next message")
         assert "1 older ones could not be delivered" in hook.said
         done = await made.subscription("tom", "all")
@@ -238,3 +241,32 @@ def test_who_is_shut_out_hears_nothing_more(play: Callable[..., None]) -> None:
         assert made.hooks["tom"].tries == 0
 
     play(scenario, hooks=("tom", "ada"))
+
+
+def test_how_it_goes_is_told_in_numbers_even_while_nobody_delivers(
+    play: Callable[..., None],
+) -> None:
+    async def scenario(made: World) -> None:
+        meter = Meter()
+        numbers = NotifyNumbers(made.store, meter)
+        await numbers.look()
+        assert meter.collected() == {}, "nobody asked to be told"
+        to = await made.add("tom", "all")
+        await made.own.test(made.who["tom"], to.subscription_id)
+        await numbers.look()
+        found = {name: values[()] for name, values in meter.collected().items()}
+        assert 0 < found.pop("notify_oldest_wait_seconds") < PATIENCE_S
+        assert found == {
+            "notify_serving": 0, "notify_waiting": 1, "notify_sent_total": 0,
+            "notify_lost_total": 0,
+        }  # fmt: skip
+        async with made.telling():
+            await made.until(lambda: bool(made.hooks["hook"].taken), "it is delivered")
+            await numbers.look()
+            assert meter.collected()["notify_serving"][()] == 1
+        await numbers.look()
+        found = {name: values[()] for name, values in meter.collected().items()}
+        assert (found["notify_waiting"], found["notify_sent_total"]) == (0, 1)
+        assert found["notify_oldest_wait_seconds"] == 0
+
+    play(scenario)

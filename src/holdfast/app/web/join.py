@@ -13,6 +13,7 @@ from pathlib import Path
 from holdfast.api.ports import Ports, Probe, Rates
 from holdfast.api.rates import MemoryRates
 from holdfast.app.jobs.installation import board_of, rows_of
+from holdfast.app.notify.numbers import NotifyNumbers
 from holdfast.app.notify.own import OwnNotifications
 from holdfast.app.view.open import viewing
 from holdfast.app.web.commands import JournalCommands
@@ -51,6 +52,8 @@ async def joined(config: Config, meter: Meter, file: Path | None = None) -> Asyn
         tell_pool(meter, view.database.pool)
         store = await asyncio.to_thread(_platform, view.database)
         stack.callback(store.close)
+        numbers = asyncio.create_task(NotifyNumbers(store, meter).run())
+        stack.callback(numbers.cancel)
         auth = AuthMetrics(meter)
         store.on_noted = auth.heard
         identity = IdentityService(store, identity_settings(with_aliases()))

@@ -32,6 +32,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     memory_ratio: float
     disk_free_ratio: float
     queued_jobs: int
+    notice_wait_s: int
 
 
 class PagerDuty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -282,6 +282,35 @@ def forget(change: Change, names: Iterable[str]) -> None:
         change.run("DELETE FROM notify_position WHERE name = ?", name)
 
 
+class Totals(msgspec.Struct, frozen=True):
+    """All subscriptions together.
+
+    Attributes:
+        is_served: a process tells people.
+        oldest_ns: when what waits longest happened, UTC; 0 when nothing waits.
+    """
+
+    subscriptions: int
+    is_served: bool
+    waiting: int
+    oldest_ns: int
+    sent: int
+    lost: int
+
+
+def totals(look: Look, now_ns: int) -> Totals:
+    """How delivering goes."""
+    claim_ = look.row("SELECT until_ns FROM notify_claim WHERE one = 1")
+    waiting = look.row("SELECT count(*), coalesce(min(at_ns), 0) FROM notify_message")
+    done = look.row(
+        "SELECT count(*), coalesce(sum(sent), 0), coalesce(sum(lost), 0) FROM notify_subscription"
+    )
+    count, oldest_ns = waiting or (0, 0)
+    subscribed, sent, lost = done or (0, 0, 0)
+    is_served = claim_ is not None and claim_[0] > now_ns
+    return Totals(int(subscribed), is_served, int(count), int(oldest_ns), int(sent), int(lost))
+
+
 # -- chats -------------------------------------------------------------------------------------
 
 

@@ -43,6 +43,27 @@ QUEUE_LENGTH: Final = Metric(
     told="Jobs that wait for a worker.",
 )  # fmt: skip
 
+_NOTIFY: Final = "subscriptions to notifications"
+
+
+def _notify(name: str, kind: Kind, told: str, unit: Unit = Unit.NONE) -> Metric:
+    # Read from the database, so that it is told also while nobody delivers.
+    told = f"{told} The same in every process of the API."
+    return Metric(
+        name=f"notify_{name}", kind=kind, told=told, emitters=_API, unit=unit, optional=_NOTIFY
+    )
+
+
+NOTIFY_SERVING: Final = _notify(
+    "serving", Kind.GAUGE, "1 while a process tells people what happened."
+)
+NOTIFY_WAITING: Final = _notify("waiting", Kind.GAUGE, "Notices that are still to be delivered.")
+NOTIFY_OLDEST: Final = _notify(
+    "oldest_wait_seconds", Kind.GAUGE, "For how long the oldest of them has waited.", Unit.SECONDS
+)
+NOTIFY_SENT: Final = _notify("sent_total", Kind.COUNTER, "Notices that were delivered.")
+NOTIFY_LOST: Final = _notify("lost_total", Kind.COUNTER, "Notices that never could be delivered.")
+
 _POSTGRES: Final = "a PostgreSQL database"
 
 
@@ -126,6 +147,7 @@ BUILD: Final = Metric(
 
 METRICS: Final = (
     HTTP_REQUESTS, HTTP_DURATION, ACTIVE_USERS, AUTH_EVENTS, JOBS_UP, JOBS, QUEUE_LENGTH,
+    NOTIFY_SERVING, NOTIFY_WAITING, NOTIFY_OLDEST, NOTIFY_SENT, NOTIFY_LOST,
     POOL_CONNECTIONS, *POOL_GAUGES.values(), *POOL_COUNTERS.values(), POOL_WAIT, REDIS_OPERATIONS,
     REDIS_DURATION, MEMORY, CPU, THREADS, FILES, STARTED, COLLECTIONS, LOOP_LAG, BUILD,
 )  # fmt: skip

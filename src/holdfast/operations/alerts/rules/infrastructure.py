@@ -154,6 +154,16 @@ def services_of(limits: Thresholds) -> Sequence[Alert]:
             for_s=300,
             summary="Background jobs wait: too many of them, or their database does not answer.",
         ),
+        Alert(
+            name="NotificationsDelayed",
+            severity=_P2,
+            expr=(
+                f"max({series(services.NOTIFY_OLDEST)}) > {limits.notice_wait_s} "
+                f"or max({series(services.NOTIFY_SERVING)}) == 0"
+            ),
+            for_s=300,
+            summary="Users are not told what happens: a channel fails, or nobody delivers.",
+        ),
     )
 
 
