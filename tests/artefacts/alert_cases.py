@@ -262,7 +262,15 @@ above(
     "Trading halted: main, level 1.", account="main",
 )  # fmt: skip
 fires(
-    "TradingHalted", "one bot", {s("trading_halt_level", bot="trend", **A): "3x99"},
+    "TradingHalted", "the account, and with it its bots",
+    {s("trading_halt_level", bot="", **A): "2x99",
+     s("trading_halt_level", bot="trend", **A): "2x99"},
+    "Trading halted: main, level 2.", at="5m", account="main",
+)  # fmt: skip
+fires(
+    "TradingHalted", "one bot",
+    {s("trading_halt_level", bot="", **A): "0x99",
+     s("trading_halt_level", bot="trend", **A): "3x99"},
     "Trading halted: main, bot trend, level 3.", at="5m", account="main", bot="trend",
 )  # fmt: skip
 above(

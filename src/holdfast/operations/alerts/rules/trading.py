@@ -59,10 +59,16 @@ FENCE_REFUSALS = Alert(
     ),
 )
 
+_ACCOUNT_HALT = f"max by (account) ({series(trading.HALT_LEVEL, bot='')})"
+
 TRADING_HALTED = Alert(
     name="TradingHalted",
     severity=_P1,
-    expr=f"max by (account, bot) ({series(trading.HALT_LEVEL)}) > 0",
+    # Bots show the level of a halted account as well, which is one alert and not one for each.
+    expr=(
+        f"{_ACCOUNT_HALT} > 0 or max by (account, bot) ({series(trading.HALT_LEVEL, bot='!')}) "
+        f"> on (account) group_left {_ACCOUNT_HALT}"
+    ),
     for_s=20,
     summary=(
         "Trading halted: {{ $labels.account }}"
