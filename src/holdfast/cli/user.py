@@ -16,6 +16,7 @@ from holdfast.cli.account import JSON, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.cli.when import moment
+from holdfast.config.identity import identity_settings
 from holdfast.errors import ConfigError
 from holdfast.platform.identity.values import Grant, Invitation, Role, User
 
@@ -242,3 +243,24 @@ def _line(one: User) -> str:
     owns = "everything" if one.role is Role.ADMIN else ", ".join(map(str, one.grants)) or "nothing"
     said = f"{one.name}  {one.role}, owns {owns}; signs in by {' and '.join(ways) or 'nothing yet'}"
     return f"{said}; DISABLED" if one.disabled else said
+
+
+@app.command()
+def seal(*, database: DATABASE = None, json: JSON = False) -> None:
+    """Encrypt the secrets of second factors with IDENTITY_KEY, those of a former one as well.
+
+    After the first IDENTITY_KEY, and after another one while IDENTITY_KEY_PREVIOUS, or the version
+    before, is the former. Example: holdfast user seal
+    """
+    sealing = identity_settings().sealing
+    if not sealing:
+        raise ConfigError(
+            "seen: no IDENTITY_KEY; expected: the one that the API has; do: export "
+            "IDENTITY_KEY_FILE=..."
+        )
+    with console(database) as users:
+        count = users.seal(sealing)
+    if json:
+        emit({"sealed": count})
+    else:
+        typer.echo(f"{count} sealed anew")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import msgspec
 
 from holdfast.config.environment import SecretEnvironment
 from holdfast.errors import ConfigError
-from holdfast.secrets import Secret
+from holdfast.secrets import Secret, Stage, current, resolve
 
 GOOGLE: Final = "https://accounts.google.com"
 SHORTEST_SECRET: Final = 32
@@ -41,28 +42,51 @@ class IdentitySettings(msgspec.Struct, frozen=True):
 
     Attributes:
         jwt_secret: without it who reads the database can sign tokens.
+        sealing: what encrypts secrets of second factors, and what did before; none leaves them as
+            they are.
         oidc: None: nobody signs in elsewhere.
     """
 
     jwt_secret: Secret | None = None
+    sealing: tuple[Secret, ...] = ()
     oidc: Oidc | None = None
 
 
 def identity_settings(environ: Mapping[str, str] = os.environ) -> IdentitySettings:
-    """`JWT_SECRET`, and `GOOGLE_CLIENT_ID` with `GOOGLE_CLIENT_SECRET` and `OIDC_ISSUER`.
+    """`JWT_SECRET`, `IDENTITY_KEY`, and `GOOGLE_CLIENT_ID` with `GOOGLE_CLIENT_SECRET` and
+    `OIDC_ISSUER`.
 
     Raises:
-        ConfigError: the secret is short, or the issuer is no address of a server. The text has no
+        ConfigError: a secret is short, or the issuer is no address of a server. The text has no
             secret in it.
     """
-    environ = SecretEnvironment(environ)
-    secret = environ.get("JWT_SECRET", "").strip()
-    if secret and len(secret) < SHORTEST_SECRET:
+    known = SecretEnvironment(environ)
+    secret = known.get("JWT_SECRET", "").strip()
+    return IdentitySettings(
+        _long_enough("JWT_SECRET", Secret(secret)) if secret else None,
+        _sealing(environ),
+        _oidc(known),
+    )
+
+
+def _sealing(environ: Mapping[str, str]) -> tuple[Secret, ...]:
+    """The version before may be missing; it is there while a rotation goes on."""
+    if not SecretEnvironment(environ).get("IDENTITY_KEY", "").strip():
+        return ()
+    found = [resolve("env:IDENTITY_KEY", environ, purpose="second factors")]
+    with suppress(ConfigError):
+        found.append(current("env:IDENTITY_KEY", environ, stage=Stage.PREVIOUS).secret)
+    return tuple(_long_enough("IDENTITY_KEY", one) for one in found)
+
+
+def _long_enough(name: str, secret: Secret) -> Secret:
+    length = len(secret.reveal())
+    if length < SHORTEST_SECRET:
         raise ConfigError(
-            f"seen: JWT_SECRET of {len(secret)} characters; expected: at least {SHORTEST_SECRET}; "
-            "do: make one with `openssl rand -hex 32`, or unset it"
+            f"seen: {name} of {length} characters; expected: at least {SHORTEST_SECRET}; do: make "
+            "one with `openssl rand -hex 32`, or unset it"
         )
-    return IdentitySettings(Secret(secret) if secret else None, _oidc(environ))
+    return secret
 
 
 def _oidc(environ: Mapping[str, str]) -> Oidc | None:

@@ -60,6 +60,7 @@ VARIABLES: Final = tuple(
         ("BINANCE_API_KEY", Effect.READ, _KEY),
         ("BINANCE_API_SECRET", Effect.READ, _KEY),
         ("JWT_SECRET", Effect.READ, "encrypts what signs access tokens"),
+        ("IDENTITY_KEY", Effect.READ, "encrypts secrets of second factors in the database"),
         ("GOOGLE_CLIENT_ID", Effect.READ, "signing in by Google, or by OIDC_ISSUER"),
         ("REACT_APP_GOOGLE_CLIENT_ID", Effect.READ, "another name of GOOGLE_CLIENT_ID"),
         ("GOOGLE_CLIENT_SECRET", Effect.READ, "with GOOGLE_CLIENT_ID"),

@@ -6,11 +6,12 @@ Blocks; for the command line and scripts. Not here: what is asked over a network
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from holdfast.platform.identity import api_tokens, codes, passwords, sessions, users
 from holdfast.platform.identity.codes import Purpose
 from holdfast.platform.identity.people import changed, invited
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.identity.signing import Keys
 from holdfast.platform.identity.users import UserRow
 from holdfast.platform.identity.values import (
@@ -204,6 +205,17 @@ class Console:
             lambda change: api_tokens.revoke(
                 change, token_id, "", by=self._by, now_ns=self._now_ns()
             )
+        )
+
+    def seal(self, keys: Sequence[Secret]) -> int:
+        """Keep every second factor by the first of some keys; how many were not.
+
+        Raises:
+            ConfigError: as `Sealer.opened`; then none is changed.
+        """
+        sealer = Sealer(keys)
+        return self._store.change(
+            lambda change: sum(users.reseal_totp(change, row, sealer) for row in users.rows(change))
         )
 
     def replace_keys(self, secret: Secret | None) -> str:

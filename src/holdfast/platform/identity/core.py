@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from holdfast.config.identity import IdentitySettings
 from holdfast.platform.identity import passwords, signing, users
 from holdfast.platform.identity.known import Known
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.identity.sessions import SessionRow
 from holdfast.platform.identity.users import UserRow
 from holdfast.platform.identity.values import (
@@ -49,6 +50,7 @@ class Core:
         self.store = store
         self.now_ns = now_ns
         self.keys = signing.Keys(store, settings.jwt_secret, now_ns)
+        self.sealer = Sealer(settings.sealing)
         self.known = Known(store, now_ns, self.keys.forget)
         self._turns = asyncio.Semaphore(HASHES_AT_ONCE)
         self._hashing = 0

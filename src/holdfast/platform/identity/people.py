@@ -120,8 +120,9 @@ class People:
         """A new second factor, which does not count yet; for confirmed sessions."""
         self._core.require_confirmed(principal, Scope.READ)
         offer = totp.offered(principal.name)
+        sealed = self._core.sealer.sealed(offer.secret, principal.user_id)
         await self._core.change(
-            lambda change: users.offer_totp(change, self._own(change, principal), offer.secret)
+            lambda change: users.offer_totp(change, self._own(change, principal), sealed)
         )
         return offer
 
@@ -132,7 +133,8 @@ class People:
 
         def change(change: Change) -> bool:
             user = self._own(change, principal)
-            step = totp.step_of(user.totp_offered, code, now_ns) if user.totp_offered else None
+            offered = self._core.sealer.opened(user.totp_offered, user.user_id)
+            step = totp.step_of(offered, code, now_ns) if offered else None
             if step is None:
                 return False
             users.enable_totp(change, user, step, by=principal.actor)

@@ -264,10 +264,17 @@ class SignIns:
         return await self._core.hashing(passwords.verified, kept, given)
 
     async def _prove_totp(self, name: str, user: UserRow, code: str, caller: Caller) -> None:
-        step = totp.step_of(user.totp_secret, code, self._core.now_ns())
-        if step is not None and await self._core.change(
-            lambda change: users.use_totp_step(change, user, step)
-        ):
+        sealer = self._core.sealer
+        secret = sealer.opened(user.totp_secret, user.user_id)
+        step = totp.step_of(secret, code, self._core.now_ns())
+
+        def change(change: Change) -> bool:
+            taken = step is not None and users.use_totp_step(change, user, step)
+            if taken:
+                users.reseal_totp(change, user, sealer)
+            return taken
+
+        if await self._core.change(change):
             return
         await self._fail(name, user, "totp", caller)
         raise _wrong()

@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.domain.platform import UserChanged, UserCreated
 from holdfast.platform.identity import secret_text
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.identity.values import (
     AbsentError,
     ForbiddenError,
@@ -90,6 +91,12 @@ def grants_of(look: Look, user_id: str) -> tuple[Grant, ...]:
     return tuple(Grant(account, bot) for account, bot in rows)
 
 
+def rows(look: Look) -> tuple[UserRow, ...]:
+    """All users as they are kept, by name."""
+    found = look.rows(f"SELECT {_COLUMNS} FROM platform_user ORDER BY name")  # noqa: S608
+    return tuple(_row(row) for row in found)
+
+
 def shown(look: Look, row: UserRow) -> User:
     """A user without what is secret."""
     return User(
@@ -108,8 +115,7 @@ def shown(look: Look, row: UserRow) -> User:
 
 def everybody(look: Look) -> tuple[User, ...]:
     """All users, by name."""
-    rows = look.rows(f"SELECT {_COLUMNS} FROM platform_user ORDER BY name")  # noqa: S608
-    return tuple(shown(look, _row(row)) for row in rows)
+    return tuple(shown(look, row) for row in rows(look))
 
 
 def add(
@@ -204,10 +210,10 @@ def strengthen_password(change: Change, row: UserRow, password_hash: str) -> Non
     )  # fmt: skip
 
 
-def offer_totp(change: Change, row: UserRow, secret: str) -> None:
+def offer_totp(change: Change, row: UserRow, sealed: str) -> None:
     """A second factor that does not count yet."""
     change.run(
-        "UPDATE platform_user SET totp_offered = ? WHERE user_id = ?", secret, row.user_id
+        "UPDATE platform_user SET totp_offered = ? WHERE user_id = ?", sealed, row.user_id
     )
 
 
@@ -219,6 +225,26 @@ def enable_totp(change: Change, row: UserRow, step: int, *, by: str) -> None:
         step, row.user_id,
     )  # fmt: skip
     _note(change, row, by, "totp", "on")
+
+
+def reseal_totp(change: Change, row: UserRow, sealer: Sealer) -> bool:
+    """Keep his second factor by the newest key; False when it was so already.
+
+    Raises:
+        ConfigError: as `Sealer.opened`.
+    """
+    if sealer.is_current(row.totp_secret) and sealer.is_current(row.totp_offered):
+        return False
+    again = [
+        sealer.sealed(sealer.opened(kept, row.user_id), row.user_id) if kept else ""
+        for kept in (row.totp_secret, row.totp_offered)
+    ]
+    changed = change.run(
+        "UPDATE platform_user SET totp_secret = ?, totp_offered = ? "
+        "WHERE user_id = ? AND totp_secret = ? AND totp_offered = ?",
+        *again, row.user_id, row.totp_secret, row.totp_offered,
+    )  # fmt: skip
+    return bool(changed)
 
 
 def disable_totp(change: Change, row: UserRow, *, by: str) -> None:
