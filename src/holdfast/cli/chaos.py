@@ -40,6 +40,7 @@ class Fault(StrEnum):
     PAUSE = "pause"
     SILENT = "silent"
     PARTITION = "partition"
+    HANDOVER = "handover"
     MIXED = "mixed"
 
 
@@ -64,7 +65,7 @@ def chaos(
     seed: Annotated[int, typer.Option(help="Of the market, and of when it strikes.")] = 0,
     directory: Annotated[
         Path | None,
-        typer.Option("--dir", help="Keep journal and logs here: an empty folder, or a new one."),
+        typer.Option("--dir", help="Keep everything here, rounds.jsonl too: an empty folder."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -279,7 +280,8 @@ class _Pair:
                 if side.transport is not None:
                     side.transport.close()
         elif sink.can_write_eof():
-            sink.write_eof()
+            with suppress(OSError):  # the other end was reset meanwhile, which it will be told
+                sink.write_eof()
 
     def reset(self) -> None:
         """Reset both ends."""

@@ -34,6 +34,7 @@ READY_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 90.0
 CHECK_SHARE: Final = 0.05  # of the time: a ledger grows with every order
 ENDING: Final = "the chaos is ending"
+ROUNDS: Final = "rounds.jsonl"
 
 Say = Callable[[str], None]
 
@@ -98,11 +99,17 @@ class Chaos:
             await self._ready()
             kind = self._strikes[number % len(self._strikes)]
             await asyncio.sleep(self._chance.random())  # at any moment of what a leader does
-            self._rounds.append(await self._round(kind))
+            self._keep(await self._round(kind))
             await self._check_now_and_then()
             self._progress(number + 1)
         await self._ready()
         return self._result(await self._settle(), began_s)
+
+    def _keep(self, found: Round) -> None:
+        """Also in the folder: a long run that is cut short has not been for nothing."""
+        self._rounds.append(found)
+        with (self._wanted.folder / ROUNDS).open("ab") as file:
+            file.write(msgspec.json.encode(found) + b"\n")
 
     async def _quiet(self) -> None:
         """Leave the nodes alone, on a machine that is busy."""
@@ -196,7 +203,7 @@ class Chaos:
 
         return Round(
             strike=struck.strike.value,
-            gap_ms=self._orders.gap_ms,
+            gap_ms=self._orders.gap_ms if struck.rest_ms is None else struck.rest_ms,
             silence_ms=self._orders.silence_ms,
             taken_ms=since_ms(first.at_ns) if first else None,
             ready_ms=since_ms(first.ready_ns) if first else None,

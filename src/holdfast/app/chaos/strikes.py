@@ -17,9 +17,12 @@ from typing import Final
 import msgspec
 
 from holdfast.app.chaos.proxy import Conditions
-from holdfast.app.chaos.site import Links, Node, Site
+from holdfast.app.chaos.site import ACCOUNT, Links, Node, Site
+from holdfast.app.live.members import hand_over
+from holdfast.config import load
 
 _SLOW_RTT_MS: Final = 400.0
+_HANDOVER_S: Final = 30.0
 
 
 class Strike(StrEnum):
@@ -41,6 +44,7 @@ class Strike(StrEnum):
     EXCHANGE_RESET = "exchange connections reset"
     STORE_RESTART = "store restarted"
     STORE_SLOW = "store slow"
+    HANDOVER = "handover"  # by plan, to the next node: what everything else is compared with
 
     @property
     def moves(self) -> bool:
@@ -61,6 +65,7 @@ class Strike(StrEnum):
 _MOVING: Final = frozenset({
     Strike.KILL, Strike.KILL_SUPERVISOR, Strike.KILL_ACCOUNT, Strike.PAUSE, Strike.PAUSE_ACCOUNT,
     Strike.SILENT, Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
+    Strike.HANDOVER,
 })  # fmt: skip
 _OF_STORE: Final = frozenset({
     Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT, Strike.STORE_RESTART,
@@ -95,7 +100,8 @@ FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
         Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
         Strike.EXCHANGE_CUT, Strike.EXCHANGE_DEAF, Strike.EXCHANGE_MUTE,
     ),
-    "mixed": tuple(Strike),
+    "handover": (Strike.HANDOVER,),
+    "mixed": tuple(kind for kind in Strike if kind is not Strike.HANDOVER),
 }  # fmt: skip
 """By the names of the command line."""
 
@@ -114,12 +120,15 @@ class Struck(msgspec.Struct, frozen=True):
     Attributes:
         mono_ns, wall_ns: just before; the first on the clock of the proxy, the second on that of
             the journal.
+        rest_ms: of a handover, from when the old leader had come to rest until the new one could
+            arm; None of anything else.
     """
 
     strike: Strike
     node: Node
     mono_ns: int
     wall_ns: int
+    rest_ms: float | None = None
 
 
 def possible(
@@ -151,6 +160,9 @@ async def strike(site: Site, kind: Strike, node: Node, account_pid: int) -> Stru
     if kind is Strike.SILENT:
         await node.link(_LINKS[Strike.ALL_CUT])
     mono_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+    if kind is Strike.HANDOVER:
+        rest_ms = await asyncio.to_thread(_hand_over, site, node)
+        return Struck(kind, node, mono_ns, wall_ns, rest_ms)
     if kind in _SIGNALS:
         _send(_target(kind, node, account_pid), _SIGNALS[kind])
     elif kind in _LINKS:
@@ -189,6 +201,13 @@ async def heal(site: Site, struck: Struck, account_pid: int) -> None:
         await node.start()
     elif node.links != Links():
         await node.link(Links())
+
+
+def _hand_over(site: Site, leader: Node) -> float | None:
+    """Move the account to the node after its leader, as the verb does."""
+    others = [*site.nodes, *site.nodes]
+    heir = others[others.index(leader) + 1]
+    return hand_over(load(leader.config), ACCOUNT, heir.name, _HANDOVER_S).gap_ms
 
 
 def _target(kind: Strike, node: Node, account_pid: int) -> int:

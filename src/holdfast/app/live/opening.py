@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from holdfast.app.live.start import start_at
 from holdfast.config import Config
 from holdfast.domain.fact import AnyFact, Opened, TookOver
 from holdfast.domain.order import deployment_tag
-from holdfast.errors import FencedError
+from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.database import Database, Owner, database_at
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.port import CommitUnknownError, Head, Snapshot, Store
@@ -179,16 +180,23 @@ async def take_over(
         CorruptionError, RetryableError: as `Store.acquire`.
     """
     database, account = fold.database, fold.end.account
-    owner = await _own(database, account, displace=displace)
+    node = f"{node or os.uname().nodename}:{os.getpid()}"
+    owning = asyncio.ensure_future(_own(database, account, displace=displace))
     try:
-        before = await fold.store.head(account)
-        _require_lease(account, may_lead)
-        node = f"{node or os.uname().nodename}:{os.getpid()}"
-        head = await fold.store.acquire(account, node, after=before.epoch)
+        if not displace:  # who may not put another aside must not end its epoch either
+            await asyncio.shield(owning)
+        try:
+            head = await _acquired(fold, node, may_lead)
+        except RetryableError:
+            if owning.done():
+                raise
+            await asyncio.shield(owning)  # who held a lock of the store's is put aside by now
+            head = await _acquired(fold, node, may_lead)
+        owner = await asyncio.shield(owning)
         await catch_up()
         _require_end(fold.account, head)
     except BaseException:
-        owner.release()
+        await _let_go(owning)
         raise
     fold.tail.close()
     boot_id = f"{os.getpid()}-{time.time_ns():x}"
@@ -222,6 +230,20 @@ async def open_stream(
     except BaseException:
         await fold.close()
         raise
+
+
+async def _acquired(fold: Fold, node: str, may_lead: Callable[[], bool]) -> Head:
+    """The next epoch, beside the owner lock, which only tells people who writes."""
+    account = fold.end.account
+    before = await fold.store.head(account)
+    _require_lease(account, may_lead)
+    return await fold.store.acquire(account, node, after=before.epoch)
+
+
+async def _let_go(owning: asyncio.Future[Owner]) -> None:
+    """Also of a lock that is only being asked for."""
+    with suppress(PlatformError):  # there is none
+        (await owning).release()
 
 
 async def _own(database: Database, account: str, *, displace: bool) -> Owner:
