@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,19 @@ def test_every_target_that_runs_is_nobody_has_a_health_check_and_calls_a_verb() 
         assert "HEALTHCHECK" in stages[target]
         assert "holdfast.healthcheck" in stages[target]
         assert "USER" not in stages[target]
+
+
+def test_no_source_is_kept_from_a_build() -> None:
+    """What is left out by its name alone is left out of the package as well."""
+    lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    named_out = [line.removeprefix("**/") for line in lines if line.startswith("**/")]
+    listed = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "ls-files", "src", "dashboard", "scripts"],
+        check=True, capture_output=True, text=True,
+    ).stdout.splitlines()  # fmt: skip
+    lost = [
+        path for path in listed
+        if any(fnmatch(part, name) for part in path.split("/") for name in named_out)
+    ]  # fmt: skip
+    assert lost == []
+    assert "deploy/compose/secrets" in lines

@@ -71,17 +71,21 @@ class Engine:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def logs(self, name: str) -> str:
-        """What a container said."""
-        return self.run("logs", name)
+        """What a container said, on stdout and stderr."""
+        said = subprocess.run(
+            [*self._podman, "logs", name], check=False, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        return said.stdout
 
     @contextmanager
     def running(
         self, image: str, name: str, folder: Path, *words: str, **environ: str
     ) -> Iterator[None]:
-        """A container as `deploy/compose/prod.yml` runs it, but in this machine's network."""
+        """As `deploy/compose/prod.yml` runs it, but in this machine's network and as pid 1."""
         settings = [word for item in environ.items() for word in ("--env", "=".join(item))]
         self.run(
-            "run", "--detach", "--name", name, "--network", "host", "--init", "--read-only",
+            "run", "--detach", "--name", name, "--network", "host", "--read-only",
             "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
             "--user", "10001:10001", "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096",
             "--volume", f"{folder}:/var/lib/holdfast", *settings, image, *words,
