@@ -58,4 +58,7 @@ def test_it_calls_a_verb_and_leaves_it_time_to_end(unit: Path) -> None:
 
 def test_there_is_one_for_each_process() -> None:
     names = {unit.name for unit in UNITS}
-    assert names == {"holdfast-node@.service", "holdfast-api@.service", "holdfast-worker.service"}
+    assert names == {
+        "holdfast-node@.service", "holdfast-api@.service", "holdfast-worker.service",
+        "holdfast-notify.service",
+    }  # fmt: skip
