@@ -18,7 +18,7 @@ def board(given: Given) -> Board:
     return Board(
         uid="holdfast-application", title="Application",
         told="How many requests, how many failed, how long did they take?",
-        rows=(_now(given), _routes(given), _jobs(given.limits)), addresses=given.addresses,
+        rows=(_now(given), _routes(given), _jobs(given.limits), _notices()), addresses=given.addresses,
     )  # fmt: skip
 
 
@@ -93,5 +93,31 @@ def _jobs(limits: Thresholds) -> Row:
             told="A worker that does not cannot finish a job.",
             steps=((None, "red"), (1, "green")),
             queries=(Q.now(services.JOBS_UP, "instance"),),
+        ),
+    ))  # fmt: skip
+
+
+def _notices() -> Row:
+    # Each process of the API tells the same numbers: the largest is all of them.
+    within_an_hour = "max(increase({}[1h]))"
+    return Row("Notifications to users", (
+        Panel(
+            title="Somebody tells them", drawn=Drawn.STATES, words=common.YES_NO,
+            told="One process delivers for all.", steps=((None, "red"), (1, "green")),
+            queries=(Q.now(services.NOTIFY_SERVING),), width=6,
+        ),
+        lines(
+            "Waiting", Q.now(services.NOTIFY_WAITING).named("notices"), width=6,
+            told="Still to be delivered.",
+        ),
+        lines(
+            "Oldest that waits", Q.now(services.NOTIFY_OLDEST), width=6,
+            told="A channel that is down holds its own notices back, no others.",
+        ),
+        lines(
+            "Delivered and lost",
+            Q.of(services.NOTIFY_SENT).then(within_an_hour).named("delivered"),
+            Q.of(services.NOTIFY_LOST).then(within_an_hour).named("lost"),
+            told="Within an hour. What is lost was tried for as long as it may be.", width=6,
         ),
     ))  # fmt: skip
