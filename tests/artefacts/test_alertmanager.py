@@ -94,6 +94,13 @@ def test_p1_is_never_muted_only_quieter_at_night() -> None:
     assert ZoneInfo(interval["location"]).key == "America/New_York"
 
 
+def test_its_container_knows_the_time_zone_of_the_business_hours() -> None:
+    stack = written.REPOSITORY / "deploy" / "compose" / "observability.yml"
+    service = yaml.safe_load(stack.read_text(encoding="utf-8"))["services"]["alertmanager"]
+    place = service["environment"]["ZONEINFO"]
+    assert f"/usr/share/zoneinfo:{place}:ro" in service["volumes"]
+
+
 def test_groups_and_repetitions_are_as_agreed() -> None:
     tree = CONFIG["route"]
     assert tree["group_by"] == ["alertname", "symbol"]
