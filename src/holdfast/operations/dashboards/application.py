@@ -18,7 +18,8 @@ def board(given: Given) -> Board:
     return Board(
         uid="holdfast-application", title="Application",
         told="How many requests, how many failed, how long did they take?",
-        rows=(_now(given), _routes(given), _jobs(given.limits), _notices()), addresses=given.addresses,
+        rows=(_now(given), _routes(given), _jobs(given.limits), _notices()),
+        addresses=given.addresses,
     )  # fmt: skip
 
 
