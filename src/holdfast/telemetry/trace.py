@@ -125,11 +125,6 @@ def _root(kind: str, name: str) -> Place:
     return Place(int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:24], "big"))
 
 
-def exemplar(trace_id: int) -> dict[str, str] | None:
-    """What a histogram keeps beside a value, so that a chart leads to a trace; None without."""
-    return None if _active is None else {"trace_id": f"{trace_id:032x}"}
-
-
 def begin(service: str, version: str, **resource: str) -> Traces:
     """Send spans from this process, forked or not, from here on.
 
