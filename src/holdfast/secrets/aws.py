@@ -5,6 +5,7 @@ Not here: what is remembered (source). `boto3` is the extra `aws`, loaded on fir
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any, Final
 
@@ -78,6 +79,8 @@ def _made(region: str, endpoint: str) -> Any:
             "seen: a reference aws-sm:… without boto3; expected: the extra `aws`; do: pip install "
             "'holdfast[aws]'"
         ) from error
+    # At its lowest level it logs answers whole, before anybody could mask what is in them.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     settings = Config(
         connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2}
     )

@@ -44,15 +44,16 @@ class GoogleSecretManager:
         if stage is Stage.PREVIOUS and not reference.version:
             number = self._before_latest(reference, path)
         name = f"{path}/versions/{number}"
-        payload = self._asked(reference, self._client.access_secret_version, name=name)
+        known = self._asked(reference, self._client.get_secret_version, name=name)
+        payload = self._asked(reference, self._client.access_secret_version, name=known.name)
         try:
             text = payload.payload.data.decode()
         except UnicodeDecodeError:
+            del payload  # reports of errors may show variables
             raise ConfigError(
                 f"seen: {reference} is binary; expected: text, or JSON; do: store it as text"
             ) from None
-        known = self._asked(reference, self._client.get_secret_version, name=payload.name)
-        version = payload.name.rpartition("/")[2]
+        version = known.name.rpartition("/")[2]
         return Version(Secret(text), version, known.create_time.timestamp())
 
     def _path(self, reference: Reference) -> str:

@@ -53,7 +53,7 @@ class Files:
         path = Path(name)
         try:
             found = path.stat()
-            value = path.read_text(encoding="utf-8").strip()
+            secret = Secret(path.read_text(encoding="utf-8").strip())
         except (OSError, UnicodeDecodeError) as error:
             # Without the cause, whose text would quote what is no UTF-8.
             raise ConfigError(
@@ -65,7 +65,7 @@ class Files:
                 f"seen: file:{name} may be written by everybody on this machine; expected: by its "
                 f"owner alone; do: chmod 600 {name}, and replace the secret"
             )
-        if not value:
+        if not secret.reveal():
             raise ConfigError(f"seen: file:{name} is empty; expected: a secret; do: {do}")
         if is_exposed(path) and name not in _told:
             _told.add(name)
@@ -73,7 +73,7 @@ class Files:
                 "a secret's file can be read by everybody on this machine", action="secret_file",
                 file=name, do=f"chmod 600 {name}",
             )  # fmt: skip
-        return Version(Secret(value), created_s=found.st_mtime)
+        return Version(secret, created_s=found.st_mtime)
 
 
 def is_exposed(path: Path) -> bool:

@@ -173,40 +173,28 @@ class SecretSource:
 
 def _member(reference: Reference, whole: Version) -> Version:
     """The member of a JSON object that a reference names, or all of a secret that is text."""
-    text = whole.secret.reveal()
-    if not reference.key:
-        value = _only_value(reference, text).strip()
-    else:
-        members = _members(text)
-        if members is None:
-            raise ConfigError(
-                f"seen: {reference} names a member of what is no JSON object; expected: one, or "
-                f"no `#`; do: refer to {reference.whole}"
-            )
-        found = members.get(reference.key)
-        value = found.strip() if isinstance(found, str) else ""
-    if not value:
+    found = _picked(reference, whole.secret)
+    if isinstance(found, str):
+        # Raised here, where no variable holds the value: reports of errors may show those.
         raise ConfigError(
-            f"seen: {reference} is empty or no text; expected: a secret; do: write it there"
+            f"seen: {reference} {found}; expected: a secret that is text; do: correct the "
+            "reference, or write it there"
         )
-    return Version(Secret(value), whole.version, whole.created_s)
+    return Version(found, whole.version, whole.created_s)
 
 
-def _only_value(reference: Reference, text: str) -> str:
-    """All of it. A KV engine has only objects: one with the single member `value` is its text."""
-    members = _members(text) if reference.scheme == "vault" else None
-    if members is None:
-        return text
-    only = members.get("value")
-    if not isinstance(only, str):
-        raise ConfigError(
-            f"seen: {reference} has no member `value`; expected: #KEY after it; do: name one"
-        )
-    return only
-
-
-def _members(text: str) -> dict[str, object] | None:
-    try:
-        return msgspec.json.decode(text, type=dict[str, object])
-    except msgspec.DecodeError:
-        return None
+def _picked(reference: Reference, whole: Secret) -> Secret | str:
+    """The part that is meant, or what is wrong with it."""
+    text = whole.reveal()
+    # A KV engine has only objects: one with the member `value` stands for its text.
+    key = reference.key or ("value" if reference.scheme == "vault" else "")
+    if key:
+        try:
+            members = msgspec.json.decode(text, type=dict[str, object])
+        except msgspec.DecodeError:
+            return "names a member of what is no JSON object"
+        member = members.get(key)
+        if not isinstance(member, str):
+            return f"has no member {key!r} that is text (after #)"
+        text = member
+    return Secret(text.strip()) if text.strip() else "is empty"

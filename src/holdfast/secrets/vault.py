@@ -104,21 +104,21 @@ class Vault:
     def _sign_in(self, reference: Reference) -> Any:
         client = self._opened()
         token = self._setting("VAULT_TOKEN")
-        if token:
-            hide(token)
-            client.token = token
+        if token is not None:
+            client.token = token.reveal()
             answer = _asked(reference, client.auth.token.lookup_self)["data"]
             lease = {"lease_duration": answer.get("ttl"), "renewable": answer.get("renewable")}
             self._note_lease(lease)
             return client
         role, secret = self._setting("VAULT_ROLE_ID"), self._setting("VAULT_SECRET_ID")
-        if not (role and secret):
+        if role is None or secret is None:
             raise ConfigError(
                 "seen: no way to sign in to Vault; expected: VAULT_TOKEN_FILE, or VAULT_ROLE_ID "
                 "with VAULT_SECRET_ID_FILE; do: set them"
             )
-        hide(secret)
-        answer = _asked(reference, client.auth.approle.login, role_id=role, secret_id=secret)
+        login = client.auth.approle.login
+        # Called in there, so that no variable of ours has it: reports of errors may show those.
+        answer = _asked(reference, lambda: login(role.reveal(), secret.reveal()))
         hide(client.token)
         self._note_lease(answer["auth"])
         return client
@@ -150,12 +150,15 @@ class Vault:
             verify=self._environ.get("VAULT_CACERT") or True,
         )  # fmt: skip
 
-    def _setting(self, name: str) -> str:
+    def _setting(self, name: str) -> Secret | None:
         """A variable, or the content of the file that it names with `_FILE`."""
         file = self._environ.get(f"{name}_FILE", "")
         if file:
-            return Files().fetch(Reference("file", file), Stage.CURRENT).secret.reveal()
-        return self._environ.get(name, "").strip()
+            found = Files().fetch(Reference("file", file), Stage.CURRENT).secret
+        else:
+            found = Secret(self._environ.get(name, "").strip())
+        hide(found.reveal())
+        return found if found.reveal() else None
 
 
 class _ForbiddenError(PlatformError):

@@ -8,12 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.errors import ConfigError, RetryableError
-from holdfast.secrets import forget, get_secret, invalidate, parse
+from holdfast.secrets import (
+    Reference,
+    SecretSource,
+    forget,
+    get_secret,
+    invalidate,
+    parse,
+)
 from holdfast.secrets.port import Stage
 from holdfast.secrets.value import Version
+from tests.support.canary import Canary, escaped
 from tests.support.secret_keepers import KEEPERS, AwsKeeper, VaultSite, keeper_of
 
 NAME = "prod-trading-binance-api-key"
@@ -191,3 +200,44 @@ def test_an_address_beyond_this_machine_has_to_be_encrypted(vault: VaultSite) ->
     vault.environ["VAULT_ADDR"] = "http://vault.example:8200"
     with pytest.raises(ConfigError, match="https"):
         read(vault)
+
+
+# -- nothing gets out ------------------------------------------------------------------------------
+
+
+def told_of(error: Exception) -> str:
+    """All that a reporter of errors might send: text, causes, and variables of every frame."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return f"{error!r} {''.join(told.format())}"
+
+
+@pytest.mark.parametrize("kind", KEEPERS)
+def test_no_error_log_dump_or_report_has_a_secret(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    canary, other = Canary(f"of {kind}"), Canary("its neighbour")
+    caplog.set_level("DEBUG")
+    outputs: dict[str, str] = {}
+    with keeper_of(kind, tmp_path) as keeper:
+        source = SecretSource({kind: keeper.provider})
+        keeper.write(NAME, msgspec.json.encode({"a": str(canary), "b": str(other)}).decode())
+        caplog.clear()  # of who wrote it
+        reference = parse(keeper.refer(NAME))
+        if kind in {"env", "file", "vault"}:  # whole texts, in Vault the member `value`
+            found = source.get(reference)
+        else:
+            found = source.get(Reference(kind, reference.name, "a"))
+            assert found.secret.reveal() == canary.value
+            with pytest.raises(ConfigError) as caught:
+                source.get(Reference(kind, reference.name, "c"))
+            outputs["a missing member"] = told_of(caught.value)
+        outputs["the value"] = f"{found} {found!r} {vars(source)} {keeper.provider!r}"
+        for harm in [getattr(keeper, name) for name in ("deny", "vanish") if hasattr(keeper, name)]:
+            source.invalidate()
+            harm()
+            if kind not in {"env", "file"} and not (kind == "aws-sm" and harm.__name__ == "deny"):
+                with pytest.raises((ConfigError, RetryableError)) as failed:
+                    source.get(reference)
+                outputs[harm.__name__] = told_of(failed.value)
+    outputs["the log"] = caplog.text
+    assert escaped(outputs, canary, other, Canary("token", "root-token")) == []
