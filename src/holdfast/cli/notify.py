@@ -148,7 +148,7 @@ def serve(*, config: CONFIG = None, json: JSON = False) -> None:
 
     Example: holdfast notify serve --config holdfast.toml
     """
-    from holdfast.app.logs import begin_logs  # noqa: PLC0415  # heavy
+    from holdfast.app.logs import begin_exports, begin_logs, end_exports  # noqa: PLC0415  # heavy
     from holdfast.app.notify.serve import Serving, run_notifier  # noqa: PLC0415
 
     loaded = load(config)
@@ -161,7 +161,11 @@ def serve(*, config: CONFIG = None, json: JSON = False) -> None:
             ways = [*what.channels, *([f"Telegram ({what.telegram})"] if what.telegram else [])]
             typer.echo(f"tells by {', '.join(ways) or 'no channel: add [[notify.channels]]'}")
 
-    run_notifier(loaded, told)
+    begin_exports("notify")
+    try:
+        run_notifier(loaded, told)
+    finally:
+        end_exports()
 
 
 def _do(

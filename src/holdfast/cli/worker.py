@@ -30,7 +30,7 @@ def worker(
     Example: holdfast worker --config holdfast.toml
     """
     from holdfast.app.jobs.worker import run_worker  # noqa: PLC0415  # heavy
-    from holdfast.app.logs import begin_logs  # noqa: PLC0415
+    from holdfast.app.logs import begin_exports, begin_logs, end_exports  # noqa: PLC0415
     from holdfast.config import load  # noqa: PLC0415
 
     loaded = load(config)
@@ -38,6 +38,10 @@ def worker(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_worker(loaded, config, stop)
+    begin_exports("worker")
+    try:
+        run_worker(loaded, config, stop)
+    finally:
+        end_exports()
     if json:
         emit({"stopped": True})
