@@ -12,7 +12,6 @@ from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import msgspec
-from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.exposition import ThreadingWSGIServer
 
 from holdfast.errors import UnreachableError
@@ -25,12 +24,12 @@ class Pages(msgspec.Struct, frozen=True):
     """What there is to see; asked in threads, one at a time.
 
     Attributes:
-        metrics: for Prometheus.
+        metrics: for Prometheus, as the header `Accept` wants it, and its type.
         is_ready: whether it is of use.
         health: how it is in detail, as JSON.
     """
 
-    metrics: Callable[[], bytes]
+    metrics: Callable[[str], tuple[bytes, str]]
     is_ready: Callable[[], bool]
     health: Callable[[], bytes] = lambda: b"{}"
 
@@ -79,9 +78,10 @@ class _Silent(WSGIRequestHandler):
 def _app(pages: Pages) -> Any:
     one_at_a_time = threading.Lock()
 
-    def look(path: str) -> tuple[str, str, bytes]:
+    def look(path: str, accept: str) -> tuple[str, str, bytes]:
         if path == "/metrics":
-            return "200 OK", CONTENT_TYPE_LATEST, pages.metrics()
+            body, kind = pages.metrics(accept)
+            return "200 OK", kind, body
         if path == "/livez":
             return "200 OK", _JSON, b'{"ok":true}'
         is_ready = pages.is_ready()
@@ -94,7 +94,7 @@ def _app(pages: Pages) -> Any:
 
     def app(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         with one_at_a_time:
-            status, kind, body = look(environ["PATH_INFO"])
+            status, kind, body = look(environ["PATH_INFO"], environ.get("HTTP_ACCEPT", ""))
         start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
         return [body]
 

@@ -6,6 +6,7 @@ Not here: the text that Prometheus reads (exposition), what there is to count (c
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection
 from typing import Any, Final
@@ -16,7 +17,12 @@ Labels = tuple[str, ...]
 """Values in the order of the metric's labels, without those that the meter leaves out."""
 
 Numbers = dict[str, dict[Labels, Any]]
-"""By metric and labels: a number; of a histogram its sum, then a count for each bucket."""
+"""By metric and labels: a number; of a histogram its sum, then a count for each bucket.
+
+Under the name of a histogram and `EXAMPLES`, by its labels: the example of each of those counts.
+"""
+
+EXAMPLES: Final = " examples"
 
 
 class Counter:
@@ -54,15 +60,23 @@ class Histogram:
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self.values: dict[Labels, list[float]] = {}
+        self.examples: dict[Labels, dict[int, tuple[str, float, float]]] = {}
         self._bounds = metric.buckets
 
-    def observe(self, value: float, labels: Labels = ()) -> None:
-        """It took so long once more."""
+    def observe(self, value: float, labels: Labels = (), trace_id: str = "") -> None:
+        """It took so long once more.
+
+        Args:
+            trace_id: of what took so long; the last one of each bucket is kept as its example.
+        """
         row = self.values.get(labels)
         if row is None:
             row = self.begin(labels)
         row[0] += value
-        row[bisect_left(self._bounds, value) + 1] += 1
+        place = bisect_left(self._bounds, value) + 1
+        row[place] += 1
+        if trace_id:
+            self.examples.setdefault(labels, {})[place] = (trace_id, value, time.time())
 
     def begin(self, labels: Labels = ()) -> list[float]:
         """Make the series known before anything has happened."""
@@ -132,6 +146,8 @@ class Meter:
             if not family.values:
                 continue
             found[name] = family.values
+            if isinstance(family, Histogram) and family.examples:
+                found[name + EXAMPLES] = family.examples
             expected = len([n for n in family.metric.label_names if n not in self._without])
             if any(len(labels) != expected for labels in family.values):
                 raise ValueError(f"{name} was counted with other labels than {expected} in number")

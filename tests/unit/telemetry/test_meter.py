@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from holdfast.telemetry.catalogue import node, services, trading
-from holdfast.telemetry.exposition import Source, text
+from holdfast.telemetry.exposition import Source, page, text
 from holdfast.telemetry.meter import Meter, Numbers
 from holdfast.telemetry.metrics import AuthMetrics, RedisMetrics
 from holdfast.telemetry.runtime import Runtime, tell_build
@@ -145,3 +145,21 @@ def test_facts_are_counted_by_their_kind() -> None:
     meter = Meter()
     AuthMetrics(meter).heard([SignInFailed(), SignInFailed()])
     assert number(meter, "auth_events_total", event="sign_in_failed") == 2
+
+
+def test_the_last_example_of_a_bucket_is_told_where_openmetrics_is_accepted() -> None:
+    meter = Meter(BY_ACCOUNT)
+    latency = meter.histogram(trading.ORDER_LATENCY)
+    for took_s, trace_id in ((0.03, "a" * 32), (0.031, "b" * 32), (0.3, "c" * 32), (0.001, "")):
+        latency.observe(took_s, ("binance",), trace_id)
+    kept = msgspec.msgpack.decode(msgspec.msgpack.encode(meter.collected()), type=Numbers)
+    source = Source(kept, {"account": "main"})
+    told, kind = page([source], "application/openmetrics-text; version=1.0.0")
+    lines = [line for line in told.decode().splitlines() if "# {" in line]
+    assert kind.startswith("application/openmetrics-text")
+    assert ['le="0.05"' in lines[0], 'le="0.5"' in lines[1]] == [True, True]
+    assert f'# {{trace_id="{"b" * 32}"}} 0.031 ' in lines[0]
+    assert len(lines) == 2
+    plain, kind = page([source], "text/plain")
+    assert kind.startswith("text/plain")
+    assert b"trace_id" not in plain

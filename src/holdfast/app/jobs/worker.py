@@ -22,7 +22,7 @@ from holdfast.platform.jobs.board import Board
 from holdfast.platform.jobs.local import Bench, LocalWorker, Upkeep
 from holdfast.platform.jobs.metrics import tell_jobs
 from holdfast.platform.jobs.planned import Plan
-from holdfast.telemetry.exposition import Source, text
+from holdfast.telemetry.exposition import Source, page
 from holdfast.telemetry.log import get_logger
 from holdfast.telemetry.meter import Meter
 from holdfast.telemetry.runtime import Runtime, tell_build
@@ -76,7 +76,9 @@ def _told(
     tell_jobs(meter, bench.rows, waiting)
     tell_build(meter)
     Runtime(meter, "worker")
-    pages = Pages(lambda: text([Source(meter.collected())]), lambda: upkeep.is_well)
+    pages = Pages(
+        lambda accept: page([Source(meter.collected())], accept), lambda: upkeep.is_well
+    )
     with serving(config.api.metrics_port, pages, config.api.host) as port:
         log.info("worker", action="worker_start", worker=bench.name, metrics_port=port)
         yield

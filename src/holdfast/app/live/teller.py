@@ -88,12 +88,12 @@ class Board:
                 numbers = left.numbers if left.is_alive else _counted(left.numbers)
                 yield numbers, {_ACCOUNT: account}
 
-    def metrics(self) -> bytes:
-        """For Prometheus."""
+    def metrics(self, accept: str = "") -> tuple[bytes, str]:
+        """For Prometheus; see `telemetry.exposition.page`."""
         # Not at the node's start: only this process needs it.
-        from holdfast.telemetry.exposition import Source, text  # noqa: PLC0415
+        from holdfast.telemetry.exposition import Source, page  # noqa: PLC0415
 
-        return text([Source(numbers, fixed) for numbers, fixed in self.sources()])
+        return page([Source(numbers, fixed) for numbers, fixed in self.sources()], accept)
 
     def is_ready(self) -> bool:
         """Whether every account could act from here: it is led, or followed warm."""

@@ -10,12 +10,11 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from holdfast.api.health import Checkup
 from holdfast.api.shapes.health import DetailedHealth, State
 from holdfast.errors import UnreachableError
-from holdfast.telemetry.exposition import Source, text
+from holdfast.telemetry.exposition import Source, page
 from holdfast.telemetry.meter import Meter
 
 
@@ -61,10 +60,9 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def _metrics(meter: Meter) -> Handler:
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=text([Source(meter.collected())]), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+    async def metrics(request: web.Request) -> web.Response:
+        body, kind = page([Source(meter.collected())], request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": kind})
 
     return metrics
 

@@ -89,9 +89,9 @@ def test_a_process_that_was_killed_keeps_its_counts_and_has_no_gauges() -> None:
     board, slate = SharedBoard(["main"]), Slate()
     told = Board("a", board, {"main": slate})
     pid = forked(lambda: slate.write(NUMBERS))
-    alive = told.metrics().decode()
+    alive = told.metrics()[0].decode()
     killed(pid)
-    dead = told.metrics().decode()
+    dead = told.metrics()[0].decode()
     assert 'trading_epoch{account="main"} 7.0' in alive
     assert 'trading_heartbeat_timestamp_seconds{account="main"}' in alive
     assert 'trading_ghosts_total{account="main"} 3.0' in dead
@@ -107,13 +107,13 @@ def test_a_leader_is_one_only_while_its_lease_runs() -> None:
     board.tell("main", State.LEADING)
     board.want("main", Wanted.LEAD)
     board.lease(lease_clock_ns() + 60_000_000_000)
-    assert b'trading_leader{account="main"} 1.0' in told.metrics()
+    assert b'trading_leader{account="main"} 1.0' in told.metrics()[0]
     health = msgspec.json.decode(told.health(), type=NodeHealth)
     assert health.accounts["main"].leads
     assert told.is_ready()
     board.lease(lease_clock_ns() - 1)  # it hangs: nobody renews, and it says nothing new
-    assert b'trading_leader{account="main"} 0.0' in told.metrics()
-    assert b"cluster_lease_left_seconds 0.0" in told.metrics()
+    assert b'trading_leader{account="main"} 0.0' in told.metrics()[0]
+    assert b"cluster_lease_left_seconds 0.0" in told.metrics()[0]
     assert not msgspec.json.decode(told.health(), type=NodeHealth).accounts["main"].leads
 
 
@@ -124,8 +124,8 @@ def test_a_node_is_ready_while_each_account_could_be_led_there() -> None:
     assert not told.is_ready()
     board.tell("other", State.LEADING)
     assert told.is_ready()
-    assert b'trading_standby_ready{account="main"} 1.0' in told.metrics()
+    assert b'trading_standby_ready{account="main"} 1.0' in told.metrics()[0]
     board.reach("main", reaches=False)
-    assert b'trading_standby_ready{account="main"} 0.0' in told.metrics()
+    assert b'trading_standby_ready{account="main"} 0.0' in told.metrics()[0]
     board.tell("main", State.UNFIT)
     assert not told.is_ready()
