@@ -65,11 +65,6 @@ class Engine:
         """Of all its layers, unpacked."""
         return float(self.run("image", "inspect", "--format", "{{.Size}}", image)) / 1e6
 
-    def healthy(self, name: str) -> bool:
-        """Run a container's own health check once."""
-        command = [*self._podman, "healthcheck", "run", name]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
     def logs(self, name: str) -> str:
         """What a container said, on stdout and stderr."""
         said = subprocess.run(
@@ -85,8 +80,8 @@ class Engine:
         """As `deploy/compose/prod.yml` runs it, but in this machine's network and as pid 1."""
         settings = [word for item in environ.items() for word in ("--env", "=".join(item))]
         self.run(
-            "run", "--detach", "--name", name, "--network", "host", "--read-only",
-            "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "run", "--detach", "--name", name, "--hostname", name, "--uts", "private",
+            "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
             "--user", "10001:10001", "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096",
             "--volume", f"{folder}:/var/lib/holdfast", *settings, image, *words,
         )  # fmt: skip
