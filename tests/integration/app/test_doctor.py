@@ -125,6 +125,22 @@ def test_a_halted_symbol_and_a_revoked_key_fail_and_the_other_checks_are_still_m
     assert found["clock"].grade is Grade.OK
 
 
+def test_an_exchange_that_does_not_answer_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINANCE_API_KEY", "key")
+    monkeypatch.setenv("BINANCE_API_SECRET", "secret")
+    nobody = "127.0.0.1:1"
+    venue = Venue(
+        rest_url=f"http://{nobody}", stream_url=f"ws://{nobody}", ws_api_url=f"ws://{nobody}"
+    )
+    found = asyncio.run(exchange(Config(state_dir=str(tmp_path), account=Account(venue=venue))))
+    assert [(one.check, one.grade) for one in found] == [
+        ("clock", Grade.FAIL), ("exchange", Grade.SKIP),
+    ]  # fmt: skip
+    assert found[0].is_unreachable
+
+
 def test_the_verb_exits_1_when_something_fails_and_needs_no_exchange_without_live(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

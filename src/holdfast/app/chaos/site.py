@@ -219,6 +219,9 @@ log_level = "info"
 min = 1
 max = 8
 
+[api]
+metrics_port = 0
+
 [cluster]
 node = "{node.name}"
 profile = "{profile}"

@@ -14,7 +14,7 @@ from holdfast.config import Config, ReconcilePolicy
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError, RejectedError
-from holdfast.operations.doctor.finding import Finding, Grade, failed, ok
+from holdfast.operations.doctor.finding import Finding, Grade, failed, ok, skip
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.inspection import key_rights, rates, recent_orders
@@ -37,6 +37,8 @@ async def exchange(config: Config) -> list[Finding]:
         return [failed("key", error, "give the account its key")]
     try:
         found = [await _asked("clock", _clock(venue))]
+        if found[0].is_unreachable:  # each further question would take as long
+            return [*found, skip("exchange", "it does not answer: nothing more was asked")]
         found += [await _asked("key", _key(venue))]
         symbols = tuple(dict.fromkeys(s for bot in config.bots for s in bot.symbols))
         found += [await _asked("symbols", _symbols(venue, symbols))]
