@@ -81,7 +81,8 @@ class Engine:
         settings = [word for item in environ.items() for word in ("--env", "=".join(item))]
         self.run(
             "run", "--detach", "--name", name, "--hostname", name, "--uts", "private",
-            "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--network", "host", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
+            "--security-opt", "no-new-privileges",
             "--user", "10001:10001", "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096",
             "--volume", f"{folder}:/var/lib/holdfast", *settings, image, *words,
         )  # fmt: skip
