@@ -12,6 +12,19 @@ import pytest
 from tests.support.node import BotLine, scene, until_node
 from tests.support.waiting import PATIENCE_S
 
+TURNING = '''
+from decimal import Decimal
+
+from holdfast.strategy import FLAT, Strategy, Target, View, Wish
+
+
+class Turning(Strategy):
+    """Buy at one bar, sell at the next; what a fee leaves is no position."""
+
+    def decide(self, now: View) -> Wish:
+        return FLAT if now.position.quantity > Decimal("0.01") else Target(quantity=Decimal("0.5"))
+'''
+
 
 async def profiled(*words: str, **environ: str) -> tuple[int, str]:
     """Its exit code, and all that it said."""
@@ -28,7 +41,7 @@ async def profiled(*words: str, **environ: str) -> tuple[int, str]:
 def test_a_node_is_drawn_while_it_trades(tmp_path: Path) -> None:
     async def run() -> None:
         async with scene(tmp_path) as made:
-            node = made.node((BotLine("flip", "BTC/USDT"),))
+            node = made.node((BotLine("turn", "BTC/USDT", "Turning"),), strategies=TURNING)
             await node.start()
             await until_node(node, lambda: bool(node.logged("order_placed")), "an order")
             assert node.process is not None
