@@ -158,7 +158,7 @@ TEN = (
     Fault("the store", _crash_store, _start_store, "TradingBotCantConnect", 100),
     Fault("Redis", _stop_redis, _start_redis, "RedisConnectionFailed", 20,
           exporter="redis_exporter"),
-    Fault("the exchange", _stop_exchange, _start_exchange, "NoLeader", 100, live=True),
+    Fault("the exchange", _stop_exchange, _start_exchange, "ExchangeUnreachable", 100, live=True),
     Fault("the disk", _fill_disk, _empty_disk, "LowDiskSpace", 20, exporter="node_exporter"),
     Fault("the clock", _at_exchange("clock_offset", params={"ms": 5000}), _mend_exchange,
           "ClockSkew", 30, live=True, exporter="node_exporter"),

@@ -200,7 +200,20 @@ above(
 fires(
     "ExchangeUnreachable", "no node reaches it",
     {REACHED_BY_A: "0x99", REACHED_BY_B: "0x99"},
-    "No node reaches the exchange binance for main.", at="2m", account="main", exchange="binance",
+    "No node reaches the exchange binance for main.", at="1m", account="main", exchange="binance",
+)  # fmt: skip
+fires(
+    "ExchangeUnreachable", "no node reaches it, and one of them is gone",
+    {REACHED_BY_A: "1x10 0x99", REACHED_BY_B: "1x10 stale"},
+    "No node reaches the exchange binance for main.", at="7m", account="main", exchange="binance",
+)  # fmt: skip
+silent(
+    "ExchangeUnreachable", "for one scrape of each",
+    {REACHED_BY_A: "1x10 0 1x20", REACHED_BY_B: "1x10 0 1x20"}, at="5m30s",
+)  # fmt: skip
+silent(
+    "ExchangeUnreachable", "nobody has asked it yet",
+    {s("trading_leader", **A): "0x99", s("trading_leader", **B): "0x99"},
 )  # fmt: skip
 silent(
     "ExchangeUnreachable", "the other one does",

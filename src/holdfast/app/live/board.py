@@ -18,7 +18,8 @@ from holdfast.cluster.board import State, Wanted
 
 _CELL = struct.Struct("=Q")
 _SIZE = _CELL.size
-_CELLS = 4  # of an account: what is wanted, its state, whether it is cut off, a last sign
+_CELLS = 5  # of an account: what is wanted, its state, whether it is cut off, a last sign, answers
+_SILENT, _ANSWERS = 1, 2  # 0: it was never asked
 
 
 def lease_clock_ns() -> int:
@@ -90,6 +91,15 @@ class SharedBoard:
     def reaches(self, account: str) -> bool:
         """Whether its exchange answers an account, as far as it knows."""
         return not self._get(self._places[account] + 2)
+
+    def exchange_answers(self, account: str, answers: bool) -> None:
+        """Whether an account's exchange answered when it was last asked from here."""
+        self._put(self._places[account] + 4, _ANSWERS if answers else _SILENT)
+
+    def exchange_answered(self, account: str) -> bool | None:
+        """Whether it did, whichever process asked; None before the first question has ended."""
+        said = self._get(self._places[account] + 4)
+        return said == _ANSWERS if said else None
 
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment."""

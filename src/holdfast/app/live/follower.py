@@ -74,6 +74,7 @@ class Follower:
         is_cut_off: the exchange has not answered for the time of a lease.
         is_stuck: as a leader, it waits for its journal; set by the trader.
         on_reach: told now and then whether anything can be done from here.
+        on_exchange: told whether the exchange answers, from the first question on.
         on_account: takes the user stream's events; set by the trader. Before that they are dropped:
             the journal tells what its leader made of them.
     """
@@ -117,6 +118,7 @@ class Follower:
         self.is_cut_off = False
         self.is_stuck = False
         self.on_reach: Callable[[bool], None] = _unheard
+        self.on_exchange: Callable[[bool], None] = _unheard
         self.on_account: Callable[[VenueEvent], Awaitable[None]] | None = None
         self.history = History(
             self.market,
@@ -180,7 +182,12 @@ class Follower:
             RetryableError: the exchange does not answer; begin again.
             RejectedError: it refuses.
         """
-        self.clock.take(await self.venue.time())
+        try:
+            self.clock.take(await self.venue.time())
+        except RetryableError:
+            self.on_exchange(False)
+            raise
+        self.on_exchange(True)
         await self.keys.begin()
         self._require_listed(await self.venue.instruments(symbols_of(self.bots)))
         for bot in self.bots:
@@ -303,6 +310,7 @@ class Follower:
             else:
                 answered_s = time.monotonic()
             self.is_cut_off = time.monotonic() - answered_s > ttl_s
+            self.on_exchange(not self.is_cut_off)
             self.tell_reach()
 
     def tell_reach(self) -> None:
@@ -374,7 +382,6 @@ class Follower:
                     self.heard_s[symbol] = time.monotonic()
                     self.take(TradeSeen(event))
 
-
     async def _follow_books(self) -> None:
         """Step the engine with books, from when their instruments are known."""
         wanted = levels_wanted(self.bots)
@@ -392,13 +399,15 @@ class Follower:
 
 @asynccontextmanager
 async def following(
-    config: Config, watch: Watch, quarantine: dict[str, str], counts: Counts | None = None
+    config: Config, watch: Watch, quarantine: dict[str, str], counts: Counts | None = None,
+    on_exchange: Callable[[bool], None] | None = None,
 ) -> AsyncIterator[Follower]:
     """An account that is followed; its journal and its lines are closed on the way out.
 
     Args:
         quarantine: bots that must not be asked again, with the reason.
         counts: what happens is counted there.
+        on_exchange: told whether the exchange answers.
 
     Raises:
         PlatformError: see `follow_stream` and `Follower.prepare`.
@@ -408,6 +417,7 @@ async def following(
         try:
             follower = Follower(config, fold, watch, quarantine, counts)
             follower.ids = ids
+            follower.on_exchange = on_exchange or _unheard
             try:
                 await follower.prepare()
                 yield follower
@@ -433,9 +443,7 @@ def _endpoints(config: Config) -> Endpoints:
     )
 
 
-def _connect(
-    config: Config, now_ns: Callable[[], int]
-) -> tuple[BinanceVenue, BinanceMarket]:
+def _connect(config: Config, now_ns: Callable[[], int]) -> tuple[BinanceVenue, BinanceMarket]:
     """Both lines, closed as yet; what comes without a time is stamped with `now_ns`."""
     account, endpoints = config.account, _endpoints(config)
     venue = BinanceVenue(key_of(account), endpoints, share=1 / account.venue.nodes)

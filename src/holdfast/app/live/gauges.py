@@ -33,8 +33,6 @@ def tell_follower(counts: Counts, follower: Follower) -> None:
     meter.gauge(node.EPOCH).set(account.epoch)
     meter.gauge(node.SEQUENCE).set(account.seq)
     meter.gauge(node.STREAM_UP).set(follower.stream_is_up, (exchange,))
-    reaches = not (follower.is_cut_off or follower.is_stuck)
-    meter.gauge(node.REACHABLE).set(reaches, (exchange,))
     for limit, left in follower.venue.gate.left().items():
         meter.gauge(node.RATE_BUDGET).set(left, (exchange, limit))
     clock = follower.clock

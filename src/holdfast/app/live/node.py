@@ -65,7 +65,8 @@ class Supervisor:
             accounts=tuple(names),
         )
         identify(node=self._member.node)
-        told = Board(self._member.node, self._board, self._slates)
+        exchanges = {account.name: account.venue.kind for account in config.all_accounts}
+        told = Board(self._member.node, self._board, self._slates, exchanges)
         self._teller = Teller(config, told, self._alive, self._held_open)
         self._keeper = 0
         self._keeper_code: int | None = None

@@ -189,7 +189,10 @@ async def _trade(life: Life) -> None:
 
 async def _live(life: Life) -> None:
     """Follow until the account is to be led here; lead until it is not."""
-    followed = following(life.config, life.watch, life.quarantine, life.told.counts)
+    followed = following(
+        life.config, life.watch, life.quarantine, life.told.counts,
+        lambda answers: life.board.exchange_answers(life.account, answers),
+    )  # fmt: skip
     async with followed as follower, asyncio.TaskGroup() as group:
         life.told.follower = follower
         follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)

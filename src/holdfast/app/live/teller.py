@@ -67,12 +67,20 @@ class Board:
 
     Args:
         slates: of the accounts, by name.
+        exchanges: where each of them trades, by its name.
     """
 
-    def __init__(self, name: str, board: SharedBoard, slates: Mapping[str, Slate]) -> None:
+    def __init__(
+        self,
+        name: str,
+        board: SharedBoard,
+        slates: Mapping[str, Slate],
+        exchanges: Mapping[str, str],
+    ) -> None:
         self._name = name
         self._board = board
         self._slates = slates
+        self._exchanges = exchanges
         self._meter = Meter()
         Runtime(self._meter, "teller")  # whichever process looks; the supervisor never does
         Runtime(self._meter, "supervisor", pid=os.getpid())
@@ -129,10 +137,22 @@ class Board:
             is_warm = board.state(account) is State.FOLLOWING and board.reaches(account)
             meter.gauge(node.LEADER).set(self._leads(account), own)
             meter.gauge(node.STANDBY_READY).set(is_warm, own)
+            self._tell_reach(account)
             left = slate.read()
             if left is not None and left.is_alive:
                 meter.gauge(node.HEARTBEAT).set(time.time() - left.age_s, own)
                 meter.gauge(node.LOOP_AGE).set(left.age_s, own)
+
+
+    def _tell_reach(self, account: str) -> None:
+        """Told from here: an account's process ends, and begins in vain, where nothing answers."""
+        reachable = self._meter.gauge(node.REACHABLE)
+        labels = (account, self._exchanges[account])
+        answered = self._board.exchange_answered(account)
+        if answered is None or self._board.state(account) is State.UNFIT:  # nobody asks it
+            reachable.values.pop(labels, None)
+        else:
+            reachable.set(answered, labels)
 
 
 def _counted(numbers: Numbers) -> Numbers:

@@ -16,7 +16,8 @@ from holdfast.operations.alerts.settings import Alerting, Objectives
 from holdfast.telemetry.catalogue import ALIASES
 
 # No source pages with less urgency than its targets would, but for Redis: what follows from its
-# loss and costs trading is told by NoLeader, which nothing but the loss of all nodes silences.
+# loss and costs trading is told by NoLeader, which only the loss of all nodes silences, or of the
+# account's exchange.
 INHIBITIONS: Final = (
     Inhibition(
         sources=("TradingBotDown",),
@@ -38,9 +39,10 @@ INHIBITIONS: Final = (
     Inhibition(
         sources=("ExchangeUnreachable",),
         targets=("ExchangeAPIErrors", "CircuitBreakerOpen", "AccountStreamDown", "StaleMarketData",
-                 "WebsocketFlapping", "HighOrderLatency", "ClockSkew"),
+                 "WebsocketFlapping", "HighOrderLatency", "ClockSkew", "NoLeader", "StandbyMissing",
+                 "EngineAvailabilityBurn", "AccountRestarts", "OrderInDoubtTooLong"),
         equal=("account",),
-        because="nothing of the exchange arrives",
+        because="nothing of the exchange arrives, and no node leads where it arrives nowhere",
     ),
     Inhibition(
         sources=("ExchangeMaintenance",),

@@ -109,8 +109,10 @@ STREAM_UP: Final = _gauge(
     "exchange_stream_up", "1 while the stream of the account's own events delivers.", of.EXCHANGE
 )
 REACHABLE: Final = _gauge(
-    "exchange_reachable", "1 while exchange and journal answer the account, else 0.", of.EXCHANGE
-)
+    "exchange_reachable",
+    "1 while the exchange answers the account, else 0; none while the account is not run there.",
+    of.EXCHANGE,
+)  # fmt: skip
 RATE_BUDGET: Final = _gauge(
     "exchange_rate_budget_ratio", "What is left of the tightest window of each rate limit.",
     of.EXCHANGE, of.LIMIT, unit=Unit.RATIO,

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.app.live.follower import Follower, OutgrownError, following
@@ -67,6 +68,30 @@ def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
             async with following(config, Watch(), {}) as follower:
                 # Once for orders; and for open orders and trades of each symbol, side by side.
                 assert len(follower.venue._queries._idle) == 2 * 2
+
+    asyncio.run(run())
+
+
+def test_whether_the_exchange_answers_is_told_from_the_first_question_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT",)))
+            monkeypatch.setenv("NODE_KEY", node.key)
+            monkeypatch.setenv("NODE_SECRET", "of-the-account")
+            config = load(node.config, {}).for_account(ACCOUNT)
+            nowhere = msgspec.structs.replace(config.account.venue, rest_url="http://127.0.0.1:1")
+            account = msgspec.structs.replace(config.account, venue=nowhere)
+            cut = msgspec.structs.replace(config, account=account)
+            with pytest.raises(RetryableError):
+                async with following(cut, Watch(), {}, None, told.append):
+                    pytest.fail("nothing answers there")
+            assert told == [False]
+            async with following(config, Watch(), {}, None, told.append):
+                assert told == [False, True]
 
     asyncio.run(run())
 

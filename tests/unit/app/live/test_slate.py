@@ -18,6 +18,7 @@ from holdfast.telemetry.meter import Numbers
 from tests.support.scraped import faults
 
 NUMBERS: Numbers = {"trading_ghosts_total": {(): 3}, "trading_epoch": {(): 7}}
+AT = {"main": "binance", "other": "binance"}
 
 
 def forked(work: Callable[[], None]) -> int:
@@ -87,7 +88,7 @@ def test_a_reader_never_sees_half_of_what_is_being_written() -> None:
 
 def test_a_process_that_was_killed_keeps_its_counts_and_has_no_gauges() -> None:
     board, slate = SharedBoard(["main"]), Slate()
-    told = Board("a", board, {"main": slate})
+    told = Board("a", board, {"main": slate}, AT)
     pid = forked(lambda: slate.write(NUMBERS))
     alive = told.metrics()[0].decode()
     killed(pid)
@@ -101,9 +102,30 @@ def test_a_process_that_was_killed_keeps_its_counts_and_has_no_gauges() -> None:
     assert list(faults(alive + dead)) == []
 
 
+def test_that_an_exchange_does_not_answer_outlives_the_process_that_asked_it() -> None:
+    board, slate = SharedBoard(["main"]), Slate()
+    told = Board("a", board, {"main": slate}, AT)
+    assert b"exchange_reachable{" not in told.metrics()[0], "nobody has asked it yet"
+
+    def asks_in_vain() -> None:
+        board.exchange_answers("main", answers=False)
+        slate.write(NUMBERS)
+
+    pid = forked(asks_in_vain)
+    reachable = 'exchange_reachable{account="main",exchange="binance"}'
+    assert f"{reachable} 0.0" in told.metrics()[0].decode()
+    killed(pid)
+    board.tell("main", State.DOWN)
+    assert f"{reachable} 0.0" in told.metrics()[0].decode()
+    board.exchange_answers("main", answers=True)
+    assert f"{reachable} 1.0" in told.metrics()[0].decode()
+    board.tell("main", State.UNFIT)
+    assert reachable not in told.metrics()[0].decode(), "nobody asks it any more"
+
+
 def test_a_leader_is_one_only_while_its_lease_runs() -> None:
     board = SharedBoard(["main"])
-    told = Board("a", board, {"main": Slate()})
+    told = Board("a", board, {"main": Slate()}, AT)
     board.tell("main", State.LEADING)
     board.want("main", Wanted.LEAD)
     board.lease(lease_clock_ns() + 60_000_000_000)
@@ -119,7 +141,7 @@ def test_a_leader_is_one_only_while_its_lease_runs() -> None:
 
 def test_a_node_is_ready_while_each_account_could_be_led_there() -> None:
     board = SharedBoard(["main", "other"])
-    told = Board("a", board, {"main": Slate(), "other": Slate()})
+    told = Board("a", board, {"main": Slate(), "other": Slate()}, AT)
     board.tell("main", State.FOLLOWING)
     assert not told.is_ready()
     board.tell("other", State.LEADING)

@@ -103,8 +103,9 @@ JOURNAL_STUCK = Alert(
 EXCHANGE_UNREACHABLE = Alert(
     name="ExchangeUnreachable",
     severity=_P0,
+    # As soon as NoLeader, which follows from it: who is paged is to read the cause.
     expr=f"max by (account, exchange) ({series(node.REACHABLE)}) < 1",
-    for_s=60,
+    for_s=20,
     summary="No node reaches the exchange {{ $labels.exchange }} for {{ $labels.account }}.",
 )
 
