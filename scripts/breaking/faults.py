@@ -162,7 +162,7 @@ TEN = (
     Fault("the disk", _fill_disk, _empty_disk, "LowDiskSpace", 20, exporter="node_exporter"),
     Fault("the clock", _at_exchange("clock_offset", params={"ms": 5000}), _mend_exchange,
           "ClockSkew", 30, live=True, exporter="node_exporter"),
-    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "ExchangeAPIErrors", 220,
+    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "ExchangeAPIErrors", 300,
           live=True),
     Fault("the stream", _at_exchange("stream_silence"), _mend_exchange, "StaleMarketData", 90),
     Fault("the configuration", _misspell, _correct, "NodeDown"),
