@@ -22,8 +22,9 @@ chmod 755 "$tls"
 
 made() { [ -s "$secrets/$1" ]; }
 random() { made "$1" || openssl rand -hex 24 | tr -d '\n' >"$secrets/$1"; }
-for secret in db_password db_report_password jwt_secret postgres_password postgres_monitor_password \
-  postgres_replication_password redis_password redis_replica_password redis_sentinel_password \
+for secret in db_password db_report_password identity_key jwt_secret postgres_password \
+  postgres_monitor_password postgres_replication_password \
+  redis_password redis_replica_password redis_sentinel_password \
   redis_monitor_password grafana_admin_password elastic_password kibana_password; do
   random "$secret"
 done

@@ -18,6 +18,7 @@ import pytest
 from holdfast.app.live.seat import STOP_TIMEOUT_S
 from holdfast.cli.verbs import VERBS
 from holdfast.config import load
+from holdfast.config.identity import identity_settings
 from holdfast.config.redis import sentinels_in
 from scripts.verify.compose import read
 
@@ -91,6 +92,16 @@ def test_every_secret_that_is_spoken_of_is_given(prod: dict[str, Any]) -> None:
     sql = (REPOSITORY / "deploy" / "postgres" / "init" / "10-roles.sql").read_text(encoding="utf-8")
     wanted = set(re.findall(r"HOLDFAST_SECRETS/(\w+)", sql))
     assert wanted <= set(prod["services"]["postgres"]["secrets"])
+
+
+def test_second_factors_are_sealed_where_people_sign_in_and_no_node_can_open_them(
+    prod: dict[str, Any],
+) -> None:
+    has = {name for name, each in prod["services"].items()
+           if "identity_key" in each.get("secrets", [])}  # fmt: skip
+    reads = {name for name, each in prod["services"].items()
+             if "IDENTITY_KEY_FILE" in each.get("environment", {})}  # fmt: skip
+    assert has == reads == {"api-1", "api-2", "api-3"}
 
 
 def test_prometheus_asks_what_is_there(prod: dict[str, Any]) -> None:
@@ -171,6 +182,8 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
     assert declared <= set(first)
     passwords = [text for name, text in first.items() if name.endswith("_password")]
     assert len(set(passwords)) == len(passwords)
+    made = {f"{name.upper()}_FILE": str(folder / name) for name in ("identity_key", "jwt_secret")}
+    assert identity_settings(made).sealing  # long enough, or it is refused
     followed = sentinels_in(first["redis_url"].decode())
     assert followed is not None
     assert (len(followed.hosts), followed.service) == (3, "holdfast")
