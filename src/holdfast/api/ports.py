@@ -357,6 +357,10 @@ class Settings(Protocol):
         """The effective configuration, and what of its sources has not taken effect yet."""
         ...
 
+    def reload(self) -> None:
+        """Read it again: what is safe takes effect, the rest is named in the log."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:

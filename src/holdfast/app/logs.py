@@ -47,12 +47,11 @@ def begin_logs(config: Config, service: str, environ: Mapping[str, str] = os.env
     Raises:
         ConfigError: the file of the log cannot be written.
     """
-    # What was asked for by name goes before the general wish.
-    level = "debug" if is_debug(environ) and not environ.get("LOG_LEVEL") else config.log_level
     try:
         configure(
-            level, form=config.log_format, file=Path(config.log_file) if config.log_file else None
-        )
+            level_of(config, environ), form=config.log_format,
+            file=Path(config.log_file) if config.log_file else None,
+        )  # fmt: skip
     except OSError as error:
         raise ConfigError(
             f"seen: the log {config.log_file} cannot be written ({error.strerror}); expected: a "
@@ -62,6 +61,11 @@ def begin_logs(config: Config, service: str, environ: Mapping[str, str] = os.env
     for name in ("SENTRY_DSN", "DATADOG_API_KEY"):
         hide(environ.get(name, ""))
     identify(service=service, version=__version__, env=environment_name(environ) or None)
+
+
+def level_of(config: Config, environ: Mapping[str, str] = os.environ) -> str:
+    """From which level on lines are told: what was asked for by name goes before `DEBUG`."""
+    return "debug" if is_debug(environ) and not environ.get("LOG_LEVEL") else config.log_level
 
 
 def begin_exports(

@@ -19,7 +19,11 @@ from holdfast.telemetry.log import masked_text
 
 DEFAULT: Final = "default"
 AT_START: Final = "when its process starts again"
+BY_RELOAD: Final = "with SIGHUP (`systemctl reload`), while it runs"
 BY_COMMAND: Final = "with `holdfast bot configure NAME --from-file`, while it trades"
+
+RELOADED: Final = frozenset({"log_level"})
+"""What a running process takes from its file: nothing that money, or another process, goes by."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -74,15 +78,23 @@ def pending_changes(
     Raises:
         ConfigError: what is written now would be refused.
     """
-    now, written = dict(_flat(running)), dict(_flat(load(file, environ)))
+    return differences(running, load(file, environ))
+
+
+def differences(running: Config, wanted: Config) -> tuple[Pending, ...]:
+    """What of `wanted` a process that runs with `running` has not taken."""
+    now, written = dict(_flat(running)), dict(_flat(wanted))
     return tuple(
-        Pending(
-            key, now.get(key, "null"), written.get(key, "null"),
-            BY_COMMAND if key.startswith("bots[") else AT_START,
-        )
+        Pending(key, now.get(key, "null"), written.get(key, "null"), _takes_effect(key))
         for key in (*now, *(key for key in written if key not in now))
         if now.get(key) != written.get(key)
-    )  # fmt: skip
+    )
+
+
+def _takes_effect(key: str) -> str:
+    if key in RELOADED:
+        return BY_RELOAD
+    return BY_COMMAND if key.startswith("bots[") else AT_START
 
 
 def masked(config: Config) -> dict[str, Any]:

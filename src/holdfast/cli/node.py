@@ -33,7 +33,7 @@ def node(
 
     loaded = load(config)
     begin_logs(loaded, "node")
-    code = run_node(loaded, crash_point())
+    code = run_node(loaded, crash_point(), config)
     if json:
         emit({"exit_code": code})
     raise typer.Exit(code)

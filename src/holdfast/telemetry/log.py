@@ -231,5 +231,10 @@ def configure(
     root.setLevel(level.upper())
 
 
+def set_level(level: str) -> None:
+    """From which of `LEVELS` on lines are told, from now on in this process."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def _as_json(event: Any, **_options: Any) -> str:
     return msgspec.json.encode(event, enc_hook=str).decode()

@@ -64,6 +64,10 @@ ACCOUNTS: Final = {
     "fenced": "Another process is the writer: this one stopped sending.",
     "start_wait": "It cannot trade yet; it is tried again.",
     "stopping": "The process was told to stop.",
+    "reloaded": "SIGHUP: it read its configuration again; what it took, and how many settings wait "
+    "for another step.",
+    "reload_pending": "One of these: what runs, what is written, and the step.",
+    "reload_refused": "What is written would not start: nothing changes.",
     "stop_failed": "It did not close in order; the journal is made for that.",
     "rest_failed": "Something failed while it came to rest.",
     "rested_failed": "The journal was not told that it rests.",

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from holdfast.cluster.board import State, Wanted
+from holdfast.telemetry.log import LEVELS
 
 _CELL = struct.Struct("=Q")
 _SIZE = _CELL.size
@@ -42,7 +43,8 @@ class SharedBoard:
 
     def __init__(self, accounts: Sequence[str]) -> None:
         self._places = {name: 1 + _CELLS * index for index, name in enumerate(accounts)}
-        self._memory = mmap.mmap(-1, _SIZE * (1 + _CELLS * len(self._places)))
+        self._level = 1 + _CELLS * len(self._places)
+        self._memory = mmap.mmap(-1, _SIZE * (self._level + 1))
         self._wakes = {name: _Bell() for name in accounts}
         self._keeper = _Bell()
 
@@ -54,6 +56,15 @@ class SharedBoard:
     def lease_left_s(self) -> float:
         """How long this node may go on without another renewal; 0 when it may not."""
         return max(0.0, (self._get(0) - lease_clock_ns()) / 1e9)
+
+    def log_from(self, level: str) -> None:
+        """From which level on lines are told."""
+        self._put(self._level, 1 + LEVELS.index(level))
+
+    def logs_from(self) -> str:
+        """From which; empty until it was changed."""
+        place = self._get(self._level)
+        return LEVELS[place - 1] if place else ""
 
     def fell_silent(self, account: str, since_ns: int) -> None:
         """When the last sign of the leader before was seen, on the clock of leases; 0 for none."""

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 import msgspec
@@ -23,6 +24,8 @@ from holdfast.app.live.slate import Slate
 from holdfast.app.live.teller import Board, Teller
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.watch import Watch
+from holdfast.app.logs import level_of
+from holdfast.app.reload import is_asked_by_hangup, reloaded
 from holdfast.cluster.host import host_id, is_gone, started_at
 from holdfast.cluster.keeper import ForgottenError, Keeper
 from holdfast.cluster.open import lease_store_at, lease_url_beside
@@ -31,7 +34,7 @@ from holdfast.config import Config
 from holdfast.errors import EXIT_OK, EXIT_USAGE, PlatformError, exit_code
 from holdfast.execution.points import Reach, pass_by
 from holdfast.telemetry.context import identify
-from holdfast.telemetry.log import get_logger
+from holdfast.telemetry.log import get_logger, set_level
 
 log = get_logger("app.node")
 
@@ -42,8 +45,12 @@ SHORTEST_HANG_S = 1.0
 class Supervisor:
     """Keeps the keeper and the accounts' processes alive until told to stop."""
 
-    def __init__(self, config: Config, reach: Reach = pass_by) -> None:
+    def __init__(
+        self, config: Config, reach: Reach = pass_by, file: Path | None = None
+    ) -> None:
         self._config = config
+        self._file = file
+        self._hung_up = False
         self._reach = reach
         self._timing = config.cluster.timing
         self._lease_url = config.cluster.lease_url or lease_url_beside(config.database_url)
@@ -77,7 +84,12 @@ class Supervisor:
         """Supervise until the end; the exit code of the node."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        if is_asked_by_hangup():
+            signal.signal(signal.SIGHUP, self._on_hangup)
         while True:
+            if self._hung_up:
+                self._hung_up = False
+                self._reload()
             self._look_after_keeper()
             self._teller.look()
             for seat in self._seats:
@@ -158,6 +170,21 @@ class Supervisor:
         life = Life(config, watch, quarantine, self._board, told, self._reach)
         account_process(life, self._alive)
 
+    def _reload(self) -> None:
+        """Take what may be, here and in every process that runs; whoever begins later inherits."""
+        self._config = reloaded(self._config, self._file)
+        self._board.log_from(level_of(self._config))
+        pids = [self._keeper, self._teller.pid, *(seat.pid for seat in self._seats)]
+        for pid in filter(None, pids):
+            os.kill(pid, signal.SIGHUP)  # ours until it is waited for, also when it has ended
+
+    def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
+        """Also in the processes that are forked off: each is told by the supervisor."""
+        if os.getpid() == self._member.pid:
+            self._hung_up = True
+        elif level := self._board.logs_from():
+            set_level(level)
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
@@ -178,6 +205,10 @@ def _code_of_keeper(error: PlatformError) -> int:
     return code if code == EXIT_USAGE else CRASHED
 
 
-def run_node(config: Config, reach: Reach = pass_by) -> int:
-    """Run a node until SIGTERM, SIGINT or an end that would only repeat itself; the exit code."""
-    return Supervisor(config, reach).run()
+def run_node(config: Config, reach: Reach = pass_by, file: Path | None = None) -> int:
+    """Run a node until SIGTERM, SIGINT or an end that would only repeat itself; the exit code.
+
+    Args:
+        file: that SIGHUP reads the configuration from again; None is the working directory's.
+    """
+    return Supervisor(config, reach, file).run()

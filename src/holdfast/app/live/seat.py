@@ -78,6 +78,11 @@ class Seat:
         self._told_s = 0.0
 
     @property
+    def pid(self) -> int:
+        """Of its process; 0 while there is none."""
+        return self._pid
+
+    @property
     def is_running(self) -> bool:
         """Whether there is a process."""
         return bool(self._pid)

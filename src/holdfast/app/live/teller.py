@@ -185,6 +185,11 @@ class Teller:
         self._pid = 0
         self._due_s = 0.0
 
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 while there is none."""
+        return self._pid
+
     def look(self) -> None:
         """Begin it when there is none, not too often."""
         if self._pid:

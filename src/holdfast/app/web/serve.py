@@ -20,6 +20,7 @@ from granian.server.embed import Server
 from holdfast.api.build import Api, Terms, build, description
 from holdfast.api.ports import Rate
 from holdfast.app.logs import begin_exports
+from holdfast.app.reload import is_asked_by_hangup
 from holdfast.app.web import metrics
 from holdfast.app.web.join import joined
 from holdfast.config import Config
@@ -83,6 +84,8 @@ async def _run(
     tell_build(meter)
     watching = asyncio.create_task(runtime.watch_loop())
     async with joined(config, meter, file) as ports:
+        if is_asked_by_hangup():
+            loop.add_signal_handler(signal.SIGHUP, ports.settings.reload)
         api = build(ports, terms_of(config), meter)
         async with (
             metrics.serving(

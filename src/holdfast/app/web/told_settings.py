@@ -9,7 +9,8 @@ import asyncio
 from pathlib import Path
 
 from holdfast.api.shapes.configuration import Configuration, PendingSetting, Setting
-from holdfast.app.settings import effective_settings, pending_changes
+from holdfast.app.reload import reloaded
+from holdfast.app.settings import RELOADED, effective_settings, pending_changes
 from holdfast.config import Config
 from holdfast.errors import ConfigError
 
@@ -24,11 +25,16 @@ class ToldSettings:
     def __init__(self, config: Config, file: Path | None) -> None:
         self._config = config
         self._file = file
-        # As they were when it was read: the lines of the file may move under it.
-        self._settings = tuple(
-            Setting(key=one.key, value=one.value, origin=one.origin)
-            for one in effective_settings(config, file)
-        )
+        self._settings = _told(config, file)
+
+    def reload(self) -> None:
+        """Read the file again, and tell what holds then."""
+        before, self._config = self._config, reloaded(self._config, self._file)
+        if self._config is not before:
+            anew = {one.key: one for one in _told(self._config, self._file)}
+            self._settings = tuple(
+                anew[one.key] if one.key in RELOADED else one for one in self._settings
+            )
 
     async def configuration(self) -> Configuration:
         """What holds now, and what would hold if it were read again."""
@@ -46,3 +52,11 @@ class ToldSettings:
                 for one in pending
             ),
         )  # fmt: skip
+
+
+def _told(config: Config, file: Path | None) -> tuple[Setting, ...]:
+    """As they are when it is read: the lines of the file may move under it."""
+    return tuple(
+        Setting(key=one.key, value=one.value, origin=one.origin)
+        for one in effective_settings(config, file)
+    )
