@@ -45,15 +45,12 @@ def bound(**ids: Any) -> Iterator[Ids]:
         _bound.set(before)
 
 
-def add_ids(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """The processor that adds them; what the caller said himself stays, and the nearest wins."""
+def add_ids(event: MutableMapping[str, Any]) -> None:
+    """Add them to a line; what the caller said himself stays, and the nearest wins."""
     for ids in (*reversed(_bound.get()), _process):
         for key, value in ids.items():
             if value is not None:
                 event.setdefault(key, value)
-    return event
 
 
 @contextmanager

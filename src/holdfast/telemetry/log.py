@@ -19,7 +19,6 @@ from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
-from structlog.typing import Processor
 
 from holdfast.telemetry.context import add_ids, market_ns_now
 
@@ -41,12 +40,11 @@ _SECRET_IN_TEXT = re.compile(
 # Bearers and codes of ours, wherever they stand; what is left tells which kind it was.
 _BEARER = re.compile(r"\b(hf[rc]?_(?:[0-9a-f]{16}_)?)[\w-]{20,}|\b(eyJ)[\w-]*\.[\w-]+\.[\w-]*")
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
-# What every text has that one of those three finds something in; most texts have nothing of it.
-_SUSPECT = re.compile(
-    r"signature|api_?key|secret|token|passw|listen_?key|hf[rc]?_|eyJ|://", re.IGNORECASE
-)
+# What every text has, in small letters, that one of those three finds something in; most texts have
+# nothing of it, and looking for a few words costs a tenth of one such pattern.
+_SUSPECTS = ("signature", "secret", "token", "passw", "key", "hf", "eyj", "://")
 
-_hidden: set[str] = set()
+_hidden: tuple[str, ...] = ()  # the longest first: one may be a part of another
 
 
 def hide(secret: str) -> None:
@@ -54,17 +52,27 @@ def hide(secret: str) -> None:
 
     Process-wide; safe to repeat.
     """
+    global _hidden  # noqa: PLW0603 - replaced whole, so that a thread that logs sees all or nothing
     if len(secret) >= _SHORTEST_SECRET:
-        _hidden.add(secret)
+        _hidden = tuple(sorted({*_hidden, secret}, key=len, reverse=True))
 
 
-def mask(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """The processor that takes secrets out of a line: by key, by pattern, by known value."""
+def mask(event: MutableMapping[str, Any]) -> None:
+    """Take the secrets out of a line: by key, by pattern, by known value.
+
+    The same as `masked` of each value, but its texts are looked through together: where nothing is
+    found in all of them, nothing is in one.
+    """
+    texts = {}
     for key, value in event.items():
-        event[key] = masked(key, value)
-    return event
+        kind = type(value)
+        if kind is str and not _is_secret(key):
+            texts[key] = value
+        elif value is not None:
+            event[key] = masked(key, value)
+    if not _is_harmless("\n".join(texts.values())):
+        for key, text in texts.items():
+            event[key] = masked_text(text)
 
 
 @lru_cache(1024)  # keys are words of ours, and few
@@ -84,21 +92,34 @@ def masked(key: str, value: Any) -> Any:
         return value
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, bytes):
+        return masked_text(value.decode("utf-8", "replace"))
     return masked_text(str(value))
 
 
 def masked_text(text: str) -> str:
     """`text` without what looks like a secret, and without those that were told to `hide`."""
-    if len(text) < _SHORTEST_SECRET:
+    if len(text) < _SHORTEST_SECRET or _is_harmless(text):
         return text
     for secret in _hidden:
-        if secret in text:
-            text = text.replace(secret, MASK)
-    if _SUSPECT.search(text) is None:
-        return text
+        text = text.replace(secret, MASK)
     text = _BEARER.sub(rf"\g<1>\g<2>{MASK}", text)
     text = _SECRET_IN_TEXT.sub(rf"\g<1>{MASK}", text)
     return _PASSWORD_IN_URL.sub(rf"\g<1>{MASK}@", text)
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether no net finds anything in it. It may be wrong about a harmless one, never else."""
+    for secret in _hidden:
+        if secret in text:
+            return False
+    if not text.isascii():  # there are letters that a pattern takes for s, k or i, as in "paſſword"
+        return False
+    small = text.lower()
+    for suspect in _SUSPECTS:  # noqa: SIM110 - a generator costs more than the search
+        if suspect in small:
+            return False
+    return True
 
 
 _listeners: list[Callable[[Mapping[str, Any]], None]] = []
@@ -112,14 +133,10 @@ def on_error(listener: Callable[[Mapping[str, Any]], None]) -> None:
     _listeners.append(listener)
 
 
-def _tell_listeners(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    if _listeners and event.get("level") in {"error", "critical"}:
-        line = {**event, "exc_info": _exception(event.get("exc_info"))}
-        for listener in _listeners:
-            listener(line)
-    return event
+def _tell_listeners(event: Mapping[str, Any]) -> None:
+    line = {**event, "exc_info": _exception(event.get("exc_info"))}
+    for listener in _listeners:
+        listener(line)
 
 
 def _exception(found: Any) -> BaseException | None:
@@ -130,9 +147,7 @@ def _exception(found: Any) -> BaseException | None:
     return sys.exc_info()[1] if found else None
 
 
-def _stamp(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def _stamp(event: MutableMapping[str, Any]) -> None:
     market_ns = market_ns_now()
     if market_ns is None:
         now = datetime.now(UTC)
@@ -140,38 +155,92 @@ def _stamp(
         now = datetime.fromtimestamp(market_ns / 1e9, UTC)
         event["simulated"] = True
     event["timestamp"] = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return event
 
 
-# What every line goes through, ours and other libraries' alike.
-_COMMON: tuple[Processor, ...] = (
-    add_ids,
-    structlog.stdlib.add_logger_name,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.PositionalArgumentsFormatter(),
-    _stamp,
-    structlog.processors.StackInfoRenderer(),
-    _tell_listeners,
-    structlog.processors.format_exc_info,
-    structlog.processors.UnicodeDecoder(),
-    mask,
-)
+_with_arguments = structlog.stdlib.PositionalArgumentsFormatter()
+_with_stack = structlog.processors.StackInfoRenderer([__name__])
+
+
+def _complete(logger: Any, name: str, method: str, event: MutableMapping[str, Any]) -> None:
+    """What every line goes through, ours and other libraries' alike, until it may be shown.
+
+    One function, in which a line passes only what it needs: most are words and ids.
+    """
+    add_ids(event)
+    event["logger"] = name
+    event["level"] = level = _LEVEL_OF.get(method, method)
+    if "positional_args" in event:
+        _with_arguments(logger, method, event)
+    _stamp(event)
+    if "stack_info" in event:
+        _with_stack(logger, method, event)
+    if _listeners and level in {"error", "critical"}:
+        _tell_listeners(event)
+    if "exc_info" in event:
+        structlog.processors.format_exc_info(logger, method, event)
+    mask(event)
+
+
+# What structlog's methods are in the log, and to `logging`.
+_LEVEL_OF = {"warn": "warning", "exception": "error"}
+_NUMBERS = {
+    "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING,
+    "warning": logging.WARNING, "error": logging.ERROR, "exception": logging.ERROR,
+    "critical": logging.CRITICAL,
+}  # fmt: skip
+
+
+class _Logger(structlog.stdlib.BoundLogger):
+    """Structlog's, by a shorter way to the handlers.
+
+    No frame is looked for, which would be structlog's own. The record has the line as structlog's
+    `wrap_for_formatter` leaves it, so that handlers of others can show it, masked already.
+    """
+
+    def _proxy_to_logger(
+        self, method_name: str, event: str | None = None, *event_args: Any, **event_kw: Any
+    ) -> None:
+        level = _NUMBERS[method_name]
+        logger = self._logger
+        if not logger.isEnabledFor(level):
+            return
+        told = {**self._context, **event_kw}
+        if event_args:
+            told["positional_args"] = event_args
+        if event is not None:
+            told["event"] = event
+        _complete(logger, logger.name, method_name, told)
+        failed = sys.exc_info() if method_name == "exception" else None
+        record = logger.makeRecord(
+            logger.name, level, "", 0, told, (), failed,
+            extra={"_logger": logger, "_name": method_name},
+        )  # fmt: skip
+        logger.handle(record)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger `name` (a module's `__name__`); cheap, and silent below the configured level."""
     # Wrapped one by one: an application that embeds the platform keeps its own structlog settings.
-    wrapped = structlog.wrap_logger(
-        logging.getLogger(name),
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_COMMON,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    return cast("structlog.stdlib.BoundLogger", wrapped)
+    return _Logger(logging.getLogger(name), processors=(), context={})
+
+
+class _Formatter(logging.Formatter):
+    """A record as a line: ours, which is complete, or another library's, which becomes so here."""
+
+    def __init__(self, render: Callable[[MutableMapping[str, Any]], str]) -> None:
+        super().__init__()
+        self._render = render
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, dict) and hasattr(record, "_logger"):
+            return self._render(record.msg.copy())
+        event: dict[str, Any] = {"event": record.getMessage()}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        if record.stack_info:
+            event["stack_info"] = record.stack_info
+        _complete(None, record.name, record.levelname.lower(), event)
+        return self._render(event)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -210,18 +279,9 @@ def configure(
         raise ValueError(f"log format {form!r}, expected one of {', '.join(FORMATS)}")
     target = sys.stderr if stream is None else stream
     is_terminal = file is None and target.isatty()
-    renderer: Processor = (
-        structlog.dev.ConsoleRenderer(colors=is_terminal)
-        if form == "console" or (form == "auto" and is_terminal)
-        else structlog.processors.JSONRenderer(serializer=_as_json)
-    )
+    is_console = form == "console" or (form == "auto" and is_terminal)
     handler = _Handler(target) if file is None else _FileHandler(file, encoding="utf-8")
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_COMMON,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_Formatter(_for_people(is_terminal) if is_console else _as_json))
     root = logging.getLogger()
     for old in [one for one in root.handlers if isinstance(one, _Handler | _FileHandler)]:
         root.removeHandler(old)
@@ -236,5 +296,13 @@ def set_level(level: str) -> None:
     logging.getLogger().setLevel(level.upper())
 
 
-def _as_json(event: Any, **_options: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+def _for_people(colors: bool) -> Callable[[MutableMapping[str, Any]], str]:
+    render = structlog.dev.ConsoleRenderer(colors=colors)
+    return lambda event: render(None, "", event)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def _as_json(event: Any) -> str:
+    return _encoder.encode(event).decode()

@@ -113,6 +113,52 @@ def test_a_hidden_value_is_masked_everywhere_even_in_a_traceback(stream: io.Stri
     assert len(lines(stream)) == 2
 
 
+def test_of_two_hidden_values_the_longer_one_leaves_no_rest(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "_hidden", ())
+    log.configure("info", stream=stream)
+    for secret in ("s3same-0", "s3same-0p3n-0p3n", "0p3n-0p3"):
+        log.hide(secret)
+    log.get_logger("x").info("saw %s", "s3same-0p3n-0p3n")
+    assert lines(stream)[0]["event"] == "saw ***"
+
+
+def test_handlers_of_others_get_the_line_masked_already(stream: io.StringIO) -> None:
+    heard: list[logging.LogRecord] = []
+
+    class Other(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record)
+
+    log.configure("info", stream=stream)
+    logging.getLogger().addHandler(Other())
+    try:
+        raise OSError("token=hunter2hunter2")
+    except OSError:
+        log.get_logger("x").exception("failed", password="hunter2hunter2", body=b"secret=hunter2")
+    (record,) = heard
+    told: Any = record.msg
+    assert "hunter2" not in str(told)
+    assert (record.levelname, record.name, told["body"]) == ("ERROR", "x", "secret=***")
+    assert record.exc_info is not None  # which is the handler's to mask
+
+
+def test_a_line_with_its_stack_begins_at_the_caller(stream: io.StringIO) -> None:
+    log.configure("info", stream=stream)
+    log.get_logger("x").info("here", stack_info=True)
+    stack = lines(stream)[0]["stack"]
+    assert __file__ in stack
+    assert log.__file__ not in stack
+
+
+@pytest.mark.parametrize("method", ["debug", "info", "warning", "error", "critical"])
+def test_each_method_has_its_level(method: str, stream: io.StringIO) -> None:
+    log.configure("debug", stream=stream)
+    getattr(log.get_logger("x"), method)("hello")
+    assert lines(stream)[0]["level"] == method
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
