@@ -281,9 +281,10 @@ async def test_a_thousand_sockets_hear_every_order_and_fresh_prices(tmp_path: Pa
     count = 1000
     connector = aiohttp.TCPConnector(limit=0)
     async with site(tmp_path) as made, aiohttp.ClientSession(made.url, connector=connector) as http:
-        sockets = [await http.ws_connect("/api/v1/stream") for _ in range(count)]
-        for ws in sockets:
-            await ws.send_str(hello("vera", "orders", "prices"))
+        sockets = []
+        for _ in range(count):
+            sockets.append(await http.ws_connect("/api/v1/stream"))
+            await sockets[-1].send_str(hello("vera", "orders", "prices"))  # who waits is sent away
         for ws in sockets:
             await heard(ws, "ready")
         began_s, cpu_s = time.monotonic(), time.process_time()

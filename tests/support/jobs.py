@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,30 @@ class Site:
             worker = subprocess.Popen(words, cwd=REPOSITORY, stderr=log)
         self._workers.append(worker)
         return worker
+
+    def freeze(self, pid: int) -> None:
+        """Stop a process between two writes.
+
+        Who freezes within one keeps everybody out of a file of SQLite until it wakes; the session
+        at a server would be ended.
+        """
+        os.kill(pid, signal.SIGSTOP)
+        while not self._is_writable():
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.05)
+            os.kill(pid, signal.SIGSTOP)
+
+    def _is_writable(self) -> bool:
+        if self.order.database.startswith("postgresql:"):
+            return True
+        file_name = self.order.database
+        with closing(sqlite3.connect(file_name, timeout=0.5, isolation_level=None)) as file:
+            try:
+                file.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            file.execute("ROLLBACK")
+            return True
 
     def submit(self, kind: str, given: msgspec.Struct, job_id: str = "j1") -> Job:
         """Ask for a job."""

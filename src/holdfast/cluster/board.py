@@ -94,6 +94,7 @@ class LocalBoard:
         self._wanted: dict[str, Wanted] = {}
         self._states: dict[str, State] = {}
         self._cut_off: set[str] = set()
+        self._answered: dict[str, bool] = {}
         self._silent_ns: dict[str, int] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._told = asyncio.Event()
@@ -140,6 +141,14 @@ class LocalBoard:
     def reaches(self, account: str) -> bool:
         """Whether its exchange answers an account, as far as it knows."""
         return account not in self._cut_off
+
+    def exchange_answers(self, account: str, answers: bool) -> None:
+        """Whether an account's exchange answered when it was last asked from here."""
+        self._answered[account] = answers
+
+    def exchange_answered(self, account: str) -> bool | None:
+        """Whether it did; None before the first question has ended."""
+        return self._answered.get(account)
 
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment."""

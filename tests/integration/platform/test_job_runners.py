@@ -91,7 +91,7 @@ def test_a_paused_worker_that_wakes_finds_its_job_anothers(place: Site) -> None:
     place.submit("wait", marked(place))
     first = place.worker(**SOON)
     place.begun()
-    os.kill(first.pid, signal.SIGSTOP)
+    place.freeze(first.pid)
     place.worker(**SOON)
     place.begun(2)
     os.kill(first.pid, signal.SIGCONT)

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast.venues.binance import decode
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.gate import ACCOUNT, QUERY_ORDER
 from holdfast.venues.binance.request import venue_symbol
@@ -23,6 +24,8 @@ _PRICE: Final = Cost(weight=2)
 # What a key needs for trading spot, and what more it may be able to do.
 _NEEDED: Final = ("enableReading", "enableSpotAndMarginTrading")
 _WITHDRAWS: Final = "enableWithdrawals"
+
+_rights: Final = msgspec.json.Decoder(dict[str, object])
 
 
 class KeyRights(msgspec.Struct, frozen=True):
@@ -61,7 +64,7 @@ async def key_rights(venue: BinanceVenue) -> KeyRights:
     """Raises: as every read of `venues.port.Venue`."""
     path = "/sapi/v1/account/apiRestrictions"
     body = await venue.ask_signed(path, {}, _RESTRICTIONS, Purpose.READ)
-    found: dict[str, object] = msgspec.json.decode(body, type=dict[str, object])
+    found = decode.read(_rights, body)
     return KeyRights(
         missing=tuple(name for name in _NEEDED if found.get(name) is not True),
         surplus=tuple(
@@ -79,6 +82,9 @@ class _Owner(msgspec.Struct):
     uid: int = 0
 
 
+_owner: Final = msgspec.json.Decoder(_Owner)
+
+
 async def account_uid(venue: BinanceVenue) -> int:
     """What the exchange calls the account that a key belongs to; 0 when it does not say.
 
@@ -87,7 +93,7 @@ async def account_uid(venue: BinanceVenue) -> int:
     body = await venue.ask_signed(
         "/api/v3/account", {"omitZeroBalances": "true"}, ACCOUNT, Purpose.READ
     )
-    return msgspec.json.decode(body, type=_Owner).uid
+    return decode.read(_owner, body).uid
 
 
 class _Discount(msgspec.Struct):
@@ -105,11 +111,14 @@ class _Commission(msgspec.Struct):
     discount: _Discount = msgspec.field(default_factory=_Discount)
 
 
+_commission: Final = msgspec.json.Decoder(_Commission)
+
+
 async def rates(venue: BinanceVenue, symbol: str) -> Rates:
     """Raises: as every read of `venues.port.Venue`."""
     params = {"symbol": venue_symbol(symbol)}
     body = await venue.ask_signed("/api/v3/account/commission", params, _COMMISSION, Purpose.READ)
-    found = msgspec.json.decode(body, type=_Commission)
+    found = decode.read(_commission, body)
     asset = found.discount.discountAsset if found.discount.enabledForAccount else ""
     return Rates(found.standardCommission.maker, found.standardCommission.taker, asset)
 
@@ -118,17 +127,21 @@ class _Price(msgspec.Struct):
     price: Decimal
 
 
+_price: Final = msgspec.json.Decoder(_Price)
+
+
 async def last_price(venue: BinanceVenue, symbol: str) -> Decimal:
     """Of the last trade. Raises: as every read of `venues.port.Venue`."""
     path = f"/api/v3/ticker/price?symbol={venue_symbol(symbol)}"
-    return msgspec.json.decode(
-        await venue.ask_open(path, _PRICE, Purpose.RESOLVE), type=_Price
-    ).price
+    return decode.read(_price, await venue.ask_open(path, _PRICE, Purpose.RESOLVE)).price
 
 
 class _Row(msgspec.Struct):
     clientOrderId: str = ""  # noqa: N815
     selfTradePreventionMode: str = ""  # noqa: N815
+
+
+_rows: Final = msgspec.json.Decoder(list[_Row])
 
 
 class Recent(msgspec.Struct, frozen=True):
@@ -149,7 +162,7 @@ async def recent_orders(venue: BinanceVenue, symbol: str, tag: str) -> Recent:
     params: dict[str, str | int] = {"symbol": venue_symbol(symbol), "limit": 100}
     cost = Cost(weight=20, requests=QUERY_ORDER.requests)
     body = await venue.ask_signed("/api/v3/allOrders", params, cost, Purpose.READ)
-    rows = msgspec.json.decode(body, type=list[_Row])
+    rows = decode.read(_rows, body)
     strange = tuple(row.clientOrderId for row in rows if not row.clientOrderId.startswith(tag))
     modes = sorted({row.selfTradePreventionMode for row in rows if row.selfTradePreventionMode})
     return Recent(len(rows), strange, tuple(modes))
