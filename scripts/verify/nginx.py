@@ -55,11 +55,19 @@ def made_ready(source: Path, target: Path) -> Path:
             text = text.replace(f"/etc/nginx/{known}", f"{target}/{known}")
         for place in ("/etc/nginx/holdfast/", "/etc/nginx/"):
             text = text.replace(place, f"{target}/")
+        if "_temp_path" not in text:  # its own folders are there where it was installed only
+            text = re.sub(r"(?m)^http\s*\{", f"http {{\n{temporary(target)}", text)
         path.write_text(text, encoding="utf-8")
     mime = target / "mime.types"
     if not mime.exists():
         mime.write_text("types { text/html html; }\n", encoding="utf-8")
     return target / "nginx.conf"
+
+
+def temporary(folder: Path) -> str:
+    """Lines of `http` that keep what is temporary in `folder`."""
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "\n".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
 
 
 def self_signed() -> bytes:

@@ -22,7 +22,7 @@ import aiohttp
 import httpx
 import pytest
 
-from scripts.verify.nginx import made_ready
+from scripts.verify.nginx import made_ready, temporary
 from tests.support.edge import EDGE, haproxy_before, nginx_before
 from tests.support.operations_tools import operations_tool
 from tests.support.waiting import PATIENCE_S
@@ -206,7 +206,7 @@ def test_a_host_s_own_file_is_valid_too(tmp_path: Path) -> None:
     place = made_ready(EDGE / "nginx", tmp_path / "nginx").parent
     site = (place / "site.conf").read_text(encoding="utf-8")
     by_hand = place / "by-hand.conf"
-    whole = f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{site}\n}}\n"
+    whole = f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{temporary(tmp_path)}\n{site}\n}}\n"
     by_hand.write_text(whole, encoding="utf-8")
     command = [str(nginx), "-t", "-p", str(place), "-c", str(by_hand), "-e", str(tmp_path / "e")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
