@@ -19,7 +19,7 @@ ALL_READY := .venv/.ready-all
 PAGES := src/holdfast/api/dashboard/index.html src/holdfast/lab/report.html
 PAGE_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
 # More than there are cores: much of what tests do is waiting.
-PROCESSES ?= 3
+PROCESSES ?= 4
 
 .PHONY: help setup demo test lint verify simulate bench dashboard
 
