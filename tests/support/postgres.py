@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 @functools.cache
 def server() -> PostgresServer:
     """The server of this test process."""
-    made = PostgresServer()
+    made = PostgresServer("max_connections=400")  # a dozen nodes at once, and the ones they follow
     atexit.register(made.stop)
     return made
 

@@ -68,6 +68,14 @@ class Board(Protocol):
         """Whether its exchange answers an account, as far as it knows."""
         ...
 
+    def exchange_answers(self, account: str, answers: bool) -> None:
+        """The account: whether its exchange answered when it was last asked from here."""
+        ...
+
+    def exchange_answered(self, account: str) -> bool | None:
+        """Whether it did, whichever process asked; None before the first question has ended."""
+        ...
+
     def may_lead(self, account: str) -> bool:
         """Whether an account may arm at this moment: it is to lead, and the lease runs."""
         ...

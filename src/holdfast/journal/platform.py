@@ -174,6 +174,8 @@ def _tell(noted: Iterable[AnyPlatformFact]) -> None:
         log.info("somebody did something", action="audit_event", what=what, by=by, user=user_id,
                  target=more.pop("account", "") or more.pop("target", ""), detail=more,
                  outcome="failed" if isinstance(fact, SignInFailed) else "done")
+
+
 def _unheard(_facts: Sequence[AnyPlatformFact]) -> None:
     """Nobody counts them."""
 

@@ -228,7 +228,7 @@ class SimNode:
     async def _live(self, life: Life) -> None:
         began_s = self._loop.time()
         told = Telling(self.config, Slate())
-        born = process.Life(self.config, Watch(), {}, self.board, told, self.reach)  # type: ignore[arg-type]
+        born = process.Life(self.config, Watch(), {}, self.board, told, self.reach)
         code = process.RESTED
         try:
             await process._trade(born)

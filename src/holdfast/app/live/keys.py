@@ -89,14 +89,14 @@ class KeyKeeper:
     async def begin(self) -> None:
         """Learn whose key it is, and take another one where it is refused already.
 
-        Whatever goes wrong with that is left to whoever asks next.
+        Raises:
+            RetryableError: the exchange does not answer. Nothing is followed until it is known
+                whose key this is, or another account's might be taken for it later.
         """
         try:
             self.uid = await account_uid(self._venue)
         except RejectedError:
             await self.look()
-        except RetryableError as error:
-            log.warning("owner not known", action="key_wait", account=self._name, why=str(error))
 
     async def run(self) -> None:
         """Look for another key whenever the one in use is refused, until cancelled."""
@@ -136,7 +136,11 @@ class KeyKeeper:
         return Look.NONE
 
     async def _is_ours(self, key: Key, stage: Stage) -> bool:
-        """Whether the exchange takes a key, and it is the same account's as far as is known."""
+        """Whether the exchange takes a key, and it is the same account's.
+
+        A process whose first key was refused already knows no account to compare with: what it was
+        begun with is what it was told to trade.
+        """
         other = self._venue.with_key(key)
         try:
             uid = await account_uid(other)
@@ -148,7 +152,7 @@ class KeyKeeper:
             return False
         finally:
             await other.close()
-        if self.uid and uid != self.uid:
+        if not uid or (self.uid and uid != self.uid):
             log.error(
                 "the references lead to the key of another account, which is not used: orders "
                 "under way would look as if they had never been; do: put a key of the same account "

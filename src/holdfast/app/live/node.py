@@ -21,7 +21,7 @@ from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.process import CRASHED, Life, account_process, run_child
 from holdfast.app.live.seat import STOP_TIMEOUT_S, Seat
 from holdfast.app.live.slate import Slate
-from holdfast.app.live.teller import Board, Teller
+from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.watch import Watch
 from holdfast.app.logs import level_of
@@ -73,7 +73,7 @@ class Supervisor:
         )
         identify(node=self._member.node)
         exchanges = {account.name: account.venue.kind for account in config.all_accounts}
-        told = Board(self._member.node, self._board, self._slates, exchanges)
+        told = Sources(self._member.node, self._board, self._slates, exchanges)
         self._teller = Teller(config, told, self._alive, self._held_open)
         self._keeper = 0
         self._keeper_code: int | None = None

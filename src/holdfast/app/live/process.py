@@ -17,13 +17,12 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.live.board import SharedBoard
 from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
 from holdfast.app.logs import begin_exports, end_exports
-from holdfast.cluster.board import State, Wanted
+from holdfast.cluster.board import Board, State, Wanted
 from holdfast.config import Config
 from holdfast.errors import (
     EXIT_FAILED,
@@ -61,7 +60,7 @@ class Life(msgspec.Struct, frozen=True):
     config: Config
     watch: Watch
     quarantine: dict[str, str]
-    board: SharedBoard
+    board: Board
     told: Telling
     reach: Reach
 

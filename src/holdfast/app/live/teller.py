@@ -62,7 +62,7 @@ class NodeHealth(msgspec.Struct, frozen=True):
     accounts: dict[str, AccountHealth]
 
 
-class Board:
+class Sources:
     """What a node's processes have left, read together.
 
     Args:
@@ -177,7 +177,7 @@ class Teller:
             which a child must not keep.
     """
 
-    def __init__(self, config: Config, told: Board, alive: int, held_open: int) -> None:
+    def __init__(self, config: Config, told: Sources, alive: int, held_open: int) -> None:
         self._config = config
         self._told = told
         self._alive = alive

@@ -12,7 +12,7 @@ import pytest
 
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.slate import Slate
-from holdfast.app.live.teller import Board, NodeHealth
+from holdfast.app.live.teller import NodeHealth, Sources
 from holdfast.cluster.board import State, Wanted
 from holdfast.telemetry.meter import Numbers
 from tests.support.scraped import faults
@@ -88,7 +88,7 @@ def test_a_reader_never_sees_half_of_what_is_being_written() -> None:
 
 def test_a_process_that_was_killed_keeps_its_counts_and_has_no_gauges() -> None:
     board, slate = SharedBoard(["main"]), Slate()
-    told = Board("a", board, {"main": slate}, AT)
+    told = Sources("a", board, {"main": slate}, AT)
     pid = forked(lambda: slate.write(NUMBERS))
     alive = told.metrics()[0].decode()
     killed(pid)
@@ -104,7 +104,7 @@ def test_a_process_that_was_killed_keeps_its_counts_and_has_no_gauges() -> None:
 
 def test_that_an_exchange_does_not_answer_outlives_the_process_that_asked_it() -> None:
     board, slate = SharedBoard(["main"]), Slate()
-    told = Board("a", board, {"main": slate}, AT)
+    told = Sources("a", board, {"main": slate}, AT)
     assert b"exchange_reachable{" not in told.metrics()[0], "nobody has asked it yet"
 
     def asks_in_vain() -> None:
@@ -125,7 +125,7 @@ def test_that_an_exchange_does_not_answer_outlives_the_process_that_asked_it() -
 
 def test_a_leader_is_one_only_while_its_lease_runs() -> None:
     board = SharedBoard(["main"])
-    told = Board("a", board, {"main": Slate()}, AT)
+    told = Sources("a", board, {"main": Slate()}, AT)
     board.tell("main", State.LEADING)
     board.want("main", Wanted.LEAD)
     board.lease(lease_clock_ns() + 60_000_000_000)
@@ -141,7 +141,7 @@ def test_a_leader_is_one_only_while_its_lease_runs() -> None:
 
 def test_a_node_is_ready_while_each_account_could_be_led_there() -> None:
     board = SharedBoard(["main", "other"])
-    told = Board("a", board, {"main": Slate(), "other": Slate()}, AT)
+    told = Sources("a", board, {"main": Slate(), "other": Slate()}, AT)
     board.tell("main", State.FOLLOWING)
     assert not told.is_ready()
     board.tell("other", State.LEADING)

@@ -1,0 +1,47 @@
+"""Whose key it is, asked of a local exchange: not to know is no reason to take any.
+
+Not here: a key that is replaced while a node trades (tests/acceptance/test_key_rotation).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.app.live.keys import KeyKeeper, Look
+from holdfast.errors import RetryableError
+from holdfast.exchange.faults import Fault, FaultKind, Match
+from holdfast.secrets import Stage
+from holdfast.venues.binance.signing import Key
+from tests.integration.venues.test_binance_venue import trading
+from tests.support.exchange import on_loop, open_account
+
+OWNER = Match(path="/api/v3/account")
+
+
+@on_loop
+async def test_nothing_begins_before_it_is_known_whose_key_it_is() -> None:
+    async with trading() as (venue, running, _):
+        keeper = KeyKeeper("main", venue, lambda _: venue.key, lambda: None)
+        running.desk.gateway.faults.add(Fault(FaultKind.HTTP_STATUS, OWNER, params={"status": 503}))
+        with pytest.raises(RetryableError):
+            await keeper.begin()
+        running.desk.gateway.faults.clear()
+        await keeper.begin()
+        assert keeper.uid
+
+
+@on_loop
+async def test_another_accounts_key_is_never_used() -> None:
+    async with trading() as (venue, running, _):
+        other = open_account(running, {"USDT": "1"})
+        kept, tried = venue.key, list[Stage]()
+
+        def fetch(stage: Stage) -> Key:
+            tried.append(stage)
+            return Key(other.api_key, other.secret)
+
+        keeper = KeyKeeper("main", venue, fetch, lambda: None)
+        await keeper.begin()
+        assert await keeper.look() is Look.NONE
+        assert tried == list(Stage)
+        assert venue.key.is_same(kept)
