@@ -19,9 +19,16 @@ import pytest
 from holdfast.app.chaos.postgres import PostgresServer
 from holdfast.errors import UnreachableError
 from holdfast.journal.postgres_database import PostgresDatabase
+from tests.support.exporters import exporter_running, faults
 from tests.support.ports import reserved_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+# Of the exporter 0.20.1 that we mean; the 0.11.1 of Debian 12 does not tell them yet.
+TOLD_LATER = frozenset({
+    "pg_replication_lag_seconds", "pg_stat_replication_pg_wal_lsn_diff",
+    "pg_stat_statements_seconds_total", "pg_stat_user_tables_n_dead_tup",
+    "pg_stat_user_tables_n_live_tup", "pg_stat_user_tables_table_size_bytes", "pg_wal_size_bytes",
+})  # fmt: skip
 FILES = ("postgres_tls_key", "postgres_tls_certificate", "ca_certificate")
 
 
@@ -159,3 +166,13 @@ def test_others_read_and_nobody_comes_without_encryption_or_password(server: Dep
         asked(server.as_role("holdfast", "db_report_password"), "SELECT 1")
     with pytest.raises(psycopg.OperationalError, match="no password supplied"):
         asked(f"postgresql://holdfast@localhost:{server.port}/holdfast", "SELECT 1")
+
+
+@pytest.mark.slow
+def test_the_exporter_tells_what_is_claimed_of_it_with_the_rights_of_its_role(
+    server: Deployed,
+) -> None:
+    monitor = server.as_role("monitor", "postgres_monitor_password")
+    with exporter_running("postgres", environ={"DATA_SOURCE_NAME": monitor}) as told:
+        assert "\npg_up 1\n" in told
+        assert list(faults(told, "pg_", TOLD_LATER)) == []

@@ -1,8 +1,8 @@
 """What is asked of exporters beside us, typed as our own metrics are.
 
-Names are those of postgres_exporter 0.20, redis_exporter 1.8x, node_exporter 1.12 and cAdvisor
-0.55, the versions of deploy/compose/observability.yml. Not here: what processes of ours emit
-(telemetry.catalogue).
+Names are those of the versions that deploy/compose/observability.yml runs. Debian's older ones tell
+the same of machines and Redis, and less of PostgreSQL (tests/artefacts/test_exporters.py). Not
+here: what processes of ours emit (telemetry.catalogue).
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ from typing import Final
 
 from holdfast.telemetry.catalogue import Kind, Metric, Unit
 from holdfast.telemetry.catalogue.metric import Label
+
+VERSIONS: Final = {
+    "node-exporter": "1.12.1", "redis-exporter": "1.88.0", "postgres-exporter": "0.20.1",
+    "cadvisor": "0.55.1",
+}  # fmt: skip
+"""Whose names these are, by service of the compose file; a newer one may have renamed some."""
 
 
 def _foreign(kind: Kind, name: str, told: str, *labels: str, unit: Unit = Unit.NONE) -> Metric:
