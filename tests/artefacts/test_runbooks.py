@@ -1,6 +1,7 @@
 """Every alert has its page and every page its alert; what a page names is there.
 
-Not here: whether a command does what the page says; each was tried on a demo when it was written.
+Commands with their options, metrics, events of the log, settings. Not here: whether a command does
+what the page says; each was tried on a demo when it was written.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ import shlex
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
+import msgspec
 import pytest
 import typer.main
 from typer.core import TyperGroup
 
 from holdfast.cli import build
 from holdfast.cli.verbs import VERBS
+from holdfast.config import Config
 from holdfast.operations.alerts.model import Recorded
-from holdfast.telemetry.catalogue import series_names
+from holdfast.operations.alerts.settings import Thresholds
+from holdfast.telemetry import log_events
+from holdfast.telemetry.catalogue import METRICS, series_names
 from tests.artefacts.test_alert_rules import ALERTS, GROUPS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,8 +42,12 @@ METRIC = re.compile(
     r"(?:trading|exchange|cluster|journal|runtime|slo|db_pool|http|auth|holdfast|celery|jobs|pg|"
     r"redis|position)[_:][a-z_:0-9]+"
 )
-# Words of configurations, of Prometheus and PostgreSQL, that look like ours.
-OTHERS = frozenset({"journal_append_s", "pg_isready", "pg_wal", "trading_critical"})
+WORD = re.compile(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`")
+# Of PostgreSQL, Prometheus and the platform's record.
+OTHERS = frozenset({
+    "max_connections", "pg_isready", "pg_wal", "rule_group", "sign_in_failed",
+    "synchronous_standby_names", "trading_critical",
+})  # fmt: skip
 
 # What it raises for wrong words; the class itself has no public name.
 USAGE = cast(type[Exception], typer.BadParameter.__bases__[0])
@@ -80,20 +89,24 @@ def test_every_command_of_a_page_is_one_of_ours(page: Path) -> None:
 
 
 @each_page
-def test_a_page_says_at_least_one_thing_to_look_at(page: Path) -> None:
-    see = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[2]
-    assert "$ holdfast " in see
+def test_a_page_says_at_least_one_thing_to_look_at_and_by_what_its_end_is_seen(page: Path) -> None:
+    sections = re.split(r"^## ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert "$ holdfast " in sections[2]
+    assert re.search(r"`[^`]+`|\]\(", sections[4]), "a command, a metric or a page"
 
 
 @each_document
 def test_every_metric_of_a_page_exists(page: Path) -> None:
-    known = series_names() | {
-        rule.name for group in GROUPS for rule in group.rules if isinstance(rule, Recorded)
-    }
-    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in known} | known
     spans = re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8"))
-    named = {name for span in spans for name in METRIC.findall(span)} - actions() - OTHERS
-    assert sorted(named - families) == []
+    named = {name for span in spans for name in METRIC.findall(span)}
+    assert sorted(named - metrics() - events() - settings() - OTHERS) == []
+
+
+@each_page
+def test_every_event_of_the_log_and_every_setting_of_a_page_exists(page: Path) -> None:
+    named = set(WORD.findall(page.read_text(encoding="utf-8")))
+    labels = {label.name for metric in METRICS for label in metric.labels}
+    assert sorted(named - events() - settings() - metrics() - labels - OTHERS) == []
 
 
 @pytest.mark.parametrize(
@@ -117,11 +130,35 @@ def severities(name: str) -> list[str]:
 
 
 @cache
-def actions() -> frozenset[str]:
+def metrics() -> frozenset[str]:
+    """What can be asked of Prometheus, also without what a histogram's series end in."""
+    recorded = {r.name for group in GROUPS for r in group.rules if isinstance(r, Recorded)}
+    known = series_names() | recorded
+    return frozenset(known | {re.sub(r"_(bucket|sum|count)$", "", name) for name in known})
+
+
+@cache
+def events() -> frozenset[str]:
     """Every `action` that a log line of ours can have."""
-    sources = (REPOSITORY / "src" / "holdfast").rglob("*.py")
-    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    return frozenset(re.findall(r'action="([a-z_]+)"', text))
+    return frozenset(action for group in log_events.GROUPS.values() for action in group)
+
+
+@cache
+def settings() -> frozenset[str]:
+    """Names of a node's configuration and of the alerts' thresholds."""
+    return frozenset(_fields(Config) | _fields(Thresholds))
+
+
+def _fields(of: type[msgspec.Struct]) -> set[str]:
+    """Those of a structure and of what it is made of."""
+    found = set()
+    for field in msgspec.structs.fields(of):
+        found.add(field.name)
+        parts = (field.type, *get_args(field.type))
+        for part in parts:
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                found |= _fields(part)
+    return found
 
 
 def _commands(text: str) -> Iterator[list[str]]:
