@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast.errors import EXIT_USAGE
 from tests.support.exchange import open_account
 from tests.support.node import FUNDS, Node, flips, scene, until_node
 
@@ -61,6 +62,15 @@ def test_a_key_that_is_replaced_while_a_node_trades_costs_no_order_and_no_restar
 
             judgement = await at.ended_well(node)
             assert judgement.faults == []
+
+            put(tmp_path, stranger, before=pair)  # at a start nobody would know better
+            end, uid = node.state().seq, node.state().uid
+            await node.start(environ={"NODE_KEY": "", "NODE_SECRET": "", **files})
+            assert await node.ended() == EXIT_USAGE
+            assert node.logged("key_foreign")[-1]["expected"] == uid
+            assert node.state().seq == end, "it led before it knew whose key it has"
+            asked = await at.admin("GET", "requests")
+            assert not [row for row in paths_of(asked, other.api_key) if "order" in row.lower()]
             said = node.said()
             for secret in (*pair, *stranger):
                 assert secret not in said

@@ -52,11 +52,13 @@ class TookOver(Fact, frozen=True, tag="took_over"):
 
     Attributes:
         node: its name and process id, `node-1:4711`.
+        uid: what the exchange calls the account that its key belongs to; empty when unknown.
     """
 
     node: str
     boot_id: str
     version: str
+    uid: str = ""
 
 
 class Rested(Fact, frozen=True, tag="rested"):

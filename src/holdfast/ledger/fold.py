@@ -131,8 +131,9 @@ def _rested(_state: AccountState, _at: int, _fact: facts.Rested) -> None:
     """Kept for whoever asks how long nobody led."""
 
 
-def _took_over(state: AccountState, _at: int, _fact: facts.TookOver) -> None:
+def _took_over(state: AccountState, _at: int, fact: facts.TookOver) -> None:
     state.counters.takeovers += 1
+    state.uid = state.uid or fact.uid
 
 
 def _bot_started(state: AccountState, _at: int, fact: facts.BotStarted) -> None:

@@ -267,6 +267,7 @@ class AccountState(msgspec.Struct):
         quarantine: assets and symbols that differ from the exchange, with the evidence.
         limits: canonical JSON as a command set them; empty while the file's are good.
         limits_version: how often a command has.
+        uid: what the exchange calls the account; empty until a leader learnt it, then for good.
     """
 
     account: str = ""
@@ -293,6 +294,7 @@ class AccountState(msgspec.Struct):
     quarantine: dict[str, str] = {}
     limits: str = ""
     limits_version: int = 0
+    uid: str = ""
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

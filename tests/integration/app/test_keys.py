@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from holdfast.app.live.keys import KeyKeeper, Look
-from holdfast.errors import RetryableError
+from holdfast.errors import ConfigError, RetryableError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.secrets import Stage
 from holdfast.venues.binance.signing import Key
@@ -27,7 +27,7 @@ async def test_nothing_begins_before_it_is_known_whose_key_it_is() -> None:
             await keeper.begin()
         running.desk.gateway.faults.clear()
         await keeper.begin()
-        assert keeper.uid
+        assert await keeper.owner()
 
 
 @on_loop
@@ -45,3 +45,39 @@ async def test_another_accounts_key_is_never_used() -> None:
         assert await keeper.look() is Look.NONE
         assert tried == list(Stage)
         assert venue.key.is_same(kept)
+
+
+@on_loop
+async def test_a_key_is_used_only_for_the_account_that_the_journal_has() -> None:
+    async with trading() as (venue, _, _):
+        keeper = KeyKeeper("main", venue, lambda _: venue.key, lambda: None)
+        await keeper.begin()
+        uid = await keeper.owner()
+
+        again = KeyKeeper("main", venue, lambda _: venue.key, lambda: None, uid)
+        await again.begin()
+        assert await again.owner() == uid
+        again.require(uid)
+        with pytest.raises(ConfigError, match=f"belongs to {uid} at the exchange; expected: 77,"):
+            again.require("77")  # another node took the account over first, with its own key
+
+        foreign = KeyKeeper("main", venue, lambda _: venue.key, lambda: None, "77")
+        with pytest.raises(ConfigError, match=f"belongs to {uid} at the exchange; expected: 77,"):
+            await foreign.begin()
+        with pytest.raises(ConfigError, match="expected: 77,"):
+            await foreign.owner()
+
+
+@on_loop
+async def test_a_key_that_was_refused_at_the_start_is_compared_with_the_journal_too() -> None:
+    async with trading() as (venue, running, _):
+        kept, other = venue.key, open_account(running, {"USDT": "1"})
+        venue.use(Key("nobodys-key", "nobodys-secret"))
+        found = [Key(other.api_key, other.secret)]
+        keeper = KeyKeeper("main", venue, lambda _: found[-1], lambda: None, uid="1")
+        await keeper.begin()
+        with pytest.raises(ConfigError, match="refuses this key"):
+            await keeper.owner()
+        found.append(kept)
+        assert await keeper.look() is Look.REPLACED
+        assert await keeper.owner() == "1"

@@ -61,7 +61,7 @@ leg = st.builds(
     quantity=maybe(amount), price=maybe(amount), post_only=st.booleans(),
 )  # fmt: skip
 fact: st.SearchStrategy[AnyFact] = st.one_of(
-    st.builds(TookOver, node=text, boot_id=text, version=text),
+    st.builds(TookOver, node=text, boot_id=text, version=text, uid=text),
     st.builds(
         Decided, bot=text, number=counter, key=text, config_version=counter, wish=text,
         legs=st.lists(leg, max_size=3).map(tuple), seen_ns=counter, memory=maybe(text),

@@ -19,6 +19,7 @@ from holdfast.domain.fact import (
     Leg,
     OrderMoved,
     RejectClosed,
+    TookOver,
 )
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import (
@@ -31,8 +32,9 @@ from holdfast.domain.order import (
     Side,
 )
 from holdfast.errors import CorruptionError
+from holdfast.journal.record import decode
 from holdfast.ledger.fold import REMEMBERED, apply
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, from_bytes, to_bytes
 
 # The tables of the design, written down a second time: who changes one must change both.
 ATTEMPT_TABLE = {
@@ -284,3 +286,16 @@ def test_the_last_trade_is_the_largest_number_not_the_last_seen() -> None:
     for trade_id in ("9", "10", "8"):
         book.add(filled(trade_id=trade_id))
     assert book.state.last_trade == {"BTC/USDT": "10"}
+
+
+def test_an_account_is_the_first_one_that_a_leader_learnt_and_stays_it() -> None:
+    """Also where the records and snapshots begin with those of programs that kept none."""
+    before = b'{"v":2,"seq":1,"epoch":1,"at_ns":0,"fact":{"kind":"took_over","node":"a:1",'
+    state = AccountState()
+    apply(state, 1, 1, 0, decode(before + b'"boot_id":"b","version":"0"}}').fact)
+    state = from_bytes(to_bytes(state).replace(b'"uid":"",', b"").replace(b',"uid":""', b""))
+    assert state is not None
+    assert state.uid == ""
+    for seq, uid in enumerate(("354937868", "", "77"), start=2):
+        apply(state, seq, seq, 0, TookOver(node="a:1", boot_id="b", version="1", uid=uid))
+    assert state.uid == "354937868"

@@ -10,13 +10,13 @@ import time
 from collections.abc import Awaitable
 
 from holdfast.app.live.keys import key_of
+from holdfast.app.live.lines import endpoints_of
 from holdfast.config import Config, ReconcilePolicy
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError, RejectedError
 from holdfast.operations.doctor.finding import Finding, Grade, failed, ok, skip
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.inspection import key_rights, rates, recent_orders
 from holdfast.venues.capability import capability_of
 from holdfast.venues.port import Purpose
@@ -59,10 +59,7 @@ async def exchange(config: Config) -> list[Finding]:
 def _venue(config: Config) -> BinanceVenue:
     account = config.account
     where = account.venue
-    endpoints = Endpoints(
-        rest_url=where.rest_url, ws_api_url=where.ws_api_url, stream_url=where.stream_url
-    )
-    return BinanceVenue(key_of(account), endpoints, share=1 / where.nodes)
+    return BinanceVenue(key_of(account), endpoints_of(where), share=1 / where.nodes)
 
 
 async def _asked(check: str, look: Awaitable[Finding]) -> Finding:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from holdfast.app.live.activity import is_led
 from holdfast.app.live.keys import key_of
+from holdfast.app.live.lines import endpoints_of
 from holdfast.config import Config
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError
@@ -20,7 +21,6 @@ from holdfast.execution.emergency import Emergency, EmergencyFile, Line
 from holdfast.execution.recorder import Recorder
 from holdfast.journal.database import database_at
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.inspection import last_price
 
 
@@ -55,11 +55,7 @@ async def flatten_without_journal(
     """
     _refuse_beside_a_node(config)
     account = config.account
-    endpoints = Endpoints(
-        rest_url=account.venue.rest_url,
-        ws_api_url=account.venue.ws_api_url,
-        stream_url=account.venue.stream_url,
-    )
+    endpoints = endpoints_of(account.venue)
     venue = BinanceVenue(key_of(account), endpoints)
 
     symbols = {symbol for bot in config.bots for symbol in bot.symbols}

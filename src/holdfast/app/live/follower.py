@@ -17,7 +17,8 @@ from holdfast.app.live.bots import make_bot, symbols_of, take_up
 from holdfast.app.live.configuring.in_effect import config_text, effective, written_in
 from holdfast.app.live.counting import Counts
 from holdfast.app.live.history import History
-from holdfast.app.live.keys import KeyKeeper, key_of
+from holdfast.app.live.keys import KeyKeeper
+from holdfast.app.live.lines import connected, endpoints_of
 from holdfast.app.live.opening import Fold, Stream, database_of, follow_stream, take_over
 from holdfast.app.live.tracing import asked
 from holdfast.app.live.watch import Watch
@@ -36,9 +37,6 @@ from holdfast.journal.tail import MOST
 from holdfast.ledger.fold import apply
 from holdfast.telemetry.context import Ids, bound
 from holdfast.telemetry.log import get_logger
-from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.endpoints import Endpoints
-from holdfast.venues.binance.market import BinanceMarket
 from holdfast.venues.capability import capability_of
 from holdfast.venues.port import StreamDown, StreamUp, VenueEvent
 
@@ -100,9 +98,9 @@ class Follower:
         self.began_s = time.monotonic()
         self.heard_s: dict[str, float] = {}
         self.rested, self.rested_s = "", 0.0
-        self.venue, self.market = _connect(config, self.now_ns)
+        self.venue, self.market = connected(config, self.now_ns)
         self.venue.gate.on_answer = self.counts.answered
-        self.keys = KeyKeeper.of(config.account, self.venue)
+        self.keys = KeyKeeper.of(config.account, self.venue, fold.account.uid)
         self.bots = [make_bot(bot, asked(bot.name, watch.running(bot.name))) for bot in config.bots]
         for bot in self.bots:
             bot.ask = self.counts.timed(bot.name, bot.ask)
@@ -147,6 +145,7 @@ class Follower:
         self.rested_s = time.monotonic()
         if isinstance(fact, TookOver):
             apply(self.account, record.seq, record.epoch, record.at_ns, fact)
+            self.keys.require(self.account.uid)
             return
         self.engine.step(Committed(record.seq, record.at_ns, fact))
         self.know(fact)
@@ -178,7 +177,7 @@ class Follower:
         """Learn the exchange's time and the bars so far.
 
         Raises:
-            ConfigError: it does not list a symbol.
+            ConfigError: it does not list a symbol, or the key is another account's.
             RetryableError: the exchange does not answer; begin again.
             RejectedError: it refuses.
         """
@@ -209,8 +208,9 @@ class Follower:
 
         Raises:
             OutgrownError: a bot begins where the one here did not.
-            PlatformError: as `opening.take_over`.
+            PlatformError: as `opening.take_over` and `KeyKeeper.owner`.
         """
+        uid = await self.keys.owner()
         self._owns = True
         quotes = [bot.symbols[0].split("/")[1] for bot in self.config.bots]
         stream = await take_over(
@@ -221,6 +221,7 @@ class Follower:
             may_lead=may_lead,
             now_ns=self.now_ns,
             node=self.config.cluster.node,
+            uid=uid,
             displace=True,  # a claim is held, so its lease has ended
         )
         self.ids["epoch"] = stream.writer.head.epoch
@@ -388,7 +389,7 @@ class Follower:
         while any(s not in self.account.instruments for s in wanted):  # noqa: ASYNC110
             await asyncio.sleep(TICK_S)
         await follow_books(
-            _endpoints(self.config),
+            endpoints_of(self.config.account.venue),
             self.venue.gate,
             instruments=self.account.instruments,
             wanted=wanted,
@@ -434,17 +435,3 @@ def _unheard(_reaches: bool) -> None:
 
 def _drop(_actions: Iterable[Action]) -> None:
     """Nobody acts on what is only followed."""
-
-
-def _endpoints(config: Config) -> Endpoints:
-    venue = config.account.venue
-    return Endpoints(
-        rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
-    )
-
-
-def _connect(config: Config, now_ns: Callable[[], int]) -> tuple[BinanceVenue, BinanceMarket]:
-    """Both lines, closed as yet; what comes without a time is stamped with `now_ns`."""
-    account, endpoints = config.account, _endpoints(config)
-    venue = BinanceVenue(key_of(account), endpoints, share=1 / account.venue.nodes)
-    return venue, BinanceMarket(endpoints, gate=venue.gate, wall_ns=now_ns)

@@ -2,8 +2,9 @@
 
 The secret is fetched anew; its current version and the one before it are tried, and one that the
 exchange takes is used if it is the *same account's*: the journal's orders are asked for by ids that
-mean nothing in another one, where each of them would look as if it had never been. Nothing is sent
-again. Not here: signing (venues), the cache (holdfast.secrets).
+mean nothing in another one, where each of them would look as if it had never been. Whose it is, the
+journal says from the first leader on. Nothing is sent again. Not here: signing (venues), the cache
+(holdfast.secrets).
 """
 
 from __future__ import annotations
@@ -50,15 +51,21 @@ def key_of(account: Account, stage: Stage = Stage.CURRENT) -> Key:
     return Key(*halves)
 
 
+def refused(error: RejectedError) -> ConfigError:
+    """What is to be done where the exchange takes a key no more, and there is no other."""
+    return ConfigError(
+        f"seen: the exchange refuses this key ({error}); expected: a key that may read and trade "
+        "spot; do: check api_key and api_secret"
+    )
+
+
 class KeyKeeper:
     """Keeps a venue's key one that is taken.
 
     Args:
         fetch: the key in one version; blocks.
         refresh: makes `fetch` ask anew.
-
-    Attributes:
-        uid: of the account at the exchange; 0 until it is known.
+        uid: what the exchange calls the account, as journaled; empty when nobody has led it yet.
     """
 
     def __init__(
@@ -67,8 +74,10 @@ class KeyKeeper:
         venue: BinanceVenue,
         fetch: Callable[[Stage], Key],
         refresh: Callable[[], None],
+        uid: str = "",
     ) -> None:
-        self.uid = 0
+        self._uid = uid
+        self._is_known = False  # whose key the one in use is
         self._name = name
         self._venue = venue
         self._fetch = fetch
@@ -77,14 +86,14 @@ class KeyKeeper:
         venue.on_key_refused = self._refused.set
 
     @classmethod
-    def of(cls, account: Account, venue: BinanceVenue) -> KeyKeeper:
-        """The keeper of an account's key."""
+    def of(cls, account: Account, venue: BinanceVenue, uid: str) -> KeyKeeper:
+        """The keeper of an account's key; `uid` as journaled."""
 
         def refresh() -> None:
             invalidate(account.api_key)
             invalidate(account.api_secret)
 
-        return cls(account.name, venue, lambda stage: key_of(account, stage), refresh)
+        return cls(account.name, venue, lambda stage: key_of(account, stage), refresh, uid)
 
     async def begin(self) -> None:
         """Learn whose key it is, and take another one where it is refused already.
@@ -92,11 +101,68 @@ class KeyKeeper:
         Raises:
             RetryableError: the exchange does not answer. Nothing is followed until it is known
                 whose key this is, or another account's might be taken for it later.
+            ConfigError: it is another account's.
         """
         try:
-            self.uid = await account_uid(self._venue)
+            await self._ask()
         except RejectedError:
             await self.look()
+
+    async def owner(self) -> str:
+        """What the exchange calls the account of the key in use; empty when it does not say.
+
+        Asked only where the key was refused until now.
+
+        Raises:
+            ConfigError: the key is refused, or another account's.
+            RetryableError: the exchange does not answer.
+        """
+        if not self._is_known:
+            try:
+                await self._ask()
+            except RejectedError as error:
+                raise refused(error) from error
+        return self._uid
+
+    def require(self, uid: str) -> None:
+        """The account is the one of this `uid`, as somebody has journaled meanwhile.
+
+        Raises:
+            ConfigError: the key in use is another one's.
+        """
+        if not uid or uid == self._uid:
+            return
+        seen, self._uid = self._uid, uid
+        if self._is_known and seen:
+            raise self._foreign(seen)
+        self._is_known = False
+
+    async def _ask(self) -> None:
+        uid = await account_uid(self._venue)
+        if self._uid and not uid:
+            raise RetryableError(
+                f"seen: the exchange does not say whose key this is; expected: {self._uid}; "
+                "do: nothing, it is asked again"
+            )
+        if self._uid and uid != self._uid:
+            raise self._foreign(seen=uid)
+        self._uid, self._is_known = uid, True
+
+    def _foreign(self, seen: str) -> ConfigError:
+        self._tell_foreign(seen)
+        return ConfigError(
+            f"seen: the key of account {self._name} belongs to {seen} at the exchange; expected: "
+            f"{self._uid}, whose orders its journal has; do: put a key of {self._uid} where "
+            "api_key and api_secret lead, or begin an account of another name"
+        )
+
+    def _tell_foreign(self, seen: str) -> None:
+        log.error(
+            "the references lead to the key of another account, which is not used: orders "
+            "under way would look as if they had never been; do: put a key of the same account "
+            "there, or stop the bots and begin an account of another name",
+            action="key_foreign", account=self._name, seen=seen, expected=self._uid,
+        )  # fmt: skip
 
     async def run(self) -> None:
         """Look for another key whenever the one in use is refused, until cancelled."""
@@ -138,8 +204,8 @@ class KeyKeeper:
     async def _is_ours(self, key: Key, stage: Stage) -> bool:
         """Whether the exchange takes a key, and it is the same account's.
 
-        A process whose first key was refused already knows no account to compare with: what it was
-        begun with is what it was told to trade.
+        Where nobody has led the account yet there is none to compare with: what a process is begun
+        with is what it was told to trade.
         """
         other = self._venue.with_key(key)
         try:
@@ -152,13 +218,8 @@ class KeyKeeper:
             return False
         finally:
             await other.close()
-        if not uid or (self.uid and uid != self.uid):
-            log.error(
-                "the references lead to the key of another account, which is not used: orders "
-                "under way would look as if they had never been; do: put a key of the same account "
-                "there, or stop the bots and begin an account of another name",
-                action="key_foreign", account=self._name, seen=uid, expected=self.uid,
-            )  # fmt: skip
+        if not uid or (self._uid and uid != self._uid):
+            self._tell_foreign(uid)
             return False
-        self.uid = uid
+        self._uid, self._is_known = uid, True
         return True

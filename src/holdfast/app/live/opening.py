@@ -163,6 +163,7 @@ async def take_over(
     may_lead: Callable[[], bool] = lambda: True,
     now_ns: Callable[[], int] = time.time_ns,
     node: str = "",
+    uid: str = "",
     displace: bool = False,
 ) -> Stream:
     """Become the writer of what was followed.
@@ -174,6 +175,7 @@ async def take_over(
             epoch of whoever took over.
         now_ns: what records are stamped with.
         node: what people call this one; the machine's name otherwise.
+        uid: what the exchange calls the account that this one's key belongs to.
 
     Raises:
         FencedError: another process writes it, or took it over meanwhile.
@@ -205,7 +207,8 @@ async def take_over(
         JournalWriter(fold.store, head, now_ns=now_ns), fold.account, boot_id, fold.saved_seq,
         fold.found,
     )  # fmt: skip
-    await _begin(stream, node, deployment, reporting)
+    took_over = TookOver(node=node, boot_id=boot_id, version=__version__, uid=uid)
+    await _begin(stream, took_over, deployment, reporting)
     stream.high_water.write(stream.writer.head)
     seq, epoch = fold.account.seq, head.epoch
     log.info("journal open", action="opened", seq=seq, epoch=epoch, boot_id=boot_id)
@@ -273,8 +276,9 @@ def _require_end(state: AccountState, head: Head) -> None:
         )
 
 
-async def _begin(stream: Stream, node: str, deployment: str, reporting: str) -> None:
-    took_over = TookOver(node=node, boot_id=stream.boot_id, version=__version__)
+async def _begin(
+    stream: Stream, took_over: TookOver, deployment: str, reporting: str
+) -> None:
     head = stream.writer.head
     if stream.account.seq:
         records = await _written(stream.writer, took_over)

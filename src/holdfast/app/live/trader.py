@@ -19,6 +19,7 @@ from holdfast.app.live.configuring.take import Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.fact_log import FactLog
 from holdfast.app.live.follower import TICK_S, Follower, following
+from holdfast.app.live.keys import refused
 from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
 from holdfast.app.live.signals import Signals
@@ -229,10 +230,7 @@ class Trader:
         try:
             await self.reconciler.at_start(hurried=self.follower.is_up_to_date())
         except RejectedError as error:
-            raise ConfigError(
-                f"seen: the exchange refuses this key ({error}); expected: a key that may read "
-                "and trade spot; do: check api_key and api_secret"
-            ) from error
+            raise refused(error) from error
         await merge_emergency(self.config, self.recorder)
         for bot in self.bots:
             self._require_flat_elsewhere(bot)

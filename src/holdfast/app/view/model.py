@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from holdfast.app.live.lines import endpoints_of
 from holdfast.app.view.account import config_of, symbols_in
 from holdfast.app.view.cluster import Nodes
 from holdfast.app.view.journals import Followed, Journals
@@ -138,9 +139,6 @@ class Model:
 def _by_exchange(config: Config) -> Mapping[Endpoints, tuple[str, ...]]:
     found: dict[Endpoints, tuple[str, ...]] = {}
     for account in config.all_accounts:
-        venue = account.venue
-        endpoints = Endpoints(
-            rest_url=venue.rest_url, ws_api_url=venue.ws_api_url, stream_url=venue.stream_url
-        )
+        endpoints = endpoints_of(account.venue)
         found[endpoints] = (*found.get(endpoints, ()), account.name)
     return found

@@ -79,21 +79,21 @@ async def key_rights(venue: BinanceVenue) -> KeyRights:
 
 
 class _Owner(msgspec.Struct):
-    uid: int = 0
+    uid: int | str = ""
 
 
 _owner: Final = msgspec.json.Decoder(_Owner)
 
 
-async def account_uid(venue: BinanceVenue) -> int:
-    """What the exchange calls the account that a key belongs to; 0 when it does not say.
+async def account_uid(venue: BinanceVenue) -> str:
+    """What the exchange calls the account that a key belongs to; empty when it does not say.
 
     Raises: as every read of `venues.port.Venue`.
     """
     body = await venue.ask_signed(
         "/api/v3/account", {"omitZeroBalances": "true"}, ACCOUNT, Purpose.READ
     )
-    return decode.read(_owner, body).uid
+    return str(decode.read(_owner, body).uid)
 
 
 class _Discount(msgspec.Struct):
