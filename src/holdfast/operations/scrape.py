@@ -12,6 +12,9 @@ TRADING_S: Final = 10
 OTHERS_S: Final = 15
 """Between two scrapes: of nodes, and of everything else."""
 
+TIMEOUT_S: Final = 5
+"""For how long an answer is waited for."""
+
 _NODES: Final = ("node-1:9090", "node-2:9090")
 _SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "api": ("api-1:9090", "api-2:9090", "api-3:9090"),
@@ -59,7 +62,7 @@ def _document(jobs: Sequence[Mapping[str, Any]], alertmanager: str) -> dict[str,
         "global": {
             "scrape_interval": f"{OTHERS_S}s",
             "evaluation_interval": f"{OTHERS_S}s",
-            "scrape_timeout": "5s",
+            "scrape_timeout": f"{TIMEOUT_S}s",
         },
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},

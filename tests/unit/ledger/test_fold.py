@@ -291,9 +291,9 @@ def test_the_last_trade_is_the_largest_number_not_the_last_seen() -> None:
 def test_an_account_is_the_first_one_that_a_leader_learnt_and_stays_it() -> None:
     """Also where the records and snapshots begin with those of programs that kept none."""
     before = b'{"v":2,"seq":1,"epoch":1,"at_ns":0,"fact":{"kind":"took_over","node":"a:1",'
-    state = AccountState()
-    apply(state, 1, 1, 0, decode(before + b'"boot_id":"b","version":"0"}}').fact)
-    state = from_bytes(to_bytes(state).replace(b'"uid":"",', b"").replace(b',"uid":""', b""))
+    old = AccountState()
+    apply(old, 1, 1, 0, decode(before + b'"boot_id":"b","version":"0"}}').fact)
+    state = from_bytes(to_bytes(old).replace(b',"uid":""', b""))
     assert state is not None
     assert state.uid == ""
     for seq, uid in enumerate(("354937868", "", "77"), start=2):

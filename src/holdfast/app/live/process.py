@@ -195,6 +195,7 @@ async def _live(life: Life) -> None:
     async with followed as follower, asyncio.TaskGroup() as group:
         life.told.follower = follower
         follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
+        follower.tell_reach()  # the exchange has just answered, whatever the one before had said
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)
         log.info("following", action="following", seq=follower.account.seq)
@@ -203,6 +204,7 @@ async def _live(life: Life) -> None:
             await _lead(life, follower)
         finally:
             life.told.follower = None
+            life.told.tell()  # what it knew is true no more
         feeding.cancel()
 
 

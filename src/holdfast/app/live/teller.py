@@ -1,7 +1,8 @@
 """A node's metrics port: a process of its own that serves what all the others have left.
 
 It runs no strategy and holds no lease, so a scrape costs neither. Whoever has ended has no gauges
-any more; what was counted stays. Not here: the numbers (telling), the server (app.metrics_port).
+any more, and who leads no more none of a leader's; what was counted stays. Not here: the numbers
+(telling), the server (app.metrics_port).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from holdfast.app.live.process import CRASHED, run_child
 from holdfast.app.live.slate import Left, Slate
 from holdfast.cluster.board import State
 from holdfast.config import Config
-from holdfast.telemetry.catalogue import BY_NAME, labels, node
-from holdfast.telemetry.catalogue.metric import Kind
+from holdfast.telemetry.catalogue import METRICS, labels, node, trading
+from holdfast.telemetry.catalogue.metric import Emitter, Kind, Metric
 from holdfast.telemetry.log import get_logger
 from holdfast.telemetry.meter import Meter, Numbers
 from holdfast.telemetry.runtime import Runtime, tell_build
@@ -33,6 +34,12 @@ AGAIN_S: Final = 5.0
 """Between two tries to begin it again: nobody trades worse without it."""
 
 _ACCOUNT: Final = labels.ACCOUNT.name
+_GAUGES: Final = {metric.name for metric in METRICS if metric.kind is Kind.GAUGE}
+_GAUGES_OF_LEADER: Final = {
+    metric.name
+    for metric in METRICS
+    if metric.kind is Kind.GAUGE and metric.emitters == (Emitter.LEADER,)
+}
 
 
 class AccountHealth(msgspec.Struct, frozen=True):
@@ -93,8 +100,7 @@ class Sources:
         for account, slate in self._slates.items():
             left = slate.read()
             if left is not None:
-                numbers = left.numbers if left.is_alive else _counted(left.numbers)
-                yield numbers, {_ACCOUNT: account}
+                yield self._still_true(account, left), {_ACCOUNT: account}
 
     def metrics(self, accept: str = "") -> tuple[bytes, str]:
         """For Prometheus; see `telemetry.exposition.page`."""
@@ -115,15 +121,27 @@ class Sources:
         }
         return msgspec.json.encode(NodeHealth(self._name, self._board.lease_left_s, accounts))
 
+    def _still_true(self, account: str, left: Left) -> Numbers:
+        """What was counted, and of what is set only what whoever set it still is.
+
+        A process that has ended is nothing; one that hangs, or was paused, is no leader any more
+        when its lease has run out, although it can take nothing back.
+        """
+        if left.is_alive and self._leads(account):
+            return left.numbers
+        gone = _GAUGES_OF_LEADER if left.is_alive else _GAUGES
+        return {name: values for name, values in left.numbers.items() if name not in gone}
+
     def _health(self, account: str, left: Left | None) -> AccountHealth:
         alive = left if left is not None and left.is_alive else None
+        numbers = self._still_true(account, alive) if alive is not None else {}
         return AccountHealth(
             state=self._board.state(account).name.lower(),
             leads=self._leads(account),
             reaches=self._board.reaches(account),
             heartbeat_age_s=round(alive.age_s, 3) if alive is not None else None,
-            epoch=_one(alive, "trading_epoch"),
-            in_doubt=_one(alive, "trading_orders_in_doubt"),
+            epoch=_one(numbers, node.EPOCH),
+            in_doubt=_one(numbers, trading.ORDERS_IN_DOUBT),
         )
 
     def _leads(self, account: str) -> bool:
@@ -155,17 +173,8 @@ class Sources:
             reachable.set(answered, labels)
 
 
-def _counted(numbers: Numbers) -> Numbers:
-    """Without gauges: what a process that has ended was, is true no more."""
-    return {
-        name: values
-        for name, values in numbers.items()
-        if name in BY_NAME and BY_NAME[name].kind is not Kind.GAUGE
-    }
-
-
-def _one(left: Left | None, name: str) -> int | None:
-    found = None if left is None else left.numbers.get(name, {}).get(())
+def _one(numbers: Numbers, metric: Metric) -> int | None:
+    found = numbers.get(metric.name, {}).get(())
     return None if found is None else int(found)
 
 

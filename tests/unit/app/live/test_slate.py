@@ -139,6 +139,28 @@ def test_a_leader_is_one_only_while_its_lease_runs() -> None:
     assert not msgspec.json.decode(told.health(), type=NodeHealth).accounts["main"].leads
 
 
+def test_what_only_a_leader_knows_ends_with_its_lease_though_its_process_hangs() -> None:
+    board, slate = SharedBoard(["main"]), Slate()
+    told = Sources("a", board, {"main": slate}, AT)
+    slate.write({**NUMBERS, "trading_orders_in_doubt": {(): 2}})
+    board.tell("main", State.LEADING)
+    board.want("main", Wanted.LEAD)
+    board.lease(lease_clock_ns() + 60_000_000_000)
+    doubts = b'trading_orders_in_doubt{account="main"}'
+    assert doubts + b" 2.0" in told.metrics()[0]
+    assert msgspec.json.decode(told.health(), type=NodeHealth).accounts["main"].in_doubt == 2
+    board.want("main", Wanted.YIELD)  # a handover: another may go on from now
+    assert b'trading_leader{account="main"} 0.0' in told.metrics()[0]
+    assert doubts not in told.metrics()[0]
+    board.want("main", Wanted.LEAD)
+    board.lease(lease_clock_ns() - 1)
+    page = told.metrics()[0]
+    assert doubts not in page
+    assert b'trading_epoch{account="main"} 7.0' in page
+    assert b'trading_ghosts_total{account="main"} 3.0' in page
+    assert msgspec.json.decode(told.health(), type=NodeHealth).accounts["main"].in_doubt is None
+
+
 def test_a_node_is_ready_while_each_account_could_be_led_there() -> None:
     board = SharedBoard(["main", "other"])
     told = Sources("a", board, {"main": Slate(), "other": Slate()}, AT)

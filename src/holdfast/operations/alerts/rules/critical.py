@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from holdfast.operations.alerts.model import Alert, Group, Severity
 from holdfast.operations.alerts.promql import TRADING, foreign, grown, led, series
 from holdfast.operations.alerts.settings import Thresholds
+from holdfast.operations.scrape import TRADING_S
 from holdfast.telemetry.catalogue import node, trading
 
 INTERVAL_S = 10
@@ -39,10 +40,11 @@ NO_LEADER = Alert(
 SPLIT_BRAIN = Alert(
     name="SplitBrain",
     severity=_P0,
-    # For two scrapes: each node is scraped at a moment of its own, so that a handover in between
-    # shows two leaders for one scrape.
+    # Each node is scraped at a moment of its own: after a handover in between, the one before shows
+    # what it was for one interval, and as long as its next scrape takes. A node itself never says 1
+    # once its successor may.
     expr=f"sum by (account) ({series(node.LEADER)}) > 1",
-    for_s=20,
+    for_s=2 * TRADING_S,
     summary=(
         "{{ $value }} nodes believe that they lead the account {{ $labels.account }}; "
         "the journal lets only one of them order."
