@@ -522,6 +522,41 @@ fires(
 )  # fmt: skip
 silent("LowDiskSpace", "10 of 100 are free", disk(10, "ext4"))
 silent("LowDiskSpace", "a file system in memory", disk(1, "tmpfs"))
+
+
+def bill(spent: float, provider: str = "aws") -> Series:
+    """Of a budget of five hundred, as two machines tell it."""
+    return {
+        o(f"cloud_cost_{what}", provider=provider, instance=f"{machine}:9100"): f"{value:g}x200"
+        for machine in ("a", "b")
+        for what, value in (("month_to_date", spent), ("budget", 500))
+    }
+
+
+fires(
+    "CostBudget", "81 of 100", bill(405), "aws has cost 81% of the month's budget.",
+    provider="aws",
+)  # fmt: skip
+silent("CostBudget", "80 of 100", bill(400))
+silent("CostBudget", "80 of 100 at each of two providers", {**bill(400), **bill(400, "hetzner")})
+silent(
+    "CostBudget", "no budget", {
+        o("cloud_cost_month_to_date", provider="aws"): "405x200",
+        o("cloud_cost_budget", provider="aws"): "0x200",
+    },
+)  # fmt: skip
+# The clock of promtool begins at 1970: what was written three days before is negative.
+_BILL = o("node_textfile_mtime_seconds", file="/textfile/aws.cloud_cost.prom", instance="host")
+fires(
+    "CostBudget", "nobody says it any more", {_BILL: f"{-3 * 86_400}x200"},
+    "Nobody has written /textfile/aws.cloud_cost.prom for 3d 0h 12m 0s, so that nobody knows what "
+    "it costs.", file="/textfile/aws.cloud_cost.prom",
+)  # fmt: skip
+silent("CostBudget", "said yesterday", {_BILL: f"{-86_400}x200"})
+silent(
+    "CostBudget", "another file",
+    {o("node_textfile_mtime_seconds", file="/textfile/apt.prom", instance="host"): "-999999x200"},
+)  # fmt: skip
 above(
     "ClockSkew", "the host's clock is fast", o("node_timex_offset_seconds", instance="host"),
     0.6, 0.5, "host does not know what time it is.", instance="host",

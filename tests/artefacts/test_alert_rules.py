@@ -34,7 +34,7 @@ REQUIRED = {
     "HighOrderLatency": "P1", "ExchangeAPIErrors": "P1", "LowOrderFillRate": "P2",
     "HighDrawdown": "P2", "HighMemoryUsage": "P1", "LowDiskSpace": "P1",
     "RedisConnectionFailed": "P1", "TradingBotCantConnect": "P0", "HighErrorRate": "P1",
-    "PositionMismatch": "P0", "CircuitBreakerOpen": "P1",
+    "PositionMismatch": "P0", "CircuitBreakerOpen": "P1", "CostBudget": "P2",
 }  # fmt: skip
 
 

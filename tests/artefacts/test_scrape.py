@@ -15,6 +15,7 @@ from tests.support.operations_tools import operations_tool
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted(TARGET / path for path in scrape_documents())
+COST = str(TARGET / "textfile" / "cloud-cost.sh")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -25,6 +26,17 @@ def test_prometheus_loads_it_with_all_rules(file: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rules found" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("aws", "500"), ("aws", "500", "None"), ('a"b', "500", "1")])
+def test_what_is_no_bill_leaves_the_last_one(words: tuple[str, ...], tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [COST, *words, *(() if len(words) < 3 else (str(tmp_path),))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("seen: ")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)

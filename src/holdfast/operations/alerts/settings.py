@@ -33,6 +33,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     disk_free_ratio: float
     queued_jobs: int
     notice_wait_s: int
+    cost_ratio: float
 
 
 class PagerDuty(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

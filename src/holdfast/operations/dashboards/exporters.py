@@ -123,6 +123,13 @@ CLOCK_OFFSET: Final = _gauge(
 )
 CLOCK_SYNCED: Final = _gauge("node_timex_sync_status", "1 while the clock is kept by a server.")
 
+COST: Final = _gauge(
+    "cloud_cost_month_to_date", "This month's bill so far.", "provider", unit=Unit.MONEY
+)
+COST_BUDGET: Final = _gauge(
+    "cloud_cost_budget", "What a month may cost.", "provider", unit=Unit.MONEY
+)
+
 CONTAINER_CPU: Final = _counter(
     "container_cpu_usage_seconds_total", "Time of the processors.", "name", unit=Unit.SECONDS
 )

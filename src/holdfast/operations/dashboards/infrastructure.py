@@ -1,4 +1,4 @@
-"""Machines, containers and Redis, as their exporters see them.
+"""Machines, containers and Redis, as their exporters see them, and what they cost.
 
 Not here: our processes within (technical), PostgreSQL (database).
 """
@@ -26,6 +26,7 @@ def board(given: Given) -> Board:
         told="Is there room, is there power, does everything answer?",
         rows=(
             _now(given.limits), _machines(given.limits), _containers(given.limits), _redis(),
+            _cost(given.limits),
         ),
         addresses=given.addresses,
     )  # fmt: skip
@@ -139,5 +140,17 @@ def _redis() -> Row:
         lines(
             "Keys that had to make room", Q.per_second(beside.REDIS_EVICTED, "instance"),
             told="Any of them is a setting to look at: leases must not be evicted.",
+        ),
+    ))  # fmt: skip
+
+
+def _cost(limits: Thresholds) -> Row:
+    budget = Q.now(beside.COST_BUDGET, "provider").expr
+    return Row("Cost", (
+        lines(
+            "Cost of the month, of its budget",
+            Q.now(beside.COST, "provider").then(f"{{}} / ({budget} > 0)", "percentunit"),
+            told="As the providers' bills say, which somebody tells Prometheus once a day.",
+            steps=above(limits.cost_ratio),
         ),
     ))  # fmt: skip

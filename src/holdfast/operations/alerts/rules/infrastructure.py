@@ -1,4 +1,4 @@
-"""Machines, services beside the nodes, and alerting itself.
+"""Machines, services beside the nodes, what they cost, and alerting itself.
 
 Not here: trading (critical, trading), objectives (slo).
 """
@@ -19,6 +19,8 @@ _P1, _P2 = Severity.P1, Severity.P2
 _LEAST_ANSWERS_PER_S = 0.1
 _MOST_FAILED_SIGN_INS = 20
 _OLDEST_CLOCK_SAMPLE_S = 30
+# Bills are told once a day.
+_OLDEST_BILL_S = 2 * 86_400
 _DISKS = '{fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|fuse.*"}'
 
 TARGET_DOWN = Alert(
@@ -129,6 +131,27 @@ def machines(limits: Thresholds) -> Sequence[Alert]:
     )
 
 
+def costs(limits: Thresholds) -> Alert:
+    """What others charge; nobody here can see a bill, so it is told from outside."""
+    spent = f"max by (provider) ({foreign('cloud_cost_month_to_date')})"
+    budget = f"(max by (provider) ({foreign('cloud_cost_budget')}) > 0)"
+    told = foreign("node_textfile_mtime_seconds", file="~.*[.]cloud_cost[.]prom")
+    return Alert(
+        name="CostBudget",
+        severity=_P2,
+        expr=(
+            f"{spent} / {budget} > {limits.cost_ratio:g} "
+            f"or time() - max by (file) ({told}) > {_OLDEST_BILL_S}"
+        ),
+        for_s=300,
+        summary=(
+            "{{ with $labels.provider }}{{ . }} has cost {{ $value | humanizePercentage }} of "
+            "the month's budget{{ else }}Nobody has written {{ $labels.file }} for "
+            "{{ $value | humanizeDuration }}, so that nobody knows what it costs{{ end }}."
+        ),
+    )
+
+
 def services_of(limits: Thresholds) -> Sequence[Alert]:
     """The API and the workers."""
     answers = f"sum(rate({series(services.HTTP_REQUESTS)}[5m]))"
@@ -171,6 +194,6 @@ def groups(limits: Thresholds) -> Sequence[Group]:
     """The group of this module."""
     rules = (
         TARGET_DOWN, REDIS_CONNECTION_FAILED, POOL_EXHAUSTED, SIGN_IN_FAILURES, ALERTING_BROKEN,
-        WATCHING, *machines(limits), *services_of(limits),
+        WATCHING, *machines(limits), costs(limits), *services_of(limits),
     )  # fmt: skip
     return (Group(name="infrastructure", rules=rules),)
