@@ -28,6 +28,10 @@ _NAMES = ("debug", "info", "warning", "error")
 _THROUGH = {"_say": ("warning",), "tell": ("info", "error")}
 
 
+# What the process itself says on each of its lines.
+_OF_THE_PROCESS = frozenset({"service", "version", "env"})
+
+
 class Line(NamedTuple):
     """A place where lines are written.
 
@@ -99,6 +103,10 @@ def complaints(found: list[Line]) -> list[str]:
     told = [f"{action} is in the catalogue twice" for action in sorted(twice)]
     used: set[str] = set()
     for line in found:
+        told += [
+            f"{line.where}: `{key}` is the process's, on every line; do: say of what it is"
+            for key in sorted(line.keys & _OF_THE_PROCESS)
+        ]
         for pattern in line.actions:
             matches = {action for action in known if re.fullmatch(pattern, action)}
             used |= matches

@@ -167,7 +167,7 @@ class SecretSource:
         """The record of accesses: never what it is, only which, for what, and how it went."""
         log.info(
             "secret access", action="secret_access", reference=str(reference), stage=str(stage),
-            version=version, purpose=purpose, outcome=outcome,
+            of_version=version, purpose=purpose, outcome=outcome,
         )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def test_an_access_is_noted_with_what_it_was_for_and_without_what_it_is(world: W
     lines = [msgspec.json.decode(line) for line in told.getvalue().splitlines()]
     kept = {"action": "secret_access", "reference": REFERENCE}
     assert [kept.items() <= line.items() for line in lines] == [True, True]
-    assert [(line["version"], line["outcome"], line["purpose"]) for line in lines] == [
+    assert [(line["of_version"], line["outcome"], line["purpose"]) for line in lines] == [
         ("7", "read", "test"), ("", "ConfigError", "test"),
     ]  # fmt: skip
 

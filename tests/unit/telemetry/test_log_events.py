@@ -23,12 +23,14 @@ def test_an_action_that_nobody_catalogued_is_found(tmp_path: Path) -> None:
         'log.warning("x", action=f"circuit_breaker_{z}")\n'
         'log.info("x", action=made_up())\n'
         'Requested(action="not_a_line")\n'
+        'log.info("x", action="opened", version="7")\n'
     )
     found = list(lines(tmp_path))
     told = [one for one in complaints(found) if "nowhere in the source" not in one]
     assert [one.split(";")[0] for one in told] == [
         "a.py:1: brand_new is not in the catalogue",
         r"a.py:4: \?\ made_up\(\) is not in the catalogue",
+        "a.py:6: `version` is the process's, on every line",
     ]
     unused = [one.split()[0] for one in complaints(found) if "nowhere in the source" in one]
     assert {"ghost", "halted", "circuit_breaker_open"}.isdisjoint(unused)

@@ -107,7 +107,8 @@ def effective(config: Config, account: AccountState) -> Config:
         if set_so != written:
             log.info(
                 "a command's configuration goes before the file's",
-                action="configured", bot=written.name, version=state.config_version,
+                action="configured", bot=written.name,
+                config_version=state.config_version,
             )  # fmt: skip
         bots.append(set_so)
     named = {bot.name for bot in bots}
