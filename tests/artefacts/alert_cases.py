@@ -522,6 +522,28 @@ fires(
 )  # fmt: skip
 silent("LowDiskSpace", "10 of 100 are free", disk(10, "ext4"))
 silent("LowDiskSpace", "a file system in memory", disk(1, "tmpfs"))
+_CLOCK = "The clocks of a:9090 and of the exchange of main are apart, or nobody knows how far."
+_OFF = s("exchange_clock_offset_seconds", **BINANCE, **A)
+above(
+    "ClockSkew", "the host's clock is fast", _OFF, 0.6, 0.5, _CLOCK, account="main",
+    instance="a:9090",
+)  # fmt: skip
+above(
+    "ClockSkew", "the host's clock is slow", _OFF, -0.6, -0.5, _CLOCK, account="main",
+    instance="a:9090",
+)  # fmt: skip
+silent("ClockSkew", "it is off for less than a minute", {_OFF: "0x10 5x4 0x60"}, at="2m30s")
+silent("ClockSkew", "nobody measures it", {_OFF: "_x99"})
+above(
+    "ClockSkew", "the exchange's clock was not asked for long",
+    s("exchange_clock_sample_age_seconds", **BINANCE, **A), 31, 30, _CLOCK,
+    account="main", instance="a:9090",
+)  # fmt: skip
+above(
+    "ClockSkew", "the exchange's clock is hardly known",
+    s("exchange_clock_uncertainty_seconds", **BINANCE, **A), 0.6, 0.5, _CLOCK,
+    account="main", instance="a:9090",
+)  # fmt: skip
 
 
 def bill(spent: float, provider: str = "aws") -> Series:
@@ -556,25 +578,6 @@ silent("CostBudget", "said yesterday", {_BILL: f"{-86_400}x200"})
 silent(
     "CostBudget", "another file",
     {o("node_textfile_mtime_seconds", file="/textfile/apt.prom", instance="host"): "-999999x200"},
-)  # fmt: skip
-above(
-    "ClockSkew", "the host's clock is fast", o("node_timex_offset_seconds", instance="host"),
-    0.6, 0.5, "host does not know what time it is.", instance="host",
-)  # fmt: skip
-above(
-    "ClockSkew", "the host's clock is slow", o("node_timex_offset_seconds", instance="host"),
-    -0.6, -0.5, "host does not know what time it is.", instance="host",
-)  # fmt: skip
-_CLOCK = "a:9090 does not know what time it is at the exchange of main."
-above(
-    "ClockSkew", "the exchange's clock was not asked for long",
-    s("exchange_clock_sample_age_seconds", **BINANCE, **A), 31, 30, _CLOCK,
-    account="main", instance="a:9090",
-)  # fmt: skip
-above(
-    "ClockSkew", "the exchange's clock is hardly known",
-    s("exchange_clock_uncertainty_seconds", **BINANCE, **A), 0.6, 0.5, _CLOCK,
-    account="main", instance="a:9090",
 )  # fmt: skip
 
 

@@ -84,6 +84,16 @@ class ExchangeClock:
         since_ms = (self._mono_ns() - sample.sent_ns) / _NS_PER_MS
         return sample.server_ms + 1 + int(since_ms * (1 + DRIFT))
 
+    def off_ms(self, at_ms: float) -> float:
+        """How far a clock that shows `at_ms` now is surely off; ahead is positive.
+
+        What the round trip leaves open is left out, so a slow answer makes no clock look wrong.
+
+        Raises:
+            RetryableError: no sample was taken yet.
+        """
+        return at_ms - min(max(at_ms, self.earliest_ms()), self.latest_ms())
+
     def window_ms(self) -> int:
         """How long an attempt's signature lives: four times the slowest round trip, bounded."""
         slowest = max(self._round_trips_ms, default=0.0)

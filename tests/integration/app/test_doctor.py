@@ -125,6 +125,18 @@ def test_a_halted_symbol_and_a_revoked_key_fail_and_the_other_checks_are_still_m
     assert found["clock"].grade is Grade.OK
 
 
+def test_clocks_that_are_apart_are_told_with_the_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def strike(running: Running, _client: Client) -> None:
+        running.desk.admin.inject(Fault(FaultKind.CLOCK_OFFSET, params={"ms": 60_000}))
+
+    clock = examined(tmp_path, monkeypatch, before=strike)["clock"]
+    assert clock.grade is Grade.WARN
+    assert clock.seen.startswith(("-60", "-59"))
+    assert "time service" in clock.do
+
+
 def test_an_exchange_that_does_not_answer_is_asked_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

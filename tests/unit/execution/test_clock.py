@@ -56,6 +56,24 @@ def test_the_true_time_is_within_the_bounds(
     assert true_ms <= clock.latest_ms() + 1e-3
 
 
+@given(
+    off_ms=st.integers(-10_000, 10_000), round_trip_ms=st.integers(0, 2000),
+    age_ms=st.integers(0, 30_000),
+)  # fmt: skip
+def test_another_clock_is_off_by_what_the_round_trip_cannot_explain(
+    off_ms: int, round_trip_ms: int, age_ms: int
+) -> None:
+    """Never by more than it is, never the other way, and off it is when the bounds say so."""
+    clock, mono = sampled(1_700_000_000_000, round_trip_ms)
+    mono.ns += age_ms * NS_PER_MS
+    told_ms = clock.off_ms(clock.earliest_ms() + off_ms)
+    left_open_ms = clock.latest_ms() - clock.earliest_ms()
+    if off_ms < 0:
+        assert told_ms == off_ms
+    else:
+        assert told_ms == max(0, off_ms - left_open_ms)
+
+
 @given(st.integers(0, 60_000), st.integers(0, 60_000))
 def test_bounds_never_go_back_while_one_sample_is_in_use(one_ms: int, other_ms: int) -> None:
     clock, mono = sampled(5000)

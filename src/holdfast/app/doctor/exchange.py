@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable
 
+from holdfast.app.doctor.store import CLOCK_OFF_MS
 from holdfast.app.live.keys import key_of
 from holdfast.app.live.lines import endpoints_of
 from holdfast.config import Config, ReconcilePolicy
@@ -21,7 +22,6 @@ from holdfast.venues.binance.inspection import key_rights, rates, recent_orders
 from holdfast.venues.capability import capability_of
 from holdfast.venues.port import Purpose
 
-CLOCK_OFF_MS = 1000
 SLOW_MS = 500
 
 
@@ -76,7 +76,7 @@ async def _clock(venue: BinanceVenue) -> Finding:
     round_trip_ms = (sample.received_ns - sample.sent_ns) / 1e6
     off_ms = time.time_ns() / 1e6 - sample.server_ms - round_trip_ms / 2
     seen = f"{off_ms:+.0f} ms from the exchange's, a question takes {round_trip_ms:.0f} ms"
-    if abs(off_ms) > CLOCK_OFF_MS:
+    if abs(off_ms) > CLOCK_OFF_MS + round_trip_ms / 2:
         return Finding(
             "clock", Grade.WARN, seen, "run a time service; orders are safe, they are signed with "
             "the exchange's own clock, but logs and journals carry this host's",

@@ -40,6 +40,8 @@ def tell_follower(counts: Counts, follower: Follower) -> None:
         meter.gauge(node.CLOCK_AGE).set(clock.age_s, (exchange,))
         width_s = (clock.latest_ms() - clock.earliest_ms()) / 1000
         meter.gauge(node.CLOCK_UNCERTAINTY).set(width_s, (exchange,))
+        off_s = clock.off_ms(time.time() * 1000) / 1000
+        meter.gauge(node.CLOCK_OFFSET).set(off_s, (exchange,))
     now_s = time.monotonic()
     for bot in follower.bots:
         oldest_s = min(follower.heard_s.get(symbol, follower.began_s) for symbol in bot.symbols)

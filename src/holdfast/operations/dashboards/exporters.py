@@ -118,9 +118,6 @@ RECEIVED: Final = _counter(
 SENT: Final = _counter(
     "node_network_transmit_bytes_total", "Bytes sent.", "device", unit=Unit.BYTES
 )
-CLOCK_OFFSET: Final = _gauge(
-    "node_timex_offset_seconds", "How far the machine's clock is off.", unit=Unit.SECONDS
-)
 CLOCK_SYNCED: Final = _gauge("node_timex_sync_status", "1 while the clock is kept by a server.")
 
 COST: Final = _gauge(
@@ -150,6 +147,6 @@ METRICS: Final = (
     PG_ROLLBACKS, PG_HITS, PG_READS, PG_DEADLOCKS, PG_SIZE, PG_LOCKS, PG_TABLE_SIZE, PG_TABLE_ROWS,
     PG_DEAD_ROWS, PG_STATEMENTS, PG_REPLICA_LAG, PG_WAL_BEHIND, PG_WAL, PG_ARCHIVE_FAILURES,
     REDIS_UP, REDIS_CLIENTS, REDIS_MEMORY, REDIS_COMMANDS, REDIS_HITS, REDIS_MISSES, REDIS_EVICTED,
-    CPU, LOAD, MEMORY_FREE, MEMORY, DISK_FREE, DISK, DISK_BUSY, RECEIVED, SENT, CLOCK_OFFSET,
-    CLOCK_SYNCED, CONTAINER_CPU, CONTAINER_MEMORY, CONTAINER_LIMIT, CONTAINER_STARTED,
+    CPU, LOAD, MEMORY_FREE, MEMORY, DISK_FREE, DISK, DISK_BUSY, RECEIVED, SENT, CLOCK_SYNCED,
+    CONTAINER_CPU, CONTAINER_MEMORY, CONTAINER_LIMIT, CONTAINER_STARTED,
 )  # fmt: skip

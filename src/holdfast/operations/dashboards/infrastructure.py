@@ -14,6 +14,7 @@ from holdfast.operations.dashboards.board import Board, Given
 from holdfast.operations.dashboards.common import EVERYWHERE as Q
 from holdfast.operations.dashboards.panel import PLAIN, Row, above, below, lines, stat
 from holdfast.operations.dashboards.promql import Query
+from holdfast.telemetry.catalogue import node
 
 # What is no disk: it has no room by nature.
 _DISKS: Final = 'fstype!~"tmpfs|overlay|squashfs|ramfs|nsfs"'
@@ -64,8 +65,8 @@ def _now(limits: Thresholds) -> Row:
             steps=below(limits.disk_free_ratio, 2 * limits.disk_free_ratio),
         ),
         stat(
-            "Clock", Q.now(beside.CLOCK_OFFSET, "instance").then("abs({})"),
-            "How far it is off. Beyond the bound no order is signed.",
+            "Clock", Q.now(node.CLOCK_OFFSET, "instance").then("abs({})"),
+            "How far it is off the exchange's. Orders are signed by that; logs go by this.",
             steps=above(limits.clock_offset_s, limits.clock_offset_s / 2),
         ),
         stat(

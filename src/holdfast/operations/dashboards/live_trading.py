@@ -168,7 +168,8 @@ def _exchange(limits: Thresholds) -> Row:
         ),
         lines(
             "The exchange's clock", _Q.now(node.CLOCK_UNCERTAINTY, "account"),
-            told="How closely it is known.",
+            _Q.now(node.CLOCK_OFFSET, "account", "instance").named("{{instance}} is off it"),
+            told="How closely it is known, and how far our hosts' clocks are surely off it.",
         ),
         lines(
             "Age of what is known of it", _Q.now(node.CLOCK_AGE, "account"),

@@ -46,7 +46,6 @@ FOREIGN: Final[dict[str, str]] = {
     "node_memory_MemTotal_bytes": "node_exporter",
     "node_network_receive_bytes_total": "node_exporter",
     "node_network_transmit_bytes_total": "node_exporter",
-    "node_timex_offset_seconds": "node_exporter",
     "node_textfile_mtime_seconds": "node_exporter: when a file beside it was written",
     "cloud_cost_month_to_date": "billing exporter, or cloud-cost.sh: this month's bill so far",
     "cloud_cost_budget": "billing exporter, or cloud-cost.sh: what a month may cost",

@@ -134,6 +134,12 @@ CLOCK_UNCERTAINTY: Final = _gauge(
     "exchange_clock_uncertainty_seconds", "How closely the exchange's clock is known.",
     of.EXCHANGE, unit=Unit.SECONDS,
 )  # fmt: skip
+CLOCK_OFFSET: Final = _gauge(
+    "exchange_clock_offset_seconds",
+    "How far this host's clock is surely off the exchange's, ahead is positive; what the time of "
+    "the question leaves open is left out.",
+    of.EXCHANGE, unit=Unit.SECONDS,
+)  # fmt: skip
 
 APPEND: Final = _latency(
     "journal_append_seconds", "From facts to their commit.", _APPEND_BUCKETS, of.COMMIT,
@@ -153,6 +159,6 @@ COMMIT_AGE: Final = _gauge(
 METRICS: Final = (
     LEADER, EPOCH, STANDBY_READY, TAKEOVERS, FAILOVER_GAP, LEASE_LEFT, HEARTBEAT, LOOP_AGE,
     DATA_AGE, DECISION_AGE, RESTARTS, API_REQUESTS, API_ERRORS, API_LATENCY, DISCONNECTS, STREAM_UP,
-    REACHABLE, RATE_BUDGET, BREAKER_STATE, MAINTENANCE, CLOCK_AGE, CLOCK_UNCERTAINTY, APPEND, FACTS,
-    FENCED, SEQUENCE, COMMIT_AGE,
+    REACHABLE, RATE_BUDGET, BREAKER_STATE, MAINTENANCE, CLOCK_AGE, CLOCK_UNCERTAINTY,
+    CLOCK_OFFSET, APPEND, FACTS, FENCED, SEQUENCE, COMMIT_AGE,
 )  # fmt: skip

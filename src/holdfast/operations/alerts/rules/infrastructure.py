@@ -115,8 +115,11 @@ def machines(limits: Thresholds) -> Sequence[Alert]:
         Alert(
             name="ClockSkew",
             severity=_P1,
+            # Not node_timex_offset_seconds: the kernel never lets that exceed half a second, and
+            # leaves it at 0 where no time service runs.
             expr=(
-                f"abs({foreign('node_timex_offset_seconds')}) > {limits.clock_offset_s:g} "
+                f"max by (account, instance) (abs({series(node.CLOCK_OFFSET)})) "
+                f"> {limits.clock_offset_s:g} "
                 f"or max by (account, instance) ({series(node.CLOCK_AGE)}) "
                 f"> {_OLDEST_CLOCK_SAMPLE_S} "
                 f"or max by (account, instance) ({series(node.CLOCK_UNCERTAINTY)}) "
@@ -124,8 +127,8 @@ def machines(limits: Thresholds) -> Sequence[Alert]:
             ),
             for_s=60,
             summary=(
-                "{{ $labels.instance }} does not know what time it is"
-                "{{ with $labels.account }} at the exchange of {{ . }}{{ end }}."
+                "The clocks of {{ $labels.instance }} and of the exchange of {{ $labels.account }} "
+                "are apart, or nobody knows how far."
             ),
         ),
     )
