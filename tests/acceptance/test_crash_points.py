@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -70,15 +70,17 @@ def _journal(kind: str) -> Iterator[str]:
 def test_a_kill_at_any_point_doubles_nothing_and_loses_nothing(kind: str, tmp_path: Path) -> None:
     points = (*ORDER_POINTS, *CANCEL_POINTS)
 
-    async def one(point: str) -> Judgement:
-        with _journal(kind) as url:
-            async with scene(tmp_path / point, flow=PulseFlow(TRADED)) as at:
-                return await _killed_at(point, at, url)
+    async def one(point: str, url: str) -> Judgement:
+        async with scene(tmp_path / point, flow=PulseFlow(TRADED)) as at:
+            return await _killed_at(point, at, url)
 
-    async def every() -> list[Judgement]:
-        return await asyncio.gather(*(one(point) for point in points))
+    async def every(urls: list[str]) -> list[Judgement]:
+        return await asyncio.gather(*map(one, points, urls))
 
-    found = dict(zip(points, asyncio.run(every()), strict=True))
+    # Made and emptied while no exchange waits for this process: late replies would be in doubt.
+    with ExitStack() as journals:
+        urls = [journals.enter_context(_journal(kind)) for _ in points]
+        found = dict(zip(points, asyncio.run(every(urls)), strict=True))
 
     assert {point: judged.faults for point, judged in found.items() if judged.faults} == {}
     assert all(judged.executions >= ORDERS_BEFORE for judged in found.values()), found

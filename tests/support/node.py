@@ -29,10 +29,12 @@ from holdfast.journal.database import database_at
 from holdfast.journal.record import Record
 from holdfast.journal.upgrade import upgrade
 from holdfast.ledger.state import AccountState
+from tests.support import warm
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement, folded, judge
 from tests.support.pulse import PULSE_NS, SYMBOLS, PulseFlow, pulsing_exchange
 from tests.support.waiting import PATIENCE_S, until
+from tests.support.warm import WarmProcess
 
 STRATEGIES = '''
 """Strategies that always want something else."""
@@ -136,7 +138,7 @@ class Node:
         self.journal = folder / "journal.db"
         self.config = folder / "holdfast.toml"
         self.log = folder / "node.log"
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | WarmProcess | None = None
         self._records: list[Record] = []
         url = database or f"sqlite:///{self.journal}"
         self._url = url
@@ -154,16 +156,26 @@ class Node:
         environ: dict[str, str] | None = None,
         before: Callable[[], None] | None = None,
     ) -> None:
-        """Start it; see `holdfast.app.live.crash` for `crash_at`."""
+        """Start it; see `holdfast.app.live.crash` for `crash_at`.
+
+        Args:
+            environ: beside this process's. What tells Python something is told to a fresh one.
+            before: called in the child first; it begins from cold then, as a user's does.
+        """
+        is_cold = before is not None or any(name.startswith("PYTHON") for name in environ or ())
         known = {
             **os.environ,
             **self.secrets(),
             **({"HOLDFAST_CRASH_AT": crash_at} if crash_at else {}),
             **(environ or {}),
         }
+        words = ("node", "--config", str(self.config))
+        if not is_cold:
+            self.process = await warm.start(words, known, self.log)
+            return
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "holdfast", "node", "--config", str(self.config),
+                sys.executable, "-m", "holdfast", *words,
                 stdout=log, stderr=log, env=known, preexec_fn=before,
             )  # fmt: skip
 
