@@ -197,6 +197,8 @@ NOTICES: Final = {
     "telegram_command": "A command came by Telegram.",
     "telegram_reply": "A chat could not be answered.",
     "telegram_button": "A pressed button could not be acknowledged.",
+    "totp_unreadable": "A code from a chat cannot be proved: its second factor is sealed by a key "
+    "that is not here.",
 }
 
 SECRETS: Final = {

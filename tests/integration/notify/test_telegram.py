@@ -15,6 +15,8 @@ import pytest
 from holdfast.config.notify import Telegram
 from holdfast.domain.fact import BotStarted, Halted, HaltLevel
 from holdfast.domain.platform import CommandGiven, StepUpConfirmed
+from holdfast.platform.identity.sealing import Sealer
+from holdfast.secrets import Secret
 from holdfast.telemetry.log import configure
 from tests.support.notify_world import World, world
 from tests.support.platform_stores import KINDS
@@ -22,6 +24,8 @@ from tests.support.telegram_server import TOKEN, TelegramServer, telegram
 
 TOM, BEA, CUT, ADA, STRANGER = 101, 102, 103, 104, 999
 CHATS = {"tom": TOM, "bea": BEA, "cut": CUT, "ada": ADA}
+
+IDENTITY_KEY = "an identity key that is long enough for it"
 
 Scenario = Callable[[World, TelegramServer], Awaitable[None]]
 
@@ -201,12 +205,14 @@ def test_what_adds_risk_is_confirmed_by_its_own_button_within_its_time(
     play(scenario)
 
 
-def test_who_has_a_second_factor_confirms_by_it(play: Callable[..., None]) -> None:
+def test_who_has_a_second_factor_confirms_by_it(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDENTITY_KEY", IDENTITY_KEY)
+
     async def scenario(made: World, server: TelegramServer) -> None:
         secret = pyotp.random_base32()
-        made.store.change(lambda change: change.run(
-            "UPDATE platform_user SET totp_secret = ? WHERE name = 'tom'", secret
-        ))  # fmt: skip
+        give_factor(made, secret, IDENTITY_KEY)
         async with made.telling():
             await link(made, server, "tom")
             await server.say(TOM, "/resume")
@@ -230,6 +236,34 @@ def test_who_has_a_second_factor_confirms_by_it(play: Callable[..., None]) -> No
         assert len(made.asked()) == 1
 
     play(scenario)
+
+
+def test_a_second_factor_sealed_by_another_key_confirms_nothing_and_holds_nobody_up(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDENTITY_KEY", IDENTITY_KEY)
+
+    async def scenario(made: World, server: TelegramServer) -> None:
+        give_factor(made, pyotp.random_base32(), IDENTITY_KEY[::-1])
+        async with made.telling():
+            await link(made, server, "tom")
+            await server.say(TOM, "/resume")
+            await hears(made, server, TOM, "resume main? Send /confirm and a code")
+            await server.say(TOM, "/confirm 000000")
+            await hears(made, server, TOM, "cannot be read here")
+            await server.say(TOM, "/halt")
+            await hears(made, server, TOM, "halt main: took effect")
+        assert [row[1] for row in made.asked()] == ["halt"]
+
+    play(scenario)
+
+
+def give_factor(made: World, secret: str, key: str) -> None:
+    """Let Tom have an authenticator, sealed as where people sign in."""
+    kept = Sealer([Secret(key)]).sealed(secret, made.who["tom"].user_id)
+    made.store.change(lambda change: change.run(
+        "UPDATE platform_user SET totp_secret = ? WHERE name = 'tom'", kept
+    ))  # fmt: skip
 
 
 def test_what_is_old_after_an_outage_is_not_done_and_what_comes_again_is_done_once(

@@ -15,6 +15,7 @@ import msgspec
 from holdfast.app.notify.orders import Order
 from holdfast.domain.platform import SignInFailed, StepUpConfirmed
 from holdfast.platform.identity import throttle, totp, users
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.identity.values import Principal, User
 from holdfast.platform.port import Change
 
@@ -84,15 +85,18 @@ def note(change: Change, who: Principal, method: str) -> None:
     )
 
 
-def prove_code(change: Change, user: User, code: str, who: Principal, now_ns: int) -> bool:
+def prove_code(
+    change: Change, user: User, code: str, who: Principal, *, sealer: Sealer, now_ns: int
+) -> bool:
     """Whether a code of his authenticator is right, counted as a sign-in's is; each good once.
 
     Raises:
         ThrottledError: too many were wrong.
+        ConfigError: his second factor is sealed by a key that is not here.
     """
     throttle.require_free(change, user.name, ADDRESS, now_ns)
     row = users.required(change, user.user_id)
-    step = totp.step_of(row.totp_secret, code, now_ns)
+    step = totp.step_of(sealer.opened(row.totp_secret, row.user_id), code, now_ns)
     if step is not None and users.use_totp_step(change, row, step):
         throttle.succeeded(change, user.name, ADDRESS)
         note(change, who, "totp")

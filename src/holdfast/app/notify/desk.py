@@ -27,6 +27,7 @@ from holdfast.operations.notify.port import DeliveryError
 from holdfast.operations.notify.telegram import Bot, Message, Pressed, Update
 from holdfast.platform.identity import codes
 from holdfast.platform.identity.codes import Purpose
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.identity.values import Principal, User
 from holdfast.platform.port import Change, PlatformStore
 from holdfast.telemetry.log import get_logger
@@ -52,6 +53,7 @@ class Desk:
     """For the one process that holds the claim.
 
     Args:
+        sealer: opens second factors, as where people sign in.
         now_ns: the clock that messages grow old by, UTC.
         clock_s: monotonic, of confirmations.
     """
@@ -64,6 +66,7 @@ class Desk:
         reads: Reads,
         commands: Commands,
         *,
+        sealer: Sealer,
         now_ns: Callable[[], int] = time.time_ns,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -72,6 +75,7 @@ class Desk:
         self._claim = claim
         self._reads = reads
         self._commands = commands
+        self._sealer = sealer
         self._now_ns = now_ns
         self._place = f"@telegram {bot.bot_id}"  # updates are numbered by bot
         self._confirmations = Confirmations(clock_s)
@@ -237,10 +241,19 @@ class Desk:
             raise RejectedError("none", "Nothing waits for a confirmation. Ask for it again.")
         if not user.has_totp:
             raise RejectedError("button", "Press the button to confirm.")
-        now_ns = self._now_ns()
-        if not await self._claim.changing(
-            lambda change: confirm.prove_code(change, user, code, who, now_ns)
-        ):
+        now_ns, sealer = self._now_ns(), self._sealer
+        try:
+            is_right = await self._claim.changing(
+                lambda change: confirm.prove_code(
+                    change, user, code, who, sealer=sealer, now_ns=now_ns
+                )
+            )
+        except ConfigError as error:  # asked again it would stand before what others say
+            log.warning("a code cannot be proved", action="totp_unreadable", why=str(error))
+            raise RejectedError(
+                "sealed", "Your second factor cannot be read here. Tell who runs this installation."
+            ) from error
+        if not is_right:
             raise RejectedError("code", "That is no code of your authenticator, or was used.")
         await self._confirmed(update, said.chat.id, who, pending.order)
 

@@ -22,9 +22,11 @@ from holdfast.app.notify.watch import Watch
 from holdfast.app.view.open import View, viewing
 from holdfast.app.web.commands import JournalCommands
 from holdfast.config import Config, resolve
+from holdfast.config.identity import identity_settings
 from holdfast.errors import FencedError
 from holdfast.operations.notify.deliver import Delivery
 from holdfast.operations.notify.telegram import Bot
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.port import PlatformStore
 from holdfast.telemetry.log import get_logger
 
@@ -116,7 +118,8 @@ async def _tell(
     parts = [claim.keep(), follower.run(), delivery.run(), watch.run()]
     if bot is not None and _telegram(config) == _LISTENS:
         commands = JournalCommands(view.database, store, config)
-        parts.append(Desk(bot, store, claim, view.reads, commands).run())
+        sealer = Sealer((await asyncio.to_thread(identity_settings)).sealing)
+        parts.append(Desk(bot, store, claim, view.reads, commands, sealer=sealer).run())
     async with asyncio.TaskGroup() as group:
         for part in parts:
             group.create_task(part)
