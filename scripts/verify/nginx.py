@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 _REPLACED: Final = (
     # Of nginx 1.25.1 and 1.27.3; the one that is tried may be older.
     (r"(?m)^\s*http2\s+on\s*;", ""),
-    (r"(?m)^\s*resolver\s+[^;]+;", ""),
+    (r"(?m)^\s*include\s+/tmp/resolver\.conf;", ""),
     (r"(?m)^(\s*server\s[^;]*?)\s+resolve\b", r"\g<1>"),
     (r"(?m)^\s*user\s+[^;]+;", ""),
     (r"(?m)^\s*pid\s+[^;]+;", ""),

@@ -24,7 +24,7 @@ from scripts.verify.compose import read
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = REPOSITORY / "deploy" / "compose"
-OURS = ("node-1", "node-2", "api-1", "api-2", "api-3", "worker", "migrate")
+OURS = ("node-1", "node-2", "api-1", "api-2", "api-3", "worker", "notify", "migrate")
 INSIDE = ("postgres", "redis", "redis-replica", "sentinel-1", "sentinel-2", "sentinel-3")
 
 
@@ -74,9 +74,23 @@ def test_only_the_edge_is_published_and_what_is_inside_cannot_get_out(
     assert prod["networks"]["trading"] == prod["networks"]["observability"] == {"internal": True}
     for name in INSIDE:
         assert services[name]["networks"] == ["trading"], name
-    # The edge reaches no exchange, and who trades is not reached from outside.
+    # The edge reaches no exchange, and who trades is not reached from outside. Who shows prices
+    # asks the exchange for them.
     assert "outside" not in services["edge"]["networks"]
+    for name in set(OURS) - {"migrate"}:
+        assert "outside" in services[name]["networks"], name
     assert all("edge" not in services[name]["networks"] for name in OURS)
+
+
+def test_nothing_in_it_is_dockers_alone(prod: dict[str, Any]) -> None:
+    """What podman refuses, or has elsewhere."""
+    for name, service in prod["services"].items():
+        assert "," not in service["logging"]["options"]["labels"], name
+        for place in service.get("tmpfs", []):
+            assert not re.search(r"[:,](uid|gid)=", place), name
+    edge = (REPOSITORY / "deploy" / "edge" / "nginx" / "nginx.conf").read_text(encoding="utf-8")
+    written = set(re.findall(r"/tmp/[\w.]+", str(prod["services"]["edge"]["command"])))
+    assert set(re.findall(r"include (/tmp/[^;]+);", edge)) == written != set()
 
 
 def test_every_secret_that_is_spoken_of_is_given(prod: dict[str, Any]) -> None:
@@ -101,7 +115,7 @@ def test_second_factors_are_sealed_where_people_sign_in_and_no_node_can_open_the
            if "identity_key" in each.get("secrets", [])}  # fmt: skip
     reads = {name for name, each in prod["services"].items()
              if "IDENTITY_KEY_FILE" in each.get("environment", {})}  # fmt: skip
-    assert has == reads == {"api-1", "api-2", "api-3"}
+    assert has == reads == {"api-1", "api-2", "api-3", "notify"}
 
 
 def test_prometheus_asks_what_is_there(prod: dict[str, Any]) -> None:
@@ -137,7 +151,7 @@ def test_what_is_mounted_and_called_is_there(prod: dict[str, Any]) -> None:
                 source = volume.partition(":")[0]
                 if source.startswith("."):
                     assert (COMPOSE / source).exists(), f"{name}: {source}"
-                elif not source.startswith("${"):
+                elif ":" in volume and not source.startswith("${"):
                     assert source in file["volumes"], f"{name}: {source}"
             for network in service.get("networks", []):
                 assert network in file["networks"], name
