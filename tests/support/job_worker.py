@@ -63,8 +63,7 @@ def main() -> None:
         upkeep = Upkeep(
             bench, Plan(Board(rows, KINDS), []), celery_runner.Dispatcher(bench, sender).look
         )
-        app = celery_runner.celery_app(order.broker, order.deployment)
-        celery_runner.CeleryWorker(bench, upkeep, order.slots, app).run()
+        celery_runner.CeleryWorker(bench, upkeep, order.slots, sender.app).run()
         return
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

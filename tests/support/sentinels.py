@@ -34,6 +34,7 @@ class Sentinels:
     Attributes:
         servers: ports of leader and follower.
         url: where clients ask; the first Sentinel it names is at a port where nobody listens.
+        referring_url: the same, with references to the passwords.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -51,6 +52,11 @@ class Sentinels:
         self.url = (
             f"redis+sentinel://holdfast:{self._secrets['redis_password']}@{asked}/{SERVICE}/0"
             f"?sentinel_password={self._secrets['redis_sentinel_password']}"
+        )
+        self.referring_url = (
+            f"redis+sentinel://holdfast@{asked}/{SERVICE}/0"
+            f"?password_from=file:{folder}/redis_password"
+            f"&sentinel_password_from=file:{folder}/redis_sentinel_password"
         )
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         for port in self.servers:

@@ -30,6 +30,7 @@ class TelegramServer:
         limited: so many of the next messages are refused with 429.
         is_cut: connections end without an answer.
         repeats: updates are given again though they were confirmed.
+        token: that is taken.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class TelegramServer:
         self.limited = 0
         self.is_cut = False
         self.repeats = False
+        self.token = TOKEN
         self._updates: list[dict[str, Any]] = []
         self._next = FIRST_UPDATE
         self._news = asyncio.Condition()
@@ -111,7 +113,7 @@ class TelegramServer:
             assert request.transport is not None
             request.transport.close()
             raise web.HTTPBadGateway
-        if request.match_info["token"] != TOKEN:
+        if request.match_info["token"] != self.token:
             return _error(404, "Not Found")
         given = msgspec.json.decode(await request.read())
         match request.match_info["method"]:

@@ -18,13 +18,12 @@ from psycopg.rows import TupleRow
 
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
 from holdfast.journal.postgres_connect import (
-    PASSWORDS,
     asked_of,
     is_wrong_password,
     meaning,
     name_of,
     refused,
-    with_password,
+    with_passwords,
 )
 from holdfast.telemetry.log import get_logger
 
@@ -173,10 +172,8 @@ class Line:
     async def _let_in(self, asked: dict[str, Any]) -> psycopg.AsyncConnection[TupleRow]:
         """A session, with one password after the other while they are refused."""
         refusal: psycopg.OperationalError | None = None
-        for tried in range(PASSWORDS):
-            known = await asyncio.to_thread(with_password, asked, tried)
-            if known is None:
-                break
+        trying = with_passwords(asked)
+        while (known := await asyncio.to_thread(next, trying, None)) is not None:
             try:
                 return await psycopg.AsyncConnection.connect(**known)
             except psycopg.OperationalError as error:

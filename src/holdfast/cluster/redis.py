@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from holdfast.cluster import redis_scripts as scripts
 from holdfast.cluster.port import Claim, Member, Seen, View, already_there
-from holdfast.cluster.redis_connect import redis_pool
+from holdfast.cluster.redis_connect import is_refusal, redis_pool
 from holdfast.cluster.timing import Timing
 from holdfast.config.redis import EXPECTED, sentinels_in
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
@@ -58,6 +58,7 @@ class RedisLeases:
             else f"the leader {followed.service} of Redis"
         )
         self._connection: AbstractConnection | None = None
+        self._was_in = False
         self._turn = asyncio.Lock()
 
     async def join(self, member: Member) -> None:
@@ -148,6 +149,7 @@ class RedisLeases:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         self._connection = connection
         await connection.connect()  # type: ignore[no-untyped-call]
+        self._was_in = True
         return connection
 
     async def _drop(self) -> None:
@@ -157,9 +159,12 @@ class RedisLeases:
 
     def _meaning(self, error: RedisError, *, is_open: bool) -> PlatformError:
         said = str(error)
-        # The driver wraps what went wrong while it greeted the server.
-        if any(isinstance(e, AuthenticationError | AuthorizationError)
-               for e in (error, error.__cause__)):  # fmt: skip
+        if is_refusal(error):
+            if self._was_in:  # perhaps one side of a rotation is late; no reason to end a node
+                return RetryableError(
+                    f"seen: {self.name} refuses us by now ({said}); expected: the user and "
+                    "password that it knew; nothing was done; do: correct what they refer to"
+                )
             return ConfigError(
                 f"seen: {self.name} refuses us ({said}); expected: a user that may run scripts; "
                 "do: correct the user and password of `cluster.lease_url`"

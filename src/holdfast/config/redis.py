@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from holdfast.config.database import PASSWORD_FROM
+
 SCHEMES: Final = frozenset({"redis", "rediss", "unix", "redis+sentinel"})
 EXPECTED: Final = (
     "redis://host:6379/0, rediss:// with TLS, or redis+sentinel://one:26379,two:26379/NAME/0"
@@ -26,7 +28,8 @@ class Sentinels(msgspec.Struct, frozen=True, kw_only=True):
         service: by which they know the leader.
         database: its number.
         username, password: of the leader; empty without.
-        own: `username` and `password` of the Sentinels themselves, where they ask for it.
+        own: `username`, and `password` or `password_from`, of the Sentinels themselves, where they
+            ask for it.
         leader_url: an address with all that is to be said to the leader, at a host of no meaning.
     """
 
@@ -47,6 +50,8 @@ def is_redis(url: str) -> bool:
 def sentinels_in(url: str) -> Sentinels | None:
     """The Sentinels that an address names; None for one of a single server.
 
+    `sentinel_username`, `sentinel_password` and `sentinel_password_from` are for themselves.
+
     Raises:
         ValueError: it names none, or no leader. The text does not show the address, which may
             carry a password.
@@ -62,7 +67,7 @@ def sentinels_in(url: str) -> Sentinels | None:
     options = dict(parse_qsl(parts.query))
     own = {
         key: options.pop(f"sentinel_{key}")
-        for key in ("username", "password")
+        for key in ("username", "password", PASSWORD_FROM)
         if f"sentinel_{key}" in options
     }
     username, _, password = login.partition(":")

@@ -6,7 +6,7 @@ Not here: what is stored (journal.postgres, journal.postgres_read).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,7 +18,7 @@ from holdfast.cluster.timing import SHORTEST_TTL_S
 from holdfast.config.database import PASSWORD_FROM
 from holdfast.errors import ConfigError, CorruptionError, PlatformError, RetryableError
 from holdfast.journal.reading import Answer
-from holdfast.secrets import Stage, current, invalidate
+from holdfast.secrets.candidates import candidates
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("journal.postgres")
@@ -105,16 +105,13 @@ def connect(
 
 
 class Session(psycopg.Connection[TupleRow]):
-    """A connection whose password may be a reference (`with_password`)."""
+    """A connection whose password may be a reference (`with_passwords`)."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **asked: Any) -> Session:
         """As the driver does, with one password after the other while they are refused."""
         refusal: psycopg.OperationalError | None = None
-        for tried in range(PASSWORDS):
-            known = with_password(asked, tried)
-            if known is None:
-                break
+        for known in with_passwords(asked):
             try:
                 return super().connect(conninfo, **known)
             except psycopg.OperationalError as error:
@@ -125,36 +122,21 @@ class Session(psycopg.Connection[TupleRow]):
         raise refusal
 
 
-PASSWORDS: Final = 3
-"""How many may be tried: the one remembered, the current one, and the one before it."""
+def with_passwords(asked: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What the driver is asked for, at least once: with each password that a reference leads to.
 
-
-def with_password(asked: Mapping[str, Any], tried: int) -> dict[str, Any] | None:
-    """What the driver is asked for, with the password that a reference leads to; blocks for it.
-
-    Args:
-        tried: how many passwords were refused.
+    Ask for the next only when one was refused; each step blocks for who keeps it.
 
     Raises:
         ConfigError, RetryableError: as `holdfast.secrets.resolve`.
-
-    Returns:
-        None when there is no other password to be tried.
     """
     known = dict(asked)
     reference = known.pop(PASSWORD_FROM, None)
     if reference is None:
-        return None if tried else known
-    if tried == 1:
-        invalidate(reference)
-    stage = Stage.PREVIOUS if tried == 2 else Stage.CURRENT
-    try:
-        found = current(reference, stage=stage, purpose="the database's password")
-    except ConfigError:
-        if stage is Stage.PREVIOUS:
-            return None
-        raise
-    return {**known, "password": found.secret.reveal()}
+        yield known
+        return
+    for password in candidates(reference, purpose="the database's password"):
+        yield {**known, "password": password.reveal()}
 
 
 def is_wrong_password(error: psycopg.Error) -> bool:
@@ -165,7 +147,7 @@ def is_wrong_password(error: psycopg.Error) -> bool:
 def asked_of(url: str, application: str = "holdfast") -> dict[str, Any]:
     """What is asked for: time-outs and encryption, beneath what the address says.
 
-    A password by reference is still one: `with_password`.
+    A password by reference is still one: `with_passwords`.
     """
     return {**_LINE, **_encryption(url), "application_name": application, **_parsed(url)}
 

@@ -193,6 +193,7 @@ NOTICES: Final = {
     "notify_failed": "A channel did not take a notice; it is tried again.",
     "notify_again": "It took it at last.",
     "notify_lost": "So many notices waited too long and were given up.",
+    "telegram_token": "Another token of the bot is used: the one before was refused.",
     "telegram_wait": "Telegram is not heard.",
     "telegram_command": "A command came by Telegram.",
     "telegram_reply": "A chat could not be answered.",

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pyotp
@@ -15,8 +16,15 @@ import pytest
 from holdfast.config.notify import Telegram
 from holdfast.domain.fact import BotStarted, Halted, HaltLevel
 from holdfast.domain.platform import CommandGiven, StepUpConfirmed
+<<<<<<< HEAD
 from holdfast.platform.identity.sealing import Sealer
 from holdfast.secrets import Secret
+=======
+from holdfast.errors import ConfigError
+from holdfast.operations.notify.telegram import Bot
+from holdfast.secrets import Secret
+from holdfast.secrets.candidates import candidates
+>>>>>>> ac35623 (Let passwords of Redis and mail and Telegram's token be replaced without a restart, whichever side goes first, and keep a node that a Redis refuses: who had been in ended with all that it led)
 from holdfast.telemetry.log import configure
 from tests.support.notify_world import World, world
 from tests.support.platform_stores import KINDS
@@ -319,3 +327,31 @@ def test_a_wrong_token_is_said_without_being_shown(
         assert "wrong-token" not in log.getvalue()
 
     play(scenario)
+
+
+def test_a_token_that_was_replaced_is_found_and_another_bot_s_is_not_used(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+
+    def write(token: str) -> None:
+        file.write_text(token)
+        file.chmod(0o600)
+
+    async def work() -> None:
+        tokens = partial(candidates, f"file:{file}", purpose="test")
+        async with telegram() as server, Bot(server.url, Secret(TOKEN), tokens) as bot:
+            write(TOKEN)
+            server.token = f"{TOKEN}-renewed"
+            with pytest.raises(ConfigError, match="no such bot"):
+                await bot.say(TOM, "too early")
+            write(server.token)
+            await bot.say(TOM, "renewed")
+            server.token = "4712:another-bot-s-token-0123456789"
+            write(server.token)
+            with pytest.raises(ConfigError, match="no such bot"):
+                await bot.say(TOM, "of another")
+            file.unlink()
+            with pytest.raises(ConfigError, match="cannot be read"):
+                await bot.say(TOM, "of nobody")
+        assert server.told(TOM) == ["renewed"]
+
+    asyncio.run(work())

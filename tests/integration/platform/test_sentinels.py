@@ -46,10 +46,10 @@ def test_everything_follows_a_leader_that_dies(
     redis: Sentinels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work() -> dict[str, float]:
-        cache = RedisCache(redis.url)
+        cache = RedisCache(redis.referring_url)
         rates = RedisRates(redis.url, "test")
-        leases = RedisLeases(redis.url, PROFILES["standard"], "test")
-        sender = Sender(redis.url, "test")
+        leases = RedisLeases(redis.referring_url, PROFILES["standard"], "test")
+        sender = Sender(redis.referring_url, "test")
 
         async def cached() -> bool:
             await cache.put("key", b"after", 60)

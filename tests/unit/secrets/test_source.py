@@ -22,10 +22,12 @@ from holdfast.secrets import (
     SecretSource,
     Stage,
     Version,
+    _sources,
     followed,
     parse,
     resolve,
 )
+from holdfast.secrets.candidates import candidates
 from holdfast.secrets.source import AGAIN_S, STALE_S, TTL_S
 from holdfast.telemetry import log
 
@@ -102,6 +104,23 @@ def test_after_a_rotation_both_versions_are_asked_for_anew(world: World) -> None
     world.shelf.values = {Stage.CURRENT: "second-value-4711", Stage.PREVIOUS: "first-value-4711"}
     world.source.invalidate(parse(REFERENCE))
     assert (world.get(), world.get(Stage.PREVIOUS)) == ("second-value-4711", "first-value-4711")
+
+
+def test_who_is_refused_tries_what_is_remembered_then_the_current_then_the_one_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sources, "main", world.source)
+    world.get()
+    world.shelf.values = {Stage.CURRENT: "second-value-4711", Stage.PREVIOUS: "first-value-4711"}
+    trying = candidates(REFERENCE, purpose="test")
+    assert next(trying).reveal() == "first-value-4711"
+    assert world.shelf.asked == 1, "who is let in asks nobody"
+    assert next(trying).reveal() == "second-value-4711"
+    assert world.shelf.asked == 2, "the one before is asked for only when it is needed"
+    assert next(trying, None) is None, "the one before was tried already"
+    world.shelf.values[Stage.PREVIOUS] = "zeroth-value-4711"
+    found = [one.reveal() for one in candidates(REFERENCE, purpose="test")]
+    assert found == ["second-value-4711", "zeroth-value-4711"]
 
 
 def test_many_who_need_it_at_once_ask_once(world: World) -> None:

@@ -15,10 +15,9 @@ from typing import Final
 
 import msgspec
 
-from holdfast.config import resolve
 from holdfast.config.jobs import Mail
 from holdfast.errors import ConfigError, PlatformError, RejectedError, RetryableError
-from holdfast.telemetry.log import hide
+from holdfast.secrets.candidates import candidates
 
 _TIMEOUT_S: Final = 30.0
 
@@ -46,18 +45,38 @@ def send(letter: Letter, mail: Mail) -> None:
         RejectedError: it refuses the letter, or a recipient.
         RetryableError: it does not answer now, or says to come again.
     """
-    password = ""
-    if mail.password is not None:
-        password = resolve(mail.password).reveal()
-        hide(password)
-    with _told(mail), _connected(mail) as server:
-        if mail.user:
-            server.login(mail.user, password)
+    with _told(mail), _let_in(mail) as server:
         refused = server.send_message(_message(letter, mail))
         if refused:
             raise RejectedError(
                 "recipient", f"seen: {', '.join(sorted(refused))} refused; expected: all taken"
             )
+
+
+@contextmanager
+def _let_in(mail: Mail) -> Iterator[smtplib.SMTP]:
+    """Signed in where there is a user, with one password after the other while they are refused."""
+    refusal: smtplib.SMTPAuthenticationError | None = None
+    for password in _passwords(mail):
+        with _connected(mail) as server:  # some hang up on who was refused
+            if mail.user:
+                try:
+                    server.login(mail.user, password)
+                except smtplib.SMTPAuthenticationError as error:
+                    refusal = error
+                    continue
+            yield server
+            return
+    assert refusal is not None  # noqa: S101 - one password is always tried
+    raise refusal
+
+
+def _passwords(mail: Mail) -> Iterator[str]:
+    if mail.password is None:
+        yield ""
+        return
+    for password in candidates(mail.password, purpose="mail"):
+        yield password.reveal()
 
 
 def _message(letter: Letter, mail: Mail) -> EmailMessage:

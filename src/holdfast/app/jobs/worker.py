@@ -62,9 +62,8 @@ def _run_celery(config: Config, bench: Bench, broker: str, slots: int) -> None:
     sender = celery_runner.Sender(broker, config.deployment)
     plan = Plan(Board(bench.rows, KINDS, send=sender.send), planned_of(config))
     upkeep = Upkeep(bench, plan, celery_runner.Dispatcher(bench, sender).look)
-    app = celery_runner.celery_app(broker, config.deployment)
     with _told(config, upkeep, bench, sender.waiting), reports_kept(config):
-        celery_runner.CeleryWorker(bench, upkeep, slots, app).run()
+        celery_runner.CeleryWorker(bench, upkeep, slots, sender.app).run()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from holdfast.operations.notify.telegram import Bot
 from holdfast.operations.notify.words import Text
 from holdfast.platform.identity.values import User
 from holdfast.platform.port import Look, PlatformStore
+from holdfast.secrets import invalidate
 
 
 class Channels:
@@ -64,7 +65,23 @@ class Channels:
         async with self._opening:
             if key not in self._opened:
                 self._opened[key] = await asyncio.to_thread(AppriseChannel, channel.name, address)
-        return self._opened[key]
+        return _ByReference(self._opened[key], channel.to)
+
+
+class _ByReference:
+    """A channel whose address may have been replaced: Apprise does not say why it was refused."""
+
+    def __init__(self, channel: Channel, reference: str) -> None:
+        self._channel = channel
+        self._reference = reference
+
+    async def send(self, text: Text) -> None:
+        """Deliver a message; the next try asks for the address anew where this one fails."""
+        try:
+            await self._channel.send(text)
+        except DeliveryError:
+            await asyncio.to_thread(invalidate, self._reference)
+            raise
 
 
 class _Chats:

@@ -10,6 +10,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -28,6 +29,7 @@ from holdfast.operations.notify.deliver import Delivery
 from holdfast.operations.notify.telegram import Bot
 from holdfast.platform.identity.sealing import Sealer
 from holdfast.platform.port import PlatformStore
+from holdfast.secrets.candidates import candidates
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.notify")
@@ -87,8 +89,10 @@ async def serve(config: Config, told: Callable[[Serving], None] = lambda _: None
     async with AsyncExitStack() as stack:
         bot = None
         if settings.telegram is not None:
-            token = await asyncio.to_thread(resolve, settings.telegram.token)
-            bot = await stack.enter_async_context(Bot(settings.telegram.url, token))
+            token = settings.telegram.token
+            tokens = partial(candidates, token, purpose="the bot of Telegram")
+            first = await asyncio.to_thread(resolve, token)
+            bot = await stack.enter_async_context(Bot(settings.telegram.url, first, tokens))
         view = await stack.enter_async_context(viewing(config, fills=False))
         view.database.require()
         store = stack.enter_context(closing(view.database.platform()))

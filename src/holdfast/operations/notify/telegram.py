@@ -6,17 +6,20 @@ address is ever logged or part of an error. Not here: what is answered (app.noti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, RetryableError
 from holdfast.operations.notify.port import DeliveryError
 from holdfast.secrets import Secret
-from holdfast.telemetry.log import hide
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("operations.notify")
 
 POLL_S: Final = 25
 """For so long Telegram holds a question for updates while there are none."""
@@ -103,12 +106,15 @@ class Bot:
 
     Args:
         url: of the API, without the bot's own part.
+        tokens: those to be tried, in order: the next one when one is refused. Blocks.
+        first: the first of them.
     """
 
-    def __init__(self, url: str, token: Secret) -> None:
-        hide(token.reveal())
-        self.bot_id = token.reveal().partition(":")[0]
-        self._base = f"{url.rstrip('/')}/bot{token.reveal()}"
+    def __init__(self, url: str, first: Secret, tokens: Callable[[], Iterator[Secret]]) -> None:
+        self.bot_id = _bot_of(first)
+        self._url = url.rstrip("/")
+        self._token = first
+        self._tokens = tokens
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Bot:
@@ -166,19 +172,12 @@ class Bot:
     async def _call(
         self, method: str, given: Mapping[str, Any], patience_s: float = PATIENCE_S
     ) -> msgspec.Raw:
-        assert self._session is not None, "used outside its context"  # noqa: S101
-        try:
-            async with self._session.post(
-                f"{self._base}/{method}", json=given, timeout=aiohttp.ClientTimeout(patience_s)
-            ) as response:
-                body = await response.read()
-        except (aiohttp.ClientError, OSError) as error:
-            # Not chained: texts of these errors show addresses.
-            raise DeliveryError("no_answer", f"Telegram: {type(error).__name__}") from None
-        answer: _Answer = _decoded(body, _Answer)
+        answer = await self._asked(self._token, method, given, patience_s)
+        if answer.error_code in _NO_SUCH_BOT:
+            answer = await self._asked_again(answer, method, given, patience_s)
         if answer.ok:
             return answer.result
-        if answer.error_code in {401, 404}:
+        if answer.error_code in _NO_SUCH_BOT:
             raise ConfigError(
                 f"seen: Telegram knows no such bot ({answer.error_code}); expected: the token that "
                 "BotFather gave; do: correct what `notify.telegram.token` refers to"
@@ -190,7 +189,47 @@ class Bot:
         )  # fmt: skip
 
 
+    async def _asked_again(
+        self, answer: _Answer, method: str, given: Mapping[str, Any], patience_s: float
+    ) -> _Answer:
+        """With each other token of this bot, until one is taken; the last answer."""
+        tokens, refused = self._tokens(), self._token
+        try:
+            while (token := await asyncio.to_thread(next, tokens, None)) is not None:
+                if token == refused or _bot_of(token) != self.bot_id:
+                    continue  # another bot's updates have other numbers, and no chat knows it
+                answer = await self._asked(token, method, given, patience_s)
+                if answer.error_code not in _NO_SUCH_BOT:
+                    self._token = token
+                    log.warning("another token of the bot is used", action="telegram_token")
+                    break
+        except RetryableError as error:
+            raise DeliveryError("no_secret", "what keeps its token does not answer") from error
+        return answer
+
+    async def _asked(
+        self, token: Secret, method: str, given: Mapping[str, Any], patience_s: float
+    ) -> _Answer:
+        assert self._session is not None, "used outside its context"  # noqa: S101
+        try:
+            async with self._session.post(
+                f"{self._url}/bot{token.reveal()}/{method}",
+                json=given, timeout=aiohttp.ClientTimeout(patience_s),
+            ) as response:  # fmt: skip
+                body = await response.read()
+        except (aiohttp.ClientError, OSError) as error:
+            # Not chained: texts of these errors show addresses.
+            raise DeliveryError("no_answer", f"Telegram: {type(error).__name__}") from None
+        answer: _Answer = _decoded(body, _Answer)
+        return answer
+
+
 _KINDS: Final = ("message", "callback_query")
+_NO_SUCH_BOT: Final = frozenset({401, 404})
+
+
+def _bot_of(token: Secret) -> str:
+    return token.reveal().partition(":")[0]
 
 
 def _update_of(body: msgspec.Raw) -> Update:

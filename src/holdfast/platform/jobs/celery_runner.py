@@ -13,17 +13,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from celery import Celery, signals
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from holdfast.config.database import PASSWORD_FROM
 from holdfast.config.redis import sentinels_in
 from holdfast.domain.market import NS_PER_S
 from holdfast.errors import RetryableError
+from holdfast.platform.jobs.broker_password import BrokerPassword
 from holdfast.platform.jobs.local import Bench, Upkeep
 from holdfast.telemetry.log import get_logger
 
@@ -38,10 +43,17 @@ _IDLE_S: Final = 15.0
 """After which a worker that was told of nothing looks by itself."""
 
 
-def celery_app(broker_url: str, deployment: str) -> Celery:
-    """Celery as it is used here: one queue, messages without content, no results."""
+def celery_app(
+    broker_url: str, deployment: str, password: BrokerPassword | None = None
+) -> Celery:
+    """Celery as it is used here: one queue, messages without content, no results.
+
+    Args:
+        password: what `password_of` the address.
+    """
     url, following = _as_celery_has_it(broker_url)
-    app = Celery("holdfast", broker=url, set_as_current=False)
+    amqp = None if password is None else _amqp(password)
+    app = Celery("holdfast", broker=url, set_as_current=False, amqp=amqp)
     app.conf.update(
         task_default_queue=_QUEUE,
         task_ignore_result=True,
@@ -67,20 +79,52 @@ def celery_app(broker_url: str, deployment: str) -> Celery:
     return app
 
 
+def password_of(broker_url: str) -> BrokerPassword | None:
+    """The password that an address refers to; None where it refers to none."""
+    found = sentinels_in(broker_url)
+    parts = urlsplit(broker_url if found is None else found.leader_url)
+    reference = dict(parse_qsl(parts.query)).get(PASSWORD_FROM)
+    return BrokerPassword(reference, unquote(parts.username or "")) if reference else None
+
+
+def _amqp(password: BrokerPassword) -> type[AMQP]:
+    """Celery's way to connections, with this password on each."""
+
+    class LetIn(AMQP):  # type: ignore[misc]  # it has no types
+        Connection = staticmethod(partial(Connection, credential_provider=password))
+
+    return LetIn
+
+
+def _without_reference(url: str) -> str:
+    """What Celery would not understand, and the user, whom the password comes with."""
+    if PASSWORD_FROM not in url:
+        return url
+    parts = urlsplit(url)
+    kept = [(name, value) for name, value in parse_qsl(parts.query) if name != PASSWORD_FROM]
+    host = parts.netloc.rpartition("@")[2]
+    query = f"?{urlencode(kept)}" if kept else ""
+    return f"{parts.scheme}://{host}{parts.path}{query}"
+
+
 def _as_celery_has_it(url: str) -> tuple[str, dict[str, Any]]:
     """An address as Celery writes it, with the options that belong to it."""
-    if url.startswith("unix://"):
-        return f"redis+socket://{url.removeprefix('unix://')}", {}
     found = sentinels_in(url)
     if found is None:
+        url = _without_reference(url)
+        if url.startswith("unix://"):
+            url = f"redis+socket://{url.removeprefix('unix://')}"
         return url, {}
+    own: dict[str, Any] = dict(found.own)
+    if reference := own.pop(PASSWORD_FROM, ""):
+        own["credential_provider"] = BrokerPassword(reference, own.pop("username", ""))
     login = f"{quote(found.username, safe='')}:{quote(found.password, safe='')}@"
     hosts = (
         f"sentinel://{login if found.password else ''}{host}:{port}/{found.database}"
         for host, port in found.hosts
     )
     asked = {
-        "socket_connect_timeout": 1.0, "socket_timeout": 1.0, **found.own,
+        "socket_connect_timeout": 1.0, "socket_timeout": 1.0, **own,
         # The driver would ask a Sentinel that is gone ten times before it asks the next.
         "retry": Retry(NoBackoff(), 0),
     }  # fmt: skip
@@ -88,17 +132,22 @@ def _as_celery_has_it(url: str) -> tuple[str, dict[str, Any]]:
 
 
 class Sender:
-    """Tells workers of jobs. What cannot be told is found in the rows later: nothing fails."""
+    """Tells workers of jobs. What cannot be told is found in the rows later: nothing fails.
+
+    Attributes:
+        app: Celery; a worker in this process has the same, and with it a password that was taken.
+    """
 
     def __init__(self, broker_url: str, deployment: str) -> None:
-        self._app = celery_app(broker_url, deployment)
+        self._password = password_of(broker_url)
+        self.app = celery_app(broker_url, deployment, self._password)
         self._is_away = False
 
     def send(self, job_ids: Sequence[str]) -> None:
         """A message for each job."""
         try:
             for job_id in job_ids:
-                self._app.send_task(_TASK, task_id=job_id, queue=_QUEUE, retry=False)
+                self.app.send_task(_TASK, task_id=job_id, queue=_QUEUE, retry=False)
         except OperationalError as error:
             self._away(error)
         else:
@@ -107,7 +156,7 @@ class Sender:
     def waiting(self) -> int | None:
         """Messages that no worker has taken; None when the broker does not answer."""
         try:
-            with self._app.connection_for_read() as connection:
+            with self.app.connection_for_read() as connection:
                 connection.ensure_connection(max_retries=1, timeout=1.0)
                 channel = connection.default_channel
                 found = channel.queue_declare(_QUEUE).message_count
@@ -118,12 +167,16 @@ class Sender:
         return int(found)
 
     def _away(self, error: Exception) -> None:
+        if self._password is not None:
+            self._password.look(error)
         if not self._is_away:
             log.warning("the broker does not answer: jobs wait", action="broker_away",
                         why=str(error))  # fmt: skip
         self._is_away = True
 
     def _back(self) -> None:
+        if self._password is not None:
+            self._password.look(None)
         if self._is_away:
             log.info("the broker answers again", action="broker_back")
         self._is_away = False

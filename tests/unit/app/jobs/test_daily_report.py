@@ -164,6 +164,10 @@ def test_each_refusal_of_the_server_says_what_to_do_next(
             else:
                 send(LETTER, mail)
         assert len(box.letters) == 1
+        monkeypatch.setenv("MAIL_PASSWORD", "not-yet-there-password")
+        monkeypatch.setenv("MAIL_PASSWORD_PREVIOUS", PASSWORD)  # the server is late
+        send(LETTER, mail_to(box.port, user=USER, password="env:MAIL_PASSWORD"))
+        assert len(box.letters) == 2
 
 
 def test_a_subject_cannot_carry_a_header() -> None:
