@@ -16,15 +16,11 @@ import pytest
 from holdfast.config.notify import Telegram
 from holdfast.domain.fact import BotStarted, Halted, HaltLevel
 from holdfast.domain.platform import CommandGiven, StepUpConfirmed
-<<<<<<< HEAD
-from holdfast.platform.identity.sealing import Sealer
-from holdfast.secrets import Secret
-=======
 from holdfast.errors import ConfigError
 from holdfast.operations.notify.telegram import Bot
+from holdfast.platform.identity.sealing import Sealer
 from holdfast.secrets import Secret
 from holdfast.secrets.candidates import candidates
->>>>>>> ac35623 (Let passwords of Redis and mail and Telegram's token be replaced without a restart, whichever side goes first, and keep a node that a Redis refuses: who had been in ended with all that it led)
 from holdfast.telemetry.log import configure
 from tests.support.notify_world import World, world
 from tests.support.platform_stores import KINDS
