@@ -5,7 +5,9 @@ Not here: running them.
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -62,3 +64,17 @@ def test_there_is_one_for_each_process() -> None:
         "holdfast-node@.service", "holdfast-api@.service", "holdfast-worker.service",
         "holdfast-notify.service",
     }  # fmt: skip
+
+
+def test_a_shell_reads_the_same_environment() -> None:
+    """Which is how verbs are typed on a host: an address may have an `&`."""
+    file = UNITS[0].parent / "environment"
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line[:1].isupper()]
+    meant = {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+    script = f"set -a; . {shlex.quote(str(file))}; exec {shlex.quote(sys.executable)} -c "
+    asked = "import json, os; print(json.dumps(dict(os.environ)))"
+    ran = subprocess.run(
+        ["sh", "-c", script + shlex.quote(asked)], capture_output=True, check=True, env={}
+    )
+    assert json.loads(ran.stdout).items() >= meant.items()
+    assert "password_from=" in meant["DATABASE_URL"]
