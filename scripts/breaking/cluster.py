@@ -106,8 +106,8 @@ async def running(folder: Path, seed: int) -> AsyncIterator[Cluster]:
     redis = RedisServer()
     with _small_disk(folder / "disk") as disk:
         async with running_site(
-            folder, store="postgres", profile="standard", nodes=2, between_hosts=False, seed=seed,
-            say=print,
+            folder, store="postgres", leases="journal", profile="standard", nodes=2,
+            between_hosts=False, seed=seed, say=print,
         ) as site, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
             config = _config(folder, site, disk or folder / "disk")
             environ = {"REDIS_URL": redis.url, "PORT": "0", "METRICS_PORT": "0"}

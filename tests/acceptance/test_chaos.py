@@ -58,6 +58,16 @@ def test_a_leader_that_is_killed_doubles_and_loses_nothing(store: str, tmp_path:
     assert processes_of(folder) == []
 
 
+def test_a_redis_that_keeps_the_leases_and_goes_doubles_and_loses_nothing() -> None:
+    """First from the leader alone, then from all, with everything that it knew."""
+    found = run_chaos("--rounds", "2", "--fault", "leases", "--profile", "standard")
+    assert found["leases"] == "redis"
+    assert [one["strike"] for one in found["each"]] == ["Redis cut off", "Redis restarted"]
+    assert found["each"][0]["takeovers"] >= 1, found
+    for count in ("duplicate_orders", "lost_orders", "unresolved_orders", "ghosts", "stuck"):
+        assert found[count] == 0, found
+
+
 def test_a_folder_with_something_in_it_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     done = subprocess.run(

@@ -26,6 +26,13 @@ class Store(StrEnum):
     POSTGRES = "postgres"
 
 
+class Leases(StrEnum):
+    """What keeps the leases."""
+
+    JOURNAL = "journal"
+    REDIS = "redis"
+
+
 class Profile(StrEnum):
     """The times of the leases."""
 
@@ -40,6 +47,8 @@ class Fault(StrEnum):
     PAUSE = "pause"
     SILENT = "silent"
     PARTITION = "partition"
+    LEASES = "leases"
+    CLOCK = "clock"
     HANDOVER = "handover"
     MIXED = "mixed"
 
@@ -52,6 +61,10 @@ def chaos(
         typer.Option(min=0, help="Strike nothing for so long, on a busy machine, instead."),
     ] = 0.0,
     store: Annotated[Store, typer.Option(help="What keeps the journal.")] = Store.SQLITE,
+    leases: Annotated[
+        Leases,
+        typer.Option(help="What keeps leases: the journal's store, or a Redis of the run's own."),
+    ] = Leases.JOURNAL,
     profile: Annotated[Profile, typer.Option(help="The times of the leases.")] = Profile.FAST,
     fault: Annotated[Fault, typer.Option(help="What is done to the leader.")] = Fault.MIXED,
     nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the account.")] = 2,
@@ -87,6 +100,7 @@ def chaos(
             rounds=0 if hours else rounds,
             hours=hours,
             store=store.value,
+            leases=Leases.REDIS.value if fault is Fault.LEASES else leases.value,
             profile=profile.value,
             fault=fault.value,
             nodes=nodes,

@@ -100,6 +100,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     doubts: int
     epoch: int
     store: str
+    leases: str
     profile: str
     fault: str
     nodes: int

@@ -47,6 +47,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         rounds: how often the leader is struck.
         hours: strike nothing for so long instead, beside neighbours that keep each core busy for
             four fifths of the time; every change of the leader is then a false one.
+        leases: one of `site.LEASES`, where they are kept.
         fault: a name of `strikes.FAULTS`.
         between_hosts: each node believes to be on a host of its own, so that nobody can look
             whether another's process still runs.
@@ -57,6 +58,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     hours: float = 0.0
     store: str = "sqlite"
+    leases: str = "journal"
     profile: str = "fast"
     fault: str = "mixed"
     nodes: int = 2
@@ -88,6 +90,7 @@ class Chaos:
             nodes=wanted.nodes,
             has_store_link=bool(store.upstream),
             has_server=store.server is not None,
+            has_leases=site.leases is not None,
         )
 
     async def run(self, began_s: float) -> Result:
@@ -266,6 +269,7 @@ class Chaos:
             doubts=state.counters.doubts,
             epoch=state.epoch,
             store=wanted.store,
+            leases=wanted.leases,
             profile=wanted.profile,
             fault=wanted.fault,
             nodes=wanted.nodes,
@@ -293,6 +297,7 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
     async with running_site(
         wanted.folder,
         store=wanted.store,
+        leases=wanted.leases,
         profile=wanted.profile,
         nodes=wanted.nodes,
         between_hosts=wanted.between_hosts,

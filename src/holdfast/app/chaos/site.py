@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from holdfast.app.chaos import elsewhere, steady
-from holdfast.app.chaos.proxy import Conditions
+from holdfast.app.chaos import steady, surroundings
+from holdfast.app.chaos.proxy import LOOPBACK, Conditions
 from holdfast.app.chaos.proxy_process import Proxy
+from holdfast.app.chaos.redis import RedisServer
 from holdfast.app.chaos.store import ChaosStore, chaos_store
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.nodes import NodeLog
@@ -27,7 +28,8 @@ from holdfast.app.demo.processes import Child
 
 ACCOUNT: Final = "main"
 EXCHANGE_RTT_MS: Final = 50.0
-STORE_RTT_MS: Final = 1.0
+STORE_RTT_MS: Final = 1.0  # and of Redis
+LEASES: Final = ("journal", "redis")
 _FUNDS: Final = {"USDT": "1000000", "BTC": "1", "ETH": "20", "SOL": "400"}
 # Nothing in a chaos run is about how many orders an exchange allows.
 _LIMITS: Final = {
@@ -44,13 +46,14 @@ class Links(msgspec.Struct):
 
     exchange: Conditions = Conditions(delay_ms=EXCHANGE_RTT_MS / 2)
     store: Conditions = Conditions(delay_ms=STORE_RTT_MS / 2)
+    leases: Conditions = Conditions(delay_ms=STORE_RTT_MS / 2)
 
 
 class Node:
     """One node: its files, its links, and its process while it runs.
 
     Args:
-        has_store_link: its store is behind a link.
+        has_store_link, has_leases_link: its store, its Redis is behind a link.
         has_own_host: it believes to be on another host than the others.
 
     Attributes:
@@ -58,7 +61,14 @@ class Node:
     """
 
     def __init__(
-        self, name: str, folder: Path, proxy: Proxy, *, has_store_link: bool, has_own_host: bool
+        self,
+        name: str,
+        folder: Path,
+        proxy: Proxy,
+        *,
+        has_store_link: bool,
+        has_leases_link: bool,
+        has_own_host: bool,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -71,19 +81,24 @@ class Node:
         self._log = NodeLog(self.log)
         self._proxy = proxy
         self._has_store_link = has_store_link
-        self._has_own_host = has_own_host
+        self._has_leases_link = has_leases_link
+        self._clock = folder / "clock"
+        self._environ = {surroundings.CLOCK: str(self._clock)}
+        if has_own_host:
+            self._environ[surroundings.HOST] = name
+        self.set_clock(0.0)
 
     async def start(self) -> None:
         """Start its process."""
         self._log.is_warm = False
         words = ["node", "--config", str(self.config)]
-        if self._has_own_host:
-            self.child = await Child.start(
-                self.name, words, self.log,
-                module=elsewhere.__name__, environ={elsewhere.VARIABLE: self.name},
-            )  # fmt: skip
-        else:
-            self.child = await Child.start(self.name, words, self.log)
+        self.child = await Child.start(
+            self.name, words, self.log, module=surroundings.__name__, environ=self._environ
+        )
+
+    def set_clock(self, off_s: float) -> None:
+        """Let its wall clock jump: it is so far ahead of the true time from now on."""
+        surroundings.set_clock(self._clock, off_s)
 
     async def link(self, links: Links, *, cut: bool = False) -> int:
         """Change its links; when that was done, `time.monotonic_ns`."""
@@ -91,6 +106,8 @@ class Node:
         at_ns = await self._proxy.change(f"{self.name} exchange", links.exchange, cut=cut)
         if self._has_store_link:
             at_ns = await self._proxy.change(f"{self.name} store", links.store, cut=cut)
+        if self._has_leases_link:
+            at_ns = await self._proxy.change(f"{self.name} leases", links.leases, cut=cut)
         return at_ns
 
     def owns(self, pid: int) -> bool:
@@ -115,7 +132,11 @@ class Node:
 
 
 class Site(msgspec.Struct, frozen=True):
-    """What runs."""
+    """What runs.
+
+    Attributes:
+        leases: the Redis that keeps leases; None when they are kept beside the journal.
+    """
 
     exchange: Child
     admin: Admin
@@ -123,6 +144,7 @@ class Site(msgspec.Struct, frozen=True):
     store: ChaosStore
     nodes: tuple[Node, ...]
     api_key: str
+    leases: RedisServer | None
 
 
 @asynccontextmanager
@@ -130,6 +152,7 @@ async def running_site(
     folder: Path,
     *,
     store: str,
+    leases: str,
     profile: str,
     nodes: int,
     between_hosts: bool,
@@ -139,6 +162,7 @@ async def running_site(
     """All of it for as long as the context lasts, and not longer than this process.
 
     Args:
+        leases: one of `LEASES`, where they are kept.
         between_hosts: each node believes to be on a host of its own.
 
     Raises:
@@ -146,6 +170,9 @@ async def running_site(
     """
     async with AsyncExitStack() as stack:
         kept = stack.enter_context(chaos_store(store, folder))
+        redis = RedisServer() if leases == "redis" else None
+        if redis is not None:
+            stack.callback(redis.stop)
         limits = folder / "limits.json"
         limits.write_text(json.dumps(_LIMITS), encoding="utf-8")
         words = [
@@ -167,14 +194,15 @@ async def running_site(
             name = f"node-{number}"
             node = Node(
                 name, folder / name, proxy,
-                has_store_link=bool(kept.upstream), has_own_host=between_hosts,
+                has_store_link=bool(kept.upstream), has_leases_link=redis is not None,
+                has_own_host=between_hosts,
             )  # fmt: skip
-            await _configure(node, proxy, kept, url, profile)
+            await _configure(node, proxy, kept, redis, url=url, profile=profile)
             made.append(node)
             stack.push_async_callback(_end, node)
             await node.start()
         say(f"exchange at {url}, journal in {kept.database.name}, {nodes} nodes")
-        yield Site(exchange, admin, proxy, kept, tuple(made), keys.api_key)
+        yield Site(exchange, admin, proxy, kept, tuple(made), keys.api_key, redis)
 
 
 async def _end(node: Node) -> None:
@@ -188,7 +216,13 @@ def _keep(file: Path, secret: str) -> None:
 
 
 async def _configure(
-    node: Node, proxy: Proxy, store: ChaosStore, url: str, profile: str
+    node: Node,
+    proxy: Proxy,
+    store: ChaosStore,
+    redis: RedisServer | None,
+    *,
+    url: str,
+    profile: str,
 ) -> None:
     """Open its links and write its configuration."""
     links = node.links
@@ -201,11 +235,17 @@ async def _configure(
         store_port = await proxy.open(
             f"{node.name} store", store.upstream, links.store, carries_orders=False
         )
-    text = _toml(node, store.through(store_port), f"http://127.0.0.1:{port}", profile)
+    cluster = f'node = "{node.name}"\nprofile = "{profile}"'
+    if redis is not None:
+        leases_port = await proxy.open(
+            f"{node.name} leases", str(redis.socket), links.leases, carries_orders=False
+        )
+        cluster += f'\nlease_url = "redis://{LOOPBACK}:{leases_port}/0"'
+    text = _toml(node, store.through(store_port), f"http://{LOOPBACK}:{port}", cluster)
     node.config.write_text(text, encoding="utf-8")
 
 
-def _toml(node: Node, database_url: str, url: str, profile: str) -> str:
+def _toml(node: Node, database_url: str, url: str, cluster: str) -> str:
     text = json.dumps  # a JSON string is a TOML string
     websocket = url.replace("http", "ws", 1)
     keys = node.folder.parent
@@ -223,8 +263,7 @@ max = 8
 metrics_port = 0
 
 [cluster]
-node = "{node.name}"
-profile = "{profile}"
+{cluster}
 
 [account]
 name = "{ACCOUNT}"

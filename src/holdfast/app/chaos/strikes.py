@@ -44,6 +44,10 @@ class Strike(StrEnum):
     EXCHANGE_RESET = "exchange connections reset"
     STORE_RESTART = "store restarted"
     STORE_SLOW = "store slow"
+    LEASES_CUT = "Redis cut off"  # from this node, which keeps its lease there
+    LEASES_RESTART = "Redis restarted"  # gone for a while, and then it has forgotten everything
+    CLOCK_AHEAD = "clock set ahead"  # of this node, by a minute
+    CLOCK_BACK = "clock set back"
     HANDOVER = "handover"  # by plan, to the next node: what everything else is compared with
 
     @property
@@ -61,12 +65,18 @@ class Strike(StrEnum):
         """Whether there must be a line to the store that can be struck."""
         return self in _OF_STORE
 
+    @property
+    def needs_leases(self) -> bool:
+        """Whether leases must be in a Redis of ours."""
+        return self in _OF_LEASES
+
 
 _MOVING: Final = frozenset({
     Strike.KILL, Strike.KILL_SUPERVISOR, Strike.KILL_ACCOUNT, Strike.PAUSE, Strike.PAUSE_ACCOUNT,
     Strike.SILENT, Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
-    Strike.HANDOVER,
+    Strike.LEASES_CUT, Strike.HANDOVER,
 })  # fmt: skip
+_OF_LEASES: Final = frozenset({Strike.LEASES_CUT, Strike.LEASES_RESTART})
 _OF_STORE: Final = frozenset({
     Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT, Strike.STORE_RESTART,
     Strike.STORE_SLOW,
@@ -81,7 +91,10 @@ _LINKS: Final = {
     Strike.STORE_CUT: Links(store=_held(_USUAL.store)),
     Strike.STORE_DEAF: Links(store=_held(_USUAL.store, down=False)),
     Strike.STORE_MUTE: Links(store=_held(_USUAL.store, up=False)),
-    Strike.ALL_CUT: Links(exchange=_held(_USUAL.exchange), store=_held(_USUAL.store)),
+    Strike.ALL_CUT: Links(
+        exchange=_held(_USUAL.exchange), store=_held(_USUAL.store), leases=_held(_USUAL.leases)
+    ),
+    Strike.LEASES_CUT: Links(leases=_held(_USUAL.leases)),
     Strike.EXCHANGE_CUT: Links(exchange=_held(_USUAL.exchange)),
     Strike.EXCHANGE_DEAF: Links(exchange=_held(_USUAL.exchange, down=False)),
     Strike.EXCHANGE_MUTE: Links(exchange=_held(_USUAL.exchange, up=False)),
@@ -92,6 +105,8 @@ _SIGNALS: Final = {
     Strike.PAUSE: signal.SIGSTOP, Strike.PAUSE_ACCOUNT: signal.SIGSTOP,
 }  # fmt: skip
 
+_JUMPS_S: Final = {Strike.CLOCK_AHEAD: 60.0, Strike.CLOCK_BACK: -60.0}
+
 FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
     "kill": (Strike.KILL,),
     "pause": (Strike.PAUSE,),
@@ -100,6 +115,8 @@ FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
         Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
         Strike.EXCHANGE_CUT, Strike.EXCHANGE_DEAF, Strike.EXCHANGE_MUTE,
     ),
+    "leases": (Strike.LEASES_CUT, Strike.LEASES_RESTART),
+    "clock": (Strike.CLOCK_AHEAD, Strike.CLOCK_BACK),
     "handover": (Strike.HANDOVER,),
     "mixed": tuple(kind for kind in Strike if kind is not Strike.HANDOVER),
 }  # fmt: skip
@@ -107,9 +124,7 @@ FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
 
 
 NOT_HERE: Final = (
-    "clock jump: needs libfaketime",
     "suspend: needs a machine that may sleep",
-    "Redis gone: leases are kept where the journal is",
 )
 """What a mixed run does not try."""
 
@@ -132,16 +147,19 @@ class Struck(msgspec.Struct, frozen=True):
 
 
 def possible(
-    fault: str, *, nodes: int, has_store_link: bool, has_server: bool
+    fault: str, *, nodes: int, has_store_link: bool, has_server: bool, has_leases: bool
 ) -> tuple[Strike, ...]:
     """The strikes of a name that this site can take.
 
     Args:
         has_server: the store's server is ours to crash.
+        has_leases: leases are in a Redis, not beside the journal.
     """
     found = []
     for strike in FAULTS[fault]:
         if strike.needs_link and not has_store_link:
+            continue
+        if strike.needs_leases and not has_leases:
             continue
         if strike is Strike.STORE_RESTART and not has_server:
             continue
@@ -169,6 +187,11 @@ async def strike(site: Site, kind: Strike, node: Node, account_pid: int) -> Stru
         await node.link(_LINKS[kind])
     elif kind is Strike.EXCHANGE_RESET:
         await node.link(Links(), cut=True)
+    elif kind in _JUMPS_S:
+        node.set_clock(_JUMPS_S[kind])
+    elif kind is Strike.LEASES_RESTART:
+        assert site.leases is not None  # noqa: S101 - see `possible`
+        await asyncio.to_thread(site.leases.crash)
     elif kind is Strike.STORE_SLOW:
         for one in site.nodes:
             await one.link(Links(store=Conditions(delay_ms=_SLOW_RTT_MS / 2)))
@@ -189,6 +212,12 @@ async def heal(site: Site, struck: Struck, account_pid: int) -> None:
             assert server is not None  # noqa: S101 - it was crashed
             server.begin()
             await asyncio.to_thread(server.await_ready)
+        case Strike.LEASES_RESTART:
+            assert site.leases is not None  # noqa: S101 - it was crashed
+            site.leases.begin()
+            await asyncio.to_thread(site.leases.await_ready)
+        case Strike.CLOCK_AHEAD | Strike.CLOCK_BACK:
+            node.set_clock(0.0)
         case Strike.STORE_SLOW:
             for one in site.nodes:
                 await one.link(Links())

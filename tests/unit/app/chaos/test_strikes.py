@@ -10,19 +10,24 @@ FAULTY = set(Strike) - {Strike.HANDOVER}
 
 
 def test_everything_can_be_done_to_two_nodes_on_a_server_of_ours() -> None:
-    found = possible("mixed", nodes=2, has_store_link=True, has_server=True)
+    found = possible("mixed", nodes=2, has_store_link=True, has_server=True, has_leases=True)
     assert set(found) == FAULTY
 
 
 def test_a_file_has_no_link_and_a_server_of_others_is_not_crashed() -> None:
-    of_file = possible("mixed", nodes=2, has_store_link=False, has_server=False)
+    of_file = possible("mixed", nodes=2, has_store_link=False, has_server=False, has_leases=False)
     assert not any(strike.needs_link for strike in of_file)
     assert Strike.EXCHANGE_CUT in of_file
-    of_others = possible("mixed", nodes=2, has_store_link=True, has_server=False)
+    of_others = possible("mixed", nodes=2, has_store_link=True, has_server=False, has_leases=True)
     assert FAULTY - set(of_others) == {Strike.STORE_RESTART}
+
+
+def test_only_leases_in_a_redis_go_with_it() -> None:
+    found = possible("mixed", nodes=2, has_store_link=True, has_server=True, has_leases=False)
+    assert FAULTY - set(found) == {Strike.LEASES_CUT, Strike.LEASES_RESTART}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_lone_node_is_struck_only_by_what_it_can_come_back_from(fault: str) -> None:
-    found = possible(fault, nodes=1, has_store_link=True, has_server=True)
+    found = possible(fault, nodes=1, has_store_link=True, has_server=True, has_leases=True)
     assert not any(strike.moves and not strike.ends_processes for strike in found)
