@@ -34,8 +34,10 @@ class Counter:
 
     def add(self, labels: Labels = (), by: float = 1) -> None:
         """So many more; `by` 0 makes the series known before anything has happened."""
-        values = self.values
-        values[labels] = values.get(labels, 0) + by
+        try:
+            self.values[labels] += by
+        except KeyError:  # once for each series
+            self.values[labels] = by
 
     def rise_to(self, count: float, labels: Labels = ()) -> None:
         """What somebody else counts has come to `count`."""
@@ -76,7 +78,10 @@ class Histogram:
         place = bisect_left(self._bounds, value) + 1
         row[place] += 1
         if trace_id:
-            self.examples.setdefault(labels, {})[place] = (trace_id, value, time.time())
+            found = self.examples.get(labels)
+            if found is None:
+                found = self.examples[labels] = {}
+            found[place] = (trace_id, value, time.time())
 
     def begin(self, labels: Labels = ()) -> list[float]:
         """Make the series known before anything has happened."""

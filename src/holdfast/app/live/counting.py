@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from holdfast.domain import fact as facts
 from holdfast.domain.event import Committed
 from holdfast.domain.fact import Armed
+from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
 from holdfast.execution.passage import Passage
 from holdfast.journal.port import Group
@@ -20,7 +22,7 @@ from holdfast.ledger.state import AccountState
 from holdfast.strategy.api import Strategy, View
 from holdfast.strategy.wish import Returned
 from holdfast.telemetry.catalogue import labels, node, trading
-from holdfast.telemetry.meter import Meter
+from holdfast.telemetry.meter import Labels, Meter
 
 NS: Final = 1e9
 STATUSES: Final = (
@@ -53,6 +55,8 @@ _OF_ORDER: Final = {
 _FAILED: Final = frozenset(
     {AttemptState.REJECTED, AttemptState.NOT_SENT, AttemptState.NEVER_EXECUTED}
 )
+_OURS: Final = ("ours",)
+_FOREIGN: Final = ("foreign",)
 _ARMING: Final = ("arming",)
 _OTHER: Final = ("other",)
 
@@ -97,6 +101,10 @@ class Counts:
         self._appends = meter.histogram(node.APPEND)
         self._facts = meter.counter(node.FACTS)
         self._fenced = meter.counter(node.FENCED)
+        # Exact until they are told: to make a float of a Decimal takes longer than to add it.
+        self._traded: dict[Labels, Decimal] = {}
+        self._paid: dict[Labels, Decimal] = {}
+        meter.on_collect(self._tell_money)
         self.asked_s: dict[str, float] = {}
         self._fault_s = 0.0  # the last sign of the leader before; 0 when nothing waits for it
         self._begin(symbols)
@@ -184,11 +192,18 @@ class Counts:
     def _filled(self, fact: facts.Filled) -> None:
         fill = fact.fill
         quote = fill.symbol.rpartition("/")[2]
-        self._trades.add(("ours" if fact.bot else "foreign",))
-        value = float(fill.quantity) * float(fill.price)
-        self._volume.add((self._exchange, fill.symbol, _side(fill.side), quote), value)
+        self._trades.add(_OURS if fact.bot else _FOREIGN)
+        where = (self._exchange, fill.symbol, _side(fill.side), quote)
+        self._traded[where] = self._traded.get(where, ZERO) + fill.quantity * fill.price
         if fill.fee:
-            self._fees.add((fill.fee_asset,), float(fill.fee))
+            asset = (fill.fee_asset,)
+            self._paid[asset] = self._paid.get(asset, ZERO) + fill.fee
+
+    def _tell_money(self) -> None:
+        for counter, sums in ((self._volume, self._traded), (self._fees, self._paid)):
+            for of, amount in sums.items():
+                counter.add(of, float(amount))
+            sums.clear()
 
     def _decided(self, fact: facts.Decided) -> None:
         self._decisions.add((fact.bot,))
@@ -223,8 +238,7 @@ class Counts:
 
     def wrote(self, groups: Sequence[Group], took_s: float) -> None:
         """The journal has them."""
-        arms = any(type(fact) is Armed for group in groups for fact in group.facts)
-        self._appends.observe(took_s, _ARMING if arms else _OTHER)
+        self._appends.observe(took_s, _ARMING if _arms(groups) else _OTHER)
 
     def fenced(self) -> None:
         """The journal refused a commit: it is another's."""
@@ -254,6 +268,14 @@ class Counts:
                 observe(time.monotonic() - began_s, name)
 
         return timed
+
+
+def _arms(groups: Sequence[Group]) -> bool:
+    for group in groups:
+        for fact in group.facts:  # a generator would take longer than to look
+            if type(fact) is Armed:
+                return True
+    return False
 
 
 def _side(side: Any) -> str:

@@ -7,7 +7,6 @@ what they make of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from holdfast.domain.event import Committed
@@ -34,22 +33,29 @@ class Observers:
     def committed(self, event: Committed) -> None:
         """See `Observer`."""
         for observer in self._observers:
-            self._tell(observer, lambda told: told.committed(event))
+            try:
+                observer.committed(event)
+            except Exception:  # noqa: BLE001 - see there
+                self._leave_out(observer)
 
     def leaving(self, passage: Passage) -> None:
         """See `Watcher`."""
         for observer in self._observers:
-            self._tell(observer, lambda told: told.leaving(passage))
+            try:
+                observer.leaving(passage)
+            except Exception:  # noqa: BLE001 - see there
+                self._leave_out(observer)
 
     def passed(self, passage: Passage) -> None:
         """See `Watcher`."""
         for observer in self._observers:
-            self._tell(observer, lambda told: told.passed(passage))
+            try:
+                observer.passed(passage)
+            except Exception:  # noqa: BLE001 - see there
+                self._leave_out(observer)
 
-    def _tell(self, observer: Observer, tell: Callable[[Observer], None]) -> None:
-        try:
-            tell(observer)
-        except Exception:  # whatever it is: an account does not end because of who watches it
-            self._observers = tuple(each for each in self._observers if each is not observer)
-            name = type(observer).__name__
-            log.exception("left out from now on", action="observer_failed", observer=name)
+    def _leave_out(self, observer: Observer) -> None:
+        """Whatever failed there: an account does not end because of who watches it."""
+        self._observers = tuple(each for each in self._observers if each is not observer)
+        name = type(observer).__name__
+        log.exception("left out from now on", action="observer_failed", observer=name)
