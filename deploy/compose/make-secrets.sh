@@ -46,7 +46,8 @@ if ! made postgres_tls_certificate; then
     -subj "/CN=holdfast internal" -keyout "$work/ca.key" -out "$secrets/ca_certificate" 2>/dev/null
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=postgres" \
     -keyout "$secrets/postgres_tls_key" -out "$work/request" 2>/dev/null
-  printf 'subjectAltName=DNS:postgres,DNS:localhost,IP:127.0.0.1\n' >"$work/names"
+  # `first-site` is what deploy/compose/dr.yml calls it, wherever it is.
+  printf 'subjectAltName=DNS:postgres,DNS:first-site,DNS:localhost,IP:127.0.0.1\n' >"$work/names"
   openssl x509 -req -in "$work/request" -CA "$secrets/ca_certificate" -CAkey "$work/ca.key" \
     -CAcreateserial -CAserial "$work/serial" -days 3650 -extfile "$work/names" \
     -out "$secrets/postgres_tls_certificate" 2>/dev/null

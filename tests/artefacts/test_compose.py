@@ -118,6 +118,18 @@ def test_second_factors_are_sealed_where_people_sign_in_and_no_node_can_open_the
     assert has == reads == {"api-1", "api-2", "api-3", "notify"}
 
 
+def test_nothing_of_the_second_site_acts_before_it_is_told_to(prod: dict[str, Any]) -> None:
+    second = document("dr.yml")["services"]
+    assert {name for name, each in second.items() if each.get("profiles") == ["active"]} == {
+        *OURS, "edge"
+    }
+    # Whom it copies is checked by name, and that name is in every certificate that is made.
+    (name,) = re.findall(r"host=([\w-]+) user=replicator sslmode=verify-full", str(second))
+    assert second["postgres"]["extra_hosts"][0].startswith(f"{name}:")
+    made = (COMPOSE / "make-secrets.sh").read_text(encoding="utf-8")
+    assert f"subjectAltName=DNS:postgres,DNS:{name}," in made
+
+
 def test_prometheus_asks_what_is_there(prod: dict[str, Any]) -> None:
     watchers = document("observability.yml")["services"]
     file = REPOSITORY / "deploy" / "observability" / "prometheus" / "prometheus.yml"
@@ -156,8 +168,19 @@ def test_what_is_mounted_and_called_is_there(prod: dict[str, Any]) -> None:
             for network in service.get("networks", []):
                 assert network in file["networks"], name
             words = [str(word) for word in service.get("command", [])]
-            if name == "migrate" or words[:2] == ["python", "-m"]:
-                assert words[0 if name == "migrate" else 3] in verbs
+            if words[:2] == ["python", "-m"]:
+                assert words[3] in verbs, name
+            elif name in OURS and words:
+                assert words[0] in verbs, name
+
+
+@pytest.mark.parametrize("name", ["prod.yml", "dev.yml"])
+def test_tables_are_there_before_who_uses_them(name: str) -> None:
+    services = document(name)["services"]
+    users = set(services) & {*OURS, "node", "api"} - {"migrate"}
+    for each in users:
+        waits = services[each]["depends_on"]["migrate"]
+        assert waits == {"condition": "service_completed_successfully"}, each
 
 
 @pytest.mark.parametrize("name", ["holdfast.toml", "dev.toml"])

@@ -134,6 +134,9 @@ def test_holdfast_owns_its_database_and_nothing_else(server: Deployed) -> None:
     finally:
         database.close()
     url = server.as_role("holdfast", "db_password")
+    # Its own encoding, as a server that was made where no language is set has another.
+    kind = "SELECT datcollate FROM pg_database WHERE datname = current_database()"
+    assert (asked(url, "SHOW server_encoding"), asked(url, kind)) == ("UTF8", "C.UTF-8")
     is_super = "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = user"
     assert asked(url, is_super) is False
     for setting, value in {

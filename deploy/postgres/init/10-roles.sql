@@ -14,7 +14,8 @@
 
 -- Owns the database and nothing else: no superuser writes a journal.
 CREATE ROLE holdfast LOGIN PASSWORD :'owner_password' CONNECTION LIMIT 150;
-CREATE DATABASE holdfast OWNER holdfast;
+-- A server that was set up where no language was set has another encoding, and names would be bytes.
+CREATE DATABASE holdfast OWNER holdfast TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8';
 REVOKE ALL ON DATABASE holdfast FROM PUBLIC;
 
 -- Reads the tables of reports (docs/running.md), for people and their tools.
