@@ -15,6 +15,7 @@ import msgspec
 from holdfast.app.live.opening import database_of
 from holdfast.cluster.open import lease_store_at, lease_url_beside
 from holdfast.cluster.port import LeaseStore, View
+from holdfast.cluster.timing import Timing
 from holdfast.config import Config
 from holdfast.domain.fact import Reconciled, Rested, TookOver
 from holdfast.errors import ConfigError, UnreachableError
@@ -25,6 +26,8 @@ from holdfast.journal.record import Record
 T = TypeVar("T")
 
 POLL_S = 0.02
+PATIENT = Timing(renew_s=1.0, ttl_s=12.0, call_s=5.0)
+"""For who holds no lease: a call that takes longer than a renewal may costs a person nothing."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -84,7 +87,7 @@ def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
 
 async def _with_leases(config: Config, work: Callable[[LeaseStore], Awaitable[T]]) -> T:
     url = config.cluster.lease_url or lease_url_beside(config.database_url)
-    store = lease_store_at(url, config.cluster.timing, config.deployment)
+    store = lease_store_at(url, PATIENT, config.deployment)
     try:
         return await work(store)
     finally:
