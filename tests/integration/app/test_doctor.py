@@ -42,6 +42,7 @@ def examined(
     *,
     permissions: dict[str, bool] | None = None,
     before: Any = None,
+    uid: str = "",
     **account: Any,
 ) -> dict[str, Finding]:
     """What is found, by check."""
@@ -54,7 +55,7 @@ def examined(
             owner.permissions = BOUND if permissions is None else permissions
             if before is not None:
                 await before(running, client)
-            return await exchange(config(running, folder, **account))
+            return await exchange(config(running, folder, **account), uid)
 
     return {found.check: found for found in asyncio.run(scenario())}
 
@@ -91,6 +92,15 @@ def test_a_key_that_can_do_too_much_or_too_little_is_told(
     assert key.grade is grade
     assert words in key.seen
     assert key.do
+
+
+@pytest.mark.parametrize(("uid", "grade"), [("1", Grade.OK), ("77", Grade.FAIL)])
+def test_the_key_of_another_account_than_the_journal_s_is_told_before_a_node_refuses_it(
+    uid: str, grade: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = examined(tmp_path, monkeypatch, uid=uid)["owner"]
+    assert owner.grade is grade
+    assert ("the journal of 77" in owner.seen) == (uid == "77")
 
 
 @pytest.mark.parametrize(

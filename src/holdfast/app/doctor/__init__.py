@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 
-from holdfast.app.doctor.account import account
+from holdfast.app.doctor.account import account, journaled_uid
 from holdfast.app.doctor.cluster import cluster, redis
 from holdfast.app.doctor.exchange import exchange
 from holdfast.app.doctor.processes import NOBODY, Asking, processes
@@ -50,4 +50,5 @@ def examine(
         of_it = config.for_account(name)
         yield from (found.of(name) for found in account(of_it))
         if live:
-            yield from (found.of(name) for found in asyncio.run(exchange(of_it)))
+            asked = asyncio.run(exchange(of_it, journaled_uid(of_it)))
+            yield from (found.of(name) for found in asked)

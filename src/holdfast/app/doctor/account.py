@@ -50,6 +50,20 @@ def account(config: Config) -> Iterator[Finding]:
     yield from judged(state, time.time(), led=led)
 
 
+def journaled_uid(config: Config) -> str:
+    """What the exchange calls an account, by its journal; empty where that cannot be told.
+
+    Why not is a finding of `account`.
+    """
+    database = database_of(config)
+    try:
+        return account_state(database, config.account.name).uid
+    except PlatformError:
+        return ""
+    finally:
+        database.close()
+
+
 def judged(state: AccountState, now_s: float, *, led: bool) -> Iterator[Finding]:
     """What is to be said of an account's fold.
 

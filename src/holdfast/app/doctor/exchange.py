@@ -18,18 +18,19 @@ from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError, RejectedError
 from holdfast.operations.doctor.finding import Finding, Grade, failed, ok, skip
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.inspection import key_rights, rates, recent_orders
+from holdfast.venues.binance.inspection import account_uid, key_rights, rates, recent_orders
 from holdfast.venues.capability import capability_of
 from holdfast.venues.port import Purpose
 
 SLOW_MS = 500
 
 
-async def exchange(config: Config) -> list[Finding]:
+async def exchange(config: Config, uid: str = "") -> list[Finding]:
     """Ask the exchange, with the account's key.
 
     Args:
         config: of one account.
+        uid: what the exchange calls it, by its journal; empty while that does not know.
     """
     try:
         venue = _venue(config)
@@ -40,6 +41,8 @@ async def exchange(config: Config) -> list[Finding]:
         if found[0].is_unreachable:  # each further question would take as long
             return [*found, skip("exchange", "it does not answer: nothing more was asked")]
         found += [await _asked("key", _key(venue))]
+        if uid:
+            found += [await _asked("owner", _owner(venue, uid))]
         symbols = tuple(dict.fromkeys(s for bot in config.bots for s in bot.symbols))
         found += [await _asked("symbols", _symbols(venue, symbols))]
         tag = deployment_tag(config.deployment)
@@ -103,6 +106,18 @@ async def _key(venue: BinanceVenue) -> Finding:
             "key", Grade.WARN, "the key works from every address", "bind it to this host's address"
         )
     return ok("key", "reads and trades spot, cannot withdraw, bound to addresses")
+
+
+async def _owner(venue: BinanceVenue, uid: str) -> Finding:
+    """Whether a node would take the key at its next start."""
+    seen = await account_uid(venue)
+    if seen == uid:
+        return ok("owner", "the key is of the account that the journal is of")
+    return Finding(
+        "owner", Grade.FAIL, f"the key is of account {seen or 'unknown'} at the exchange, the "
+        f"journal of {uid}", "put a key of that account where api_key and api_secret lead: no node "
+        "starts with this one",
+    )  # fmt: skip
 
 
 async def _symbols(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
