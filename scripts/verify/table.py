@@ -14,7 +14,7 @@ from typing import Final
 
 import yaml
 
-from scripts.verify import compose
+from scripts.verify import compose, image_scan
 from scripts.verify.dashboards import as_rules, queries
 from scripts.verify.lock_files import foreign_hosts
 from scripts.verify.nginx import made_ready, self_signed
@@ -201,4 +201,5 @@ CHECKS: Final = (
     Check("secrets", _secrets),
     Check("locks", _locks),
     Check("audit", _audit),
+    Check("image-scan", image_scan.scan),
 )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from scripts.images import Origin
 from scripts.verify import __main__ as program
 from scripts.verify.runner import Check, FaultError, Row, SkippedError, Tree, Verdict, rows
 from scripts.verify.table import CHECKS, audited
@@ -166,8 +167,10 @@ def test_a_planted_fault_makes_its_check_fail(planted: Planted, tmp_path: Path) 
 
 
 def test_every_check_has_a_planted_fault() -> None:
-    # What is generated is planted where it is made (test_alert_rules), the audit below.
-    assert {*BY_NAME} - {planted.check for planted in PLANTED} == {"generated", "audit"}
+    # What is generated is planted where it is made (test_alert_rules), the others below.
+    assert {*BY_NAME} - {planted.check for planted in PLANTED} == {
+        "generated", "audit", "image-scan"
+    }
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
@@ -195,6 +198,31 @@ def test_an_audit_without_an_answer_is_no_finding(
     monkeypatch.setattr(tree, "run", run)
     with pytest.raises(kind):
         audited(tree, tmp_path / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "told"),
+    [
+        ("node (debian 12)\nTotal: 1 (HIGH: 1)\nCVE-2026-1", FaultError, "CVE-2026-1"),
+        ("FATAL failed to download vulnerability DB", SkippedError, "failed to download"),
+        ("", SkippedError, "no image of this commit"),
+    ],
+)
+def test_what_is_known_against_an_image_fails_and_what_cannot_be_known_is_skipped(
+    said: str, kind: type[Exception], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(program: str, *words: object) -> str:
+        if program == "trivy":
+            raise FaultError(said)
+        return "an id" if said and "holdfast-node:" in str(words[-1]) else ""
+
+    monkeypatch.setattr("scripts.verify.image_scan.shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("scripts.verify.image_scan.origin", lambda _: Origin("0123", "", "main"))
+    tree = Tree(tmp_path, asks_network=True)
+    monkeypatch.setattr(tree, "some", lambda *names: [tmp_path / name for name in names])
+    monkeypatch.setattr(tree, "run", run)
+    with pytest.raises(kind, match=told):
+        BY_NAME["image-scan"].work(tree)
 
 
 def test_one_failure_is_exit_code_1_and_strictness_counts_what_was_skipped(
