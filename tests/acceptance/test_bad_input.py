@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.domain.fact import AttemptMoved, BotStopped, Refusal
-from holdfast.domain.order import AttemptState, Side
+from holdfast.domain.order import AttemptState, Side, deployment_tag
 from tests.support.node import (
     QUOTER,
     STRATEGIES,
@@ -410,7 +410,7 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
             mark.unlink()
         sent = len(await _orders(at, node))
         await node.start()
-        await _ends_with(node, 1, "journal behind exchange", "restore a backup")
+        await _ends_with(node, 1, "journal behind exchange", "find the newer journal")
         assert len(await _orders(at, node)) == sent
         assert "journal behind exchange" in node.state().halted
 
@@ -423,6 +423,35 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
         )
 
     _alone(tmp_path, all_kinds)
+
+
+def test_after_a_journal_that_is_lost_a_new_one_goes_on_once_a_person_has_looked(
+    tmp_path: Path,
+) -> None:
+    """As docs/on-call/disaster.md has it: another name, halted before it begins."""
+
+    async def run(at: Scene) -> None:
+        node = at.node(FOUR)
+        await node.start()
+        await until_armed(node, 4)
+        await node.kill_all()
+        held = node.state().holdings
+
+        node.lose_journal()
+        node.config.write_text(f'deployment = "again"\n{node.config.read_text()}')
+        node.command("halt", {"reason": "a new journal"})
+        await node.start()
+        await until_node(node, lambda: node.state().halted == "a new journal", "its halt")
+        await until_node(node, lambda: bool(node.logged("order_refused")), "what bots wish")
+        assert node.armed() == []
+        assert set(node.state().holdings) >= set(held), "as the exchange shows them"
+        assert node.state().deployment != deployment_tag("holdfast")
+
+        node.command("resume", {})
+        await until_armed(node, 4)
+        assert (await at.ended_well(node)).faults == []
+
+    _alone(tmp_path, run)
 
 
 def test_a_full_disk_stops_new_orders_and_loses_nothing_and_trading_goes_on_with_space(

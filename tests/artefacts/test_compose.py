@@ -233,3 +233,11 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
          "-checkhost", "trading.example.com"],
     ):  # fmt: skip
         subprocess.run(["openssl", *command], check=True, capture_output=True)
+
+
+def test_the_copy_of_the_second_site_can_be_named_and_is() -> None:
+    """Nodes of the first site refuse a server with a copy that nobody named."""
+    told = " ".join(document("dr.yml")["services"]["postgres"]["entrypoint"])
+    (name,) = re.findall(r"application_name=(\w+)", told)
+    for path in ("deploy/postgres/postgresql.conf", "docs/how-to/run-on-one-host.md"):
+        assert name in (REPOSITORY / path).read_text(encoding="utf-8")

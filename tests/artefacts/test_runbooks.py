@@ -30,6 +30,7 @@ from tests.artefacts.test_alert_rules import ALERTS, GROUPS
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "docs" / "runbooks"
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
+ON_CALL = sorted((REPOSITORY / "docs" / "on-call").glob("*.md"))
 SECTIONS = [
     "What it means", "How to see it", "What to do", "How to know that it is over",
     "When to call others",
@@ -45,8 +46,8 @@ METRIC = re.compile(
 WORD = re.compile(r"`([a-z][a-z0-9]*(?:_[a-z0-9]+)+)`")
 # Of PostgreSQL, Prometheus and the platform's record.
 OTHERS = frozenset({
-    "max_connections", "pg_isready", "pg_wal", "rule_group", "sign_in_failed",
-    "synchronous_standby_names", "trading_critical",
+    "max_connections", "pg_dump", "pg_isready", "pg_restore", "pg_wal", "rule_group",
+    "sign_in_failed", "synchronous_standby_names", "trading_critical",
 })  # fmt: skip
 
 # What it raises for wrong words; the class itself has no public name.
@@ -54,7 +55,7 @@ USAGE = cast(type[Exception], typer.BadParameter.__bases__[0])
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 each_document = pytest.mark.parametrize(
-    "page", [*PAGES, FOLDER / "README.md", REPOSITORY / "docs" / "alerts.md"],
+    "page", [*PAGES, FOLDER / "README.md", REPOSITORY / "docs" / "alerts.md", *ON_CALL],
     ids=lambda path: path.stem,
 )  # fmt: skip
 

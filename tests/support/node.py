@@ -253,19 +253,27 @@ class Node:
     async def at_rest(self) -> AsyncIterator[None]:
         """Its bots are stopped by an operator's commands while this lasts, and started again."""
         bots = [name for name, bot in self.state().bots.items() if bot.running]
-        self._command("stop", bots)
+        for bot in bots:
+            self.command("stop", {"bot": bot})
         await until_node(
             self, lambda: not any(bot.running for bot in self.state().bots.values()), "rest"
         )
         yield
-        self._command("start", bots)
-
-    def _command(self, name: str, bots: Iterable[str]) -> None:
-        commands = self.database.commands()
         for bot in bots:
-            arguments = msgspec.json.encode({"bot": bot}).decode()
-            commands.submit(ACCOUNT, name, arguments, "test")
+            self.command("start", {"bot": bot})
+
+    def command(self, name: str, arguments: dict[str, str]) -> None:
+        """As an operator's; who starts later takes it first."""
+        commands = self.database.commands()
+        commands.submit(ACCOUNT, name, msgspec.json.encode(arguments).decode(), "test")
         commands.close()
+
+    def lose_journal(self) -> None:
+        """With its mark; an empty one is in its place."""
+        for file in self.folder.glob(f"{self.journal.name}*"):
+            file.unlink()
+        self.journal.write_bytes(_empty_journal())
+        self.forget_what_was_read()
 
     def records(self) -> list[Record]:
         """The whole journal, verified link by link."""

@@ -222,7 +222,8 @@ class Reconciler:
         )
         raise CorruptionError(
             f"seen: {reason}; expected: a journal that knows every order of this deployment; do: "
-            "find the newer journal, or restore a backup, which raises the generation"
+            "find the newer journal; where it is lost for good, begin a new one "
+            "(docs/on-call/disaster.md)"
         )
 
     async def _balances(self, facts: list[AnyFact]) -> list[str]:

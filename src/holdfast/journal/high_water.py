@@ -67,8 +67,8 @@ class HighWater:
             raise CorruptionError(
                 f"seen: journal behind: {self._account} ends at {head.seq} of generation "
                 f"{head.generation}; expected: at least {mark.seq} of {mark.generation}, where it "
-                f"had come ({self.path.name}); do: find the newer journal, or restore a backup, "
-                "which raises the generation"
+                f"had come ({self.path.name}); do: find the newer journal; where it is lost for "
+                "good, begin a new one (docs/on-call/disaster.md)"
             )
         stored = await store.hash_at(self._account, mark.seq) if mark.seq else None
         if mark.seq and (stored is None or stored.hex() != mark.hash):

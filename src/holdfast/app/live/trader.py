@@ -43,6 +43,7 @@ from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import AttemptState
 from holdfast.engine.bot import BotRuntime
+from holdfast.engine.commands import take_command
 from holdfast.errors import ConfigError, FencedError, PlatformError, RejectedError
 from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
@@ -239,6 +240,8 @@ class Trader:
                 await self.recorder.record(started)
         for name, why in self.follower.quarantine.items():  # perhaps before it had ever begun
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
+        for asked in await self.upkeep.asked_before():
+            await self.recorder.record(*take_command(asked, self.account, self.engine.bots).facts)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -20,7 +20,7 @@ from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.drift import Review
 from holdfast.execution.reconcile import Reconciler
-from holdfast.journal.commands import Commands, Waiting
+from holdfast.journal.commands import Command, Commands, Waiting
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.upkeep")
@@ -87,6 +87,18 @@ class Upkeep:
             self._refresh_instruments(),
         ]
 
+    async def asked_before(self) -> list[OperatorAsked]:
+        """What waits for the engine while nobody leads yet, in order: a halt that was asked for
+        when no node ran must not come after an order.
+
+        Raises:
+            RetryableError: the store does not answer.
+        """
+        account = self._stream.account.account
+        waiting = Waiting(self._commands, account, asyncio.get_running_loop().time)
+        asked = map(_asked, await asyncio.to_thread(waiting.look))
+        return [one for one in asked if one.name not in self._takes_time]
+
     async def _compare(self) -> None:
         """Money may move without a fill, and the stream may have missed it."""
         looks = 0
@@ -135,10 +147,7 @@ class Upkeep:
             for command in pending:
                 if command.command_id not in taken:
                     taken.add(command.command_id)
-                    arguments = msgspec.json.decode(command.arguments or "{}", type=dict[str, str])
-                    asked = OperatorAsked(
-                        command.command_id, command.name, command.by, arguments
-                    )
+                    asked = _asked(command)
                     take = self._takes_time.get(command.name)
                     if take is not None:
                         reviews.create_task(self._beside(take, asked, taken))
@@ -185,3 +194,8 @@ class Upkeep:
                     saved_s = loop.time()
             except RetryableError as error:
                 log.warning("not kept", action="keep_wait", why=str(error))
+
+
+def _asked(command: Command) -> OperatorAsked:
+    arguments = msgspec.json.decode(command.arguments or "{}", type=dict[str, str])
+    return OperatorAsked(command.command_id, command.name, command.by, arguments)
