@@ -124,7 +124,7 @@ def test_nothing_of_the_second_site_acts_before_it_is_told_to(prod: dict[str, An
         *OURS, "edge"
     }
     # Whom it copies is checked by name, and that name is in every certificate that is made.
-    (name,) = re.findall(r"host=([\w-]+) user=replicator sslmode=verify-full", str(second))
+    (name,) = re.findall(r"host=([\w-]+) user=replicator .*?sslmode=verify-full", str(second))
     assert second["postgres"]["extra_hosts"][0].startswith(f"{name}:")
     made = (COMPOSE / "make-secrets.sh").read_text(encoding="utf-8")
     assert f"subjectAltName=DNS:postgres,DNS:{name}," in made
