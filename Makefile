@@ -37,9 +37,17 @@ demo: $(RUNTIME_READY) ## A bot trading on a local exchange; ARGS="--duration 20
 test: $(ALL_READY) $(PAGES) ## Everything a change must pass: style, types, tests
 	@scripts/browser
 	@scripts/operations-tools
-	@scripts/lint
-	@.venv/bin/python -m scripts.verify
+	@$(MAKE) --jobs=2 --output-sync=target lint .verified .compiled
 	@.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal $(ARGS)
+
+.PHONY: .verified .compiled
+.verified: $(ALL_READY)
+	@.venv/bin/python -m scripts.verify
+
+# What each test process would otherwise make for itself of a thousand files that no run has seen:
+# compiled tests. What cannot be imported is told by the tests themselves.
+.compiled: $(ALL_READY)
+	@.venv/bin/pytest --collect-only -qq >/dev/null 2>&1 || true
 
 lint: $(ALL_READY) ## Style and types only
 	@scripts/lint

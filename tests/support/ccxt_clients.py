@@ -1,6 +1,6 @@
 """An unmodified ccxt, pointed at a local exchange in its three flavours.
 
-Not here: what is asked of it. Importing this module imports ccxt, which takes seconds.
+Not here: what is asked of it. ccxt takes seconds to import: only who makes one does.
 """
 
 from __future__ import annotations
@@ -9,11 +9,8 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib import import_module
 from typing import Any
-
-import ccxt
-import ccxt.async_support
-import ccxt.pro
 
 from tests.support.waiting import PATIENCE_S
 
@@ -28,11 +25,13 @@ class Flavour(StrEnum):
     PRO = "pro"
 
 
-_CLASSES = {
-    Flavour.SYNC: ccxt.binance,
-    Flavour.ASYNC: ccxt.async_support.binance,
-    Flavour.PRO: ccxt.pro.binance,
-}
+_MODULES = {Flavour.SYNC: "ccxt", Flavour.ASYNC: "ccxt.async_support", Flavour.PRO: "ccxt.pro"}
+
+
+def error(name: str) -> type[Exception]:
+    """A class of ccxt's errors."""
+    found: type[Exception] = getattr(import_module("ccxt"), name)
+    return found
 
 
 def make(flavour: Flavour, url: str, key: str = "", secret: str = "", **config: Any) -> Any:
@@ -41,7 +40,8 @@ def make(flavour: Flavour, url: str, key: str = "", secret: str = "", **config: 
         "enableRateLimit": False, "timeout": int(PATIENCE_S * 1000), "options": dict(OPTIONS),
         **config,
     }  # fmt: skip
-    exchange = _CLASSES[flavour]({"apiKey": key, "secret": secret, **settings})
+    binance = import_module(_MODULES[flavour]).binance
+    exchange = binance({"apiKey": key, "secret": secret, **settings})
     for name, address in list(exchange.urls["api"].items()):
         if isinstance(address, str):
             # https://api.binance.com/api/v3 keeps its /api/v3.

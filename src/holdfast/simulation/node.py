@@ -242,7 +242,7 @@ class SimNode:
         except Exception as error:  # noqa: BLE001 - whatever it was, the run must tell it
             code = process.CRASHED
             self._count(error)
-            if not is_planted(error):
+            if not is_of_the_world(error):
                 self.defects.append("".join(traceback.format_exception(error)))
         early = code != process.RESTED and self._loop.time() - began_s < 1.0
         self._quick_ends = self._quick_ends + 1 if early else 0
@@ -330,8 +330,12 @@ class SimNode:
         self._loop.call_at_world(WORLD.now_s + after_s, context, action, *args)
 
 
-def is_planted(error: BaseException | None) -> bool:
-    """Whether an end is of the world's own making: a process that died, or had no memory."""
+def is_of_the_world(error: BaseException | None) -> bool:
+    """Whether the world made an end: a process died, or had no memory, and what else came of it
+    is known to us (a last snapshot that a full disk did not take).
+    """
+    planted = (Crashed, MemoryError)
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_planted, error.exceptions))
-    return isinstance(error, Crashed | MemoryError)
+        made, others = error.split(planted)
+        return made is not None and (others is None or others.split(PlatformError)[1] is None)
+    return isinstance(error, planted)

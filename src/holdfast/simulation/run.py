@@ -34,7 +34,7 @@ from holdfast.simulation.faults import break_assumption
 from holdfast.simulation.leases import Leases
 from holdfast.simulation.loop import StuckError, VirtualLoop
 from holdfast.simulation.network import Network
-from holdfast.simulation.node import SimNode, is_planted
+from holdfast.simulation.node import SimNode, is_of_the_world
 from holdfast.simulation.outcome import Event, Outcome, Violation
 from holdfast.simulation.outsiders import Operator
 from holdfast.simulation.store import Backend, SimDatabase
@@ -251,7 +251,7 @@ class _World:
                 checker.violate("defect", f"{node.machine.name} goes on no more: {node.final}")
         for context in self.loop.failures:
             error = context.get("exception")
-            if not (isinstance(error, OSError) or is_planted(error)):
+            if not (isinstance(error, OSError) or is_of_the_world(error)):
                 checker.violate("defect", f"{context.get('message')}: {error!r}")
         counts = Counter(checker.counts)
         counts["starts"] = sum(node.starts for node in self.nodes)

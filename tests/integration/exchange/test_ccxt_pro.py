@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import ccxt
 import pytest
 
-from tests.support.ccxt_clients import Caller, Flavour, calling
+from tests.support.ccxt_clients import Caller, Flavour, calling, error
 from tests.support.hosted import Hosted
 from tests.support.waiting import PATIENCE_S, until
 
@@ -216,7 +215,7 @@ def test_a_call_over_the_socket(name: str, talker: Caller, hosted: Hosted) -> No
 
 
 def test_a_refusal_over_the_socket_has_the_same_class(talker: Caller, hosted: Hosted) -> None:
-    with pytest.raises(ccxt.InsufficientFunds):
+    with pytest.raises(error("InsufficientFunds")):
         talker("create_order_ws", S, "market", "sell", 50)
 
     assert hosted.last_request()["verdict"] == "refused"
@@ -230,7 +229,7 @@ def test_a_dropped_line_is_told_and_the_next_watch_subscribes_again(
         await asyncio.to_thread(hosted.admin, "POST", "faults", fault)
         await exchange.create_order(S, "market", "buy", 0.01)
 
-    with pytest.raises(ccxt.NetworkError):
+    with pytest.raises(error("NetworkError")):
         during(caller, lambda e: e.watch_orders(S), cut)
     order = during(caller, ended, buys(0.03))
 

@@ -69,12 +69,14 @@ class Stream(msgspec.Struct):
         self.saved_seq = head.seq
 
     async def close(self) -> None:
-        """Let others have it."""
-        await self.writer.drain()
-        await self.save()
-        self.high_water.write(self.writer.head)
-        await self.store.close()
-        self.owner.release()
+        """Let others have it, also where the last snapshot cannot be kept."""
+        try:
+            await self.writer.drain()
+            await self.save()
+            self.high_water.write(self.writer.head)
+        finally:
+            await self.store.close()
+            self.owner.release()
 
 
 def database_of(config: Config) -> Database:

@@ -60,6 +60,21 @@ async def test_a_crash_does_not_make_the_next_snapshot_wait_longer(tmp_path: Pat
 
 
 @on_loop
+async def test_a_stream_whose_last_snapshot_cannot_be_kept_is_left_to_others_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await opened(tmp_path / "journal.db")
+
+    async def full(_: object) -> None:
+        raise RetryableError("the disk is full")
+
+    monkeypatch.setattr(stream.store, "save_snapshot", full)
+    with pytest.raises(RetryableError):
+        await stream.close()
+    await (await opened(tmp_path / "journal.db")).close()
+
+
+@on_loop
 async def test_a_server_that_was_set_back_is_refused(tmp_path: Path) -> None:
     with database() as url:
         journal = PostgresDatabase(url, tmp_path)

@@ -5,6 +5,7 @@ Not here: equality with TA-Lib (test_reference).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -56,8 +57,12 @@ def plain_vwap(columns: BarColumns, window: slice) -> float:
     return paid / math.fsum(volumes)
 
 
-LONG = walk(250_000, 7, price=50_000.0)
 STEP = 2_477
+
+
+@functools.cache
+def long() -> BarColumns:
+    return walk(250_000, 7, price=50_000.0)
 
 
 @pytest.mark.parametrize(
@@ -68,15 +73,15 @@ STEP = 2_477
 def test_many_bars_leave_no_rounding_behind(
     indicator: Shipped, plain: Callable[[BarColumns, slice], float]
 ) -> None:
-    values = indicator.over(LONG)[0]
-    for end in (*range(50, len(LONG), STEP), len(LONG)):
-        assert math.isclose(values[end - 1], plain(LONG, slice(end - 50, end)), rel_tol=1e-12)
+    values = indicator.over(long())[0]
+    for end in (*range(50, len(long()), STEP), len(long())):
+        assert math.isclose(values[end - 1], plain(long(), slice(end - 50, end)), rel_tol=1e-12)
 
 
 def test_nor_do_the_widths_of_bands() -> None:
-    middles, uppers, lowers = Bollinger(50, 1).over(LONG)
-    for end in (*range(50, len(LONG), STEP), len(LONG)):
-        width = plain_deviation(LONG, slice(end - 50, end))
+    middles, uppers, lowers = Bollinger(50, 1).over(long())
+    for end in (*range(50, len(long()), STEP), len(long())):
+        width = plain_deviation(long(), slice(end - 50, end))
         assert math.isclose(uppers[end - 1] - middles[end - 1], width, rel_tol=1e-8)
         assert math.isclose(middles[end - 1] - lowers[end - 1], width, rel_tol=1e-8)
 
