@@ -24,6 +24,7 @@ OLD_DAYS: Final = 90
 """After which the key of an exchange is to be replaced."""
 
 _OF_ENVIRONMENT: Final = ("JWT_SECRET", "IDENTITY_KEY", "GOOGLE_CLIENT_SECRET", "REDIS_URL")
+_IN_ADDRESSES: Final = (PASSWORD_FROM, f"sentinel_{PASSWORD_FROM}")
 _DAY_S: Final = 86_400
 _KEYS: Final = (".api_key", ".api_secret")
 
@@ -68,9 +69,11 @@ def references_of(
             optional = setting == "api.redis_url" or (setting.startswith("account.") and not one)
             if not (optional and not _is_set(text.removeprefix("env:"), environ)):
                 yield setting, text
-        for name in (PASSWORD_FROM,) if setting.endswith("_url") else ():
-            for reference in parse_qs(urlsplit(text).query).get(name, []):
-                yield f"{setting} ({name})", reference
+        if setting.endswith("_url"):
+            address = environ.get(text.removeprefix("env:"), "") if is_reference(text) else text
+            for name in _IN_ADDRESSES:
+                for reference in parse_qs(urlsplit(address).query).get(name, []):
+                    yield f"{setting} ({name})", reference
     for name in _OF_ENVIRONMENT:
         if _is_set(name, environ) and name != "REDIS_URL":
             yield name, f"env:{name}"

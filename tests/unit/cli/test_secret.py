@@ -60,6 +60,24 @@ def test_each_reference_is_told_with_version_and_age(
     assert CANARY not in told + lines
 
 
+def test_passwords_that_addresses_refer_to_are_looked_at_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(CANARY)
+    file.chmod(0o600)
+    monkeypatch.setenv("KEY", CANARY)
+    configured("env:KEY", f"file:{file}")
+    address = "redis+sentinel://holdfast@one:26379/name/0"
+    asked = f"password_from=file:{file}&sentinel_password_from=file:{tmp_path}/absent"
+    monkeypatch.setenv("REDIS_URL", f"{address}?{asked}")
+    assert main(["secret", "check"]) == 2
+    told = capsys.readouterr().out
+    assert "api.redis_url (password_from)" in told
+    assert "api.redis_url (sentinel_password_from)" in told
+    assert told.count("fail") == 1
+
+
 def test_a_reference_that_leads_nowhere_ends_with_2_and_a_silent_keeper_with_4(
     vault: VaultSite, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
