@@ -1,6 +1,6 @@
-"""What is broken: an exchange, two nodes, an API, PostgreSQL, Redis and Prometheus, on this host.
+"""What is broken: an exchange, two nodes, an API, PostgreSQL, Redis and a disk, on this host.
 
-Not here: breaking it (faults), looking at it (watch).
+Not here: breaking it (faults), Prometheus and exporters (observers), looking at it (watch).
 """
 
 from __future__ import annotations
@@ -8,28 +8,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
+import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import yaml
 
 from holdfast.app.chaos.site import Site, running_site
 from holdfast.app.demo.processes import Child
 from holdfast.app.identity import at_machine
 from holdfast.platform.identity.values import Role
-from scripts.verify.runner import REPOSITORY, tool
+from scripts.breaking.observers import JOBS, aim, exporters, prometheus
 from tests.support.redis import RedisServer
-
-RULES: Final = REPOSITORY / "deploy" / "observability" / "prometheus" / "rules"
-SCRAPE_S: Final = {"trading": 10, "api": 15}
-"""As deploy/observability/prometheus/prometheus.yml has it."""
 
 DISK_BYTES: Final = 700 * 1024**2
 USER: Final = "breaker"
@@ -45,6 +40,7 @@ class Cluster:
         config: of the API and of the doctor, who reach the store directly.
         begun: where in its log each node's last start stands.
         disk: a small file system of its own, where they write; None without root.
+        lacks: exporters that are not here.
     """
 
     site: Site
@@ -57,6 +53,7 @@ class Cluster:
     session: aiohttp.ClientSession
     token: str
     disk: Path | None
+    lacks: frozenset[str]
     begun: dict[str, int] = field(default_factory=dict)
 
     async def ask(self, url: str, **more: Any) -> tuple[int, Any]:
@@ -103,36 +100,36 @@ class Cluster:
 @asynccontextmanager
 async def running(folder: Path, seed: int) -> AsyncIterator[Cluster]:
     """Start it, until the block ends."""
-    redis = RedisServer()
-    with _small_disk(folder / "disk") as disk:
-        async with running_site(
+    async with AsyncExitStack() as stack:
+        redis = RedisServer()
+        stack.callback(redis.stop)
+        disk = stack.enter_context(_small_disk(folder))
+        site = await stack.enter_async_context(running_site(
             folder, store="postgres", leases="journal", profile="standard", nodes=2,
             between_hosts=False, seed=seed, say=print,
-        ) as site, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session:
-            config = _config(folder, site, disk or folder / "disk")
-            environ = {"REDIS_URL": redis.url, "PORT": "0", "METRICS_PORT": "0"}
-            words = ["api", "--config", str(config), "--json"]
-            api = await Child.start("api", words, folder / "api.log", environ=environ)
-            try:
-                told = json.loads(await api._process.stdout.readline())  # type: ignore[union-attr]
-                targets = {
-                    "trading": await _targets(site, {}),
-                    "api": [told["metrics"].removeprefix("http://")],
-                }
-                prometheus, url = _prometheus(folder, targets)
-                try:
-                    made = Cluster(
-                        site, folder, config, redis, api, told["listening"], url, session, "", disk
-                    )
-                    with at_machine(site.store.database, "breaking") as console:
-                        console.create(USER, Role.ADMIN, (), PASSWORD)
-                    yield made
-                finally:
-                    prometheus.kill()
-                    prometheus.wait()
-            finally:
-                await api.kill()
-    redis.stop()
+        ))  # fmt: skip
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2))
+        )
+        config = _config(folder, site, disk or folder / "disk")
+        environ = {"REDIS_URL": redis.url, "PORT": "0", "METRICS_PORT": "0"}
+        words = ["api", "--config", str(config), "--json"]
+        api = await Child.start("api", words, folder / "api.log", environ=environ)
+        stack.push_async_callback(api.kill)
+        told = json.loads(await api._process.stdout.readline())  # type: ignore[union-attr]
+        beside = stack.enter_context(exporters(folder, redis.url, site.store.url))
+        targets = {
+            "trading": await _targets(site, {}),
+            "api": [told["metrics"].removeprefix("http://")],
+            **beside,
+        }
+        url = stack.enter_context(prometheus(folder / "prometheus", targets))
+        lacks = frozenset(name for job, (name, _) in JOBS.items() if job not in beside)
+        with at_machine(site.store.database, "breaking") as console:
+            console.create(USER, Role.ADMIN, (), PASSWORD)
+        yield Cluster(
+            site, folder, config, redis, api, told["listening"], url, session, "", disk, lacks
+        )
 
 
 def _config(folder: Path, site: Site, state: Path) -> Path:
@@ -168,63 +165,36 @@ def _listening(log: Path, begun: int) -> str:
     return ""
 
 
-def _prometheus(
-    folder: Path, targets: dict[str, list[str]]
-) -> tuple[subprocess.Popen[bytes], str]:
-    """Prometheus with the committed rules, which scrapes as often as the committed configuration.
-
-    A node that starts again takes the next free port, so the file of targets may be written again.
-    """
-    for job, addresses in targets.items():
-        (folder / f"{job}.json").write_text(json.dumps([{"targets": addresses}]))
-    config = folder / "prometheus.yml"
-    config.write_text(yaml.safe_dump({
-        "global": {"scrape_interval": "15s", "evaluation_interval": "15s", "scrape_timeout": "5s"},
-        "rule_files": [f"{RULES}/*.yml"],
-        "scrape_configs": [
-            {
-                "job_name": job, "scrape_interval": f"{SCRAPE_S[job]}s",
-                "file_sd_configs": [{"files": [str(folder / f"{job}.json")],
-                                     "refresh_interval": "1s"}],
-            }
-            for job in targets
-        ],
-    }))  # fmt: skip
-    port = _free_port()
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                str(tool("prometheus")), f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    return process, f"http://127.0.0.1:{port}"
-
-
 async def retarget(cluster: Cluster) -> None:
     """Tell Prometheus where the nodes are by now."""
-    found = await _targets(cluster.site, cluster.begun)
-    (cluster.folder / "trading.json").write_text(json.dumps([{"targets": found}]))
+    aim(cluster.folder / "prometheus", "trading", await _targets(cluster.site, cluster.begun))
 
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Path | None]:
-    """A file system that can be filled without harm; None where nobody may make one."""
-    folder.mkdir(parents=True)
-    made = os.geteuid() == 0 and not subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "holdfast", str(folder)],
-        capture_output=True, check=False,
-    ).returncode  # fmt: skip
+    """A file system that can be filled without harm; None where nobody may make one.
+
+    On a disk, if only in a file: nobody is warned of file systems in memory.
+    """
+    at, image = folder / "disk", folder / "disk.image"
+    at.mkdir(parents=True)
+    with image.open("wb") as file:
+        file.truncate(DISK_BYTES)
+    made = os.geteuid() == 0 and all(
+        not subprocess.run(command, capture_output=True, check=False).returncode
+        for command in (
+            [_system("mkfs.ext4"), "-q", "-m", "0", str(image)],
+            [_system("mount"), "-o", "loop", str(image), str(at)],
+        )
+    )
     try:
-        yield folder if made else None
+        yield at if made else None
     finally:
         if made:
-            with suppress(OSError):
-                subprocess.run(["umount", "--lazy", str(folder)], check=False)
+            subprocess.run([_system("umount"), "--lazy", str(at)], check=False)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+def _system(program: str) -> str:
+    """Where Debian keeps what only root needs; `false`, which fails, where it is not."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    return shutil.which(program, path=path) or "false"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.app.chaos.site import Node
-from scripts.breaking.cluster import DISK_BYTES, Cluster, retarget
+from scripts.breaking.cluster import Cluster, retarget
 
 Hand = Callable[[Cluster], Awaitable[None]]
 
@@ -25,7 +25,7 @@ class Fault:
     Attributes:
         name: for people.
         alert: whose runbook it is.
-        exporter: without which that alert cannot fire, and which does not run here.
+        exporter: without which that alert cannot fire.
         most_s: how long is waited for it.
         live: only the exchange tells, so the doctor asks it.
     """
@@ -104,7 +104,8 @@ async def _fill_disk(cluster: Cluster) -> None:
     assert cluster.disk is not None
     full = cluster.disk / "full"
     with full.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, int(DISK_BYTES * 0.97))
+        there = os.statvfs(cluster.disk)
+        os.posix_fallocate(file.fileno(), 0, int(there.f_bavail * there.f_frsize * 0.97))
 
 
 async def _empty_disk(cluster: Cluster) -> None:
@@ -155,14 +156,15 @@ def _signal(node: Node, number: signal.Signals) -> None:
 TEN = (
     Fault("the leader", _kill_leader, _start_nodes, "NodeDown"),
     Fault("the standby", _kill_standby, _start_nodes, "NodeDown"),
-    Fault("the store", _crash_store, _start_store, "TradingBotCantConnect", 100),
-    Fault("Redis", _stop_redis, _start_redis, "RedisConnectionFailed", 20,
+    Fault("the store", _crash_store, _start_store, "StoreDown", 120,
+          exporter="postgres_exporter"),
+    Fault("Redis", _stop_redis, _start_redis, "RedisConnectionFailed", 120,
           exporter="redis_exporter"),
     Fault("the exchange", _stop_exchange, _start_exchange, "ExchangeUnreachable", 100, live=True),
-    Fault("the disk", _fill_disk, _empty_disk, "LowDiskSpace", 20, exporter="node_exporter"),
+    Fault("the disk", _fill_disk, _empty_disk, "LowDiskSpace", 400, exporter="node_exporter"),
     Fault("the clock", _at_exchange("clock_offset", params={"ms": 5000}), _mend_exchange,
-          "ClockSkew", 30, live=True, exporter="node_exporter"),
-    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "ExchangeAPIErrors", 300,
+          "ClockSkew", 130, live=True),
+    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "AccountStreamDown", 120,
           live=True),
     Fault("the stream", _at_exchange("stream_silence"), _mend_exchange, "StaleMarketData", 90),
     Fault("the configuration", _misspell, _correct, "NodeDown"),

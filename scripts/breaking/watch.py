@@ -19,6 +19,9 @@ LOOK_S: Final = 0.2
 _TAKES_OVER: Final = frozenset({"opened"})
 """An ordinary line, by which another node says that it goes on."""
 
+_OWN_PACE: Final = "no rate budget"
+"""The doctor was asked too often for its share of the exchange's limits: the run's doing."""
+
 _NOT_NEWS: Final = frozenset({"Watchdog"})
 
 
@@ -48,6 +51,7 @@ class Watch:
         self._live = live
         self._known_alerts: set[tuple[str, str]] = set()
         self._known_findings: set[tuple[str, str]] = set()
+        self._known_sentence = ""
         self._lines = {node.log: _size(node.log) for node in cluster.site.nodes}
         self._at_s = 0.0
         self.noticed = Noticed()
@@ -56,6 +60,7 @@ class Watch:
         """See what is known already: only what comes after it is news."""
         self._known_alerts = set(await self._cluster.alerts())
         self._known_findings = {(f["check"], f["grade"]) for f in await self._findings()}
+        self._known_sentence = str((await self._cluster.overview()).get("sentence", ""))
         self._lines = {node.log: _size(node.log) for node in self._cluster.site.nodes}
         self._at_s = time.monotonic()
 
@@ -101,7 +106,8 @@ class Watch:
         if self.noticed.sentence is None:
             told = await self._cluster.overview()
             is_old = told.get("sentence", "").startswith("Waiting for prices")
-            if told and told["tone"] != "good" and (self._prices or not is_old):
+            is_known = told.get("sentence") == self._known_sentence
+            if told and told["tone"] != "good" and not is_known and (self._prices or not is_old):
                 self.noticed.sentence = self._after_s(), told["sentence"]
 
     async def _health(self) -> None:
@@ -134,7 +140,11 @@ class Watch:
             await ran.wait()
             raise
         checks = json.loads(out)["checks"] if out else []
-        bad = [one for one in checks if one["grade"] in {"warn", "fail"}]
+        bad = [
+            one
+            for one in checks
+            if one["grade"] in {"warn", "fail"} and _OWN_PACE not in one["seen"]
+        ]
         return sorted(bad, key=lambda one: bool(one["grade"] != "fail"))
 
     def _new_lines(self) -> Iterator[dict[str, Any]]:
