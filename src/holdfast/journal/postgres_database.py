@@ -142,14 +142,17 @@ class PostgresDatabase:
 class PostgresCommands(Commands):
     """The commands in a PostgreSQL journal.
 
+    Making them asks the server nothing: who takes an account over is not kept waiting for it.
+
     Raises:
-        ConfigError, RetryableError: as a connection; or the schema is not this program's.
+        ConfigError, RetryableError: each call, as a connection; or the schema is not this
+            program's.
     """
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(time.time_ns)
         self._pool = pool
-        require_usable(pool.name, pool.run(stored_version))
+        self._is_usable = False
 
     def close(self) -> None:
         """Nothing is its own: the connections are the database's."""
@@ -159,4 +162,7 @@ class PostgresCommands(Commands):
             cursor = PostgresRows(connection).execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []  # type: ignore[attr-defined]
 
+        if not self._is_usable:
+            require_usable(self._pool.name, self._pool.run(stored_version))
+            self._is_usable = True
         return self._pool.run(run)

@@ -42,6 +42,7 @@ from holdfast.journal.verify import verify
 from holdfast.journal.version import SCHEMA_VERSION, Stored
 from holdfast.journal.writer import JournalWriter
 from tests.support.journal_facts import acked, armed, decided, filled
+from tests.support.ports import refusing_port
 from tests.support.postgres import database, server
 from tests.support.waiting import PATIENCE_S, until
 
@@ -422,6 +423,14 @@ def test_commands_are_taken_once_and_in_order(url: str) -> None:
     assert [c.command_id for c in commands.pending(MAIN)] == [first, second]
     assert commands.taken_at(first) is None
     commands.close()
+
+
+def test_commands_ask_the_server_nothing_until_they_are_used() -> None:
+    """Whoever takes an account over makes them, and would wait for a connection of its own."""
+    with refusing_port() as port:
+        commands = PostgresDatabase(f"postgresql://postgres@127.0.0.1:{port}/journal").commands()
+        with pytest.raises(RetryableError):
+            commands.newest(MAIN)
 
 
 def test_the_audit_names_what_is_wrong(url: str, beside: psycopg.Connection[Any]) -> None:

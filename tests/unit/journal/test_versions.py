@@ -88,7 +88,8 @@ def test_a_journal_of_the_schema_before_is_traded_on_and_only_the_platform_waits
     say(found, "0001", "0001")
     store = found.store()
     asyncio.run(store.close())
-    found.commands().close()
+    with closing(found.commands()) as commands:
+        assert commands.pending("main") == ()
     assert list(found.read("main")) == []
     with pytest.raises(ConfigError, match=r"has schema 0001; expected: 0002; .*db upgrade"):
         found.platform()
