@@ -634,7 +634,7 @@ def late(within: float, share: str, *windows: str) -> None:
     burns(
         "OrderLatencyBurn", "order_latency",
         {
-            s("trading_order_latency_seconds_bucket", le="0.5", **BINANCE, **A): f"0+{within}x90",
+            s("trading_order_latency_seconds_bucket", le="0.2", **BINANCE, **A): f"0+{within}x90",
             s("trading_order_latency_seconds_count", **BINANCE, **A): "0+100x90",
         },
         f"Orders of main are slow too often: {share} within {{}}; the objective allows 5%.",
@@ -662,7 +662,7 @@ late(96, "")
 silent(
     "OrderLatencyBurn", "the only orders of an hour",
     {
-        s("trading_order_latency_seconds_bucket", le="0.5", **BINANCE, **A): "0x90",
+        s("trading_order_latency_seconds_bucket", le="0.2", **BINANCE, **A): "0x90",
         s("trading_order_latency_seconds_count", **BINANCE, **A): "0x55 10x35",
     },
     at="1h", step="1m",
