@@ -227,6 +227,8 @@ class Trader:
         self.stream.derived = lambda: all_derived(
             (bot, self.follower.written(bot)) for bot in self.bots
         )
+        # Beside what the exchange is asked, so that a takeover does not wait for a connection.
+        asked_before = asyncio.ensure_future(self.upkeep.asked_before())
         await self.reconciler.doubt_what_was_armed(self.stream.boot_id)
         try:
             await self.reconciler.at_start(hurried=self.follower.is_up_to_date())
@@ -240,7 +242,7 @@ class Trader:
                 await self.recorder.record(started)
         for name, why in self.follower.quarantine.items():  # perhaps before it had ever begun
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
-        for asked in await self.upkeep.asked_before():
+        for asked in await asked_before:
             await self.recorder.record(*take_command(asked, self.account, self.engine.bots).facts)
         self._go_on()
 
