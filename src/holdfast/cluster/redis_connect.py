@@ -52,7 +52,8 @@ def redis_pool(
     waiting: dict[str, Any] = {} if most is None else {"max_connections": most, "timeout": answer_s}
     if found is None:
         plain = ConnectionPool if most is None else BlockingConnectionPool
-        return _by_reference(plain(**waiting, **parse_url(url), **options))
+        # What the address says, such as its database, wins.
+        return _by_reference(plain(**{**waiting, **options, **parse_url(url)}))
     patience_s = answer_s / (len(found.hosts) + 1)
     own = dict(found.own)
     reference = own.pop(PASSWORD_FROM, "")
