@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -107,6 +107,12 @@ def flips(symbols: Iterable[str] = SYMBOLS) -> tuple[BotLine, ...]:
 
 
 QUOTER = BotLine("quoter", "BTC/USDT", "Quoter")
+
+
+def _send(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it has ended, of itself or with its supervisor
+            os.kill(pid, number)
 
 
 class Node:
@@ -222,16 +228,14 @@ class Node:
         """kill -9 of the supervisor and of its children, together."""
         children = self.children()
         self.send(signal.SIGKILL)
-        for child in children:
-            os.kill(child, signal.SIGKILL)
+        _send(children, signal.SIGKILL)
         await self.ended()
 
     def send_all(self, number: signal.Signals) -> None:
         """Send the supervisor and its children a signal."""
         children = self.children()
         self.send(number)
-        for child in children:
-            os.kill(child, number)
+        _send(children, number)
 
     def sibling(self, name: str) -> Node:
         """Another node of the same cluster: its configuration, journal and key, and a log of its

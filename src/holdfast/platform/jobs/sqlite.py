@@ -9,12 +9,16 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from holdfast.journal.sqlite_connect import SQLITE_ERRORS, connect, raise_translated
 from holdfast.platform.jobs.rows import JobRows, Session, make_tables
 
 T = TypeVar("T")
+
+# SQLite lets nobody queue: one of several workers may be passed by for seconds, and no job is that
+# urgent.
+_BUSY_TIMEOUT_S: Final = 20.0
 
 
 class SqliteJobs(JobRows):
@@ -47,7 +51,7 @@ class SqliteJobs(JobRows):
 
     def _opened(self) -> sqlite3.Connection:
         self.name.parent.mkdir(parents=True, exist_ok=True)
-        connection = connect(self.name)
+        connection = connect(self.name, _BUSY_TIMEOUT_S)
         try:
             _as_one(connection, self._make)
         except BaseException:
