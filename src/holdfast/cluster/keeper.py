@@ -203,9 +203,9 @@ class Keeper:
 
     async def _take(self, view: View) -> None:
         """What is nobody's, or a dead member's; only accounts that are warm here."""
-        live = self._election.live(view, self._now_ns(), self._is_gone)
-        alone = not live - {self._me}
         for take in self._election.look(view, self._now_ns(), self._is_gone):
+            live = self._election.live(view, self._now_ns(), self._is_gone)
+            alone = not live - {self._me}
             warm = [claim for claim in take.claims if self._is_warm(claim.account, alone=alone)]
             if not warm:
                 continue

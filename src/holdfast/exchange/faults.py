@@ -168,6 +168,7 @@ class FaultBook:
 
     def __init__(self, source: random.Random, now_ns: Callable[[], int]) -> None:
         self.faults: list[Fault] = []
+        self._kinds: dict[FaultKind, list[Fault]] = {}
         self._random = source
         self._now_ns = now_ns
 
@@ -177,10 +178,12 @@ class FaultBook:
         if "for_ms" in fault.params:
             fault.until_ns = self._now_ns() + int(fault.number("for_ms") * 1_000_000)
         self.faults.append(fault)
+        self._kinds.setdefault(fault.kind, []).append(fault)
 
     def clear(self) -> None:
         """Lift all faults."""
         self.faults.clear()
+        self._kinds.clear()
 
     def draw(
         self,
@@ -193,10 +196,8 @@ class FaultBook:
         stream: str = "",
     ) -> Fault | None:
         """The first fault of `kind` that strikes here and now, counted; None when none does."""
-        for fault in self.faults:
-            if fault.kind is kind and fault.match.takes(method, path, door, key, stream):
-                if self._is_spent(fault):
-                    continue
+        for fault in self._kinds.get(kind, ()):
+            if not self._is_spent(fault) and fault.match.takes(method, path, door, key, stream):
                 if fault.probability < 1 and self._random.random() >= fault.probability:
                     continue
                 fault.struck += 1
@@ -205,8 +206,8 @@ class FaultBook:
 
     def draw_lag_ms(self, source: str) -> float:
         """How late the next change shows in `source`, 0 when no fault delays it."""
-        for fault in self.faults:
-            if fault.kind is not FaultKind.VISIBILITY_LAG or self._is_spent(fault):
+        for fault in self._kinds.get(FaultKind.VISIBILITY_LAG, ()):
+            if self._is_spent(fault):
                 continue
             sources = fault.params.get("sources")
             if sources is not None and source not in sources:
@@ -220,8 +221,8 @@ class FaultBook:
     def is_in_force(self, kind: FaultKind, door: str) -> bool:
         """Whether a fault of `kind` may strike at `door` now; counts nothing, draws nothing."""
         return any(
-            fault.kind is kind and fault.match.door in {None, door} and not self._is_spent(fault)
-            for fault in self.faults
+            fault.match.door in {None, door} and not self._is_spent(fault)
+            for fault in self._kinds.get(kind, ())
         )
 
     def ms(self, fault: Fault, name: str = "delay_ms", default: float = 0) -> float:

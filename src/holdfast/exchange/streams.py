@@ -160,21 +160,22 @@ class MarketStreams:
         return self._gateway.faults.is_in_force(FaultKind.STREAM_SILENCE, StreamDoor.MARKET)
 
     def _publish(self, stream: str, body: Json) -> None:
+        frame = _Frame(stream, body)
         for session in self._sessions:
             if stream in session.names:
-                self._send(session, stream, body)
+                self._send(session, frame)
 
-    def _send(self, session: _Session, stream: str, body: Json) -> None:
-        event = str(body.get("e", "depth"))
-        fate = fate_of(self._gateway.faults, StreamDoor.MARKET, event, stream=stream)
+    def _send(self, session: _Session, frame: _Frame) -> None:
+        event = str(frame.body.get("e", "depth"))
+        fate = fate_of(self._gateway.faults, StreamDoor.MARKET, event, stream=frame.stream)
         if fate.is_cut:
             session.socket.cut()
         for _copy in range(fate.copies):
             if fate.late_ms:
                 loop = asyncio.get_running_loop()
-                loop.call_later(fate.late_ms / 1000, session.send, stream, body)
+                loop.call_later(fate.late_ms / 1000, session.send, frame)
             else:
-                session.send(stream, body)
+                session.send(frame)
 
     def _on_trade(self, trade: Trade) -> None:
         if not self._sessions:
@@ -226,10 +227,14 @@ class MarketStreams:
             start_ns = bucket_start(now_ns, interval) - INTERVAL_NS[interval]
             for candle in tape.candles(interval, now_ns, start_ns):
                 is_closed = candle.open_ns == start_ns
+                frame = None
                 for session in self._sessions:
                     if stream in session.names and session.is_news(stream, candle, is_closed):
-                        body = _kline(name.upper(), interval, candle, now_ns, is_closed=is_closed)
-                        self._send(session, stream, body)
+                        frame = frame or _Frame(
+                            stream,
+                            _kline(name.upper(), interval, candle, now_ns, is_closed=is_closed),
+                        )
+                        self._send(session, frame)
 
     def _publish_tickers(
         self, listing: Listing, name: str, wanted: set[str], now_ns: int
@@ -256,6 +261,23 @@ class MarketStreams:
         })
 
 
+class _Frame:
+    """What a stream tells, written once for all connections that it goes to."""
+
+    def __init__(self, stream: str, body: Json) -> None:
+        self.stream = stream
+        self.body = body
+        self._texts: dict[bool, str] = {}
+
+    def text(self, *, is_combined: bool) -> str:
+        """As a connection gets it that asked for its streams so."""
+        found = self._texts.get(is_combined)
+        if found is None:
+            whole = {"stream": self.stream, "data": self.body} if is_combined else self.body
+            found = self._texts[is_combined] = msgspec.json.encode(whole).decode()
+        return found
+
+
 class _Session:
     """One connection's subscriptions."""
 
@@ -265,8 +287,8 @@ class _Session:
         self.is_combined = is_combined
         self._last_candle: dict[str, tuple[int, int, bool]] = {}
 
-    def send(self, stream: str, body: Json) -> None:
-        self.socket.send({"stream": stream, "data": body} if self.is_combined else body)
+    def send(self, frame: _Frame) -> None:
+        self.socket.send_text(frame.text(is_combined=self.is_combined))
 
     def is_news(self, stream: str, candle: Candle, is_closed: bool) -> bool:
         """Whether this state of a candle was not sent yet; a closed one is sent once."""

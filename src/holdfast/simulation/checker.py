@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ _KEPT = 20_000
 PIDS = 100_000
 """Process ids of each machine: the first has those from here on, the second from twice that."""
 _encode = msgspec.json.Encoder(decimal_format="string").encode
+_Line = tuple[float, str | Callable[[], str], tuple[str, ...]]
 
 
 class Checker:
@@ -72,7 +74,7 @@ class Checker:
         self.told = Told()
         self.fold = AccountState()
         self.violations: list[Violation] = []
-        self.events: deque[Event] = deque(maxlen=_KEPT)
+        self._lines: deque[_Line] = deque(maxlen=_KEPT)
         self.executed: dict[str, Decimal] = {}
         self.trace = hashlib.sha256()
         self.counts: Counter[str] = Counter()
@@ -111,11 +113,12 @@ class Checker:
                 apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
             except CorruptionError as error:
                 self.violate("I11", f"nobody can fold this any more: {error}", *_cids(fact)[:1])
+            encoded = _encode(fact)
             if not isinstance(fact, TookOver):  # it names the machine that the run was made on
-                self.trace.update(_encode(fact))
+                self.trace.update(encoded)
             of_all = isinstance(fact, TookOver | Halted | Resumed | Reconciled)
             about = _cids(fact) or (() if of_all else ("nobody's",))
-            self.say(f"journal {record.seq} {_shown(fact)}", *about)
+            self.say(partial(_told_of, record.seq, encoded), *about)
 
     def on_call(self, call: Call) -> None:
         """A request reached the exchange."""
@@ -133,13 +136,10 @@ class Checker:
                 self._sent.add(cid)
                 self.acted_s = max(self.acted_s, self._armed_s.get(cid, 0.0))
         self.trace.update(f"{WORLD.now_s!r} {call.method} {call.path}".encode())
-        shown = " ".join(
-            f"{name}={value}" for name, value in sorted(call.params.items()) if name != "signature"
-        )
         target = call.params.get("origClientOrderId", "")
         named = call.params.get("newClientOrderId", "") or call.params.get("listClientOrderId", "")
         about = tuple(filter(None, (target, named))) or ("nobody's",)
-        self.say(f"exchange hears {call.method} {call.path} {shown}", *about)
+        self.say(partial(_heard, call), *about)
 
     def on_event(self, account: Account, event: UserEvent) -> None:
         """Something happened at the exchange."""
@@ -193,7 +193,8 @@ class Checker:
         """I13: somebody did something beside the platform, or an assumption was broken."""
         self.counts["ghosts" if isinstance(fact, Ghost) else "alarms"] += 1
         if not (self.breaks or (self.is_meddled and not isinstance(fact, Ghost))):
-            self.violate("I13", f"an alarm without cause: {_shown(fact)}", *_cids(fact)[:1])
+            shown = _shown(_encode(fact))
+            self.violate("I13", f"an alarm without cause: {shown}", *_cids(fact)[:1])
 
     def _took_over(self, fact: TookOver) -> None:
         machine = int(fact.node.rpartition(":")[2]) // PIDS
@@ -288,9 +289,17 @@ class Checker:
             self.on_violation()
         self.say(f"VIOLATION of {invariant}: {detail}", cid)
 
-    def say(self, text: str, *cids: str) -> None:
-        """Add a line to the timeline."""
-        self.events.append(Event(round(WORLD.now_s - FIRST_S, 6), text, cids))
+    def say(self, text: str | Callable[[], str], *cids: str) -> None:
+        """Add a line to the timeline; one that takes writing is written if it is ever read."""
+        self._lines.append((WORLD.now_s, text, cids))
+
+    @property
+    def events(self) -> list[Event]:
+        """The timeline, as far back as it is kept."""
+        return [
+            Event(round(at_s - FIRST_S, 6), text if isinstance(text, str) else text(), cids)
+            for at_s, text, cids in self._lines
+        ]
 
 
 def _cids(fact: AnyFact) -> tuple[str, ...]:
@@ -304,6 +313,17 @@ def _cids(fact: AnyFact) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _shown(fact: AnyFact) -> str:
-    text = _encode(fact).decode()
+def _heard(call: Call) -> str:
+    shown = " ".join(
+        f"{name}={value}" for name, value in sorted(call.params.items()) if name != "signature"
+    )
+    return f"exchange hears {call.method} {call.path} {shown}"
+
+
+def _told_of(seq: int, fact: bytes) -> str:
+    return f"journal {seq} {_shown(fact)}"
+
+
+def _shown(fact: bytes) -> str:
+    text = fact.decode()
     return text if len(text) < 400 else text[:400] + "…"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from contextvars import ContextVar
 from typing import Any
 
@@ -50,6 +51,7 @@ class Life:
             coroutine is collected: that would run its `finally`.
         paused_until_s: world time; it is not paused when that has passed.
         quiet_on_death: the machine died with it: no other side is told.
+        tasks: that it began and that somebody still knows.
         steps_left: it dies after so many callbacks; 0 for no such end.
         stumbles, stumble_s: so many of its next callbacks take so long.
     """
@@ -61,6 +63,7 @@ class Life:
         self.paused_until_s = 0.0
         self.held: list[Any] = []
         self.on_death: list[Any] = []
+        self.tasks: weakref.WeakSet[Any] = weakref.WeakSet()
         self.quiet_on_death = False
         self.steps_left = 0
         self.stumbles = 0
@@ -102,7 +105,8 @@ def monotonic_s() -> float:
 
 def monotonic_ns() -> int:
     """`time.monotonic_ns` of whoever asks."""
-    return int(monotonic_s() * 1e9)
+    life = LIFE.get()
+    return int((WORLD.now_s if life is None else life.machine.own_s(WORLD.now_s)) * 1e9)
 
 
 def wall_ns() -> int:

@@ -197,7 +197,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, _loop: asyncio.AbstractEventLoop, coro: Any, **options: Any
     ) -> asyncio.Future[Any]:
         self._tasks_made += 1
-        return NumberedTask(self._tasks_made, coro, loop=self, **options)
+        task = NumberedTask(self._tasks_made, coro, loop=self, **options)
+        life = LIFE.get()
+        if life is not None:
+            life.tasks.add(task)
+        return task
 
     # -- processes -------------------------------------------------------------------------------
 
@@ -222,7 +226,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if life.is_dead:
             return
         life.is_dead = True
-        self.kept.extend(asyncio.all_tasks(self))
+        self.kept.extend(life.tasks)
         for told in life.on_death:
             told()
 

@@ -107,6 +107,76 @@ class Outbox(Generic[T]):
 Greet = Callable[[ClientWebSocketResponse], Awaitable[None]]
 
 
+class _Vitals:
+    """When a connection last gave a sign of life, and its end when none came for too long.
+
+    One timer is asked again when it fires; a deadline for each frame would cost as much as the
+    rest of reading it.
+    """
+
+    def __init__(
+        self, watch: Watch, loop: asyncio.AbstractEventLoop, is_up: Callable[[], bool]
+    ) -> None:
+        self._watch = watch
+        self._loop = loop
+        self._is_up = is_up
+        self._opened_s = self._pinged_s = self._heard_s = loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def hear(self) -> None:
+        """A frame of data came."""
+        self._heard_s = self._loop.time()
+
+    def hear_ping(self) -> None:
+        """The server sent a ping."""
+        self._pinged_s = self._loop.time()
+
+    def next_end(self) -> tuple[str, float]:
+        """What it would be lost by, and when, should nothing come any more."""
+        watch = self._watch
+        opened_by_s = math.inf if self._is_up() else self._opened_s + watch.connect_s
+        ends = (
+            ("no answer to the subscription", opened_by_s),
+            ("no ping from the server", self._pinged_s + watch.server_ping_s),
+            ("no data", self._heard_s + watch.silence_s),
+            ("renewed before its greatest age", self._opened_s + watch.max_age_s),
+        )
+        return min(ends, key=lambda end: end[1])
+
+    def end_by(self, patience: asyncio.Timeout) -> None:
+        """Let `patience` run out when the connection counts as lost."""
+        until_s = self.next_end()[1]
+        if until_s <= self._loop.time():
+            patience.reschedule(until_s)
+        else:  # at the latest then; who has heard something meanwhile has longer
+            self._timer = self._loop.call_at(until_s, self.end_by, patience)
+
+    def rest(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+async def _read(
+    socket: ClientWebSocketResponse, on_frame: Callable[[bytes], None], vitals: _Vitals
+) -> NoReturn:
+    """Pass text frames on until the connection ends; `FeedLostError` says how."""
+    while True:
+        message = await socket.receive()
+        match message.type:
+            case WSMsgType.TEXT:
+                vitals.hear()
+                on_frame(message.data.encode())
+            case WSMsgType.PING:
+                vitals.hear_ping()
+                await socket.pong(message.data)
+            case WSMsgType.PONG:
+                pass
+            case _:
+                cause = socket.exception() or f"close code {socket.close_code}"
+                raise FeedLostError(f"the connection ended: {cause}")
+
+
 class Feed(Generic[T]):
     """Keeps a connection and turns its frames into events, for ever.
 
@@ -184,36 +254,17 @@ class Feed(Generic[T]):
         async with socket:
             async with asyncio.timeout(watch.connect_s):
                 await greet(socket)
-            opened = last_ping = last_frame = loop.time()
-            while True:
-                limits = {
-                    "no answer to the subscription": (
-                        math.inf if self._is_up else opened + watch.connect_s
-                    ),
-                    "no ping from the server": last_ping + watch.server_ping_s,
-                    "no data": last_frame + watch.silence_s,
-                    "renewed before its greatest age": opened + watch.max_age_s,
-                }
-                what, until = min(limits.items(), key=lambda item: item[1])
-                left_s = until - loop.time()
-                if left_s <= 0:
-                    raise FeedLostError(what)
-                try:
-                    message = await socket.receive(left_s)
-                except TimeoutError:
-                    continue
-                match message.type:
-                    case WSMsgType.TEXT:
-                        last_frame = loop.time()
-                        on_frame(message.data.encode())
-                    case WSMsgType.PING:
-                        last_ping = loop.time()
-                        await socket.pong(message.data)
-                    case WSMsgType.PONG:
-                        pass
-                    case _:
-                        cause = socket.exception() or f"close code {socket.close_code}"
-                        raise FeedLostError(f"the connection ended: {cause}")
+            vitals = _Vitals(watch, loop, is_up=lambda: self._is_up is True)
+            try:
+                async with asyncio.timeout(None) as patience:
+                    vitals.end_by(patience)
+                    await _read(socket, on_frame, vitals)
+            except TimeoutError as error:
+                if not patience.expired():
+                    raise
+                raise FeedLostError(vitals.next_end()[0]) from error
+            finally:
+                vitals.rest()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
