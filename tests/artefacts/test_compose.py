@@ -150,7 +150,7 @@ def test_a_node_has_longer_to_hand_over_than_it_takes(prod: dict[str, Any]) -> N
 def test_databases_keep_their_data_where_images_from_18_on_do(prod: dict[str, Any]) -> None:
     for file in (prod, document("dev.yml")):
         postgres = file["services"]["postgres"]
-        assert postgres["image"].startswith("postgres:17-")
+        assert postgres["image"].startswith("postgres:17.")
         assert postgres["environment"]["PGDATA"] == "/var/lib/postgresql/17/docker"
         assert "postgres_data:/var/lib/postgresql" in postgres["volumes"]
 
