@@ -6,12 +6,12 @@ Not here: the exchange's market or the bare client (`tests.support.exchange`).
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tests.support.exchange import Client, local_exchange
+from tests.support.threaded import threaded
 from tests.support.waiting import PATIENCE_S
 
 _T = TypeVar("_T")
@@ -51,38 +51,5 @@ class Hosted:
 @contextmanager
 def hosted_exchange(**options: Any) -> Iterator[Hosted]:
     """Run an exchange for as long as the context lasts; options as for `local_exchange`."""
-    ready = threading.Event()
-    started: list[Hosted] = []
-    failed: list[BaseException] = []
-    stop: list[Callable[[], object]] = []
-
-    async def main() -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
-        async with local_exchange(**options) as (running, client):
-            started.append(Hosted(running.url, client, loop))
-            ready.set()
-            await ended.wait()
-
-    def host() -> None:
-        try:
-            asyncio.run(main())
-        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
-            failed.append(error)
-        finally:
-            ready.set()
-
-    thread = threading.Thread(target=host, name="local exchange")
-    thread.start()
-    ready.wait(PATIENCE_S)
-    try:
-        if failed:
-            raise failed[0]
-        yield started[0]
-    finally:
-        if stop and thread.is_alive():
-            stop[0]()
-        thread.join(PATIENCE_S)
-    if failed:
-        raise failed[0]
+    with threaded(local_exchange(**options), "local exchange") as ((running, client), loop):
+        yield Hosted(running.url, client, loop)

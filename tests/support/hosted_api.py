@@ -6,9 +6,8 @@ Not here: what it is made of (api_world).
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +16,8 @@ from holdfast.app.web.serve import serving
 from holdfast.config import Config
 from holdfast.config.cluster import Cluster
 from tests.support.api_world import World, world
-
-START_S = 30.0
+from tests.support.threaded import threaded
+from tests.support.waiting import PATIENCE_S
 
 
 class Hosted(NamedTuple):
@@ -30,48 +29,23 @@ class Hosted(NamedTuple):
 
     def run(self, work: Any) -> Any:
         """What a coroutine of the world comes to."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(START_S)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE_S)
 
 
 @contextmanager
 def hosted(folder: Path, terms: Terms | None = None, **ports: Any) -> Iterator[Hosted]:
     """Serve until the context ends."""
-    found: list[Hosted | BaseException] = []
-    there = threading.Event()
-    stop: list[asyncio.Event] = []
     config = Config(
         database_url=f"sqlite:///{folder}/journal.db", state_dir=str(folder),
         cluster=Cluster(profile="fast"),
     )  # fmt: skip
 
-    async def serve() -> None:
-        stop.append(asyncio.Event())
+    @asynccontextmanager
+    async def served() -> AsyncIterator[tuple[str, World]]:
         async with world(folder, terms, config, **ports) as made, serving(
             made.api, "127.0.0.1", 0
         ) as port:
-            url = f"http://127.0.0.1:{port}"
-            found.append(Hosted(url, made, asyncio.get_running_loop()))
-            there.set()
-            await stop[0].wait()
+            yield f"http://127.0.0.1:{port}", made
 
-    def run() -> None:
-        try:
-            asyncio.run(serve())
-        except BaseException as error:  # noqa: BLE001 - told by who waits
-            found.append(error)
-            there.set()
-
-    thread = threading.Thread(target=run, name="api")
-    thread.start()
-    try:
-        assert there.wait(START_S), "the API did not start"
-        first = found[0]
-        if isinstance(first, BaseException):
-            raise first
-        yield first
-    finally:
-        if stop and isinstance(found[0], Hosted):
-            found[0].loop.call_soon_threadsafe(stop[0].set)
-        thread.join(START_S)
-    if len(found) > 1:
-        raise AssertionError("the API ended badly") from found[1]  # type: ignore[misc]
+    with threaded(served(), "API") as ((url, made), loop):
+        yield Hosted(url, made, loop)

@@ -10,18 +10,26 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from holdfast.config.identity import Oidc
+from holdfast.config import Config
+from holdfast.config.identity import IdentitySettings, Oidc
+from holdfast.journal.database import SqliteDatabase
+from holdfast.platform.identity.console import Console
+from holdfast.platform.identity.service import IdentityService
+from holdfast.platform.identity.values import Role
 from holdfast.secrets import Secret
+from tests.support.api_world import World, world
 
+ANA = "ana@example.com"
 CLIENT_ID = "holdfast-tests"
 CLIENT_SECRET = "provider secret of the tests"
 REDIRECT_URI = "http://127.0.0.1:8080/api/v1/auth/google/callback"
@@ -39,7 +47,7 @@ class OpenIdProvider:
 
     def __init__(self) -> None:
         self.issuer = ""
-        self.email = "ana@example.com"
+        self.email = ANA
         self.subject = "1001"
         self.claims: dict[str, Any] = {}
         self.signing = "RS256"
@@ -85,6 +93,10 @@ class OpenIdProvider:
                     "jwks_uri": f"{self.issuer}/keys",
                 }
             )
+        if request.path == "/authorize":
+            brought = urlencode(self.visit(str(request.url)))
+            back = parse_qs(request.query_string)["redirect_uri"][0]
+            return web.Response(status=302, headers={"Location": f"{back}?{brought}"})
         if request.path == "/keys":
             public = {**self._key.as_dict(private=False), "kid": self._kid, "use": "sig"}
             return web.json_response({"keys": [public]})
@@ -148,3 +160,16 @@ async def provider() -> AsyncIterator[OpenIdProvider]:
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def world_with_provider(
+    folder: Path, config: Config | None = None
+) -> AsyncIterator[tuple[World, OpenIdProvider]]:
+    """An API, and a provider that lets `ANA` sign in there: another site, as Google is."""
+    database = SqliteDatabase(folder / "journal.db")
+    async with provider() as there:
+        there.issuer = there.issuer.replace("127.0.0.1", "localhost")
+        with closing(database.platform()) as store:
+            Console(store, "test@here").create(ANA, Role.TRADER)
+            identity = IdentityService(store, IdentitySettings(oidc=there.oidc))
+            async with world(folder, config=config, identity=identity) as api:
+                yield api, there

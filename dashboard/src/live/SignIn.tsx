@@ -15,7 +15,12 @@ export function SignIn({ error: before }: { error?: unknown }): ReactNode {
     <main className="door">
       <div>
         <Mark linked={false} />
-        {invitation === null ? <Credentials before={before} /> : <Invitation code={invitation} />}
+        {invitation === null ? (
+          // What is told came later than the form, perhaps: it begins anew with it.
+          <Credentials key={before === undefined ? "" : "told"} before={before} />
+        ) : (
+          <Invitation code={invitation} />
+        )}
       </div>
     </main>
   );

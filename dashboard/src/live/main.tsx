@@ -25,6 +25,10 @@ function mayPass(error: ApiError): boolean {
 }
 
 void begin();
+// A link or an invitation that is opened where the page is open already changes its address only.
+addEventListener("hashchange", () => {
+  if (/^#(link|invitation)=/.test(location.hash)) void begin();
+});
 createRoot(document.getElementById("root") as HTMLElement).render(
   <StrictMode>
     <QueryClientProvider client={queries}>

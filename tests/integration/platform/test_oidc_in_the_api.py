@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from holdfast.config.identity import IdentitySettings
-from holdfast.journal.database import SqliteDatabase
-from holdfast.platform.identity.console import Console
-from holdfast.platform.identity.service import IdentityService
-from holdfast.platform.identity.values import Role
-from tests.support.api_world import World, world
-from tests.support.openid_provider import OpenIdProvider, provider
+from tests.support.api_world import World
+from tests.support.openid_provider import ANA, OpenIdProvider, world_with_provider
 
-ANA = "ana@example.com"
 CALLBACK = "/api/v1/auth/google/callback"
-
-
-@asynccontextmanager
-async def visiting(folder: Path) -> AsyncIterator[tuple[World, OpenIdProvider]]:
-    database = SqliteDatabase(folder / "journal.db")
-    async with provider() as there:
-        with closing(database.platform()) as store:
-            Console(store, "test@here").create(ANA, Role.TRADER)
-            identity = IdentityService(store, IdentitySettings(oidc=there.oidc))
-            async with world(folder, identity=identity) as api:
-                yield api, there
 
 
 def run(
     test: Callable[[World, OpenIdProvider], Coroutine[Any, Any, None]], folder: Path
 ) -> None:
     async def visit() -> None:
-        async with visiting(folder) as (api, there):
+        async with world_with_provider(folder) as (api, there):
             await test(api, there)
 
     asyncio.run(visit())

@@ -67,9 +67,10 @@ async function post(path: string, body: unknown, signed = false): Promise<unknow
   return read(response);
 }
 
-/** At the start of the page: by the link that opened it, else by the session that goes on. */
+/** At the start of the page: by what opened it, else by the session that goes on. */
 export async function begin(): Promise<void> {
-  const code = new URLSearchParams(location.hash.slice(1)).get("link");
+  const handed = new URLSearchParams(location.hash.slice(1));
+  const code = handed.get("link");
   if (code !== null) {
     // Used up by being redeemed, and not left where the history or a neighbour would show it.
     history.replaceState(null, "", location.pathname + location.search);
@@ -82,9 +83,25 @@ export async function begin(): Promise<void> {
       return;
     }
   }
+  // For who is to come, whoever else is signed in in this browser.
+  if (handed.has("invitation")) return signedOut();
+  const refusal = refusedElsewhere();
   while (!(await renew()) && session.phase === "unknown") {
     await new Promise((done) => setTimeout(done, AGAIN_MS));
   }
+  if (refusal !== null && session.phase === "out") signedOut(refusal);
+}
+
+/** What a sign-in at the provider came to, which sent the browser back with a word in the address. */
+function refusedElsewhere(): ApiError | null {
+  const code = new URLSearchParams(location.search).get("sign-in");
+  if (code === null) return null;
+  history.replaceState(null, "", location.pathname);
+  const [title, detail] = REFUSED_ELSEWHERE[code] ?? [
+    "That sign-in came to nothing.",
+    "It was broken off, took too long, or was begun in another browser. Begin again.",
+  ];
+  return new ApiError(401, { code, title, detail });
 }
 
 export async function signIn(name: string, password: string, totp: string): Promise<void> {
@@ -158,6 +175,14 @@ export async function confirm(password: string, totp: string): Promise<void> {
 export function declineConfirm(): void {
   asking?.(false);
 }
+
+const REFUSED_ELSEWHERE: Readonly<Record<string, readonly [title: string, detail: string]>> = {
+  oidc_unknown_user: [
+    "Google knows you, but you are no user here.",
+    "Ask an administrator to invite the mail address that you have there. If you signed in here by another Google account before, use that one.",
+  ],
+  throttled: ["Too many sign-ins came to nothing.", "Wait a minute, then begin again."],
+};
 
 // The browser's refresh token is to come in a cookie, not in the answer.
 const PATHS = {

@@ -2,6 +2,7 @@
 // it, and what is behind it is out of reach.
 
 import { useEffect, useId, useRef, type ReactNode } from "react";
+import { inFront } from "./layers";
 
 interface Props {
   title: ReactNode;
@@ -19,7 +20,9 @@ export function Dialog({ title, close, children, drawer = false }: Props): React
     if (dialog === null) return;
     const before = document.activeElement;
     if (!dialog.open) dialog.showModal();
+    const leave = inFront(dialog);
     return () => {
+      leave();
       dialog.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
     };

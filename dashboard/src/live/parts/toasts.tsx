@@ -1,6 +1,8 @@
 // Short news of what was asked for: taken at which place, or not yet, or refused.
 
 import { useSyncExternalStore, type ReactNode } from "react";
+import { createPortal } from "react-dom";
+import { useFront } from "./layers";
 import { wordsOf } from "./Remarks";
 
 interface Toast {
@@ -45,16 +47,18 @@ export function Toasts(): ReactNode {
     },
     () => toasts,
   );
-  return (
+  const front = useFront();
+  return createPortal(
     <div className="toasts" role="status" aria-live="polite">
       {shown.map(({ id, mood, text }) => (
-        <div key={id} className={`toast ${mood}`}>
+        <div key={id} className={`toast ${mood}`} role={mood === "bad" ? "alert" : undefined}>
           <p>{text}</p>
           <button type="button" onClick={() => drop(id)} aria-label="Dismiss this message">
             ✕
           </button>
         </div>
       ))}
-    </div>
+    </div>,
+    front,
   );
 }

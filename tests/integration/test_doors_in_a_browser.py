@@ -1,0 +1,219 @@
+"""Ways into the dashboard, in a real browser over the real API: a password with a second factor, an
+invitation, another's word for it; and two tabs of one browser that share a session.
+
+Not here: the demo's link (tests/acceptance/test_dashboard), how anything is proved
+(tests/unit/platform), the provider's lies (tests/integration/platform).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from holdfast.api.site import BUILD
+from holdfast.app.web.serve import serving
+from holdfast.platform.identity.totp import STEP_S
+from tests.support.api_world import PASSWORD, World
+from tests.support.browsing import DESK, chromium, lacking
+from tests.support.openid_provider import ANA, OpenIdProvider, world_with_provider
+from tests.support.threaded import threaded
+
+LACKING = lacking(BUILD / "index.html")
+pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
+
+PATIENCE_MS = 40_000
+OWN = "a sentence is a fine password"
+STRANGER = "stranger@example.com"
+SLOW = {
+    "offline": False, "latency": 100, "downloadThroughput": -1, "uploadThroughput": -1,
+}  # fmt: skip
+
+
+class Site(NamedTuple):
+    """An installation, and the provider that it believes."""
+
+    url: str
+    world: World
+    there: OpenIdProvider
+    loop: asyncio.AbstractEventLoop
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        return self.world.store.look(lambda look: look.rows(statement))
+
+
+Visit = Callable[[], BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    @asynccontextmanager
+    async def served() -> AsyncIterator[tuple[str, World, OpenIdProvider]]:
+        async with (
+            world_with_provider(tmp_path_factory.mktemp("site")) as (world, there),
+            serving(world.api, "127.0.0.1", 0) as port,
+        ):
+            yield f"http://127.0.0.1:{port}", world, there
+
+    with threaded(served(), "installation") as ((url, world, there), loop):
+        yield Site(url, world, there, loop)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        expect.set_options(timeout=PATIENCE_MS)
+        yield started
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Browsers of people who have never been here."""
+    opened: list[BrowserContext] = []
+
+    def new() -> BrowserContext:
+        context = browser.new_context(viewport=DESK, locale="en-GB")  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        opened.append(context)
+        return context
+
+    yield new
+    for context in opened:
+        context.close()
+
+
+def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def here(page: Page) -> Locator:
+    """Who the page says is signed in."""
+    return page.locator(".who b")
+
+
+def test_google_says_who_somebody_is_and_the_session_goes_on(site: Site, visit: Visit) -> None:
+    page = visit().new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name="Sign in with Google").click()
+    expect(here(page)).to_have_text(ANA)
+    assert page.url == f"{site.url}/"
+    page.reload()
+    expect(here(page)).to_have_text(ANA)
+
+
+def test_whom_google_knows_and_nobody_here_is_told_so(
+    site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site.there, "email", STRANGER)
+    monkeypatch.setattr(site.there, "subject", "2002")
+    page = visit().new_page()
+    page.goto(site.url)
+    page.get_by_role("link", name="Sign in with Google").click()
+    expect(page.get_by_role("alert")).to_contain_text("no user here")
+    assert page.url == f"{site.url}/", "another reload would tell it again"
+    sign_in(page, "tom")
+    expect(here(page)).to_have_text("tom")
+
+
+def test_an_invitation_is_accepted_once_even_where_somebody_else_is_signed_in(
+    site: Site, visit: Visit
+) -> None:
+    page = visit().new_page()
+    page.goto(f"{site.url}/people")
+    sign_in(page, "ada")
+    link = invited(page, "nora")
+
+    page.goto(link)  # in the browser of who sent it
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Save and sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_label("Password").fill(OWN)
+    page.get_by_role("button", name="Save and sign in").click()
+    expect(here(page)).to_have_text("nora")
+    assert "invitation" not in page.url
+
+    other = visit().new_page()
+    other.goto(link)
+    other.get_by_label("Password").fill(OWN)
+    other.get_by_role("button", name="Save and sign in").click()
+    expect(other.get_by_role("alert")).to_be_visible()
+    other.goto(site.url)
+    sign_in(other, "nora", OWN)
+    expect(here(other)).to_have_text("nora")
+
+
+def invited(page: Page, name: str) -> str:
+    """Invite somebody on the page of people; the address to send."""
+    page.get_by_role("button", name="Invite somebody …").click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Invite", exact=True).click()
+    sent = page.get_by_role("dialog").filter(has_text=f"An invitation for {name}")
+    prove_again_for(sent)
+    return sent.locator(".code").inner_text()
+
+
+def prove_again_for(sought: Locator) -> None:
+    """What adds risk may ask for the password once more, before it shows what was asked for."""
+    question = sought.page.get_by_role("dialog").filter(has_text="Is it you?")
+    expect(question.or_(sought).last).to_be_visible()
+    if question.is_visible():
+        question.get_by_label("Password").fill(PASSWORD)
+        question.get_by_role("button", name="Confirm").click()
+    expect(sought).to_be_visible()
+
+
+def test_a_second_factor_counts_from_the_code_that_proves_it(site: Site, visit: Visit) -> None:
+    page = visit().new_page()
+    page.goto(f"{site.url}/people")
+    sign_in(page, "bea")
+    page.get_by_role("button", name="Set up a second factor …").click()
+    offer = page.get_by_role("dialog").filter(has_text="A second factor")
+    prove_again_for(offer)
+    authenticator = pyotp.TOTP(offer.locator(".code").inner_text())
+    now_s = time.time()
+    offer.get_by_label("Code").fill("000000")
+    offer.get_by_role("button", name="Let it count").click()
+    expect(offer.get_by_role("alert")).to_contain_text("no code of the new authenticator")
+    offer.get_by_label("Code").fill(authenticator.at(now_s))
+    offer.get_by_role("button", name="Let it count").click()
+    expect(offer).to_have_count(0)
+
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, "bea")
+    # Each code is good once, and the next one is taken already: clocks differ.
+    page.get_by_label("Code").fill(authenticator.at(now_s + STEP_S))
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(here(page)).to_have_text("bea")
+
+
+def test_two_tabs_that_renew_at_once_both_stay_signed_in(site: Site, visit: Visit) -> None:
+    context = visit()
+    first, second = context.new_page(), context.new_page()
+    first.goto(site.url)
+    sign_in(first, "vera")
+    expect(here(first)).to_have_text("vera")
+    second.goto(site.url)
+    expect(here(second)).to_have_text("vera")
+
+    for tab in (first, second):  # the longer it takes, the surer do they ask together
+        session = context.new_cdp_session(tab)
+        session.send("Network.emulateNetworkConditions", SLOW)
+    for _ in range(3):
+        for tab in (first, second):
+            tab.evaluate("location.reload()")
+        for tab in (first, second):
+            tab.wait_for_load_state()
+            expect(here(tab)).to_have_text("vera")
+    ended = "SELECT count(*) FROM session WHERE ended_ns > 0 AND user_id = '{}'"
+    assert site.rows(ended.format(site.world.users["vera"].user_id)) == [(0,)]
+    void = "SELECT count(*) FROM refresh_token WHERE used_ns = 1"
+    assert site.rows(void) == [(0,)], "a token was used by both: only the grace held"
