@@ -1,17 +1,20 @@
-"""The dashboard in a real browser, over a whole demo: exchange, two nodes, API, worker.
+"""Dashboards over a whole demo: exchange, two nodes, API, worker. Ours in a real browser, those of
+Grafana by a real Prometheus that scrapes the demo.
 
 What a person does on the first day: the link signs in, a fill arrives, the leader is killed, a bot
 is made and started, everything is halted. With HOLDFAST_PICTURES=docs the pictures of the
-documentation are taken as well. Not here: the API's own answers (tests/integration/api).
+documentation are taken as well. Not here: the API's own answers (tests/integration/api), signing in
+otherwise than by the link (tests/integration/test_doors_in_a_browser), that panels' queries are
+valid (tests/artefacts/test_dashboards).
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,14 +22,22 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from holdfast.api.site import BUILD
-from tests.support.browsing import AXE, DESK, PHONE, chromium, lacking, overflow_px, violations
+from tests.support.browsing import (
+    AXE,
+    DESK,
+    PHONE,
+    add_axe,
+    chromium,
+    lacking,
+    overflow_px,
+    violations,
+)
+from tests.support.dashboards import panels_still_empty
 from tests.support.demo_run import Demo, running_demo
+from tests.support.operations_tools import operations_tool
 
 LACKING = lacking(BUILD / "index.html", AXE)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(LACKING), reason=LACKING),
-]
+pytestmark = pytest.mark.slow
 
 PATIENCE_MS = 40_000
 PATHS = (
@@ -34,40 +45,55 @@ PATHS = (
     "/research", "/accounts", "/people", "/audit",
 )  # fmt: skip
 PICTURES = os.environ.get("HOLDFAST_PICTURES")
+OF_COLOURS = ("color-contrast", "link-in-text-block")
+"""The rules of axe that look at colours."""
 MOST_BYTES = 500_000
 """Of all scripts and styles, as they are sent."""
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """One demo for all; in the end it must be green."""
-    with running_demo(tmp_path_factory.mktemp("demo") / "demo") as running:
-        yield running
+@pytest.mark.skipif(bool(LACKING), reason=LACKING)
+def test_all_of_it_is_small() -> None:
+    parts = [path for path in BUILD.rglob("*") if path.suffix in {".js", ".css", ".html"}]
+    assert parts
+    assert sum(len(gzip.compress(path.read_bytes())) for path in parts) < MOST_BYTES
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+def test_a_day_of_a_demo(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """All that needs a demo that trades: to start another is dearer than what is looked at."""
+    with running_demo(tmp_path / "demo") as demo:
+        with subtests.test("in a browser"):
+            if LACKING:
+                pytest.skip(LACKING)
+            with chromium() as browser:
+                a_day_in_a_browser(browser, demo, subtests)
+        with subtests.test("no panel is empty"):
+            operations_tool("prometheus")
+            assert asyncio.run(panels_still_empty(tmp_path, demo)) == []
 
 
-@pytest.fixture(scope="module")
-def heard() -> list[str]:
-    """What the page complained of."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def page(demo: Demo, browser: Browser, heard: list[str]) -> Iterator[Page]:
-    """The page, signed in by the link; one for all, as a trader has it open all day."""
+def a_day_in_a_browser(browser: Browser, demo: Demo, subtests: pytest.Subtests) -> None:
+    """One page for all of it, signed in by the link, as a trader has it open all day."""
+    heard: list[str] = []
     context = browser.new_context(viewport=DESK, color_scheme="dark", locale="en-GB")  # type: ignore[arg-type]
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
-    opened.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: heard.append(f"error: {error}"))
-    opened.goto(demo.link)
-    yield opened
+    page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: heard.append(f"error: {error}"))
+    page.goto(demo.link)
+    with subtests.test("the first day"):
+        the_link_has_signed_in(page)
+        assert heard == []
+        a_fill_arrives_by_itself(page)
+        an_order_opens_its_story(page)
+        the_leader_is_killed_and_the_other_node_takes_over(page)
+        a_bot_is_made_and_started(page)
+        a_backtest_runs_in_the_background(page)
+        halt_takes_two_keys_and_resume_asks(page)
+    with subtests.test("every page is accessible and fits a phone"):
+        every_page_is_accessible_and_fits_a_phone(page, demo)
+    with subtests.test("the page goes on by itself after the API was killed"):
+        the_page_goes_on_by_itself_after_the_api_was_killed(page, demo)
     context.close()
 
 
@@ -81,18 +107,6 @@ def picture(page: Page, name: str) -> None:
     """Keep what is shown for the documentation, when that is asked for."""
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
-
-
-def test_a_first_day(page: Page, heard: list[str]) -> None:
-    """One after the other: each needs a demo that trades, and one is enough for all."""
-    the_link_has_signed_in(page)
-    assert heard == []
-    a_fill_arrives_by_itself(page)
-    an_order_opens_its_story(page)
-    the_leader_is_killed_and_the_other_node_takes_over(page)
-    a_bot_is_made_and_started(page)
-    a_backtest_runs_in_the_background(page)
-    halt_takes_two_keys_and_resume_asks(page)
 
 
 def the_link_has_signed_in(page: Page) -> None:
@@ -194,41 +208,40 @@ def halt_takes_two_keys_and_resume_asks(page: Page) -> None:
     expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
 
 
-def test_all_of_it_is_small() -> None:
-    parts = [path for path in BUILD.rglob("*") if path.suffix in {".js", ".css", ".html"}]
-    assert parts
-    assert sum(len(gzip.compress(path.read_bytes())) for path in parts) < MOST_BYTES
-
-
-def test_every_page_is_accessible_and_fits_a_phone(page: Page, demo: Demo) -> None:
-    look_at_every_page(page, demo, DESK, "dark")
-    look_at_every_page(page, demo, DESK, "light")
-    look_at_every_page(page, demo, PHONE, "dark")
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size(DESK)  # type: ignore[arg-type]
-    page.goto(demo.url)
-    expect(page.locator("canvas").first).to_be_visible()
-    picture(page, "dashboard-light")
-
-
-def look_at_every_page(page: Page, demo: Demo, size: dict[str, int], scheme: str) -> None:
-    """No page is wider than the window, and axe finds nothing wrong with any."""
-    page.set_viewport_size(size)  # type: ignore[arg-type]
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+def every_page_is_accessible_and_fits_a_phone(page: Page, demo: Demo) -> None:
+    """Each is opened once, and looked at as three people would have it."""
+    page.emulate_media(reduced_motion="reduce")
     found = {}
     for path in PATHS:
+        page.set_viewport_size(DESK)  # type: ignore[arg-type]
         page.goto(demo.url + path)
         expect(page.get_by_test_id("sentence")).to_contain_text(".")
         expect(page.locator("main h1").first).to_be_attached()
         expect(page.locator("main .loading")).to_have_count(0)
-        found[path] = violations(page)
-        assert overflow_px(page) <= 0, path
-        if size == PHONE and path == "/":
+        add_axe(page)
+        found[f"{path}, dark"] = looked_at(page, DESK, "dark")
+        # Nothing but its colours is another in the light.
+        found[f"{path}, light"] = looked_at(page, DESK, "light", *OF_COLOURS)
+        if path == "/":
+            expect(page.locator("canvas").first).to_be_visible()
+            picture(page, "dashboard-light")
+        found[f"{path}, phone"] = looked_at(page, PHONE, "dark")
+        if path == "/":
             picture(page, "dashboard-phone")
-    assert {path: said for path, said in found.items() if said} == {}
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    assert {where: said for where, said in found.items() if said} == {}
 
 
-def test_the_page_goes_on_by_itself_after_the_api_was_killed(page: Page, demo: Demo) -> None:
+def looked_at(page: Page, size: dict[str, int], scheme: str, *rules: str) -> list[str]:
+    """What is wrong with a page: what axe finds, and that it is wider than the window."""
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    too_wide_px = overflow_px(page)
+    wide = [f"wider than the window by {too_wide_px} px"] if too_wide_px > 0 else []
+    return wide + violations(page, *rules)
+
+
+def the_page_goes_on_by_itself_after_the_api_was_killed(page: Page, demo: Demo) -> None:
     page.goto(demo.url)
     expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
     killed = _kill_api(demo.directory)

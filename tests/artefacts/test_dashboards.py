@@ -1,7 +1,8 @@
 """Grafana's dashboards: queries are valid and ask for what exists, units and thresholds are right.
 
 Grafana is in no registry that this can be installed from; what it would read is checked against the
-types that its makers generate from it. Not here: whether panels have data (test_dashboard_data).
+types that its makers generate from it. Not here: whether panels have data
+(tests/acceptance/test_dashboard).
 """
 
 from __future__ import annotations

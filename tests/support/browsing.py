@@ -33,8 +33,9 @@ QUIET = (
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-_VIOLATIONS = """async () => {
-  const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+_VIOLATIONS = """async (rules) => {
+  const only = rules.length > 0 ? { runOnly: { type: "rule", values: rules } } : {};
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...only });
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(node => node.html).join(" ")}`);
 }"""
 
@@ -68,10 +69,18 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with a page as it is now."""
+def add_axe(page: Page) -> None:
+    """Bring axe into a page; it stays until another is opened."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: list[str] = page.evaluate(_VIOLATIONS)
+
+
+def violations(page: Page, *rules: str) -> list[str]:
+    """What axe finds wrong with a page as it is now; `add_axe` comes first.
+
+    Args:
+        rules: of axe, by their names; all of them without.
+    """
+    found: list[str] = page.evaluate(_VIOLATIONS, list(rules))
     return found
 
 

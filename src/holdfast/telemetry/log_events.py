@@ -157,7 +157,7 @@ STORES: Final = {
 }
 
 API: Final = {
-    "api_listening": "The API listens.",
+    "api_listening": "The API listens `at` one address, and tells `metrics` and health at another.",
     "api_stopping": "It was told to stop.",
     "request_failed": "A request ended in a defect, with the trace.",
     "without_effect": "A variable is set that does nothing here.",

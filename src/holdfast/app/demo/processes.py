@@ -19,7 +19,8 @@ import msgspec
 from holdfast.errors import EXIT_USAGE, ConfigError, UnreachableError
 
 LEASH = "holdfast.app.demo.leash"
-LISTEN_TIMEOUT_S = 30.0
+LISTEN_TIMEOUT_S = 120.0
+"""On a busy machine a start takes its time, and what is ended before begins once more."""
 STOP_TIMEOUT_S = 10.0
 _TOLD_LINES = 4
 _TOLD_LENGTH = 600

@@ -96,7 +96,7 @@ async def _run(
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             where = Listening(f"http://{host}:{port}", f"http://{host}:{metrics_port}")
             log.info(
-                "listening", action="api_listening", at=where.listening,
+                "listening", action="api_listening", at=where.listening, metrics=where.metrics,
                 environment=environment_name(),
             )  # fmt: skip
             told(where)
