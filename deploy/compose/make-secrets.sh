@@ -34,7 +34,7 @@ login="holdfast:$(cat "$secrets/redis_password")"
   "$(cat "$secrets/redis_sentinel_password")" >"$secrets/redis_url"
 [ -s "$secrets/redis_exporter_passwords" ] || printf '{"redis://monitor@redis:6379": "%s"}' \
   "$(cat "$secrets/redis_monitor_password")" >"$secrets/redis_exporter_passwords"
-for empty in exchange_api_key exchange_api_secret pagerduty_routing_key slack_api_url smtp_password; do
+for empty in exchange_api_key exchange_api_secret canary_api_key canary_api_secret pagerduty_routing_key slack_api_url smtp_password; do
   [ -e "$secrets/$empty" ] || : >"$secrets/$empty"
 done
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,36 @@ def softness(name: str, service: dict[str, Any]) -> Iterator[str]:
 def test_every_service_of_production_is_hardened(prod: dict[str, Any]) -> None:
     found = {name: list(softness(name, each)) for name, each in prod["services"].items()}
     assert {name: lacks for name, lacks in found.items() if lacks} == {}
+
+
+def test_what_is_tried_beside_production_cannot_reach_its_money(prod: dict[str, Any]) -> None:
+    services = document("canary.yml")["services"]
+    for name, each in services.items():
+        assert list(softness(name, each)) == [], name
+        assert each["profiles"] == [name], "nobody starts it by the way"
+        assert not each.get("ports"), name
+    assert services["shadow"]["networks"] == ["outside"]
+    assert not services["shadow"].get("secrets"), "it has no key"
+    keys = {"exchange_api_key", "exchange_api_secret"}
+    assert keys < set(prod["secrets"])
+    assert not keys & set(services["canary"]["secrets"])
+    ours, tried = (load(COMPOSE / name, {"REDIS_URL": "redis://redis:6379/0"})
+                   for name in ("holdfast.toml", "canary.toml"))  # fmt: skip
+    assert ours.account.name != tried.account.name, "another stream, another leader"
+    assert ours.account.api_key != tried.account.api_key
+    (candidate,) = tried.bots
+    assert candidate.limits.max_position_notional is not None
+    command = services["shadow"]["command"]
+    assert command[0] == "paper"
+    assert {word.partition("=")[0] for word in command[1:]} <= set(paper_options())
+
+
+def paper_options() -> list[str]:
+    told = subprocess.run(
+        [sys.executable, "-m", "holdfast", "paper", "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return re.findall(r"^  (--[\w-]+)", told.stdout, re.MULTILINE)
 
 
 def test_a_soft_service_is_found() -> None:
@@ -215,7 +246,7 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     declared = set(document("prod.yml")["secrets"]) | set(document("observability.yml")["secrets"])
-    declared |= set(document("dr.yml")["secrets"])
+    declared |= set(document("dr.yml")["secrets"]) | set(document("canary.yml")["secrets"])
     assert declared <= set(first)
     passwords = [text for name, text in first.items() if name.endswith("_password")]
     assert len(set(passwords)) == len(passwords)
