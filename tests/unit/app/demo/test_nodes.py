@@ -19,7 +19,7 @@ def test_a_node_is_warm_from_when_it_follows_until_it_ends_or_begins_again(tmp_p
     with path.open("a") as file:
         for action, is_warm in (
             ("joined", False), ("following", True), ("taken", True), ("trading", True),
-            ("restart", False), ("following", True), ("fenced", False),
+            ("restart", False), ("following", True), ("deposed", True), ("fenced", False),
         ):  # fmt: skip
             file.write(told(action))
             file.flush()
