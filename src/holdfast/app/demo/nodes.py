@@ -19,8 +19,8 @@ from holdfast.app.demo.processes import Child
 
 RESTART_AFTER_S: Final = 1.0  # who goes on has the machine to himself meanwhile
 _WARM: Final = frozenset({"following", "trading"})
-# All by the account's process or of it. That its node was deposed is the keeper's word, and may come
-# when it follows again already.
+# All by the account's process or of it. That its node was deposed is the keeper's word, and may
+# come when it follows again already.
 _COLD: Final = frozenset({"resting", "fenced", "restart", "start_wait"})
 
 
