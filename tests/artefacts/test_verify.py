@@ -57,6 +57,7 @@ user nginx;
 events {}
 http {
   include /etc/nginx/mime.types;
+  access_log /dev/stdout;
   upstream api { least_conn; server api-1:8080 max_fails=3; server api-2:8080; }
   server {
     listen 8443 ssl;
