@@ -17,6 +17,12 @@ from holdfast.telemetry.context import market_time
 
 
 @pytest.fixture(autouse=True)
+def _nothing_known_to_be_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests of this process hid would be masked here as well."""
+    monkeypatch.setattr(log, "_hidden", ())
+
+
+@pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """Leave the root logger as it was, whatever a test configured."""
     root = logging.getLogger()
