@@ -20,7 +20,6 @@ from typing import Final, NamedTuple
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 TARGETS: Final = ("node", "api", "worker", "exchange")
 ENGINES: Final = ("docker", "podman", "buildah")
-BASE_IMAGE: Final = "docker.io/library/python:3.13-slim-bookworm"
 
 
 class Origin(NamedTuple):
@@ -57,12 +56,15 @@ def origin(folder: Path = REPOSITORY) -> Origin:
 def commands(
     engine: str, made_of: Origin, registry: str, base_image: str, *, push: bool
 ) -> list[list[str]]:
-    """What is run, in order: the builds, then what is pushed."""
+    """What is run, in order: the builds, then what is pushed.
+
+    Args:
+        base_image: by tag and digest; empty for the Dockerfile's own.
+    """
     built_at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    given = {
-        "BASE_IMAGE": base_image, "VERSION": made_of.tags[0], "GIT_SHA": made_of.sha,
-        "BUILD_TIME": built_at,
-    }  # fmt: skip
+    given = {"VERSION": made_of.tags[0], "GIT_SHA": made_of.sha, "BUILD_TIME": built_at}
+    if base_image:
+        given["BASE_IMAGE"] = base_image
     arguments = [word for item in given.items() for word in ("--build-arg", "=".join(item))]
     builds, pushes = [], []
     for target in TARGETS:
@@ -82,7 +84,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Build and push; 0 when all of it worked, 2 without an engine."""
     parser = argparse.ArgumentParser(prog="python -m scripts.images", description=__doc__)
     parser.add_argument("--registry", default="localhost", help="ghcr.io/NAME, an ECR's address, …")
-    parser.add_argument("--base-image", default=BASE_IMAGE, help="By tag and digest, or your own.")
+    parser.add_argument("--base-image", default="", help="Another than the Dockerfile's.")
     parser.add_argument("--push", action="store_true", help="After signing in with the engine.")
     parser.add_argument("--print", action="store_true", help="Show the commands, and run none.")
     given = parser.parse_args(words)

@@ -13,6 +13,9 @@ import yaml
 
 _SECRET_NAME: Final = re.compile(r"(PASSWORD|SECRET|TOKEN|API_KEY)$")
 _REFERENCE: Final = re.compile(r"\$\{.*\}|[a-z-]+:.*")
+_OURS: Final = re.compile(r"(^|/)holdfast-[a-z]+:")
+"""Images that are built from this checkout: their digest is known where they were built."""
+_PINNED: Final = re.compile(r"[^@:]+:[^@:]+@sha256:[0-9a-f]{64}")
 _LOCAL: Final = ("127.0.0.1:", "[::1]:", "localhost:")
 EDGE: Final = frozenset({"edge", "nginx", "proxy"})
 """Services that may be published beyond this host."""
@@ -51,8 +54,8 @@ def _faults(
     name: str, service: Mapping[str, Any], services: Mapping[str, Any], document: Mapping[str, Any]
 ) -> Iterator[str]:
     image = str(service.get("image", ""))
-    if image.endswith(":latest") or (image and not re.search(r"[:@$]", image)):
-        yield f"image {image} is whatever is newest; name its version"
+    if image and not _OURS.search(image) and not _PINNED.fullmatch(image):
+        yield f"image {image} may be another tomorrow; NAME:VERSION@sha256:DIGEST"
     volumes = map(str, _listed(service, "volumes"))
     if service.get("privileged") or any("docker.sock" in volume for volume in volumes):
         yield "has the host: privileged, or the engine's socket"

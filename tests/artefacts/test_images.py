@@ -56,6 +56,15 @@ def test_all_targets_are_built_before_any_is_pushed() -> None:
     assert not any("latest" in word for command in planned for word in command)
 
 
+def test_the_base_is_one_by_its_digest_whoever_builds() -> None:
+    (base,) = re.findall(r"^ARG BASE_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r":3\.\d+\.\d+-slim-bookworm@sha256:[0-9a-f]{64}$", base)
+    development = (REPOSITORY / "deploy" / "compose" / "dev.yml").read_text(encoding="utf-8")
+    assert f"BASE_IMAGE: ${{BASE_IMAGE:-{base}}}" in development
+    planned = commands("docker", Origin("0", "", "main"), "localhost", "", push=False)
+    assert not any("BASE_IMAGE" in word for command in planned for word in command)
+
+
 def test_what_would_be_run_can_be_seen(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--print", "--registry", "1.dkr.ecr.eu-west-1.amazonaws.com"]) == 0
     assert "1.dkr.ecr.eu-west-1.amazonaws.com/holdfast-node:sha-" in capsys.readouterr().out

@@ -37,20 +37,21 @@ groups:
     rules:
       - {alert: Down, expr: up == 0, for: 1m}
 """
-COMPOSE = """
+DIGEST = "@sha256:" + 64 * "0"
+COMPOSE = f"""
 services:
   api:
-    image: holdfast/api:1.0
-    environment: {DB_PASSWORD: "file:/run/secrets/db"}
-    depends_on: {db: {condition: service_healthy}}
+    image: ghcr.io/me/holdfast-api:1.0
+    environment: {{DB_PASSWORD: "file:/run/secrets/db"}}
+    depends_on: {{db: {{condition: service_healthy}}}}
     secrets: [db]
   db:
-    image: postgres:17
-    healthcheck: {test: [CMD, pg_isready]}
+    image: postgres:17{DIGEST}
+    healthcheck: {{test: [CMD, pg_isready]}}
   edge:
-    image: nginx:1.29
+    image: nginx:1.29{DIGEST}
     ports: ["443:443"]
-secrets: {db: {file: ./db}}
+secrets: {{db: {{file: ./db}}}}
 """
 NGINX = """
 user nginx;
@@ -115,7 +116,7 @@ PLANTED = [
     ),
     Planted("compose-schema", "deploy/compose/a.yml", COMPOSE, "ports:", "prots:", "prots"),
     Planted("compose-sense", "deploy/compose/a.yml", COMPOSE, "edge:", "web:", "service web: port"),
-    Planted("compose-sense", "deploy/compose/a.yml", COMPOSE, "postgres:17", "postgres", "newest"),
+    Planted("compose-sense", "deploy/compose/a.yml", COMPOSE, DIGEST, "", "may be another"),
     Planted(
         "compose-sense", "deploy/compose/a.yml", COMPOSE, "file:/run/secrets/db", "hunter2",
         "DB_PASSWORD holds a value",
