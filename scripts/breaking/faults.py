@@ -164,7 +164,7 @@ TEN = (
     Fault("the disk", _fill_disk, _empty_disk, "LowDiskSpace", 400, exporter="node_exporter"),
     Fault("the clock", _at_exchange("clock_offset", params={"ms": 5000}), _mend_exchange,
           "ClockSkew", 130, live=True),
-    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "AccountStreamDown", 120,
+    Fault("the key", _at_exchange("revoke_key"), _mend_exchange, "KeyRefused", 120,
           live=True),
     Fault("the stream", _at_exchange("stream_silence"), _mend_exchange, "StaleMarketData", 90),
     Fault("the configuration", _misspell, _correct, "NodeDown"),

@@ -310,6 +310,23 @@ grows(
     account="main", instance="a:9090",
 )  # fmt: skip
 above(
+    "KeyRefused", "nobody may ask for the account",
+    s("exchange_key_taken", **BINANCE, **A), 0, 1,
+    "binance refuses the key of main on a:9090: nothing trades there.",
+    account="main", instance="a:9090", **BINANCE,
+)  # fmt: skip
+fires(
+    "KeyRefused", "a standby's, which could not take over",
+    {s("exchange_key_taken", **BINANCE, **A): "1x200",
+     s("exchange_key_taken", **BINANCE, **B): "0x200", **LED},
+    "binance refuses the key of main on b:9090: nothing trades there.",
+    account="main", instance="b:9090", **BINANCE,
+)  # fmt: skip
+silent(
+    "KeyRefused", "a key that is replaced",
+    {s("exchange_key_taken", **BINANCE, **A): "1x60 0 1x60"}, at="10m20s",
+)
+above(
     "AccountStreamDown", "the leader hears nothing", s("exchange_stream_up", **BINANCE, **A), 0, 1,
     "main hears nothing of its orders from binance, and asks instead.", LED,
     account="main", **BINANCE,

@@ -5,15 +5,19 @@ Not here: a key that is replaced while a node trades (tests/acceptance/test_key_
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from holdfast.app.live.keys import KeyKeeper, Look
-from holdfast.errors import ConfigError, RetryableError
+from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.secrets import Stage
 from holdfast.venues.binance.signing import Key
+from holdfast.venues.port import Purpose
 from tests.integration.venues.test_binance_venue import trading
 from tests.support.exchange import on_loop, open_account
+from tests.support.waiting import until
 
 OWNER = Match(path="/api/v3/account")
 
@@ -28,6 +32,38 @@ async def test_nothing_begins_before_it_is_known_whose_key_it_is() -> None:
         running.desk.gateway.faults.clear()
         await keeper.begin()
         assert await keeper.owner()
+
+
+@on_loop
+async def test_a_refusal_is_known_until_the_same_key_is_taken_again() -> None:
+    async with trading() as (venue, running, _):
+        keeper = KeyKeeper("main", venue, lambda _: venue.key, lambda: None)
+        await keeper.begin()
+        assert keeper.is_taken
+        looking = asyncio.create_task(keeper.run())
+        running.desk.admin.inject(Fault(FaultKind.REVOKE_KEY))
+        with pytest.raises(RejectedError):
+            await venue.balances(Purpose.READ)
+        await until(lambda: not keeper.is_taken, "the refusal")
+        running.desk.gateway.incidents.end_all()
+        await until(lambda: keeper.is_taken, "the key to be taken again")
+        looking.cancel()
+
+
+@on_loop
+async def test_a_key_that_is_refused_at_the_start_is_known_to_be() -> None:
+    async with trading() as (venue, _, _):
+        kept = venue.key
+        venue.use(Key("nobodys-key", "nobodys-secret"))
+        found = [venue.key]
+        keeper = KeyKeeper("main", venue, lambda _: found[-1], lambda: None)
+        await keeper.begin()
+        looking = asyncio.create_task(keeper.run())
+        assert not keeper.is_taken
+        found.append(kept)
+        await until(lambda: keeper.is_taken, "the other key")
+        assert venue.key.is_same(kept)
+        looking.cancel()
 
 
 @on_loop

@@ -33,6 +33,7 @@ def tell_follower(counts: Counts, follower: Follower) -> None:
     meter.gauge(node.EPOCH).set(account.epoch)
     meter.gauge(node.SEQUENCE).set(account.seq)
     meter.gauge(node.STREAM_UP).set(follower.stream_is_up, (exchange,))
+    meter.gauge(node.KEY_TAKEN).set(follower.keys.is_taken, (exchange,))
     for limit, left in follower.venue.gate.left().items():
         meter.gauge(node.RATE_BUDGET).set(left, (exchange, limit))
     clock = follower.clock

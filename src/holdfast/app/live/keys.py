@@ -66,6 +66,9 @@ class KeyKeeper:
         fetch: the key in one version; blocks.
         refresh: makes `fetch` ask anew.
         uid: what the exchange calls the account, as journaled; empty when nobody has led it yet.
+
+    Attributes:
+        is_taken: the exchange takes the key in use, as far as is known.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class KeyKeeper:
         self._fetch = fetch
         self._refresh = refresh
         self._refused = asyncio.Event()
+        self.is_taken = True
         venue.on_key_refused = self._refused.set
 
     @classmethod
@@ -106,7 +110,8 @@ class KeyKeeper:
         try:
             await self._ask()
         except RejectedError:
-            await self.look()
+            if await self.look() is not Look.REPLACED:
+                self._refused.set()  # for `run`, which goes on looking
 
     async def owner(self) -> str:
         """What the exchange calls the account of the key in use; empty when it does not say.
@@ -166,17 +171,30 @@ class KeyKeeper:
 
     async def run(self) -> None:
         """Look for another key whenever the one in use is refused, until cancelled."""
-        pause_s = FIRST_PAUSE_S
         while True:
             await self._refused.wait()
+            pause_s = FIRST_PAUSE_S
             found = await self.look()
-            pause_s = FIRST_PAUSE_S if found is Look.REPLACED else min(2 * pause_s, LAST_PAUSE_S)
-            await asyncio.sleep(pause_s)
+            while not await self._is_taken_after(pause_s):
+                pause_s = min(2 * pause_s, LAST_PAUSE_S)
+                found = await self.look()
             if found is Look.REPLACED:
                 self._refused.clear()  # answers to what the former key had asked
+            self.is_taken = True
+
+    async def _is_taken_after(self, pause_s: float) -> bool:
+        """Whether the exchange takes the key in use, be it another one or the same as before."""
+        await asyncio.sleep(pause_s)
+        try:
+            await self._ask()
+        except (RejectedError, RetryableError, ConfigError) as error:
+            log.info("not taken", action="key_absent", account=self._name, why=str(error))
+            return False
+        return True
 
     async def look(self) -> Look:
         """Try the secret's current version and the one before; use what is taken."""
+        self.is_taken = False
         self._refused.clear()
         self._refresh()
         for stage in Stage:
@@ -184,6 +202,7 @@ class KeyKeeper:
                 key = await asyncio.to_thread(self._fetch, stage)
                 if not key.is_same(self._venue.key) and await self._is_ours(key, stage):
                     self._venue.use(key)
+                    self.is_taken = True
                     log.warning(
                         "another key of the account is used from here on", action="key_replaced",
                         account=self._name, stage=str(stage), key=repr(key),

@@ -45,6 +45,12 @@ INHIBITIONS: Final = (
         because="nothing of the exchange arrives, and no node leads where it arrives nowhere",
     ),
     Inhibition(
+        sources=("KeyRefused",),
+        targets=("ExchangeAPIErrors", "AccountStreamDown", "OrderInDoubtTooLong"),
+        equal=("account",),
+        because="whoever may not ask hears nothing and learns nothing",
+    ),
+    Inhibition(
         sources=("ExchangeMaintenance",),
         targets=("WebsocketFlapping", "LowOrderFillRate"),
         equal=("account",),

@@ -13,7 +13,7 @@ from holdfast.telemetry.catalogue import Kind, Metric, Unit
 from holdfast.telemetry.catalogue.metric import Label
 
 VERSIONS: Final = {
-    "node-exporter": "1.12.1", "redis-exporter": "1.88.0", "postgres-exporter": "0.20.1",
+    "node-exporter": "1.12.1", "redis-exporter": "1.89.0", "postgres-exporter": "0.20.1",
     "cadvisor": "0.55.1",
 }  # fmt: skip
 """Whose names these are, by service of the compose file; a newer one may have renamed some."""

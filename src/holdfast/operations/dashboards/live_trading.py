@@ -197,6 +197,12 @@ def _exchange(limits: Thresholds) -> Row:
             queries=(_Q.of(node.STREAM_UP).named("{{account}} {{instance}}"),),
             steps=below(1), words=common.UP_DOWN,
         ),
+        Panel(
+            title="Key of the account", told="Refused: nothing trades until another one is there.",
+            drawn=Drawn.STATES, steps=below(1),
+            words={0: ("refused", "red"), 1: ("taken", "green")},
+            queries=(_Q.of(node.KEY_TAKEN).named("{{account}} {{instance}}"),),
+        ),
     ))  # fmt: skip
 
 

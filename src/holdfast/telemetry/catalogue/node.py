@@ -108,6 +108,12 @@ DISCONNECTS: Final = _counter(
 STREAM_UP: Final = _gauge(
     "exchange_stream_up", "1 while the stream of the account's own events delivers.", of.EXCHANGE
 )
+KEY_TAKEN: Final = _gauge(
+    "exchange_key_taken",
+    "1 while the exchange takes the account's key, 0 from when it refused it until it takes it or "
+    "another one.",
+    of.EXCHANGE,
+)  # fmt: skip
 REACHABLE: Final = _gauge(
     "exchange_reachable",
     "1 while the exchange answers the account, else 0; none while the account is not run there.",
@@ -159,6 +165,6 @@ COMMIT_AGE: Final = _gauge(
 METRICS: Final = (
     LEADER, EPOCH, STANDBY_READY, TAKEOVERS, FAILOVER_GAP, LEASE_LEFT, HEARTBEAT, LOOP_AGE,
     DATA_AGE, DECISION_AGE, RESTARTS, API_REQUESTS, API_ERRORS, API_LATENCY, DISCONNECTS, STREAM_UP,
-    REACHABLE, RATE_BUDGET, BREAKER_STATE, MAINTENANCE, CLOCK_AGE, CLOCK_UNCERTAINTY,
+    KEY_TAKEN, REACHABLE, RATE_BUDGET, BREAKER_STATE, MAINTENANCE, CLOCK_AGE, CLOCK_UNCERTAINTY,
     CLOCK_OFFSET, APPEND, FACTS, FENCED, SEQUENCE, COMMIT_AGE,
 )  # fmt: skip
