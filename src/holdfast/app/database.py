@@ -5,14 +5,19 @@ Not here: opening one to trade on (the node).
 
 from __future__ import annotations
 
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase, database_at
 from holdfast.journal.verify import Progress, Report, StreamReport, verify
 from holdfast.journal.version import SCHEMA_VERSION, Stored, require_current, require_known
+from holdfast.platform.jobs.sqlite import SqliteJobs, jobs_beside
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from holdfast.journal.postgres_move import Moved
     from holdfast.journal.postgres_move import Progress as Moving
 
@@ -32,7 +37,7 @@ __all__ = [
 
 
 def move(source: Database, target: Database, progress: Moving) -> Moved:
-    """Move a journal from a file to PostgreSQL, proved; see `journal.postgres_move`.
+    """Move a journal from a file to PostgreSQL, proved, and its jobs; see `journal.postgres_move`.
 
     Raises:
         ConfigError: the one is no file, or the other no PostgreSQL; or as `postgres_move.move`.
@@ -45,7 +50,21 @@ def move(source: Database, target: Database, progress: Moving) -> Moved:
             f"seen: a move from {source.name} to {target.name}; expected: from sqlite:///path to "
             "postgresql://user@host/name; do: name them so"
         )
-    return postgres_move.move(source, target, progress)
+    return postgres_move.move(
+        source, target, progress, along=partial(_move_jobs, source.name, target.url, progress)
+    )
+
+
+def _move_jobs(journal: Path, target: str, progress: Moving) -> None:
+    from holdfast.journal.postgres_move import put_aside  # noqa: PLC0415  # as above
+    from holdfast.platform.jobs.postgres import PostgresJobs  # noqa: PLC0415
+
+    file = jobs_beside(journal)
+    if not file.exists():
+        return
+    with closing(SqliteJobs(file)) as here, closing(PostgresJobs(target)) as there:
+        progress("job", there.copy_from(here))
+    put_aside(file)
 
 
 def upgrade(database: Database) -> tuple[Stored | None, Stored]:

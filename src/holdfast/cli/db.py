@@ -111,7 +111,7 @@ def move(
 ) -> None:
     """Move a journal from a file to PostgreSQL: all of it and proved, or nothing.
 
-    Stop node and API first. The file is kept as FILE.moved. Example: holdfast db move
+    Stop nodes, API and workers first. The file is kept as FILE.moved. Example: holdfast db move
     --from sqlite:///.holdfast/journal.db --to postgresql://holdfast@db.example/holdfast
     """
     from holdfast.app import database as journal  # noqa: PLC0415  # nobody else needs it

@@ -61,11 +61,15 @@ def move(
     source: SqliteDatabase,
     target: PostgresDatabase,
     progress: Progress = lambda _what, _done: None,
+    along: Callable[[], None] = lambda: None,
 ) -> Moved:
     """Copy every row in one transaction, prove the copy, and put the file aside. Blocks.
 
     After an interruption it can be run again: before the commit there is nothing in the target, and
     after it what is there already is proved to be the same.
+
+    Args:
+        along: takes along what else is beside the file, once the copy is proved; may be run again.
 
     Raises:
         FencedError: a node writes the one or the other.
@@ -87,7 +91,8 @@ def move(
         for head in heads:
             target.high_water(head.account).write(head)
         stack.pop_all().close()
-    return Moved(tuple(heads), moved, _put_aside(source.name))
+    along()
+    return Moved(tuple(heads), moved, put_aside(source.name))
 
 
 def _require_still(source: SqliteDatabase, heads: Sequence[Head]) -> None:
@@ -185,8 +190,8 @@ def _prove_platform(name: object, rows: Rows, expected: Head) -> None:
         )
 
 
-def _put_aside(path: Path) -> Path:
-    """Rename the file: who starts on it again is told that his journal is behind."""
+def put_aside(path: Path) -> Path:
+    """Rename a file: who starts on it again is told that his journal is behind."""
     with closing(connect_file(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = path.with_name(f"{path.name}.moved")

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from holdfast.app.database import move as app_move
 from holdfast.cli import main
 from holdfast.errors import ConfigError, CorruptionError, FencedError
 from holdfast.journal.database import SqliteDatabase
@@ -18,6 +19,9 @@ from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.postgres_move import move
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.verify import verify
+from holdfast.platform.jobs.postgres import PostgresJobs
+from holdfast.platform.jobs.rows import NewJob
+from holdfast.platform.jobs.sqlite import SqliteJobs, jobs_beside
 from tests.support.journal_facts import acked, armed, decided, filled, flow, taken
 from tests.support.postgres import database
 
@@ -104,6 +108,20 @@ def test_an_interrupted_move_leaves_nothing_and_can_be_made_again(
     moved.kept.rename(source.name)  # as if the end had come between the commit and the renaming
     assert move(source, target).rows == 0
     assert not source.name.exists()
+
+
+def test_jobs_are_taken_along(source: SqliteDatabase, target: PostgresDatabase) -> None:
+    file = jobs_beside(source.name)
+    jobs = SqliteJobs(file)
+    jobs.add([NewJob(id="a", kind="backtest", owner="ana", input="{}", attempts_allowed=1)], 1)
+    jobs.close()
+    told = list[tuple[str, int]]()
+    app_move(source, target, lambda what, done: told.append((what, done)))
+    assert told[-1] == ("job", 1)
+    assert not file.exists()
+    there = PostgresJobs(target.url)
+    assert there.get("a") is not None
+    there.close()
 
 
 def test_a_target_with_another_journal_is_refused(

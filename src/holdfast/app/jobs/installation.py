@@ -14,7 +14,7 @@ from holdfast.errors import ConfigError
 from holdfast.journal.database import SQLITE, Database, SqliteDatabase, database_at
 from holdfast.platform.jobs.board import Board
 from holdfast.platform.jobs.rows import JobRows
-from holdfast.platform.jobs.sqlite import SqliteJobs
+from holdfast.platform.jobs.sqlite import SqliteJobs, jobs_beside
 
 
 def database_of(config: Config) -> Database:
@@ -35,7 +35,7 @@ def rows_of(config: Config) -> JobRows:
     """Where jobs are: in a file beside a journal's file, or on its server. Opens nothing yet."""
     url = config.database_url
     if url.startswith(SQLITE):
-        return SqliteJobs(Path(f"{url.removeprefix(SQLITE)}.jobs"))
+        return SqliteJobs(jobs_beside(Path(url.removeprefix(SQLITE))))
     from holdfast.platform.jobs.postgres import PostgresJobs  # noqa: PLC0415  # optional
 
     return PostgresJobs(url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -44,10 +45,16 @@ _COLUMNS: Final = (
     "id, kind, owner, parent, state, input, result, files, error, progress, note, attempt, "
     "failures, attempts_allowed, cancelling, created_at_ns, started_at_ns, ended_at_ns"
 )
+_ALL: Final = f"{_COLUMNS}, worker, beats, parts, not_before_ns, sent_at_ns"
+_KEEP: Final = f"""
+    INSERT INTO job ({_ALL}) VALUES ({", ".join("?" * len(_ALL.split(", ")))})
+    ON CONFLICT (id) DO NOTHING
+"""  # noqa: S608
+_AT_ONCE: Final = 100
 # A page of jobs is for looking at: their results may be some megabytes each.
 _LISTED: Final = _COLUMNS.replace(" result,", " '' AS result,")
 _INSERT: Final = f"""
-    INSERT INTO job ({_COLUMNS}, worker, beats, parts, not_before_ns, sent_at_ns)
+    INSERT INTO job ({_ALL})
     VALUES (?, ?, ?, ?, 'queued', ?, '', '{{}}', '', 0, '', 0, 0, ?, 0, ?, NULL, NULL,
             '', 0, -1, 0, 0)
     ON CONFLICT (id) DO NOTHING
@@ -320,6 +327,15 @@ class JobRows(ABC):
         )
         return [row[0] for row in found]
 
+    def copy_from(self, other: JobRows) -> int:
+        """Keep what another database has and this one has not, as it is; how many it has."""
+        after, count = "", 0
+        statement = f"SELECT {_ALL} FROM job WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
+        while rows := other._rows(statement, (after, _AT_ONCE)):
+            self._run(partial(_keep, rows))
+            after, count = rows[-1][0], count + len(rows)
+        return count
+
     def forget(self, before_ns: int, owner: str | None = None) -> list[str]:
         """Remove what has ended before, of one owner or of all, and name it."""
         found = self._rows(
@@ -375,6 +391,11 @@ def _insert(session: Session, jobs: Sequence[NewJob], now_ns: int) -> None:
             _INSERT,
             (one.id, one.kind, one.owner, one.parent, one.input, one.attempts_allowed, now_ns + at),
         )
+
+
+def _keep(rows: Sequence[Sequence[Any]], session: Session) -> None:
+    for row in rows:
+        session.execute(_KEEP, tuple(row))
 
 
 def _job(row: Sequence[Any]) -> Job:

@@ -21,6 +21,11 @@ T = TypeVar("T")
 _BUSY_TIMEOUT_S: Final = 20.0
 
 
+def jobs_beside(journal: Path) -> Path:
+    """The file of jobs that belongs to a journal's file."""
+    return journal.with_name(f"{journal.name}.jobs")
+
+
 class SqliteJobs(JobRows):
     """The rows in one file, which the first call makes.
 

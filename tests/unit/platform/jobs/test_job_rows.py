@@ -29,6 +29,24 @@ from tests.support.postgres import database
 ADD = b'{"b": 2, "a": 1}'
 
 
+def test_what_another_database_has_is_kept_as_it_is_and_only_once(tmp_path: Path) -> None:
+    before, after = (SqliteJobs(tmp_path / name) for name in ("before", "after"))
+    try:
+        before.add([NewJob(id=f"{n:03}", kind="add", owner="ada", input="{}", attempts_allowed=2)
+                    for n in range(203)], 7)  # fmt: skip
+        claimed = before.claim("w", 8, "007")
+        assert claimed is not None
+        before.end("007", claimed.job.attempt, JobState.DONE, 9, result="3")
+        assert after.copy_from(before) == 203
+        after.cancel("000", 10)
+        assert after.copy_from(before) == 203, "run again, it changes nothing"
+        assert after.get("007") == before.get("007")
+        assert after.counts() == {**before.counts(), JobState.QUEUED: 201, JobState.CANCELLED: 1}
+    finally:
+        before.close()
+        after.close()
+
+
 class Place:
     """One database, opened as often as a test likes."""
 
