@@ -28,10 +28,6 @@ for secret in db_password db_report_password identity_key jwt_secret postgres_pa
   redis_monitor_password grafana_admin_password elastic_password kibana_password; do
   random "$secret"
 done
-login="holdfast:$(cat "$secrets/redis_password")"
-[ -s "$secrets/redis_url" ] || printf 'redis+sentinel://%s@%s/holdfast/0?sentinel_password=%s' \
-  "$login" sentinel-1:26379,sentinel-2:26379,sentinel-3:26379 \
-  "$(cat "$secrets/redis_sentinel_password")" >"$secrets/redis_url"
 [ -s "$secrets/redis_exporter_passwords" ] || printf '{"redis://monitor@redis:6379": "%s"}' \
   "$(cat "$secrets/redis_monitor_password")" >"$secrets/redis_exporter_passwords"
 for empty in exchange_api_key exchange_api_secret canary_api_key canary_api_secret pagerduty_routing_key slack_api_url smtp_password; do

@@ -22,14 +22,19 @@ sentinel announce-ip $NAME
 sentinel announce-port $port
 sentinel monitor $service $FIRST_LEADER ${FIRST_LEADER_PORT:-6379} 2
 sentinel auth-user $service sentinel
-sentinel auth-pass $service "$password"
-sentinel sentinel-pass "$password"
-requirepass "$password"
 sentinel down-after-milliseconds $service ${DOWN_AFTER_MS:-3000}
 sentinel failover-timeout $service 10000
 sentinel parallel-syncs $service 1
 CONF
 fi
+# The password is said anew at each start, so that another one needs a restart and no file.
+{
+  grep -Ev "^(requirepass|user default|sentinel (auth-pass|sentinel-pass)) " "$data/sentinel.conf"
+  echo "sentinel auth-pass $service \"$password\""
+  echo "sentinel sentinel-pass \"$password\""
+  echo "requirepass \"$password\""
+} >"$data/sentinel.conf.new"
+mv "$data/sentinel.conf.new" "$data/sentinel.conf"
 set -- --port "$port" --dir "$data"
 [ -z "${BIND:-}" ] || set -- "$@" --bind "$BIND"
 exec redis-server "$data/sentinel.conf" --sentinel "$@"

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -139,6 +140,16 @@ def test_every_secret_that_is_spoken_of_is_given(prod: dict[str, Any]) -> None:
     assert wanted <= set(prod["services"]["postgres"]["secrets"])
 
 
+def test_passwords_of_redis_are_references_so_that_they_may_change(prod: dict[str, Any]) -> None:
+    url = prod["x-environment"]["REDIS_URL"]
+    followed = sentinels_in(url)
+    assert followed is not None
+    assert {name for name, _ in followed.hosts} == {"sentinel-1", "sentinel-2", "sentinel-3"}
+    assert (followed.service, followed.username, followed.password) == ("holdfast", "holdfast", "")
+    assert followed.own == {"password_from": "file:/run/secrets/redis_sentinel_password"}
+    assert "password_from=file" in unquote(followed.leader_url)
+
+
 def test_second_factors_are_sealed_where_people_sign_in_and_no_node_can_open_them(
     prod: dict[str, Any],
 ) -> None:
@@ -252,9 +263,6 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
     assert len(set(passwords)) == len(passwords)
     made = {f"{name.upper()}_FILE": str(folder / name) for name in ("identity_key", "jwt_secret")}
     assert identity_settings(made).sealing  # long enough, or it is refused
-    followed = sentinels_in(first["redis_url"].decode())
-    assert followed is not None
-    assert (len(followed.hosts), followed.service) == (3, "holdfast")
     make()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
     for command in (

@@ -33,6 +33,7 @@ class Sentinels:
 
     Attributes:
         servers: ports of leader and follower.
+        watchers: ports of the Sentinels.
         url: where clients ask; the first Sentinel it names is at a port where nobody listens.
         referring_url: the same, with references to the passwords.
     """
@@ -40,15 +41,14 @@ class Sentinels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._secrets = {name: secrets.token_hex(16) for name in _SECRETS}
-        for name, value in self._secrets.items():
-            (folder / name).write_text(f"{value}\n", encoding="utf-8")
+        self._write_secrets()
         (folder / "bin").mkdir()
         (folder / "bin" / "redis-server").symlink_to(server_binary())
         self._held = ExitStack()
         nobody = self._held.enter_context(refusing_port())
         ports = [self._held.enter_context(reserved_port()) for _ in range(5)]
-        self.servers, watchers = ports[:2], ports[2:]
-        asked = ",".join(f"127.0.0.1:{port}" for port in (nobody, *watchers))
+        self.servers, self.watchers = ports[:2], ports[2:]
+        asked = ",".join(f"127.0.0.1:{port}" for port in (nobody, *self.watchers))
         self.url = (
             f"redis+sentinel://holdfast:{self._secrets['redis_password']}@{asked}/{SERVICE}/0"
             f"?sentinel_password={self._secrets['redis_sentinel_password']}"
@@ -62,14 +62,24 @@ class Sentinels:
         for port in self.servers:
             self._start("server.sh", port)
         self._wait_for(lambda: "connected_slaves:1" in self.ask(self.servers[0], "INFO"))
-        for port in watchers:
+        for port in self.watchers:
             self._start("sentinel.sh", port)
-        self._wait_for(lambda: all(map(self._sees_all, watchers)))
+        self._wait_for(lambda: all(map(self._sees_all, self.watchers)))
 
     def kill_leader(self) -> None:
         """SIGKILL to the first server."""
         self._processes[self.servers[0]].kill()
         self._processes[self.servers[0]].wait(PATIENCE_S)
+
+    def give_sentinels_another_password(self) -> None:
+        """Write it where `deploy/redis` reads it, and start all five again."""
+        self._secrets["redis_sentinel_password"] = secrets.token_hex(16)
+        self._write_secrets()
+        for port in (*self.servers, *self.watchers):
+            self._processes[port].kill()
+            self._processes[port].wait(PATIENCE_S)
+            self._start("server.sh" if port in self.servers else "sentinel.sh", port)
+        self._wait_for(lambda: all(map(self._sees_all, self.watchers)))
 
     def stop(self) -> None:
         """End all of them."""
@@ -98,9 +108,13 @@ class Sentinels:
         told = self.ask(watcher, "INFO", "sentinel")
         return "status=ok" in told and "slaves=1" in told and "sentinels=3" in told
 
+    def _write_secrets(self) -> None:
+        for name, value in self._secrets.items():
+            (self._folder / name).write_text(f"{value}\n", encoding="utf-8")
+
     def _start(self, script: str, port: int) -> None:
         own = self._folder / str(port)
-        own.mkdir()
+        own.mkdir(exist_ok=True)
         environ = {
             "PATH": f"{self._folder / 'bin'}:{os.environ['PATH']}",
             "SECRETS_DIR": str(self._folder),

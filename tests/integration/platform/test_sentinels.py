@@ -93,6 +93,20 @@ def test_everything_follows_a_leader_that_dies(
     assert "role:master" in redis.ask(redis.servers[1], "INFO", "replication")
 
 
+@pytest.mark.slow
+def test_sentinels_take_another_password_at_their_next_start(redis: Sentinels) -> None:
+    async def work() -> None:
+        cache = RedisCache(redis.referring_url)
+        try:
+            assert await cache.ping()
+            redis.give_sentinels_another_password()
+            await until(cache.ping, "the cache is let in with the new one")
+        finally:
+            await cache.close()
+
+    asyncio.run(work())
+
+
 @pytest.mark.parametrize(
     "url",
     [
