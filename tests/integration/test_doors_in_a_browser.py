@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pyotp
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from holdfast.api.site import BUILD
 from holdfast.app.web.serve import serving
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
 PATIENCE_MS = 40_000
 OWN = "a sentence is a fine password"
+FAR = "http://trading.example"
 STRANGER = "stranger@example.com"
 SLOW = {
     "offline": False, "latency": 100, "downloadThroughput": -1, "uploadThroughput": -1,
@@ -122,6 +123,17 @@ def test_whom_google_knows_and_nobody_here_is_told_so(
     assert page.url == f"{site.url}/", "another reload would tell it again"
     sign_in(page, "tom")
     expect(here(page)).to_have_text("tom")
+
+
+def test_no_password_is_asked_for_where_others_could_read_it(site: Site, visit: Visit) -> None:
+    def answer(route: Route) -> None:
+        route.fulfill(response=route.fetch(url=route.request.url.replace(FAR, site.url)))
+
+    page = visit().new_page()
+    page.route(f"{FAR}/**", answer)
+    page.goto(FAR)
+    expect(page.get_by_role("alert")).to_contain_text(f"Seen: {FAR}. Expected: https")
+    expect(page.get_by_label("Password")).to_have_count(0)
 
 
 def test_an_invitation_is_accepted_once_even_where_somebody_else_is_signed_in(

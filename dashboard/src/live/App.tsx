@@ -29,9 +29,32 @@ const Audit = lazy(() => import("./pages/Audit"));
 
 export function App(): ReactNode {
   const session = useSession();
+  if (!isSecureContext) return <Overheard />;
   if (session.phase === "unknown") return <Waiting error={session.error} />;
   if (session.phase === "out") return <SignIn error={session.error} />;
   return <Inside key={session.me.user_id} />;
+}
+
+/** Over plain http a password could be read on its way, and browsers withhold what sessions need. */
+function Overheard(): ReactNode {
+  return (
+    <main className="door">
+      <div>
+        <Mark linked={false} />
+        <div className="problem" role="alert">
+          <p className="strong">This connection is not private.</p>
+          <p>
+            Seen: {location.origin}. Expected: https, or an address of this machine such as
+            http://127.0.0.1:8080.
+          </p>
+          <p>
+            Put TLS in front of the API, as docs/how-to/run-on-one-host.md shows, or come through
+            a tunnel: <code>ssh -L 8080:127.0.0.1:8080 {location.hostname}</code>.
+          </p>
+        </div>
+      </div>
+    </main>
+  );
 }
 
 /** Before it is known who is here. */

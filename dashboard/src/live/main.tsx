@@ -24,7 +24,7 @@ function mayPass(error: ApiError): boolean {
   return error.status === 429 || error.status >= 500;
 }
 
-void begin();
+if (isSecureContext) void begin();
 // A link or an invitation that is opened where the page is open already changes its address only.
 addEventListener("hashchange", () => {
   if (/^#(link|invitation)=/.test(location.hash)) void begin();
