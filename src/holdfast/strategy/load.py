@@ -10,7 +10,9 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Mapping
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from holdfast.errors import ConfigError
@@ -47,19 +49,29 @@ def find(name: str) -> type[Strategy]:
     return _from_file(Path(path), class_name)
 
 
+class _AsWritten(SourceFileLoader):
+    """Runs what the file says now. Compiled code that was kept of it counts as the same where size
+    and second of the change are the same, and then other code would run than its identity says.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(path: Path, class_name: str) -> type[Strategy]:
     if not path.is_file():
         raise ConfigError(f"seen: no file {path}; expected: FILE:Class with an existing file")
-    module_name = f"holdfast_user_{path.stem}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ConfigError(f"seen: {path}; expected: a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
+    module_name = f"holdfast_user_{path.stem}"
+    loader = _AsWritten(module_name, str(path))
+    module = importlib.util.module_from_spec(ModuleSpec(module_name, loader, origin=str(path)))
+    module.__file__ = str(path)
     sys.modules[module_name] = module
     try:
         # A file that sets a precision of its own sets nobody else's.
         with decimal.localcontext():
-            spec.loader.exec_module(module)
+            loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[module_name]
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""

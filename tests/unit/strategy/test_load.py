@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import os
 import sys
 from pathlib import Path
 
@@ -33,6 +34,17 @@ def test_a_user_s_own_file_is_loaded(tmp_path: Path) -> None:
     file.write_text(GOOD)
     made = create(f"{file}:Mine", {"size": "5"})
     assert getattr(made, "size", None) == 5
+
+
+def test_it_runs_what_the_file_says_however_little_tells_it_from_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "edited.py"
+    for size in (3, 4):  # of one length, in one second
+        file.write_text(GOOD.replace("3", str(size)))
+        os.utime(file, (1, 1))
+        assert getattr(create(f"{file}:Mine", {}), "size", None) == size
 
 
 @pytest.mark.parametrize(
