@@ -18,6 +18,9 @@ RUNTIME_READY := .venv/.ready-runtime
 ALL_READY := .venv/.ready-all
 PAGES := src/holdfast/api/dashboard/index.html src/holdfast/lab/report.html
 PAGE_SOURCES := scripts/dashboard.py $(shell find dashboard -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+# Where the environment forbids to keep what was compiled, each of a thousand processes would compile
+# everything again: half of what `make test` computes.
+unexport PYTHONDONTWRITEBYTECODE
 # More than there are cores: much of what tests do is waiting.
 PROCESSES ?= 4
 
