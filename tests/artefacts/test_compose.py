@@ -79,6 +79,7 @@ def test_what_is_tried_beside_production_cannot_reach_its_money(prod: dict[str, 
                    for name in ("holdfast.toml", "canary.toml"))  # fmt: skip
     assert ours.account.name != tried.account.name, "another stream, another leader"
     assert ours.account.api_key != tried.account.api_key
+    assert tried.api.host == ours.api.host == "0.0.0.0", "Prometheus asks each of them"
     (candidate,) = tried.bots
     assert candidate.limits.max_position_notional is not None
     command = services["shadow"]["command"]

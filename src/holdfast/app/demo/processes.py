@@ -24,9 +24,8 @@ LISTEN_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 10.0
 _TOLD_LINES = 4
 _TOLD_LENGTH = 600
-# What the children need of the environment. The rest may be meant for a real node on this machine:
-# its keys, its journal.
-_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT")
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT",
+              "SSL_CERT_FILE", "SSL_CERT_DIR")  # fmt: skip
 _PASSED_ON_PREFIXES = ("LC_", "PYTHON", "HOLDFAST_CRASH_", "COVERAGE_")
 
 
@@ -74,7 +73,7 @@ class Child:
                     stderr=errors,
                     pass_fds=(held,),
                     start_new_session=True,
-                    env={**_environment(), **(environ or {})},
+                    env={**passed_on(os.environ), **(environ or {})},
                 )  # fmt: skip
         except BaseException:
             os.close(leash)
@@ -158,9 +157,13 @@ class Child:
             self._leash = -1
 
 
-def _environment() -> dict[str, str]:
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What children need of an environment.
+
+    The rest may be meant for a real node on this machine: its keys, its journal.
+    """
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environ.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
     }
