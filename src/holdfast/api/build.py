@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from litestar import Litestar, Request, Response, Router, get
@@ -101,6 +101,19 @@ class Api:
     checkup: Checkup
 
 
+class _Described(NamedTuple):
+    """The OpenAPI document, what is known from it, and how it is sent."""
+
+    document: dict[str, Any]
+    queries: dict[tuple[str, str], frozenset[str]]
+    written: bytes
+
+
+# Of the first API of a process. Its routes are those of every other, and to describe them is half
+# of what building one costs.
+_DESCRIBED: Final[list[_Described]] = []
+
+
 def build(ports: Ports, terms: Terms | None = None, meter: Meter | None = None) -> Api:
     """Join routes, rules and protections.
 
@@ -113,17 +126,15 @@ def build(ports: Ports, terms: Terms | None = None, meter: Meter | None = None) 
     terms = terms or Terms()
     presence = Presence()
     metrics, checkup = HttpMetrics(presence, meter), Checkup(ports, terms.folder)
-    queries: dict[tuple[str, str], frozenset[str]] = {}
-    written: list[bytes] = []
 
     @get("/openapi.json", opt=public(), include_in_schema=False)
     async def openapi() -> Response[bytes]:
-        return Response(written[0], media_type="application/json")
+        return Response(_DESCRIBED[0].written, media_type="application/json")
 
     gate = Gate(
         ports, by_user=terms.by_user, by_address=terms.by_address,
         time_limit_s=terms.time_limit_s, presence=presence,
-        known_queries=lambda path, method: queries.get((path, method)),
+        known_queries=lambda path, method: _DESCRIBED[0].queries.get((path, method)),
     )  # fmt: skip
     litestar = Litestar(
         route_handlers=[
@@ -136,7 +147,7 @@ def build(ports: Ports, terms: Terms | None = None, meter: Meter | None = None) 
         exception_handlers={Exception: problem.answer},
         cors_config=_cors(terms.origins),
         openapi_config=OpenAPIConfig(
-            title="Holdfast", version=__version__, render_plugins=(_Completed(written),),
+            title="Holdfast", version=__version__, render_plugins=(_Completed(),),
             openapi_router=Router(
                 f"{PREFIX}/schema", route_handlers=[], include_in_schema=False, opt=public()
             ),
@@ -149,11 +160,13 @@ def build(ports: Ports, terms: Terms | None = None, meter: Meter | None = None) 
         debug=False,
     )  # fmt: skip
     _require_rules(litestar)
-    document = described(litestar)
-    queries.update(known_queries(document))
-    written.append(msgspec.json.encode(document))
+    if not _DESCRIBED:
+        document = described(litestar)
+        _DESCRIBED.append(
+            _Described(document, known_queries(document), msgspec.json.encode(document))
+        )
     shell = Shell(litestar, metrics, hosts=terms.hosts, proxies=terms.proxies)
-    return Api(shell, litestar, document, metrics, checkup)
+    return Api(shell, litestar, _DESCRIBED[0].document, metrics, checkup)
 
 
 def description() -> dict[str, Any]:
@@ -164,12 +177,8 @@ def description() -> dict[str, Any]:
 class _Completed(JsonRenderPlugin):
     """Shows the completed description where the framework would show its own."""
 
-    def __init__(self, written: list[bytes]) -> None:
-        super().__init__()
-        self._written = written
-
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return self._written[0]
+        return _DESCRIBED[0].written
 
 
 def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
