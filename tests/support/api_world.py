@@ -7,11 +7,13 @@ Not here: the process (tests/acceptance), the read model (app.view).
 from __future__ import annotations
 
 import asyncio
+import functools
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final, cast
 
 import httpx
@@ -112,10 +114,14 @@ async def world(
 ) -> AsyncIterator[World]:
     """An API in this process, and a client of it."""
     config = config or Config(database_url=f"sqlite:///{folder}/journal.db", state_dir=str(folder))
-    database = SqliteDatabase(folder / "journal.db")
-    await asyncio.to_thread(database.upgrade)
+    path = folder / "journal.db"
+    if path.exists():
+        users = await asyncio.to_thread(_settle, path)
+    else:
+        content, users = await asyncio.to_thread(_settled)
+        path.write_bytes(content)
+    database = SqliteDatabase(path)
     store = database.platform()
-    users = await asyncio.to_thread(_people, store)
     identity = IdentityService(store, IdentitySettings())
     reads = ToldReads()
     commands = JournalCommands(database, store, config)
@@ -133,18 +139,30 @@ async def world(
     transport = httpx.ASGITransport(cast("Any", api.app), client=("127.0.0.1", 50_000))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-            yield World(api, joined, database, store, reads, client, users)
+            yield World(api, joined, database, store, reads, client, dict(users))
     finally:
         store.close()
 
 
-def _people(store: PlatformStore) -> dict[str, User]:
-    console = Console(store, "test@here")
-    found: dict[str, User] = {}
-    for name, (role, grants) in PEOPLE.items():
-        made = console.create(name, role, grants, PASSWORD)
-        assert isinstance(made, User)
-        found[name] = made
+@functools.cache
+def _settled() -> tuple[bytes, dict[str, User]]:
+    """A new file with people, and who they are: to hash their passwords is dear on purpose."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "journal.db"
+        users = _settle(path)
+        return path.read_bytes(), users
+
+
+def _settle(path: Path) -> dict[str, User]:
+    database = SqliteDatabase(path)
+    database.upgrade()
+    with closing(database.platform()) as store:
+        console = Console(store, "test@here")
+        found: dict[str, User] = {}
+        for name, (role, grants) in PEOPLE.items():
+            made = console.create(name, role, grants, PASSWORD)
+            assert isinstance(made, User)
+            found[name] = made
     return found
 
 
