@@ -56,6 +56,7 @@ class Election:
         self._members: dict[str, _Watched] = {}
         self._claims: dict[tuple[str, str, int], int] = {}  # since when each has been as it is
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
+        self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
 
     def look(self, view: View, now_ns: int, is_gone: Callable[[Member], bool]) -> list[Take]:
         """What to take now; most often nothing.
@@ -68,7 +69,12 @@ class Election:
         if self._me.boot_id not in seen:
             return []
         dead = {i for i, one in seen.items() if self._is_dead(one, now_ns, is_gone)}
-        living = self.live(view, now_ns, is_gone)
+        me = self._me.boot_id
+        living = frozenset(
+            boot_id for boot_id in seen
+            if boot_id == me or (self._members[boot_id].moved and boot_id not in dead)
+        )
+        self._judged = view, now_ns, living
         live = [one.member for boot_id, one in seen.items() if boot_id in living]
         found: dict[str, list[Claim]] = {}
         free: dict[tuple[str, str, int], int] = {}
@@ -91,11 +97,14 @@ class Election:
     ) -> frozenset[str]:
         """Boot ids of the members that are known to live, this one among them.
 
-        A member lives when it has renewed since it was first seen, and is not taken for dead.
+        A member lives when it has renewed since it was first seen, and is not taken for dead. What
+        `look` found of the same view at the same moment is not found out again.
 
         Args:
             view, now_ns, is_gone: as `look` had them before.
         """
+        if self._judged is not None and self._judged[0] is view and self._judged[1] == now_ns:
+            return self._judged[2]
         return frozenset(
             boot_id
             for boot_id, seen in _by_boot_id(view)

@@ -412,8 +412,15 @@ class _Snapshot(msgspec.Struct, omit_defaults=True):
     derived: dict[str, msgspec.Raw] = {}
 
 
+class _Derived(msgspec.Struct):
+    v: int
+    derived: dict[str, msgspec.Raw] = {}
+
+
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 _decoder: Final = msgspec.json.Decoder(_Snapshot)
+_derived_decoder: Final = msgspec.json.Decoder(_Derived)  # it skips the fold, most of a snapshot
+_FORMATS: Final = frozenset({SNAPSHOT_FORMAT - 1, SNAPSHOT_FORMAT})
 
 
 def to_bytes(state: AccountState, derived: Mapping[str, msgspec.Raw] | None = None) -> bytes:
@@ -423,19 +430,17 @@ def to_bytes(state: AccountState, derived: Mapping[str, msgspec.Raw] | None = No
 
 def from_bytes(body: bytes) -> AccountState | None:
     """The fold in a snapshot's body; None when another version wrote it (replay instead)."""
-    snapshot = _read(body)
-    return snapshot.state if snapshot is not None else None
-
-
-def derived_in(body: bytes) -> dict[str, msgspec.Raw]:
-    """What bots had derived from bars by then, by name; nothing when it was not kept."""
-    snapshot = _read(body)
-    return snapshot.derived if snapshot is not None else {}
-
-
-def _read(body: bytes) -> _Snapshot | None:
     try:
         snapshot = _decoder.decode(body)
     except msgspec.DecodeError:
         return None
-    return snapshot if snapshot.v in {SNAPSHOT_FORMAT - 1, SNAPSHOT_FORMAT} else None
+    return snapshot.state if snapshot.v in _FORMATS else None
+
+
+def derived_in(body: bytes) -> dict[str, msgspec.Raw]:
+    """What bots had derived from bars by then, by name; nothing when it was not kept."""
+    try:
+        snapshot = _derived_decoder.decode(body)
+    except msgspec.DecodeError:
+        return {}
+    return snapshot.derived if snapshot.v in _FORMATS else {}

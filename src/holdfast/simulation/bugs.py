@@ -33,8 +33,8 @@ Plant = Callable[[], None]
 
 
 def put(owner: Any, name: str, planted: Any) -> None:
-    """Put something in the place of an attribute."""
-    setattr(owner, name, planted)
+    """Put something in the place of an attribute, which has to be there."""
+    replace(owner, name, lambda _found: planted)
 
 
 def replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.live import opening
+from holdfast.app.live import start as starting
 from holdfast.cluster.election import Election
 from holdfast.domain.fact import Filled, Ghost, Halted, OrderMoved
 from holdfast.domain.order import OrderState
@@ -104,7 +104,7 @@ def snapshot_without_orders() -> None:
 
         return forgetful
 
-    replace(opening, "from_bytes", lossy)
+    replace(starting, "from_bytes", lossy)
 
 
 # -- books -----------------------------------------------------------------------------------------

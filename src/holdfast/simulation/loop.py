@@ -148,31 +148,45 @@ class VirtualLoop(asyncio.BaseEventLoop):
         pass
 
     def _run_once(self) -> None:
+        """Turn until somebody stops the loop."""
         ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
-        if not ready:
-            self._let_time_pass()
-        now_s = WORLD.now_s
-        while timers and timers[0][0] <= now_s:
-            handle = heappop(timers)[2]
-            if not handle._cancelled:
-                ready.append(handle)
-        self._at_once += len(ready)
-        if self._at_once > MOST_AT_ONCE:
-            raise StuckError(f"{self._at_once} callbacks without a moment passing")
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            life = handle._context.get(LIFE)
-            if life is None:
-                handle._run()
-            elif life.is_dead or life.paused_until_s > now_s:
-                life.held.append(handle)
-            else:
-                handle._run()
-                if life.steps_left or life.stumbles:
+        while True:
+            if not ready:
+                self._let_time_pass()
+            now_s = WORLD.now_s
+            while timers and timers[0][0] <= now_s:
+                handle = heappop(timers)[2]
+                if not handle._cancelled:
+                    ready.append(handle)
+            self._at_once += len(ready)
+            if self._at_once > MOST_AT_ONCE:
+                raise StuckError(f"{self._at_once} callbacks without a moment passing")
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if handle._cancelled:
+                    continue
+                context = handle._context
+                life = context.get(LIFE)
+                if life is not None and (life.is_dead or life.paused_until_s > now_s):
+                    life.held.append(handle)
+                    continue
+                try:  # what `handle._run` does, without a frame of its own
+                    context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
+                    self._tell_of(handle, error)
+                if life is not None and (life.steps_left or life.stumbles):
                     self._disturb(life)
-        self.turns += 1
+            self.turns += 1
+            if self._stopping:  # type: ignore[attr-defined]
+                return
+
+    def _tell_of(self, handle: asyncio.Handle, error: BaseException) -> None:
+        """As a handle's own `_run` does."""
+        self.call_exception_handler(
+            {"message": f"in callback {handle!r}", "exception": error, "handle": handle}
+        )
 
     def _let_time_pass(self) -> None:
         timers = self._timers

@@ -44,6 +44,7 @@ log = get_logger("app.follower")
 
 TICK_S = 0.1
 CLOCK_S = 5.0
+WARM_S = 8.0  # a connection is let go of when it has rested for ten seconds
 FOLLOW_S = 0.05
 HEARD_S = 60.0
 TOLD_EVERY_S = 10.0
@@ -99,7 +100,7 @@ class Follower:
         self.heard_s: dict[str, float] = {}
         self.rested, self.rested_s = "", 0.0
         self.venue, self.market = connected(config, self.now_ns)
-        self.venue.gate.on_answer = self.counts.answered
+        self.venue.gate.on_answer = self._answered
         self.keys = KeyKeeper.of(config.account, self.venue, fold.account.uid)
         self.bots = [make_bot(bot, asked(bot.name, watch.running(bot.name))) for bot in config.bots]
         for bot in self.bots:
@@ -110,7 +111,7 @@ class Follower:
         self.is_leading = False
         self.taken_ns = 0
         self._owns = False
-        self._heard_s = -math.inf
+        self._heard_s = self._answered_s = -math.inf
         self._reading = asyncio.Lock()
         self.perform: Callable[[Iterable[Action]], None] = _drop
         self.is_cut_off = False
@@ -296,21 +297,33 @@ class Follower:
             self.watch.beat()
             await asyncio.sleep(TICK_S)
 
+    def _answered(self, endpoint: str, failure: str, took_s: float) -> None:
+        self.counts.answered(endpoint, failure, took_s)
+        if not failure:
+            self._answered_s = time.monotonic()
+
     async def _sample_clock(self) -> None:
-        """Ask the exchange for its time; so a connection stays warm, and a cut shows."""
+        """Ask the exchange for its time; so a connection stays warm, and a cut shows.
+
+        Any other answer shows it too, and puts the question off. A standby is asked half as often:
+        it has to know before it is to lead, not within a lease.
+        """
         ttl_s = self.config.cluster.timing.ttl_s
-        answered_s = time.monotonic()
+        asked_s = self._answered_s = time.monotonic()
         while True:
-            await asyncio.sleep(min(CLOCK_S, ttl_s / 2))
+            pause_s = min(CLOCK_S, ttl_s / 2 if self._owns else ttl_s)
+            due_s = min(max(asked_s, self._answered_s) + pause_s, asked_s + CLOCK_S)
+            if (wait_s := due_s - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
+                continue
+            asked_s = time.monotonic()
             try:
                 async with asyncio.timeout(ttl_s):
                     self.clock.take(await self.venue.time())
             except (RetryableError, RejectedError, TimeoutError) as error:
                 why = str(error) or type(error).__name__
                 log.warning("no clock sample", action="clock_wait", why=why)
-            else:
-                answered_s = time.monotonic()
-            self.is_cut_off = time.monotonic() - answered_s > ttl_s
+            self.is_cut_off = time.monotonic() - self._answered_s > max(ttl_s, pause_s + ttl_s / 2)
             self.on_exchange(not self.is_cut_off)
             self.tell_reach()
 
@@ -322,7 +335,7 @@ class Follower:
         """Handshakes are over before a takeover; who leads asks often enough by itself."""
         while not self._owns:
             await self._warm()
-            await asyncio.sleep(CLOCK_S)
+            await asyncio.sleep(WARM_S)
 
     async def _follow_journal(self) -> None:
         """Fold what the leader writes, until this process is to write itself."""

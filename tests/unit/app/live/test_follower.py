@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.app.live import follower as module
 from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.watch import Watch
-from holdfast.config import load
+from holdfast.config import Config, load
+from holdfast.config.cluster import Cluster
 from holdfast.domain.event import Event, QuoteSeen, Ticked
 from holdfast.domain.fact import BotStarted, Opened
 from holdfast.domain.market import NS_PER_S
@@ -20,6 +23,7 @@ from holdfast.domain.order import deployment_tag
 from holdfast.errors import RetryableError
 from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
+from holdfast.simulation.loop import VirtualLoop
 from tests.support.exchange import on_loop
 from tests.support.node import ACCOUNT, flips, scene
 from tests.support.waiting import PATIENCE_S, until
@@ -70,6 +74,67 @@ def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
                 assert len(follower.venue._queries._idle) == 2 * 2
 
     asyncio.run(run())
+
+
+def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_answers_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In virtual time, where a question takes none."""
+    loop = VirtualLoop()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
+    follower: Any = Follower.__new__(Follower)
+    follower.config = Config(cluster=Cluster(profile="fast"))
+    follower.counts = SimpleNamespace(answered=lambda *_: None)
+    follower.clock = SimpleNamespace(take=lambda _sample: None)
+    follower.on_exchange = follower.on_reach = lambda _well: None
+    follower.is_cut_off = follower.is_stuck = False
+    asked_s: list[float] = []
+    is_cut = False
+
+    async def ask() -> None:
+        asked_s.append(loop.time())
+        if is_cut:
+            raise RetryableError("seen: no answer")
+        follower._answered("market", "", 0.0)
+
+    async def course() -> None:
+        nonlocal is_cut
+        sampling = asyncio.create_task(follower._sample_clock())
+        await asyncio.sleep(8.04)
+        assert len(asked_s) == 10, "a standby, once in each time of a lease"
+        follower._owns = True
+        await asyncio.sleep(8.0)
+        assert len(asked_s) == 10 + 20 - 1, "twice as often, from its next question on"
+        for _ in range(10):
+            follower._answered("order", "", 0.1)
+            await asyncio.sleep(0.3)
+        assert len(asked_s) == 29, "orders were answered"
+        for _ in range(20):
+            follower._answered("order", "", 0.1)
+            await asyncio.sleep(0.3)
+        assert len(asked_s) == 30, "its connection must not go cold"
+        follower._answered("order", "", 0.1)
+        is_cut = True
+        await asyncio.sleep(0.75)
+        assert not follower.is_cut_off
+        await asyncio.sleep(0.5)
+        assert follower.is_cut_off
+        is_cut = follower._owns = False
+        await asyncio.sleep(2.0)
+        assert not follower.is_cut_off
+        is_cut = True
+        count = len(asked_s)
+        while len(asked_s) == count:
+            await asyncio.sleep(0.01)
+        assert not follower.is_cut_off, "a standby is not cut off by one question that failed"
+        await asyncio.sleep(0.85)
+        assert follower.is_cut_off
+        sampling.cancel()
+
+    follower._owns = False
+    follower.venue = SimpleNamespace(time=ask)
+    with closing(loop):
+        loop.run_until_complete(course())
 
 
 def test_whether_the_exchange_answers_is_told_from_the_first_question_on(
