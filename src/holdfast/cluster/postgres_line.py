@@ -18,6 +18,7 @@ from psycopg.rows import TupleRow
 
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
 from holdfast.journal.postgres_connect import (
+    ENDED_BY_THE_SERVER,
     asked_of,
     is_wrong_password,
     meaning,
@@ -61,7 +62,6 @@ _SESSION: Final = """
 """
 OPEN_S: Final = 5.0
 _UNDEFINED_TABLE: Final = "42P01"
-_ENDED_BY_THE_SERVER: Final = ("57P", "08")  # perhaps after the commit
 _COMMITTED_IN_DOUBT: Final = ("40003",)
 
 Results = list[list[tuple[Any, ...]]]
@@ -215,7 +215,7 @@ class Line:
             self._connection = None
 
     def _failed(self, said: str, sqlstate: str, *, sent: bool) -> PlatformError:
-        ended = not sqlstate or sqlstate.startswith(_ENDED_BY_THE_SERVER)
+        ended = not sqlstate or sqlstate.startswith(ENDED_BY_THE_SERVER)  # perhaps after the commit
         if sent and (ended or sqlstate in _COMMITTED_IN_DOUBT):
             return OutcomeUnknownError(
                 f"seen: {self.name}: {said}; expected: an answer; do: look whether it was done"

@@ -417,9 +417,12 @@ class Reconciler:
 
 async def _all(questions: Iterable[Coroutine[Any, Any, list[str]]]) -> list[list[str]]:
     """Ask side by side: a takeover lasts as long as one answer, not as all of them."""
+    # No TaskGroup: before Python 3.13 one that fails may leave its own cancel behind, and whoever
+    # asks again later would take the next timeout for a cancel.
+    tasks = [asyncio.create_task(question) for question in questions]
     try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(question) for question in questions]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None  # the others were cancelled because of it
-    return [task.result() for task in tasks]
+        return await asyncio.gather(*tasks)
+    finally:  # the first that fails ends the others
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -59,6 +59,9 @@ _WRONG_ADDRESS: Final = (
     "invalid", "server does not support SSL", "certificate verify failed", "permission denied",
     "does not match host name", "is not permitted to log in",
 )  # fmt: skip
+ENDED_BY_THE_SERVER: Final = ("57P", "08")
+"""How error codes begin when the server stops, has stopped, or is not up yet."""
+
 _NOBODY_THERE: Final = ("No such file", "failed to resolve host", "could not translate host name")
 
 
@@ -230,6 +233,11 @@ def meaning(name: str, sqlstate: str, said: str) -> PlatformError:
             f"seen: {name}: {said} ({sqlstate}); expected: the journal's tables, and a role that "
             f"may read and write them; do: grant it, or run holdfast db upgrade --database {name}"
         )
+    if sqlstate.startswith(ENDED_BY_THE_SERVER):
+        return RetryableError(
+            f"seen: {name} ends its sessions ({said}); expected: a PostgreSQL server that stays; "
+            "nothing was written, and nothing is lost; do: see whether it comes back, or start it"
+        )
     return RetryableError(
         f"seen: {name}: {said} ({sqlstate or 'no answer'}); expected: a journal that can be "
         "written; nothing was written, and nothing is lost; do: free space, or end what holds it"
@@ -284,7 +292,8 @@ def _encryption(url: str) -> dict[str, str]:
 
 def refused(name: str, said: str) -> PlatformError:
     """What it means that a server does not let us in."""
-    lines = said.splitlines() or ["no answer"]
+    # The driver indents what it only guesses: that nobody may be running there.
+    lines = [line for line in said.splitlines() if line[:1] not in "\t "] or ["no answer"]
     refusals = [line for line in lines if any(words in line for words in _WRONG_ADDRESS)]
     if refusals and not any(words in said for words in _NOBODY_THERE):
         return ConfigError(

@@ -36,6 +36,11 @@ class FlakyLeases(MemoryLeases):
             raise RetryableError("seen: no store; expected: one")
         return await super().renew(boot_id)
 
+    async def hand(self, claim: Claim, to: str) -> bool:
+        if self.is_down:
+            raise RetryableError("seen: no store; expected: one")
+        return await super().hand(claim, to)
+
 
 class LateLine:
     """A way to the store that is slow: a call that was given up takes effect all the same."""
@@ -212,6 +217,17 @@ async def test_without_its_store_a_leader_arms_nothing_once_its_lease_has_run_ou
         assert one.board.wanted("main") is Wanted.LEAD, "nobody has taken it"
         leases.is_down = False
         await until(lambda: one.leads, "it goes on")
+
+
+@on_loop
+async def test_what_cannot_be_given_away_without_the_store_leaves_no_cancel_behind() -> None:
+    leases = FlakyLeases()
+    async with nodes("one", "two", leases=leases) as ([one, _], _, _):
+        await until(lambda: "main" in one.keeper._others, "a look at the other one")
+        leases.is_down = True
+        await until(lambda: bool(one.keeper._let_go), "it gives away what it led")
+        await until(lambda: not one.board.may_lead("main"), "the lease ran out")
+        assert one.keeping.cancelling() == 0, "the next timeout would take itself for a cancel"
 
 
 @on_loop

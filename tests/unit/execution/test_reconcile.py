@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import Adjustment, CashFlow, Filled, ForeignOrder, Halted, Reconciled
 from holdfast.domain.order import OrderState
-from holdfast.errors import CorruptionError
+from holdfast.errors import CorruptionError, RetryableError
+from holdfast.execution import reconcile
 from holdfast.venues.port import Balance, MoneyMoved
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
@@ -236,3 +238,27 @@ async def test_more_trades_than_one_page_holds_are_all_booked() -> None:
     assert await at.reconciler.at_start()
 
     assert at.account.holdings["BTC"] == 2501
+
+
+# -- side by side ----------------------------------------------------------------------------------
+
+
+@on_loop
+async def test_a_question_that_fails_ends_the_others_and_leaves_no_cancel_behind() -> None:
+    others = asyncio.Event()
+
+    async def unanswered() -> list[str]:
+        raise RetryableError("no answer")
+
+    async def slow() -> list[str]:
+        try:
+            return await asyncio.Future()
+        finally:
+            others.set()
+
+    with pytest.raises(RetryableError, match="no answer"):
+        await reconcile._all([slow(), unanswered()])
+    assert others.is_set()
+    asking = asyncio.current_task()
+    assert asking is not None
+    assert asking.cancelling() == 0, "the next timeout would take itself for a cancel"

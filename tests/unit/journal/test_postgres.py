@@ -34,7 +34,7 @@ from holdfast.errors import (
 )
 from holdfast.journal.port import CommitUnknownError, Group
 from holdfast.journal.postgres import PostgresStore
-from holdfast.journal.postgres_connect import IDLE_IN_TRANSACTION_MS, connect
+from holdfast.journal.postgres_connect import IDLE_IN_TRANSACTION_MS, connect, meaning
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.record import FORMAT
 from holdfast.journal.schema import metadata
@@ -188,6 +188,18 @@ def test_another_kind_of_database_is_refused() -> None:
             connection.execute("CREATE TABLE customer (id int)")
         with pytest.raises(ConfigError, match="a database with other tables"):
             PostgresStore(url)
+
+
+def test_a_server_that_is_not_there_is_told_by_why_it_does_not_answer() -> None:
+    refused = pytest.raises(RetryableError, match=r"does not answer \(.*: Connection refused\); ")
+    with refusing_port() as port, refused:
+        connect(f"postgresql://holdfast@127.0.0.1:{port}/holdfast")
+
+
+def test_a_server_that_stops_is_not_taken_for_a_full_one() -> None:
+    told = str(meaning("postgresql://here", "57P01", "terminating connection"))
+    assert "start it" in told
+    assert "space" not in told
 
 
 def test_a_session_that_could_hold_a_lock_is_ended_when_it_idles(url: str) -> None:

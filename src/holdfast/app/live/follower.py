@@ -91,7 +91,6 @@ class Follower:
         self._written = {bot.name: bot for bot in config.bots}
         self.ids: Ids = {}
         self.fold = fold
-        self.watch = watch
         self.quarantine = quarantine
         self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
@@ -294,7 +293,6 @@ class Follower:
         """Time passes for the engine; retries and marks are due by it."""
         while True:
             self.take(Ticked(self.now_ns()))
-            self.watch.beat()
             await asyncio.sleep(TICK_S)
 
     def _answered(self, endpoint: str, failure: str, took_s: float) -> None:

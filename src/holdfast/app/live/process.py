@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.live.follower import Follower, OutgrownError, following
+from holdfast.app.live.follower import TICK_S, Follower, OutgrownError, following
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
@@ -152,8 +152,19 @@ def code_of(error: PlatformError) -> int:
 
 
 async def _told(life: Life) -> None:
-    async with life.told.telling():
-        await _trade(life)
+    beating = asyncio.create_task(_beat(life.watch), name="beating")
+    try:
+        async with life.told.telling():
+            await _trade(life)
+    finally:
+        beating.cancel()
+
+
+async def _beat(watch: Watch) -> None:
+    """Show that the event loop turns, also while nothing can be followed yet."""
+    while True:
+        watch.beat()
+        await asyncio.sleep(TICK_S)
 
 
 async def _trade(life: Life) -> None:
