@@ -78,6 +78,8 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
   }, [series.data, tail]);
   const shown = point === null ? points.at(-1) : points.find((one) => one.time === point);
   const unit = series.data?.reporting ?? "";
+  const told_pct = Number(series.data?.max_drawdown_pct ?? NaN);
+  const worst = points.reduce((least, one) => Math.min(least, one.drawdown_pct), -Math.abs(told_pct));
   return (
     <Card
       title={title}
@@ -99,7 +101,7 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
           Below the peak <b>{percent(shown?.drawdown_pct)}</b>
         </span>
         <span className="key">
-          At worst <b>{percent(-Math.abs(Number(series.data?.max_drawdown_pct ?? NaN)))}</b>
+          At worst <b>{percent(worst)}</b>
         </span>
       </p>
       {series.error !== null && series.data === undefined ? (
@@ -112,7 +114,7 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
         </div>
       ) : points.length < 2 ? (
         <div style={{ height }}>
-          <Empty title="Not enough to draw yet.">A point is kept every few minutes, and with each fill.</Empty>
+          <Empty title="Not enough to draw yet.">A point is kept every few minutes.</Empty>
         </div>
       ) : (
         <EquityChart

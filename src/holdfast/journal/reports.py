@@ -60,15 +60,19 @@ class Condition(msgspec.Struct, frozen=True):
     in_default: int = 0
 
 
+Point = tuple[int, Decimal, float]
+"""A moment (ns), a value, and how far it is below the highest so far, percent."""
+
+
 class Series(msgspec.Struct, frozen=True):
     """A value over time.
 
     Attributes:
-        points: moment (ns), value, and how far it is below the highest so far, percent.
+        points: the oldest first.
         worst: the deepest of all drawdowns, percent, those between the points too.
     """
 
-    points: tuple[tuple[int, Decimal, float], ...]
+    points: tuple[Point, ...]
     worst: float
 
 

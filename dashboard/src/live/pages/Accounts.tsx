@@ -45,7 +45,7 @@ function One({ account }: { account: Account }): ReactNode {
   });
   const mine = (positions ?? []).filter((one) => one.account === account.name);
   return (
-    <div className="columns even">
+    <div className="columns">
       <div className="stack">
         <Card title={account.name} sub={<State account={account} />}>
           <div className="pad">

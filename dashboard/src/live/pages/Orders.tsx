@@ -284,11 +284,13 @@ interface PagesProps {
   rows: number | undefined;
   more: (() => void) | undefined;
   busy: boolean;
+  /** What stands there when the list is empty. */
+  none?: ReactNode;
   children: ReactNode;
 }
 
 /** A list that goes on further back; also what stands there while it is not there. */
-export function Pages({ what, error, retry, rows, more, busy, children }: PagesProps): ReactNode {
+export function Pages({ what, error, retry, rows, more, busy, none, children }: PagesProps): ReactNode {
   if (rows === undefined) {
     return error === null ? (
       <Loading what={what} />
@@ -298,7 +300,7 @@ export function Pages({ what, error, retry, rows, more, busy, children }: PagesP
       </div>
     );
   }
-  if (rows === 0) return <Empty title={`No ${what} like that.`} />;
+  if (rows === 0) return none ?? <Empty title={`No ${what} like that.`} />;
   return (
     <>
       {children}

@@ -11,7 +11,7 @@ import type { Job } from "../api/schema";
 import { Badge } from "../parts/Badge";
 import { Card, PageHead } from "../parts/Card";
 import { Dialog } from "../parts/Dialog";
-import { Problem } from "../parts/Remarks";
+import { Empty, Problem } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { useAct } from "../parts/useAct";
 import { JOB_STATES } from "../words";
@@ -67,6 +67,7 @@ export default function Research(): ReactNode {
       <Card title="Runs" sub="tick two or more backtests to compare them">
         <Pages
           what="runs"
+          none={<Empty title="No runs yet.">Begin with a backtest: it says what a strategy would have made.</Empty>}
           error={pages.error}
           retry={() => void pages.refetch()}
           rows={jobs?.length}

@@ -30,6 +30,7 @@ from holdfast.app.view.orders import (
     order_of_fold,
     order_of_row,
 )
+from holdfast.app.view.recent import Recent
 from holdfast.app.view.remembered import Where, remembered, whole_since_ns
 from holdfast.domain.money import ZERO
 from holdfast.journal.report_months import moment, nanoseconds
@@ -44,9 +45,10 @@ LONGEST_STORY: Final = 1000
 class Lists:
     """Questions of one caller at a time; what is not his is as if it were not there."""
 
-    def __init__(self, model: Model, history: History) -> None:
+    def __init__(self, model: Model, history: History, recent: Recent) -> None:
         self._model = model
         self._history = history
+        self._recent = recent
 
     async def orders(
         self, who: Principal, which: Which, after: Mark | None, limit: int
@@ -147,6 +149,11 @@ class Lists:
                 for name in names
             ]
         )
+        if not bot:
+            found = [
+                self._recent.joined(name, each, since_ns, until_ns, points)
+                for name, each in zip(names, found, strict=True)
+            ]
         reporting = {f.state.reporting for f in of}
         if len(reporting) > 1:  # what cannot be added up
             found = []

@@ -21,6 +21,7 @@ from holdfast.app.view.filling import keep_filling
 from holdfast.app.view.history import History
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
+from holdfast.app.view.recent import Recent
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.errors import ConfigError, RetryableError
@@ -70,8 +71,8 @@ async def viewing(
     )  # fmt: skip
     cache = _cache_of(config, meter)
     charts = Candles(cache)
-    feeds = ViewFeeds(model, database)
-    parts = [model.run(), feeds.run(), history.run(), _make_tables(config, database)]
+    feeds, recent = ViewFeeds(model, database), Recent(model)
+    parts = [model.run(), feeds.run(), history.run(), recent.run(), _make_tables(config, database)]
     if fills:
         parts.append(keep_filling(config))
     inside = asyncio.current_task()
@@ -79,7 +80,7 @@ async def viewing(
     for task in running:
         task.add_done_callback(lambda done: _end_with(done, inside))
     try:
-        reads = ViewReads(model, history, charts, Path(config.jobs.data_dir))
+        reads = ViewReads(model, history, recent, charts, Path(config.jobs.data_dir))
         yield View(model, reads, feeds, database)
     finally:
         for task in running:

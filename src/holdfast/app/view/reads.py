@@ -32,6 +32,7 @@ from holdfast.app.view.journals import POLL_S, Followed
 from holdfast.app.view.lists import Lists
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import age_s
+from holdfast.app.view.recent import Recent
 from holdfast.app.view.sentence import STALE_PRICES_S
 from holdfast.config import Account as WrittenAccount
 from holdfast.domain.limits import Limits, read_limits
@@ -52,8 +53,10 @@ class ViewReads(Lists):
         data: the folder of recorded market data.
     """
 
-    def __init__(self, model: Model, history: History, charts: Charts, data: Path) -> None:
-        super().__init__(model, history)
+    def __init__(
+        self, model: Model, history: History, recent: Recent, charts: Charts, data: Path
+    ) -> None:
+        super().__init__(model, history, recent)
         self._charts = charts
         self._data = data
 

@@ -16,6 +16,7 @@ from holdfast.app.view.candles import Candles
 from holdfast.app.view.history import History
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
+from holdfast.app.view.recent import Recent
 from holdfast.app.view.sentence import Situation, Tone, say
 from holdfast.config import Config
 from holdfast.config.database import ReportPolicy
@@ -52,7 +53,7 @@ async def reads(folder: Path, unreported: int) -> AsyncIterator[ViewReads]:
     await model.journals.look()
     history, charts = History(journal, ReportPolicy(), model.journals), Candles()
     try:
-        yield ViewReads(model, history, charts, folder)
+        yield ViewReads(model, history, Recent(model), charts, folder)
     finally:
         model.journals.close()
         tables.close()
