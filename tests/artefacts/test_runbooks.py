@@ -110,6 +110,18 @@ def test_every_event_of_the_log_and_every_setting_of_a_page_exists(page: Path) -
     assert sorted(named - events() - settings() - metrics() - labels - OTHERS) == []
 
 
+def test_what_is_looked_for_in_the_logs_of_nodes_is_not_what_others_write() -> None:
+    others = {event for group in ("API", "Jobs", "Notices") for event in log_events.GROUPS[group]}
+    sentences = [
+        (page.stem, sentence)
+        for page in PAGES
+        for sentence in re.findall(r"nodes' logs[^.]+", page.read_text(encoding="utf-8"))
+    ]
+    assert sentences
+    named = [(page, event) for page, told in sentences for event in WORD.findall(told)]
+    assert [one for one in named if one[1] in others] == []
+
+
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
