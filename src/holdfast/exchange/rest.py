@@ -22,13 +22,13 @@ class RestDoor:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request, as the faults in force let it."""
         delivery = await self._gateway.handle(await read_call(request))
         return await deliver(request, delivery)
 
 
-async def read_call(request: web.Request) -> Call:
+async def read_call(request: web.BaseRequest) -> Call:
     """The call in a request; parameters may be in the query, in the form body, or in both."""
     query = request.raw_path.partition("?")[2]
     body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
@@ -46,7 +46,7 @@ async def read_call(request: web.Request) -> Call:
     )
 
 
-async def deliver(request: web.Request, delivery: Delivery) -> web.StreamResponse:
+async def deliver(request: web.BaseRequest, delivery: Delivery) -> web.StreamResponse:
     """Send a reply whole, in part, late or not at all."""
     if delivery.manner is Manner.HANG or delivery.reply is None:
         if delivery.manner is Manner.HANG:
@@ -66,7 +66,7 @@ async def deliver(request: web.Request, delivery: Delivery) -> web.StreamRespons
     )
 
 
-async def _hang(request: web.Request, hang_ms: float) -> None:
+async def _hang(request: web.BaseRequest, hang_ms: float) -> None:
     """Wait in silence, but not for a client that has gone."""
     loop = asyncio.get_running_loop()
     give_up_s = loop.time() + hang_ms / 1000
@@ -77,7 +77,7 @@ async def _hang(request: web.Request, hang_ms: float) -> None:
         await asyncio.sleep(min(0.05, give_up_s - loop.time()))
 
 
-async def _send_half(request: web.Request, reply: Reply) -> web.StreamResponse:
+async def _send_half(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Promise the whole body, send half of it, and close."""
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
     response.content_type = reply.content_type
@@ -89,13 +89,13 @@ async def _send_half(request: web.Request, reply: Reply) -> web.StreamResponse:
     return response
 
 
-def _close(request: web.Request) -> None:
+def _close(request: web.BaseRequest) -> None:
     """End the connection after what was written, in the orderly way."""
     if request.transport is not None:
         request.transport.close()
 
 
-def _reset(request: web.Request) -> None:
+def _reset(request: web.BaseRequest) -> None:
     """Reset the connection: no reply, and the client's socket says so."""
     transport = request.transport
     if transport is None:

@@ -26,7 +26,7 @@ from holdfast.exchange.live import LivePump
 from holdfast.exchange.pump import Pump
 from holdfast.exchange.rest import RestDoor
 from holdfast.exchange.statelog import StateLog
-from holdfast.exchange.streams import MarketStreams
+from holdfast.exchange.streams import MarketStreams, is_stream
 from holdfast.exchange.user_stream import UserStreams
 from holdfast.exchange.ws_api import WsApiDoor
 
@@ -71,6 +71,7 @@ class Desk:
             self.pump = LivePump(self.exchange, flow, self.market_streams)
         else:
             self.pump = Pump(self.exchange, flow, speed=speed, warm_up_s=warm_up_s)
+        self.rest = RestDoor(self.gateway)
         self.ws_api = WsApiDoor(self.gateway, self.user_streams)
         self.gateway.incidents.on_closing += [self.ws_api.part_all, self.market_streams.part_all]
         self.gateway.incidents.on_revoked.append(self.user_streams.terminate)
@@ -81,11 +82,18 @@ class Desk:
         """The application with all doors; it runs no market by itself."""
         app = web.Application(client_max_size=1 << 20)
         app.add_routes(self.admin.routes())
-        app.router.add_get("/ws-api/v3", self.ws_api.handle)
-        for path in ("/stream", "/stream/ws", "/ws", "/stream/ws/{names:.*}", "/ws/{names:.*}"):
-            app.router.add_get(path, self.market_streams.handle)
-        app.router.add_route("*", "/{path:.*}", RestDoor(self.gateway).handle)
+        app.router.add_route("*", "/{path:.*}", self.handle)
         return app
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer at any door but the administrator's; needs no application around it."""
+        path = request.path
+        if request.method == "GET" and not path.startswith("/api/"):
+            if path == "/ws-api/v3":
+                return await self.ws_api.handle(request)
+            if is_stream(path):
+                return await self.market_streams.handle(request)
+        return await self.rest.handle(request)
 
     async def warm_up(self) -> None:
         """Have a market before the doors open: history, or what is mirrored as it is now."""

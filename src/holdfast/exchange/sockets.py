@@ -26,7 +26,7 @@ class Socket:
 
     def __init__(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         connection: web.WebSocketResponse,
         is_silent: Callable[[], bool],
     ) -> None:

@@ -57,7 +57,7 @@ class MarketStreams:
         self._told: dict[str, tuple[int, int, int]] = {}  # by symbol: as of when candles are told
         exchange.trade_watchers.append(self._on_trade)
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection until it ends."""
         gateway = self._gateway
         try:
@@ -415,13 +415,18 @@ def _kline(symbol: str, interval: str, candle: Candle, now_ns: int, *, is_closed
     }
 
 
-def _is_combined(request: web.Request) -> bool:
+def is_stream(path: str) -> bool:
+    """Whether market streams are served there: `/stream`, or names below one of the others."""
+    return path == "/stream" or f"{path}/".startswith(("/ws/", "/stream/ws/"))
+
+
+def _is_combined(request: web.BaseRequest) -> bool:
     return request.path.rstrip("/").endswith("/stream")
 
 
-def _named_in(request: web.Request) -> set[str]:
+def _named_in(request: web.BaseRequest) -> set[str]:
     """Streams that the address itself asks for: `?streams=a/b`, or `/ws/a/b`."""
     if "streams" in request.query:
         return {name for name in request.query["streams"].split("/") if name}
-    tail = str(request.match_info.get("names", ""))
+    tail = request.path.partition("/ws/")[2]
     return {name for name in tail.split("/") if "@" in name}

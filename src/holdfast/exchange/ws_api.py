@@ -74,7 +74,7 @@ class WsApiDoor:
         self._streams = streams
         self._connections: set[Socket] = set()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Serve one connection until it ends."""
         address = request.remote or ""
         try:

@@ -64,10 +64,7 @@ class SimExchange:
         """Have a market, and let connections in."""
         await self.desk.warm_up()
         self._watch_calls()
-        runner = web.AppRunner(self.desk.make_app(), access_log=None)
-        await runner.setup()
-        assert runner.server is not None  # noqa: S101 - it was set up
-        self._network.listen(HOST, PORT, runner.server)
+        self._network.listen(HOST, PORT, web.Server(self.desk.handle, access_log=None))
         loop = asyncio.get_running_loop()
         self._market = loop.create_task(self.desk.pump.run())
         self._streams = loop.create_task(self.desk.market_streams.run())
