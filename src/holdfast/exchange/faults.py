@@ -178,7 +178,9 @@ class FaultBook:
         if "for_ms" in fault.params:
             fault.until_ns = self._now_ns() + int(fault.number("for_ms") * 1_000_000)
         self.faults.append(fault)
-        self._kinds.setdefault(fault.kind, []).append(fault)
+        # Those that are over are looked at by nobody any more: of each kind there may be hundreds.
+        alive = [one for one in self._kinds.get(fault.kind, ()) if not self._is_spent(one)]
+        self._kinds[fault.kind] = [*alive, fault]
 
     def clear(self) -> None:
         """Lift all faults."""
