@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from holdfast.app.demo.audit import Kind
 from holdfast.domain.fact import AttemptMoved, BotStopped, Refusal
 from holdfast.domain.order import AttemptState, Side, deployment_tag
 from tests.support.node import (
@@ -548,6 +549,14 @@ def test_sigterm_in_the_middle_of_an_order_lets_it_finish_and_sends_no_other(
         moves = [r.fact for r in node.records() if isinstance(r.fact, AttemptMoved)]
         late = {m.cid for m in moves if m.state is AttemptState.REJECTED or m.code == TIMED_OUT}
         found = (await at.judge(node)).faults
-        assert late or found == []
+        if not late:
+            assert found == []
+            return
+        # Missing are late ones alone, with the amounts that they moved, until the next start.
+        excused = (f"{Kind.DIFFERENCE}: ", *(f"{Kind.LOST}: {cid}: " for cid in late),
+                   *(f"attempt {cid} is " for cid in late))  # fmt: skip
+        assert [fault for fault in found if not fault.startswith(excused)] == []
+        await node.start()
+        assert (await at.ended_well(node)).faults == []
 
     _alone(tmp_path, run)
