@@ -145,7 +145,11 @@ def the_leader_is_killed_and_the_other_node_takes_over(page: Page) -> None:
     takeover = rows.filter(has_text="without a word").first
     expect(takeover).to_contain_text(re.compile(r"\d\s(ms|s)"))
     home(page)
-    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    sentence = page.get_by_test_id("sentence")
+    expect(sentence).to_contain_text("Trading normally")
+    leader = re.search(r"(\S+) leads\.", sentence.inner_text())
+    assert leader is not None
+    expect(page.get_by_text(f"{leader[1]} leads main")).to_be_visible()
     picture(page, "dashboard-failover")
 
 

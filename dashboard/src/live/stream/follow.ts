@@ -12,7 +12,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 /** What the stream does not tell (whether nodes live) is asked for: now and then, and soon after news. */
 const SUMMARY_MS = 10_000;
-const SOON_MS = 250;
+/** Pauses after news: the journal tells of a new leader before the leases and the dead node do. */
+const AFTER_NEWS_MS = [250, 1_250, 2_500] as const;
 const SILENCE_MS = 45_000;
 /** The socket is given the next token before the last one ends. */
 const TOKEN_MS = 10_000;
@@ -44,6 +45,7 @@ class Follower {
   private wait_ms = FIRST_WAIT_MS;
   private heard = 0;
   private told = "";
+  private pauses_ms: number[] = [];
   private summary: ReturnType<typeof setTimeout> | undefined;
   private wake: (() => void) | null = null;
 
@@ -79,8 +81,8 @@ class Follower {
   }
 
   soon(): void {
-    clearTimeout(this.summary);
-    this.summary = setTimeout(() => void this.refresh(), SOON_MS);
+    this.pauses_ms = [...AFTER_NEWS_MS];
+    this.keepSummary();
   }
 
   /** One connection, from the greeting to its end; why it ended, for people. */
@@ -138,7 +140,8 @@ class Follower {
 
   private keepSummary(): void {
     clearTimeout(this.summary);
-    this.summary = setTimeout(() => void this.refresh(), SUMMARY_MS);
+    const pause_ms = this.pauses_ms.shift() ?? SUMMARY_MS;
+    this.summary = setTimeout(() => void this.refresh(), pause_ms);
   }
 
   private async refresh(): Promise<void> {
