@@ -150,15 +150,17 @@ class Election:
         was killed is none; nor is what an earlier keeper of this very process left: its last
         renewal may come about after it has ended. Of two that start at once, one is told.
         """
+        me, node = self._me.boot_id, self._me.node
         members = dict(_by_boot_id(view))
-        mine = members.get(self._me.boot_id)
-        order = (-1 if mine is None else mine.renewals, self._me.boot_id)
+        mine = members.pop(me, None)
+        order = (-1 if mine is None else mine.renewals, me)
         for boot_id, seen in members.items():
+            if seen.member.node != node:
+                continue
             watched = self._members.get(boot_id)
             if (
                 watched is not None
                 and watched.moved
-                and seen.member.node == self._me.node
                 and _process(seen.member) != _process(self._me)
                 and (seen.renewals, boot_id) > order
             ):

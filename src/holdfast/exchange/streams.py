@@ -54,6 +54,7 @@ class MarketStreams:
         self._names = {item.symbol: item.venue_symbol.lower() for item in exchange.instruments}
         self._ticks = 0
         self._subscribed = 0  # rises with every change of who wants what
+        self._wants: tuple[int, frozenset[str]] = (0, frozenset())  # as of which change, what
         self._told: dict[str, tuple[int, int, int]] = {}  # by symbol: as of when candles are told
         exchange.trade_watchers.append(self._on_trade)
 
@@ -78,6 +79,7 @@ class MarketStreams:
             await self._serve(session)
         finally:
             self._sessions.discard(session)
+            self._subscribed += 1
             await session.socket.close()
         return connection
 
@@ -141,6 +143,7 @@ class MarketStreams:
                 self._subscribed += 1
             case "UNSUBSCRIBE":
                 session.names.difference_update(names)
+                self._subscribed += 1
             case "LIST_SUBSCRIPTIONS":
                 return {"result": sorted(session.names), "id": request.id}
             case "SET_PROPERTY":
@@ -153,8 +156,12 @@ class MarketStreams:
 
     # --- Publishing ----------------------------------------------------------------------------
 
-    def _wanted(self) -> set[str]:
-        return {name for session in self._sessions for name in session.names}
+    def _wanted(self) -> frozenset[str]:
+        """Every stream that somebody wants."""
+        if self._wants[0] != self._subscribed:
+            names = frozenset(name for session in self._sessions for name in session.names)
+            self._wants = self._subscribed, names
+        return self._wants[1]
 
     def _is_silent(self) -> bool:
         return self._gateway.faults.is_in_force(FaultKind.STREAM_SILENCE, StreamDoor.MARKET)
@@ -194,7 +201,7 @@ class MarketStreams:
             )
 
     def _publish_depth(
-        self, listing: Listing, name: str, wanted: set[str], now_ns: int, *, each_second: bool
+        self, listing: Listing, name: str, wanted: frozenset[str], now_ns: int, *, each_second: bool
     ) -> None:
         feed = self._depths[listing.symbol]
         has_moved = feed.collect()
@@ -212,7 +219,7 @@ class MarketStreams:
             self._publish(stream, _book_ticker(listing))
 
     def _publish_candles(
-        self, listing: Listing, name: str, wanted: set[str], now_ns: int
+        self, listing: Listing, name: str, wanted: frozenset[str], now_ns: int
     ) -> None:
         tape = self._exchange.tapes[listing.symbol]
         moment = (listing.last_trade_id, now_ns // SECOND_NS, self._subscribed)
@@ -237,7 +244,7 @@ class MarketStreams:
                         self._send(session, frame)
 
     def _publish_tickers(
-        self, listing: Listing, name: str, wanted: set[str], now_ns: int
+        self, listing: Listing, name: str, wanted: frozenset[str], now_ns: int
     ) -> None:
         full, mini = f"{name}@ticker", f"{name}@miniTicker"
         if full not in wanted and mini not in wanted:
