@@ -11,7 +11,8 @@ import functools
 import os
 
 from holdfast.app.chaos import redis
-from holdfast.app.chaos.redis import end_with_parent, server_binary
+from holdfast.app.chaos.redis import server_binary
+from holdfast.app.chaos.server import end_with_parent
 
 __all__ = ["RedisServer", "end_with_parent", "redis_server", "redis_url", "server_binary"]
 

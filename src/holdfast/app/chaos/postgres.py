@@ -6,94 +6,54 @@ Taken from what is there: the server installed on this machine, or the one in th
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
 
 import psycopg
 
+from holdfast.app.chaos.server import OwnServer
 from holdfast.errors import ConfigError, UnreachableError
 
-_PATIENCE_S: Final = 150.0  # a busy machine; a good start takes a second
-_POLL_S: Final = 0.02
 
-
-class PostgresServer:
+class PostgresServer(OwnServer):
     """A server on a Unix socket in a folder of its own. Starting and stopping block.
 
     Args:
         settings: `name=value` of the server, beside its own.
 
     Attributes:
-        folder: its data, its log and its socket.
-        process: as long as it runs.
+        binaries: where its programs are.
 
     Raises:
         ConfigError: there is no server on this machine.
         UnreachableError: it does not start.
     """
 
+    name = "PostgreSQL"
+    instead = "name a running one with DATABASE_URL"
+    crash_signal = signal.SIGQUIT
+
     def __init__(self, *settings: str) -> None:
         self.binaries = _binaries()
         self._settings = settings
-        self.folder = Path(tempfile.mkdtemp(prefix="holdfast-pg-"))
+        super().__init__()
         self._user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
         if self._user is not None:
             os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
         self._make_data()
-        self.process = self._begun()
-        self.await_ready()
+        self.start()
 
     @property
     def url(self) -> str:
         """Of its maintenance database."""
         return f"postgresql:///postgres?host={self.folder}&user=postgres"
-
-    def crash(self) -> None:
-        """End it at once, without any order."""
-        self.process.send_signal(signal.SIGQUIT)
-        self.process.wait(_PATIENCE_S)
-
-    def begin(self) -> None:
-        """Start it after a crash, and do not wait; in the main thread, whose end it follows."""
-        self.process = self._begun()
-
-    def start(self) -> None:
-        """Start it after a crash."""
-        self.begin()
-        self.await_ready()
-
-    def stop(self) -> None:
-        """End it and remove its files; may be called twice."""
-        self.crash()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def await_ready(self) -> None:
-        """Return when it accepts connections."""
-        deadline_s = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                psycopg.connect(self.url).close()
-            except psycopg.OperationalError as error:
-                if self.process.poll() is not None or time.monotonic() > deadline_s:
-                    said = (self.folder / "log").read_text(encoding="utf-8", errors="replace")
-                    raise UnreachableError(
-                        f"seen: PostgreSQL does not start: {said[-600:]}; expected: a server of "
-                        "our own; do: name a running one with DATABASE_URL"
-                    ) from error
-                time.sleep(_POLL_S)
-            else:
-                return
 
     def _make_data(self) -> None:
         self._run(
@@ -118,13 +78,14 @@ class PostgresServer:
             *self._settings,
         ]  # fmt: skip
         words = [word for option in options for word in ("-c", option)]
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - the server itself
-                [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *words],
-                user=self._user, cwd=self.folder, stdout=log, stderr=log,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - it makes one call of the system
-                start_new_session=True,
-            )  # fmt: skip
+        command = [str(self.binaries / "postgres"), "-D", str(self.folder / "data"), *words]
+        return self._process(command, user=self._user, cwd=self.folder)
+
+    def _answers(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url).close()
+            return True
+        return False
 
 
 @contextmanager
@@ -170,11 +131,3 @@ def _binaries() -> Path:
             "DATABASE_URL"
         )
     return Path(wheel.origin).parent / "pginstall" / "bin"
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end the server when its starter is killed."""
-    PR_SET_PDEATHSIG = 1  # noqa: N806 - the kernel's name
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
