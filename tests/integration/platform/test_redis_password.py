@@ -47,6 +47,10 @@ class Rotated:
             path.write_text(text)
             path.chmod(0o600)
 
+    def connections(self) -> int:
+        """How many the server ever took."""
+        return int(self._admin.info("stats")["total_connections_received"])
+
     def close(self) -> None:
         """Release the connection."""
         self._admin.close()
@@ -126,6 +130,16 @@ def test_whoever_uses_redis_is_let_in_again_after_a_rotation(redis: Rotated) -> 
             assert all((await are_in(uses)).values()), "and the server followed"
 
     asyncio.run(work())
+
+
+def test_a_worker_that_looks_each_second_asks_for_its_password_once(redis: Rotated) -> None:
+    redis.write("hunter-one")
+    redis.server_takes("hunter-one")
+    sender = Sender(redis.url, "test")
+    assert sender.waiting() == 0
+    before = redis.connections()
+    assert [sender.waiting() for _ in range(3)] == [0, 0, 0]
+    assert redis.connections() == before
 
 
 def test_a_password_that_is_refused_from_the_start_is_a_mistake_in_the_configuration(

@@ -22,6 +22,7 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from holdfast.config.database import PASSWORD_FROM
@@ -156,11 +157,12 @@ class Sender:
     def waiting(self) -> int | None:
         """Messages that no worker has taken; None when the broker does not answer."""
         try:
-            with self.app.connection_for_read() as connection:
+            # One that is kept: workers ask each second, and a new one reads both passwords.
+            with self.app.pool.acquire(block=True) as connection:
                 connection.ensure_connection(max_retries=1, timeout=1.0)
                 channel = connection.default_channel
                 found = channel.queue_declare(_QUEUE).message_count
-        except (OperationalError, OSError) as error:
+        except (OperationalError, OSError, RedisError) as error:
             self._away(error)
             return None
         self._back()
