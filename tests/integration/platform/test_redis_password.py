@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -49,7 +50,8 @@ class Rotated:
 
     def connections(self) -> int:
         """How many the server ever took."""
-        return int(self._admin.info("stats")["total_connections_received"])
+        told: Any = self._admin.info("stats")
+        return int(told["total_connections_received"])
 
     def close(self) -> None:
         """Release the connection."""
