@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from holdfast.domain.fact import (
     Armed,
     Draining,
     EmergencyMerged,
+    ForeignOrder,
     Halted,
     Liquidated,
     Resumed,
@@ -180,6 +183,33 @@ def test_without_its_journal_an_account_is_flattened_and_the_journal_learns_it_w
             assert {one.bot for one in sold} == {"holding"}
             await said(node, "resume")
             await said(node, "reconcile")
+            assert is_flat(node), "the wish was sold, and counts as spent"
+            assert await node.stop() == 0
+
+    asyncio.run(scenario())
+
+
+def test_who_led_through_the_loss_of_the_journal_books_what_was_sold_without_it(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node = at.node((BotLine("holding", "BTC/USDT", "Holding"),), strategies=HOLDING)
+            await node.start()
+            await until_node(node, lambda: has_stop(node), "a position with its stop")
+            with closing(sqlite3.connect(node.journal, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")  # nothing can be written, and nothing be found
+                away = node.journal.rename(node.folder / "away.db")
+                assert msgspec.json.decode(await emergency(node))["flat"] is True
+                away.rename(node.journal)
+                other.execute("ROLLBACK")
+            await until_node(node, lambda: bool(merged(node)), "the merge")
+            await until_node(node, lambda: is_flat(node), "the sale in the books")
+            state = node.state()
+            assert state.halted
+            assert not [f for f in node.records() if isinstance(f.fact, ForeignOrder)]
+            await said(node, "resume")
+            assert (await said(node, "reconcile"))["agreed"] is True
             assert is_flat(node), "the wish was sold, and counts as spent"
             assert await node.stop() == 0
 

@@ -56,6 +56,9 @@ class Books:
         rate: quote units per unit of a third fee asset and where it came from; None when unknown.
         policy: about open orders that nobody here made.
         find: the order or cancel that the journal armed under an id, however long ago.
+
+    Attributes:
+        sold_without_us: set when the exchange tells of an emergency sale (execution.emergency).
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Books:
         self._policy = policy
         self._find = find
         self.strays = Strays()
+        self.sold_without_us = asyncio.Event()
         self._locks: dict[str, asyncio.Lock] = {}
         self._booked: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._foreign: set[str] = set()
@@ -144,6 +148,10 @@ class Books:
         """Whether an order of this id at the exchange proves that rows of the journal are lost."""
         ours = cid.startswith(self._account.deployment) and not is_emergency(cid)
         return ours and self._owner(cid) is None
+
+    def is_emergency(self, cid: str) -> bool:
+        """Whether somebody of this deployment sold under this id without the journal."""
+        return cid.startswith(self._account.deployment) and is_emergency(cid)
 
     async def foreign_fill(self, fill: Fill, evidence: str) -> bool:
         """Book an execution of an order that no bot of ours made: holdings only. Whether it was
@@ -300,6 +308,9 @@ class Books:
 
     async def _unknown(self, report: OrderReport, source: str) -> None:
         """An order without a row: ours means that the journal is behind the exchange."""
+        if self.is_emergency(report.cid):
+            self.sold_without_us.set()
+            return
         if report.cid in self._foreign or not report.state.is_open:
             return
         self._foreign.add(report.cid)

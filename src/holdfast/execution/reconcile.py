@@ -26,8 +26,8 @@ from holdfast.domain.fact import (
     Released,
 )
 from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import AttemptState, is_emergency
-from holdfast.errors import CorruptionError
+from holdfast.domain.order import AttemptState
+from holdfast.errors import CorruptionError, RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
@@ -173,14 +173,11 @@ class Reconciler:
         for stranger in strangers:
             if self._books.is_behind(stranger.cid):
                 await self._refuse(symbol, stranger.cid)
-            elif self._is_emergency(stranger):
+            elif self._books.is_emergency(stranger.cid):
                 findings += await self._liquidated(stranger)
             elif not self._may_be_in_doubt(stranger):
                 findings += await self._strange(stranger)
         return findings
-
-    def _is_emergency(self, stranger: Stranger) -> bool:
-        return stranger.cid.startswith(self._account.deployment) and is_emergency(stranger.cid)
 
     async def _liquidated(self, stranger: Stranger) -> list[str]:
         """A sale that was made without this journal: booked, off the positions, and halted."""
@@ -277,6 +274,26 @@ class Reconciler:
             )
         )
         return not isinstance(outcome, Refused)
+
+    async def sold_without_us(self) -> None:
+        """Wait for news of an emergency sale, halt, and book what was sold.
+
+        Raises:
+            RetryableError, RejectedError: the exchange did not answer; call again.
+        """
+        await self._books.sold_without_us.wait()
+        self._books.sold_without_us.clear()
+        if not self._account.halted:
+            reason = "an emergency sale without the journal"
+            await self._recorder.record(
+                Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency")
+            )
+        try:
+            for symbol in self._symbols:
+                await self._trades(symbol)
+        except (RetryableError, RejectedError):
+            self._books.sold_without_us.set()
+            raise
 
     async def in_passing(self) -> list[str]:
         """Compare the balances at a quiet moment; returns what fell to the policy.

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -141,6 +142,7 @@ class Trader:
             learn_instruments=self.learn_instruments,
             configure=Configurator(follower, self.venue, self.recorder, stream.writer).take,
             hear=self.signals.take,
+            merge_emergency=partial(merge_emergency, config, self.recorder),
         )
         follower.perform = self.perform
         follower.on_account = self.on_account

@@ -50,6 +50,7 @@ class Upkeep:
         learn_instruments: asks the exchange for its filters again.
         configure: takes a command that configures; the account may end with it.
         hear: takes a value of an external series that came as a command.
+        merge_emergency: tells the journal what this host did without it.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Upkeep:
         learn_instruments: Callable[[], Awaitable[object]],
         configure: Take,
         hear: Take,
+        merge_emergency: Callable[[], Awaitable[None]],
     ) -> None:
         self._stream = stream
         self._commands = commands
         self._reconciler = reconciler
         self._take = take
         self._learn_instruments = learn_instruments
+        self._merge_emergency = merge_emergency
         # None of these is waited for: a halt that comes after them takes effect before they have.
         self._takes_time: Mapping[str, Take] = {
             "reconcile": self._review, "signal": hear, **dict.fromkeys(CONFIGURING, configure),
@@ -84,6 +87,7 @@ class Upkeep:
             self._take_commands(),
             self._keep(),
             self._compare(),
+            self._merge(),
             self._refresh_instruments(),
         ]
 
@@ -110,6 +114,16 @@ class Upkeep:
                 await self._reconciler.in_passing()
             except (RetryableError, RejectedError) as error:
                 log.info("balances not compared", action="compare_wait", why=str(error))
+
+    async def _merge(self) -> None:
+        """The store was away, and somebody sold without it: whoever led through that learns it."""
+        while True:
+            try:
+                await self._reconciler.sold_without_us()
+                await self._merge_emergency()
+            except (RetryableError, RejectedError) as error:
+                log.info("emergency sale not booked", action="compare_wait", why=str(error))
+                await asyncio.sleep(COMPARE_SOON_S)
 
     async def _refresh_instruments(self) -> None:
         """Filters and status change while trading goes on; orders must fit the present ones."""

@@ -39,6 +39,7 @@ async def test_a_market_that_was_halted_for_a_moment_is_not_left_alone_for_minut
         stream=SimpleNamespace(account=account),  # type: ignore[arg-type]
         commands=nothing, reconciler=nothing,
         take=nothing, learn_instruments=learn_instruments, configure=nothing, hear=nothing,
+        merge_emergency=nothing,
     )  # fmt: skip
     *others, refreshing = side_tasks.parts()
     for other in others:
