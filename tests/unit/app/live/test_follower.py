@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,37 +26,46 @@ from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
 from holdfast.simulation.loop import VirtualLoop
 from tests.support.exchange import on_loop
-from tests.support.node import ACCOUNT, flips, scene
+from tests.support.node import ACCOUNT, Node, flips, scene
 from tests.support.waiting import PATIENCE_S, until
+
+
+@asynccontextmanager
+async def unstarted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *symbols: str
+) -> AsyncIterator[tuple[Node, Config]]:
+    """An exchange, a node that was not started, and what it would be started with."""
+    async with scene(folder) as made:
+        node = made.node(flips(symbols or ("BTC/USDT",)))
+        monkeypatch.setenv("NODE_KEY", node.key)
+        monkeypatch.setenv("NODE_SECRET", "of-the-account")
+        yield node, load(node.config, {}).for_account(ACCOUNT)
 
 
 def test_a_bot_that_begins_elsewhere_is_followed_anew_and_nothing_behind_it_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with scene(tmp_path) as made:
-            node = made.node(flips(("BTC/USDT",)))
-            monkeypatch.setenv("NODE_KEY", node.key)
-            monkeypatch.setenv("NODE_SECRET", "of-the-account")
-            config = load(node.config, {}).for_account(ACCOUNT)
-            async with following(config, Watch(), {}) as follower:
-                (bot,) = follower.bots
-                assert bot.first_bar is not None
-                begun = BotStarted(
-                    bot=bot.name, config_version=1, config=follower.text(bot),
-                    anchor_ns=bot.first_bar.open_ns + NS_PER_S,
-                )  # fmt: skip
-                opened = Opened(
-                    account=ACCOUNT, deployment=deployment_tag("holdfast"), generation=1,
-                    reporting="USDT",
-                )  # fmt: skip
-                store = node.database.store()
-                leader = JournalWriter(store, await store.acquire(ACCOUNT, "another"))
-                await leader.append(opened, begun, begun)
-                with pytest.raises(ExceptionGroup) as caught:
-                    await asyncio.wait_for(follower.run(), PATIENCE_S)
-                assert caught.group_contains(OutgrownError)
-                await store.close()
+        async with unstarted(tmp_path, monkeypatch) as (node, config), following(
+            config, Watch(), {}
+        ) as follower:
+            (bot,) = follower.bots
+            assert bot.first_bar is not None
+            begun = BotStarted(
+                bot=bot.name, config_version=1, config=follower.text(bot),
+                anchor_ns=bot.first_bar.open_ns + NS_PER_S,
+            )  # fmt: skip
+            opened = Opened(
+                account=ACCOUNT, deployment=deployment_tag("holdfast"), generation=1,
+                reporting="USDT",
+            )  # fmt: skip
+            store = node.database.store()
+            leader = JournalWriter(store, await store.acquire(ACCOUNT, "another"))
+            await leader.append(opened, begun, begun)
+            with pytest.raises(ExceptionGroup) as caught:
+                await asyncio.wait_for(follower.run(), PATIENCE_S)
+            assert caught.group_contains(OutgrownError)
+            await store.close()
 
     asyncio.run(run())
 
@@ -64,14 +74,10 @@ def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def run() -> None:
-        async with scene(tmp_path) as made:
-            node = made.node(flips(("BTC/USDT", "ETH/USDT")))
-            monkeypatch.setenv("NODE_KEY", node.key)
-            monkeypatch.setenv("NODE_SECRET", "of-the-account")
-            config = load(node.config, {}).for_account(ACCOUNT)
-            async with following(config, Watch(), {}) as follower:
-                # Once for orders; and for open orders and trades of each symbol, side by side.
-                assert len(follower.venue._queries._idle) == 2 * 2
+        both = unstarted(tmp_path, monkeypatch, "BTC/USDT", "ETH/USDT")
+        async with both as (_, config), following(config, Watch(), {}) as follower:
+            # Once for orders; and for open orders and trades of each symbol, side by side.
+            assert len(follower.venue._queries._idle) == 2 * 2
 
     asyncio.run(run())
 
@@ -143,11 +149,7 @@ def test_whether_the_exchange_answers_is_told_from_the_first_question_on(
     told: list[bool] = []
 
     async def run() -> None:
-        async with scene(tmp_path) as made:
-            node = made.node(flips(("BTC/USDT",)))
-            monkeypatch.setenv("NODE_KEY", node.key)
-            monkeypatch.setenv("NODE_SECRET", "of-the-account")
-            config = load(node.config, {}).for_account(ACCOUNT)
+        async with unstarted(tmp_path, monkeypatch) as (_, config):
             nowhere = msgspec.structs.replace(config.account.venue, rest_url="http://127.0.0.1:1")
             account = msgspec.structs.replace(config.account, venue=nowhere)
             cut = msgspec.structs.replace(config, account=account)
@@ -172,16 +174,13 @@ def test_a_journal_that_cannot_be_read_is_told_once_and_not_at_every_look(
         raise RetryableError("seen: no server; expected: one; do: start it")
 
     async def run() -> None:
-        async with scene(tmp_path) as made:
-            node = made.node(flips(("BTC/USDT",)))
-            monkeypatch.setenv("NODE_KEY", node.key)
-            monkeypatch.setenv("NODE_SECRET", "of-the-account")
-            config = load(node.config, {}).for_account(ACCOUNT)
-            async with following(config, Watch(), {}) as follower:
-                follower.fold.tail.since = lambda known, _most=0: (known, gone())  # type: ignore[assignment]
-                looking = asyncio.create_task(follower._follow_journal())
-                await until(lambda: asked > 5, "several looks")
-                looking.cancel()
+        async with unstarted(tmp_path, monkeypatch) as (_, config), following(
+            config, Watch(), {}
+        ) as follower:
+            follower.fold.tail.since = lambda known, _most=0: (known, gone())  # type: ignore[assignment]
+            looking = asyncio.create_task(follower._follow_journal())
+            await until(lambda: asked > 5, "several looks")
+            looking.cancel()
 
     asyncio.run(run())
     assert caplog.text.count("follow_wait") == 1
@@ -193,18 +192,15 @@ def test_what_the_exchange_sends_without_a_time_is_stamped_with_its_clock_and_no
     told: list[Event] = []
 
     async def run() -> None:
-        async with scene(tmp_path) as made:
-            node = made.node(flips(("BTC/USDT",)))
-            monkeypatch.setenv("NODE_KEY", node.key)
-            monkeypatch.setenv("NODE_SECRET", "of-the-account")
-            config = load(node.config, {}).for_account(ACCOUNT)
-            async with following(config, Watch(), {}) as follower:
-                monkeypatch.setattr(follower.clock, "earliest_ms", lambda: 7)
-                monkeypatch.setattr(follower, "take", told.append)
-                (bot,) = follower.bots
-                hearing = asyncio.create_task(follower._follow_market(bot.timeframe_s))
-                await until(lambda: any(isinstance(e, QuoteSeen) for e in told), "a quote")
-                hearing.cancel()
+        async with unstarted(tmp_path, monkeypatch) as (_, config), following(
+            config, Watch(), {}
+        ) as follower:
+            monkeypatch.setattr(follower.clock, "earliest_ms", lambda: 7)
+            monkeypatch.setattr(follower, "take", told.append)
+            (bot,) = follower.bots
+            hearing = asyncio.create_task(follower._follow_market(bot.timeframe_s))
+            await until(lambda: any(isinstance(e, QuoteSeen) for e in told), "a quote")
+            hearing.cancel()
 
     asyncio.run(run())
     assert {e.quote.at_ns for e in told if isinstance(e, QuoteSeen)} == {7_000_000}
