@@ -64,6 +64,7 @@ class SecretSource:
         self._stale_s = stale_s
         self._kept: dict[tuple[Reference, Stage], _Kept] = {}
         self._flights: dict[tuple[Reference, Stage], threading.Lock] = {}
+        self._noted: dict[tuple[Reference, Stage, str], tuple[tuple[object, ...], float]] = {}
         self._generation = 0
         self._lock = threading.Lock()
 
@@ -86,11 +87,11 @@ class SecretSource:
             whole, how = self._whole(reference.whole, stage)
             found = _member(reference, whole)
         except PlatformError as error:
-            self._note(reference, stage, purpose, "", type(error).__name__)
+            self._note(reference, stage, purpose, None, type(error).__name__)
             raise
         hide(found.secret.reveal())
         if how != "remembered":
-            self._note(reference, stage, purpose, found.version, how)
+            self._note(reference, stage, purpose, found, how)
         return found
 
     def invalidate(self, reference: Reference | None = None) -> None:
@@ -162,13 +163,31 @@ class SecretSource:
         return kept.version
 
     def _note(
-        self, reference: Reference, stage: Stage, purpose: str, version: str, outcome: str
+        self, reference: Reference, stage: Stage, purpose: str, found: Version | None, outcome: str
     ) -> None:
-        """The record of accesses: never what it is, only which, for what, and how it went."""
+        """The record of accesses: never what it is, only which, for what, and how it went.
+
+        What is on this machine is read at every connection that is tried, many times a second while
+        a server is away: the same again is noted when it would be asked for anew of a provider.
+        """
+        version, created_s = (found.version, found.created_s) if found else ("", None)
+        if not reference.is_remote and self._is_noted(
+            (reference, stage, purpose), (outcome, created_s)
+        ):
+            return
         log.info(
             "secret access", action="secret_access", reference=str(reference), stage=str(stage),
             of_version=version, purpose=purpose, outcome=outcome,
         )  # fmt: skip
+
+    def _is_noted(self, asked: tuple[Reference, Stage, str], found: tuple[object, ...]) -> bool:
+        now_s = self._mono_s()
+        with self._lock:
+            before, until_s = self._noted.get(asked, ((), now_s))
+            if before == found and now_s < until_s:
+                return True
+            self._noted[asked] = found, now_s + self._ttl_s
+        return False
 
 
 def _member(reference: Reference, whole: Version) -> Version:

@@ -28,6 +28,7 @@ from holdfast.secrets import (
     resolve,
 )
 from holdfast.secrets.candidates import candidates
+from holdfast.secrets.local import Files
 from holdfast.secrets.source import AGAIN_S, STALE_S, TTL_S
 from holdfast.telemetry import log
 
@@ -188,6 +189,44 @@ def test_an_access_is_noted_with_what_it_was_for_and_without_what_it_is(world: W
     assert [kept.items() <= line.items() for line in lines] == [True, True]
     assert [(line["of_version"], line["outcome"], line["purpose"]) for line in lines] == [
         ("7", "read", "test"), ("", "ConfigError", "test"),
+    ]  # fmt: skip
+
+
+def test_a_file_that_is_read_many_times_a_second_is_noted_again_when_something_is_new(
+    tmp_path: Path,
+) -> None:
+    file, world = tmp_path / "password", World()
+    source = SecretSource({"file": Files()}, mono_s=lambda: world.now_s)
+
+    def get(purpose: str = "the database") -> None:
+        source.get(parse(f"file:{file}"), purpose=purpose)
+
+    def written(text: str, at_s: int) -> None:
+        file.write_text(text)
+        file.chmod(0o600)
+        os.utime(file, (at_s, at_s))
+
+    with logged() as told:
+        written("first-value-4711", 1)
+        for _ in range(100):
+            get()
+        get("Redis")
+        written("second-value-4711", 2)
+        get()
+        get()
+        file.unlink()
+        for _ in range(3):
+            with pytest.raises(ConfigError):
+                get()
+        written("second-value-4711", 2)
+        get()
+        world.now_s += TTL_S
+        get()
+    lines = [msgspec.json.decode(line) for line in told.getvalue().splitlines()]
+    accesses = [line for line in lines if line["action"] == "secret_access"]
+    assert [(line["purpose"], line["outcome"]) for line in accesses] == [
+        ("the database", "read"), ("Redis", "read"), ("the database", "read"),
+        ("the database", "ConfigError"), ("the database", "read"), ("the database", "read"),
     ]  # fmt: skip
 
 
