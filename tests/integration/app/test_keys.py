@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from holdfast.app.live import keys
 from holdfast.app.live.keys import KeyKeeper, Look
 from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.exchange.faults import Fault, FaultKind, Match
@@ -47,6 +48,32 @@ async def test_a_refusal_is_known_until_the_same_key_is_taken_again() -> None:
         await until(lambda: not keeper.is_taken, "the refusal")
         running.desk.gateway.incidents.end_all()
         await until(lambda: keeper.is_taken, "the key to be taken again")
+        looking.cancel()
+
+
+@on_loop
+async def test_a_key_that_only_reads_is_looked_for_less_and_less_often_and_counts_as_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each order is refused, each question is answered: nobody may use up the limits by asking."""
+    monkeypatch.setattr(keys, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(keys, "LAST_PAUSE_S", 5.0)
+    async with trading() as (venue, _, _):
+        looked = list[Stage]()
+
+        def fetch(stage: Stage) -> Key:
+            looked.append(stage)
+            return venue.key
+
+        keeper = KeyKeeper("main", venue, fetch, lambda: None)
+        await keeper.begin()
+        looking = asyncio.create_task(keeper.run())
+        until_s = asyncio.get_running_loop().time() + 1.0
+        while asyncio.get_running_loop().time() < until_s:
+            venue.on_key_refused()
+            await asyncio.sleep(0.005)
+        assert 2 <= len(looked) / len(Stage) <= 8, "the pauses double"
+        assert not keeper.is_taken
         looking.cancel()
 
 

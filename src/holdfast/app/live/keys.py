@@ -10,6 +10,8 @@ journal says from the first leader on. Nothing is sent again. Not here: signing 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -171,16 +173,20 @@ class KeyKeeper:
 
     async def run(self) -> None:
         """Look for another key whenever the one in use is refused, until cancelled."""
+        pause_s, taken_s = FIRST_PAUSE_S, -math.inf
         while True:
             await self._refused.wait()
-            pause_s = FIRST_PAUSE_S
+            # A key that may read and not trade is refused with each order, and taken in between.
+            if time.monotonic() - taken_s > LAST_PAUSE_S:
+                pause_s = FIRST_PAUSE_S
             found = await self.look()
             while not await self._is_taken_after(pause_s):
                 pause_s = min(2 * pause_s, LAST_PAUSE_S)
                 found = await self.look()
             if found is Look.REPLACED:
                 self._refused.clear()  # answers to what the former key had asked
-            self.is_taken = True
+            pause_s = FIRST_PAUSE_S if found is Look.REPLACED else min(2 * pause_s, LAST_PAUSE_S)
+            self.is_taken, taken_s = True, time.monotonic()
 
     async def _is_taken_after(self, pause_s: float) -> bool:
         """Whether the exchange takes the key in use, be it another one or the same as before."""
