@@ -283,12 +283,12 @@ class Reconciler:
         """
         await self._books.sold_without_us.wait()
         self._books.sold_without_us.clear()
-        if not self._account.halted:
-            reason = "an emergency sale without the journal"
-            await self._recorder.record(
-                Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency")
-            )
         try:
+            if not self._account.halted:
+                reason = "an emergency sale without the journal"
+                await self._recorder.record(
+                    Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency")
+                )
             for symbol in self._symbols:
                 await self._trades(symbol)
         except (RetryableError, RejectedError):
