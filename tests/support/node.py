@@ -45,12 +45,13 @@ from holdfast.strategy import FLAT, Level, Quotes, Strategy, Target, View, Wish
 
 
 class Flip(Strategy):
-    """Buy at one bar, sell at the next."""
+    """Buy at one bar, sell at the next; what a fee in the base asset leaves is no position."""
 
     quantity: Decimal = Decimal("0.5")
 
     def decide(self, now: View) -> Wish:
-        return FLAT if now.position.quantity else Target(quantity=self.quantity)
+        is_in = now.position.quantity > self.quantity / 2
+        return FLAT if is_in else Target(quantity=self.quantity)
 
 
 class Quoter(Strategy):
