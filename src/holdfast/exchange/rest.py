@@ -30,19 +30,29 @@ class RestDoor:
 
 async def read_call(request: web.BaseRequest) -> Call:
     """The call in a request; parameters may be in the query, in the form body, or in both."""
-    query = request.raw_path.partition("?")[2]
     body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
-    pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
-    params = dict(pairs)
+    return call_of(
+        request.method, request.path, request.raw_path.partition("?")[2], body,
+        api_key=request.headers.get("X-MBX-APIKEY", ""), address=request.remote or "",
+    )
+
+
+def call_of(
+    method: str, path: str, query: str, body: str, *, api_key: str, address: str
+) -> Call:
+    """The call that a request's parts make; query and body as they were sent."""
+    params = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+    if body:
+        params.update(parse_qsl(body, keep_blank_values=True))
     return Call(
         door="rest",
-        method=request.method,
-        path=request.path,
+        method=method,
+        path=path,
         params=params,
         signed_text=_without_signature(query) + _without_signature(body),
         signature=params.get("signature", ""),
-        api_key=request.headers.get("X-MBX-APIKEY", ""),
-        address=request.remote or "",
+        api_key=api_key,
+        address=address,
     )
 
 
@@ -50,7 +60,7 @@ async def deliver(request: web.BaseRequest, delivery: Delivery) -> web.StreamRes
     """Send a reply whole, in part, late or not at all."""
     if delivery.manner is Manner.HANG or delivery.reply is None:
         if delivery.manner is Manner.HANG:
-            await _hang(request, delivery.hang_ms)
+            await wait_in_silence(request.transport, delivery.hang_ms)
             _close(request)
         else:
             _reset(request)
@@ -66,12 +76,11 @@ async def deliver(request: web.BaseRequest, delivery: Delivery) -> web.StreamRes
     )
 
 
-async def _hang(request: web.BaseRequest, hang_ms: float) -> None:
-    """Wait in silence, but not for a client that has gone."""
+async def wait_in_silence(transport: asyncio.Transport | None, hang_ms: float) -> None:
+    """Keep a connection open without a reply, but not for a client that has gone."""
     loop = asyncio.get_running_loop()
     give_up_s = loop.time() + hang_ms / 1000
     while loop.time() < give_up_s:
-        transport = request.transport
         if transport is None or transport.is_closing():
             return
         await asyncio.sleep(min(0.05, give_up_s - loop.time()))

@@ -23,6 +23,7 @@ from holdfast.exchange.server import Desk
 from holdfast.exchange.synthetic import SyntheticFlow, chosen_markets
 from holdfast.exchange.traffic import Call, Delivery, RequestRecord
 from holdfast.simulation.clock import WORLD
+from holdfast.simulation.door import Door
 from holdfast.simulation.network import Network
 
 HOST, PORT = "127.0.0.1", 8000
@@ -64,7 +65,8 @@ class SimExchange:
         """Have a market, and let connections in."""
         await self.desk.warm_up()
         self._watch_calls()
-        self._network.listen(HOST, PORT, web.Server(self.desk.handle, access_log=None))
+        others = web.Server(self.desk.handle, access_log=None)
+        self._network.listen(HOST, PORT, lambda: Door(self.desk.gateway, others))
         loop = asyncio.get_running_loop()
         self._market = loop.create_task(self.desk.pump.run())
         self._streams = loop.create_task(self.desk.market_streams.run())
