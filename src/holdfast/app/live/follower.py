@@ -212,6 +212,7 @@ class Follower:
         """
         uid = await self.keys.owner()
         self._owns = True
+        self.take(Ticked(self.now_ns()))
         quotes = [bot.symbols[0].split("/")[1] for bot in self.config.bots]
         stream = await take_over(
             self.fold,
@@ -290,9 +291,10 @@ class Follower:
     # -- side by side ------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
-        """Time passes for the engine; retries and marks are due by it."""
+        """Time passes for the engine; retries and marks are due by it, none before it acts."""
         while True:
-            self.take(Ticked(self.now_ns()))
+            if self._owns:
+                self.take(Ticked(self.now_ns()))
             await asyncio.sleep(TICK_S)
 
     def _answered(self, endpoint: str, failure: str, took_s: float) -> None:
