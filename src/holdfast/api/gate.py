@@ -111,7 +111,8 @@ class Gate(ASGIMiddleware):
         except UnauthenticatedError:
             await self._spend(f"address {address}", self._by_address)
             raise
-        await self._spend(f"user {who.user_id}", self._by_user)
+        kind = "urgent" if rule.is_urgent else "user"
+        await self._spend(f"{kind} {who.user_id}", self._by_user)
         self._presence.seen(who.user_id)
         return who
 

@@ -34,6 +34,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         shown_once: members of the answer that are not kept for a repetition.
         is_stream: it goes on until the client leaves, so no time limit holds.
         is_probe: asked by machines: no rate limit.
+        is_urgent: it stops what loses money: how often its caller asks for it is counted apart, so
+            that a dashboard which asked too much cannot use it up.
         has_any_query: another server makes its query, and puts more into it than it is asked for.
     """
 
@@ -46,6 +48,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     shown_once: tuple[str, ...] = ()
     is_stream: bool = False
     is_probe: bool = False
+    is_urgent: bool = False
     has_any_query: bool = False
 
 

@@ -160,6 +160,20 @@ def test_who_asks_too_often_is_told_when_to_come_again(tmp_path: Path) -> None:
     within(tmp_path, work, Terms(by_user=Rate(5, 60.0), by_address=PLENTY, folder=tmp_path))
 
 
+def test_who_asked_too_often_can_still_halt(tmp_path: Path) -> None:
+    async def work(made: World) -> None:
+        await made.token("tom")
+        while (await made.ask("GET", "/api/v1/me", "tom")).status_code == 200:
+            pass
+        for path in (HALT, "/api/v1/halt"):
+            response = await made.ask("POST", f"{path}?wait_s=0", "tom", json={"reason": "now"})
+            assert response.status_code in {200, 202}, response.text
+        resumed = await made.ask("POST", "/api/v1/resume?wait_s=0", "tom")
+        assert resumed.status_code == 429, "only what stops something is urgent"
+
+    within(tmp_path, work, Terms(by_user=Rate(5, 60.0), by_address=PLENTY, folder=tmp_path))
+
+
 def test_guessing_tokens_is_paid_for_by_the_address(tmp_path: Path) -> None:
     async def work(made: World) -> None:
         bad = {"Authorization": "Bearer hf_nothing"}

@@ -81,7 +81,10 @@ async def set_limits(
     return await give(request, account, "limits", {"limits": text}, wait_s)
 
 
-@post(f"{_ACCOUNT}/halt", status_code=200, responses=MAY_WAIT, tags=TAGS, opt=command("account"))
+@post(
+    f"{_ACCOUNT}/halt", status_code=200, responses=MAY_WAIT, tags=TAGS,
+    opt=command("account", is_urgent=True),
+)  # fmt: skip
 async def halt_account(
     request: Ask, account: AccountPath, data: JSONBody[Halt], wait_s: WaitQuery = DEFAULT_WAIT_S
 ) -> Response[Command]:
@@ -103,7 +106,7 @@ async def resume_account(
 
 @post(
     f"{_ACCOUNT}/bots/{{bot:str}}/halt", status_code=200, responses=MAY_WAIT, tags=TAGS,
-    opt=command("bot"),
+    opt=command("bot", is_urgent=True),
 )  # fmt: skip
 async def halt_bot(
     request: Ask,
@@ -151,7 +154,9 @@ async def hand_over_account(
     return await move(request, account, data.node, wait_s)
 
 
-@post("/halt", status_code=200, responses=ALL_MAY_WAIT, tags=TAGS, opt=command(""))
+@post(
+    "/halt", status_code=200, responses=ALL_MAY_WAIT, tags=TAGS, opt=command("", is_urgent=True)
+)
 async def halt_everything(
     request: Ask, data: JSONBody[Halt], wait_s: WaitQuery = DEFAULT_WAIT_S
 ) -> Response[CommandsGiven]:
