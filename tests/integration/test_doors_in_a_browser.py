@@ -1,5 +1,6 @@
 """Ways into the dashboard, in a real browser over the real API: a password with a second factor, an
-invitation, another's word for it; and two tabs of one browser that share a session.
+invitation, another's word for it; two tabs of one browser that share a session; and what a page
+inside says of an API that refuses.
 
 Not here: the demo's link (tests/acceptance/test_dashboard), how anything is proved
 (tests/unit/platform), the provider's lies (tests/integration/platform).
@@ -12,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pyotp
 import pytest
@@ -32,6 +34,7 @@ PATIENCE_MS = 40_000
 OWN = "a sentence is a fine password"
 FAR = "http://trading.example"
 STRANGER = "stranger@example.com"
+SESSIONS = "**/api/v1/me/sessions"
 SLOW = {
     "offline": False, "latency": 100, "downloadThroughput": -1, "uploadThroughput": -1,
 }  # fmt: skip
@@ -187,7 +190,10 @@ def test_a_second_factor_counts_from_the_code_that_proves_it(site: Site, visit: 
     page = visit().new_page()
     page.goto(f"{site.url}/people")
     sign_in(page, "bea")
-    page.get_by_role("button", name="Set up a second factor …").click()
+    begin = page.get_by_role("button", name="Set up a second factor …")
+    drop = page.get_by_role("button", name="Drop the second factor")
+    begin.click()
+    expect(drop).to_have_count(0)
     offer = page.get_by_role("dialog").filter(has_text="A second factor")
     prove_again_for(offer)
     authenticator = pyotp.TOTP(offer.locator(".code").inner_text())
@@ -198,6 +204,8 @@ def test_a_second_factor_counts_from_the_code_that_proves_it(site: Site, visit: 
     offer.get_by_label("Code").fill(authenticator.at(now_s))
     offer.get_by_role("button", name="Let it count").click()
     expect(offer).to_have_count(0)
+    expect(drop).to_be_visible()
+    expect(begin).to_have_count(0)
 
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, "bea")
@@ -205,6 +213,50 @@ def test_a_second_factor_counts_from_the_code_that_proves_it(site: Site, visit: 
     page.get_by_label("Code").fill(authenticator.at(now_s + STEP_S))
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(here(page)).to_have_text("bea")
+
+
+def test_what_the_api_refuses_is_said_and_can_be_asked_for_again(site: Site, visit: Visit) -> None:
+    page = visit().new_page()
+    page.route(SESSIONS, lambda route: refuse(route, 503))
+    page.goto(f"{site.url}/people")
+    sign_in(page, "tom")
+    card = page.get_by_role("region", name="Your sessions", exact=True)
+    expect(card.get_by_role("alert")).to_contain_text("Not now.")
+    page.unroute(SESSIONS)
+    card.get_by_role("button", name="Try again").click()
+    expect(card.get_by_role("table")).to_contain_text("this one")
+    expect(card.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_page_that_asked_too_often_waits_until_it_may(site: Site, visit: Visit) -> None:
+    """Longer than a refusal of another kind would be asked again for."""
+    left = {"/api/v1/overview": 6, "/api/v1/me/sessions": 6, "/api/v1/me/tokens": 6}
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        if left.get(path, 0) == 0:
+            route.continue_()
+            return
+        left[path] -= 1
+        refuse(route, 429)
+
+    page = visit().new_page()
+    page.route("**/api/v1/**", answer)
+    page.goto(f"{site.url}/people")
+    sign_in(page, "tom")
+    expect(page.get_by_role("region", name="Your sessions", exact=True)).to_contain_text("this one")
+    expect(page.get_by_role("region", name="Your API tokens", exact=True)).to_contain_text("None.")
+    expect(page.get_by_test_id("sentence")).to_contain_text(".")
+    expect(page.locator("main .loading")).to_have_count(0)
+    assert set(left.values()) == {0}
+
+
+def refuse(route: Route, status: int) -> None:
+    """As the API does, with leave to ask again at once."""
+    route.fulfill(
+        status=status, content_type="application/problem+json", headers={"Retry-After": "0"},
+        json={"title": "Not now.", "status": status, "code": "refused", "detail": "seen: a test"},
+    )  # fmt: skip
 
 
 def test_two_tabs_that_renew_at_once_both_stay_signed_in(site: Site, visit: Visit) -> None:

@@ -1,4 +1,5 @@
-"""A real Chromium for tests, what it lacks where it is lacking, and what axe says of a page.
+"""A real Chromium for tests, what it lacks where it is lacking, what axe says of a page, and what a
+page asked for without success.
 
 Not here: pages.
 """
@@ -8,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
@@ -32,6 +34,7 @@ QUIET = (
 
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
+MOST_TOLD = 60
 
 _VIOLATIONS = """async (rules) => {
   const only = rules.length > 0 ? { runOnly: { type: "rule", values: rules } } : {};
@@ -67,6 +70,47 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def explained(page: Page) -> Iterator[None]:
+    """A failure within the block says which requests of the page failed, and which still wait."""
+    refused: list[str] = []
+    unanswered: dict[Request, float] = {}
+
+    def asked(request: Request) -> None:
+        unanswered[request] = time.monotonic()
+
+    def answered(response: Response) -> None:
+        began_s = unanswered.pop(response.request, time.monotonic())
+        if response.status >= 400:
+            refused.append(f"{response.status} after {_since(began_s)}: {_named(response.request)}")
+
+    def failed(request: Request) -> None:
+        began_s = unanswered.pop(request, time.monotonic())
+        refused.append(f"{request.failure} after {_since(began_s)}: {_named(request)}")
+
+    page.on("request", asked)
+    page.on("response", answered)
+    page.on("requestfailed", failed)
+    try:
+        yield
+    except Exception as error:
+        waiting = [f"unanswered for {_since(at_s)}: {_named(r)}" for r, at_s in unanswered.items()]
+        error.add_note("\n".join(["Requests of the page:", *refused[-MOST_TOLD:], *waiting]))
+        raise
+    finally:
+        page.remove_listener("request", asked)
+        page.remove_listener("response", answered)
+        page.remove_listener("requestfailed", failed)
+
+
+def _named(request: Request) -> str:
+    return f"{request.method} {request.url.partition('#')[0]}"
+
+
+def _since(moment_s: float) -> str:
+    return f"{time.monotonic() - moment_s:.1f} s"
 
 
 def add_axe(page: Page) -> None:

@@ -7,8 +7,9 @@ import { EquityChart, type EquityPoint } from "../charts/EquityChart";
 import { number, percent, when } from "../format";
 import { call } from "./api/http";
 import { Card } from "./parts/Card";
+import { Fetched } from "./parts/Fetched";
 import { Choice } from "./parts/Field";
-import { Empty, Loading, Problem } from "./parts/Remarks";
+import { Empty } from "./parts/Remarks";
 import { useLive } from "./stream/store";
 import { ALL } from "./stream/take";
 import { usePalette } from "./theme";
@@ -104,28 +105,24 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
           At worst <b>{percent(worst)}</b>
         </span>
       </p>
-      {series.error !== null && series.data === undefined ? (
-        <div className="pad" style={{ minHeight: height }}>
-          <Problem error={series.error} retry={() => void series.refetch()} />
-        </div>
-      ) : series.data === undefined ? (
-        <div style={{ height }}>
-          <Loading what="equity" />
-        </div>
-      ) : points.length < 2 ? (
-        <div style={{ height }}>
-          <Empty title="Not enough to draw yet.">A point is kept every few minutes.</Empty>
-        </div>
-      ) : (
-        <EquityChart
-          key={span}
-          label={`${title}, last ${number(points.at(-1)?.value)} ${unit}, ${percent(points.at(-1)?.drawdown_pct)} below the peak.`}
-          height={height}
-          palette={palette}
-          data={points}
-          onPoint={setPoint}
-        />
-      )}
+      <Fetched what="equity" from={series} height={height}>
+        {() =>
+          points.length < 2 ? (
+            <div style={{ height }}>
+              <Empty title="Not enough to draw yet.">A point is kept every few minutes.</Empty>
+            </div>
+          ) : (
+            <EquityChart
+              key={span}
+              label={`${title}, last ${number(points.at(-1)?.value)} ${unit}, ${percent(points.at(-1)?.drawdown_pct)} below the peak.`}
+              height={height}
+              palette={palette}
+              data={points}
+              onPoint={setPoint}
+            />
+          )
+        }
+      </Fetched>
     </Card>
   );
 }

@@ -8,8 +8,8 @@ import type { LimitsIn, LimitsOut } from "./api/schema";
 import { WAIT, said } from "./commands";
 import { Unit } from "./parts/Amount";
 import { Dialog } from "./parts/Dialog";
+import { Fetched } from "./parts/Fetched";
 import { Field } from "./parts/Field";
-import { Loading, Problem } from "./parts/Remarks";
 import { useAct } from "./parts/useAct";
 
 type Name = Exclude<keyof LimitsOut, "symbols">;
@@ -76,20 +76,18 @@ export function EditLimits({ account, close }: { account: string; close: () => v
   });
   return (
     <Dialog title={`Limits of ${account}`} close={close}>
-      {detail.data !== undefined ? (
-        <Form
-          key={detail.data.config_version}
-          account={account}
-          version={detail.data.config_version}
-          quote={detail.data.account.reporting}
-          limits={detail.data.limits}
-          close={close}
-        />
-      ) : detail.error === null ? (
-        <Loading what="limits" />
-      ) : (
-        <Problem error={detail.error} retry={() => void detail.refetch()} />
-      )}
+      <Fetched what="limits" from={detail}>
+        {({ config_version, account: { reporting }, limits }) => (
+          <Form
+            key={config_version}
+            account={account}
+            version={config_version}
+            quote={reporting}
+            limits={limits}
+            close={close}
+          />
+        )}
+      </Fetched>
     </Dialog>
   );
 }

@@ -9,8 +9,9 @@ import { decimal, price } from "../format";
 import { call } from "./api/http";
 import type { Candle as CandleTold } from "./api/schema";
 import { Card } from "./parts/Card";
+import { Fetched } from "./parts/Fetched";
 import { Choice } from "./parts/Field";
-import { Empty, Loading, Problem } from "./parts/Remarks";
+import { Empty, Loading } from "./parts/Remarks";
 import { useLive, type LivePrice } from "./stream/store";
 import { usePalette } from "./theme";
 import { isWorking, quoteOf } from "./words";
@@ -126,28 +127,24 @@ export function Market({ symbol, timeframe, controls, bot }: Props): ReactNode {
         <span className="key loss">▼ sold</span>
         <span className="key">┄ works at the exchange</span>
       </p>
-      {history.error !== null && history.data === undefined ? (
-        <div className="pad" style={{ minHeight: HEIGHT }}>
-          <Problem error={history.error} retry={() => void history.refetch()} />
-        </div>
-      ) : history.data === undefined ? (
-        <div style={{ height: HEIGHT }}>
-          <Loading what="candles" />
-        </div>
-      ) : candles.length === 0 ? (
-        <div style={{ height: HEIGHT }}>
-          <Empty title="No candles yet.">The first one closes in {wanted}.</Empty>
-        </div>
-      ) : (
-        <CandleChart
-          key={`${symbol}/${wanted}`}
-          label={`${symbol}, candles of ${wanted}, last ${figure(candles.at(-1)?.close)}, with fills and working orders, which the table of orders lists.`}
-          height={HEIGHT}
-          palette={palette}
-          data={data}
-          onPoint={setPoint}
-        />
-      )}
+      <Fetched what="candles" from={history} height={HEIGHT}>
+        {() =>
+          candles.length === 0 ? (
+            <div style={{ height: HEIGHT }}>
+              <Empty title="No candles yet.">The first one closes in {wanted}.</Empty>
+            </div>
+          ) : (
+            <CandleChart
+              key={`${symbol}/${wanted}`}
+              label={`${symbol}, candles of ${wanted}, last ${figure(candles.at(-1)?.close)}, with fills and working orders, which the table of orders lists.`}
+              height={HEIGHT}
+              palette={palette}
+              data={data}
+              onPoint={setPoint}
+            />
+          )
+        }
+      </Fetched>
     </Card>
   );
 }

@@ -8,8 +8,9 @@ import type { Me, Scope, Session, Token, TotpOffer } from "./api/schema";
 import { Badge } from "./parts/Badge";
 import { Card } from "./parts/Card";
 import { Dialog } from "./parts/Dialog";
+import { Fetched } from "./parts/Fetched";
 import { Field } from "./parts/Field";
-import { Empty, Loading } from "./parts/Remarks";
+import { Empty } from "./parts/Remarks";
 import { Table, type Column } from "./parts/Table";
 import { useAct } from "./parts/useAct";
 import { Secret } from "./Secret";
@@ -62,17 +63,17 @@ function Sessions(): ReactNode {
   ];
   return (
     <Card title="Your sessions">
-      {sessions.data === undefined ? (
-        <Loading what="sessions" />
-      ) : (
-        <Table
-          name="Your sessions"
-          rows={sessions.data.items}
-          columns={columns}
-          rowKey={(one) => one.session_id}
-          folds
-        />
-      )}
+      <Fetched what="sessions" from={sessions}>
+        {({ items }) => (
+          <Table
+            name="Your sessions"
+            rows={items}
+            columns={columns}
+            rowKey={(one) => one.session_id}
+            folds
+          />
+        )}
+      </Fetched>
     </Card>
   );
 }
@@ -125,19 +126,21 @@ function Tokens({ me }: { me: Me }): ReactNode {
         </button>
       }
     >
-      {tokens.data === undefined ? (
-        <Loading what="tokens" />
-      ) : tokens.data.items.length === 0 ? (
-        <Empty title="None." />
-      ) : (
-        <Table
-          name="Your API tokens"
-          rows={tokens.data.items}
-          columns={columns}
-          rowKey={(one) => one.token_id}
-          folds
-        />
-      )}
+      <Fetched what="tokens" from={tokens}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title="None." />
+          ) : (
+            <Table
+              name="Your API tokens"
+              rows={items}
+              columns={columns}
+              rowKey={(one) => one.token_id}
+              folds
+            />
+          )
+        }
+      </Fetched>
       {creates && <NewToken me={me} close={() => setCreates(false)} made={setMade} />}
       {made !== null && (
         <Secret
@@ -214,6 +217,7 @@ function NewToken(props: { me: Me; close: () => void; made: (secret: string) => 
 }
 
 function Proofs(): ReactNode {
+  const me = useQuery({ queryKey: ["me"], queryFn: () => call("GET /api/v1/me", {}) });
   const [asks, setAsks] = useState<"password" | null>(null);
   const [offer, setOffer] = useState<TotpOffer | null>(null);
   const { busy, act } = useAct();
@@ -228,17 +232,24 @@ function Proofs(): ReactNode {
     });
   return (
     <Card title="How you prove who you are">
-      <div className="pad row">
-        <button type="button" onClick={() => setAsks("password")}>
-          Change the password …
-        </button>
-        <button type="button" disabled={busy} onClick={begin}>
-          Set up a second factor …
-        </button>
-        <button type="button" disabled={busy} onClick={drop}>
-          Drop the second factor
-        </button>
-      </div>
+      <Fetched what="who you are" from={me}>
+        {({ has_totp }) => (
+          <div className="pad row">
+            <button type="button" onClick={() => setAsks("password")}>
+              Change the password …
+            </button>
+            {has_totp ? (
+              <button type="button" disabled={busy} onClick={drop}>
+                Drop the second factor
+              </button>
+            ) : (
+              <button type="button" disabled={busy} onClick={begin}>
+                Set up a second factor …
+              </button>
+            )}
+          </div>
+        )}
+      </Fetched>
       {asks === "password" && <Password close={() => setAsks(null)} />}
       {offer !== null && <Totp offer={offer} close={() => setOffer(null)} />}
     </Card>

@@ -3,9 +3,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { call } from "./api/http";
+import type { Dataset, StrategyInfo } from "./api/schema";
 import { Dialog } from "./parts/Dialog";
+import { Fetched, together } from "./parts/Fetched";
 import { Field, Select } from "./parts/Field";
-import { Loading, Problem } from "./parts/Remarks";
 import { SchemaForm, paramsOf, valuesOf, type Values } from "./parts/SchemaForm";
 import { useAct } from "./parts/useAct";
 
@@ -17,15 +18,6 @@ interface Props {
 }
 
 export function NewRun({ kind, close }: Props): ReactNode {
-  const { busy, act } = useAct();
-  const [chosen, setChosen] = useState("");
-  const [values, setValues] = useState<Values | null>(null);
-  const [data, setData] = useState("");
-  const [cash, setCash] = useState("10000");
-  const [fee, setFee] = useState("10");
-  const [slippage, setSlippage] = useState("0");
-  const [trials, setTrials] = useState("50");
-  const [folds, setFolds] = useState("0");
   const strategies = useQuery({
     queryKey: ["strategies"],
     queryFn: () => call("GET /api/v1/strategies", {}),
@@ -36,20 +28,37 @@ export function NewRun({ kind, close }: Props): ReactNode {
     queryFn: () => call("GET /api/v1/datasets", {}),
     staleTime: 60_000,
   });
-  const title = kind === "backtest" ? "New backtest" : "New sweep";
-  const error = strategies.error ?? datasets.error;
-  if (strategies.data === undefined || datasets.data === undefined) {
-    return (
-      <Dialog title={title} close={close}>
-        {error === null ? <Loading what="strategies and data" /> : <Problem error={error} />}
-      </Dialog>
-    );
-  }
-  const strategy = strategies.data.items.find((one) => one.name === chosen) ?? strategies.data.items[0];
+  return (
+    <Dialog title={kind === "backtest" ? "New backtest" : "New sweep"} close={close}>
+      <Fetched what="strategies and data" from={together([strategies, datasets])}>
+        {([known, there]) => (
+          <Form kind={kind} close={close} strategies={known.items} datasets={there.items} />
+        )}
+      </Fetched>
+    </Dialog>
+  );
+}
+
+interface FormProps extends Props {
+  strategies: readonly StrategyInfo[];
+  datasets: readonly Dataset[];
+}
+
+function Form({ kind, close, strategies, datasets }: FormProps): ReactNode {
+  const { busy, act } = useAct();
+  const [chosen, setChosen] = useState("");
+  const [values, setValues] = useState<Values | null>(null);
+  const [data, setData] = useState("");
+  const [cash, setCash] = useState("10000");
+  const [fee, setFee] = useState("10");
+  const [slippage, setSlippage] = useState("0");
+  const [trials, setTrials] = useState("50");
+  const [folds, setFolds] = useState("0");
+  const strategy = strategies.find((one) => one.name === chosen) ?? strategies[0];
   const schema = strategy?.parameters ?? {};
   const shown = values ?? valuesOf(schema);
   const sets = [
-    ...datasets.data.items
+    ...datasets
       .filter((one) => one.name !== INVENTED)
       .map((one) => [one.name, `${one.symbol}, ${one.timeframe}, ${one.first.slice(0, 10)} to ${one.last.slice(0, 10)}`] as const),
     [INVENTED, "an invented market"] as const,
@@ -76,66 +85,64 @@ export function NewRun({ kind, close }: Props): ReactNode {
     if (done) close();
   };
   return (
-    <Dialog title={title} close={close}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void run();
-        }}
-      >
-        <div className="form two">
-          <Select
-            label="Strategy"
-            value={strategy?.name ?? ""}
-            set={(next) => {
-              setChosen(next);
-              setValues(null);
-            }}
-            options={strategies.data.items.map((one) => [one.name, one.name] as const)}
-            hint={strategy?.about}
-          />
-          <Select label="Data" value={named} set={setData} options={sets} hint="Bars on this machine." />
-          <Field label="Cash" value={cash} set={setCash} inputMode="decimal" required />
-          <Field label="Fee" unit="bps" value={fee} set={setFee} inputMode="decimal" required />
-          <Field
-            label="Slippage"
-            unit="bps"
-            value={slippage}
-            set={setSlippage}
-            inputMode="decimal"
-            required
-          />
-          {kind === "sweep" && (
-            <>
-              <Field label="Trials" value={trials} set={setTrials} inputMode="numeric" required />
-              <Field
-                label="Folds"
-                hint="Walk forward in so many; 0 searches over all of it."
-                value={folds}
-                set={setFolds}
-                inputMode="numeric"
-                required
-              />
-            </>
-          )}
-        </div>
-        {kind === "backtest" && (
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void run();
+      }}
+    >
+      <div className="form two">
+        <Select
+          label="Strategy"
+          value={strategy?.name ?? ""}
+          set={(next) => {
+            setChosen(next);
+            setValues(null);
+          }}
+          options={strategies.map((one) => [one.name, one.name] as const)}
+          hint={strategy?.about}
+        />
+        <Select label="Data" value={named} set={setData} options={sets} hint="Bars on this machine." />
+        <Field label="Cash" value={cash} set={setCash} inputMode="decimal" required />
+        <Field label="Fee" unit="bps" value={fee} set={setFee} inputMode="decimal" required />
+        <Field
+          label="Slippage"
+          unit="bps"
+          value={slippage}
+          set={setSlippage}
+          inputMode="decimal"
+          required
+        />
+        {kind === "sweep" && (
           <>
-            <h3>Parameters</h3>
-            <SchemaForm schema={schema} values={shown} set={setValues} />
+            <Field label="Trials" value={trials} set={setTrials} inputMode="numeric" required />
+            <Field
+              label="Folds"
+              hint="Walk forward in so many; 0 searches over all of it."
+              value={folds}
+              set={setFolds}
+              inputMode="numeric"
+              required
+            />
           </>
         )}
-        <div className="form-end">
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" className="primary" disabled={busy}>
-            {busy ? "Asking …" : kind === "backtest" ? "Run the backtest" : "Run the sweep"}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      </div>
+      {kind === "backtest" && (
+        <>
+          <h3>Parameters</h3>
+          <SchemaForm schema={schema} values={shown} set={setValues} />
+        </>
+      )}
+      <div className="form-end">
+        <button type="button" onClick={close}>
+          Cancel
+        </button>
+        <button type="submit" className="primary" disabled={busy}>
+          {busy ? "Asking …" : kind === "backtest" ? "Run the backtest" : "Run the sweep"}
+        </button>
+      </div>
+    </form>
   );
 }
 

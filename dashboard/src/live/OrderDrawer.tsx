@@ -7,10 +7,10 @@ import { useSearchParams } from "wouter";
 import { clock, decimal, when } from "../format";
 import { call } from "./api/http";
 import type { JournalEntry, Order } from "./api/schema";
-import { Badge, Glyph, type Mood } from "./parts/Badge";
 import { Unit } from "./parts/Amount";
+import { Badge, Glyph, type Mood } from "./parts/Badge";
 import { Dialog } from "./parts/Dialog";
-import { Loading, Problem } from "./parts/Remarks";
+import { Fetched } from "./parts/Fetched";
 import { Side } from "./OrderTable";
 import { useLive } from "./stream/store";
 import { CONDITIONS, baseOf, quoteOf, typeOf } from "./words";
@@ -66,21 +66,20 @@ function Story({ account, cid }: { account: string; cid: string }): ReactNode {
     if (seen.current !== news) void refetch();
     seen.current = news;
   }, [news, refetch]);
-  if (story.error !== null && story.data === undefined) {
-    return <Problem error={story.error} retry={() => void refetch()} />;
-  }
-  if (story.data === undefined) return <Loading what="its records" />;
-  const { order, timeline } = story.data;
   return (
-    <>
-      <Summary order={order} />
-      <h3>What the journal says of it</h3>
-      <ol className="story">
-        {timeline.map((entry) => (
-          <Entry key={entry.seq} entry={entry} />
-        ))}
-      </ol>
-    </>
+    <Fetched what="its records" from={story}>
+      {({ order, timeline }) => (
+        <>
+          <Summary order={order} />
+          <h3>What the journal says of it</h3>
+          <ol className="story">
+            {timeline.map((entry) => (
+              <Entry key={entry.seq} entry={entry} />
+            ))}
+          </ol>
+        </>
+      )}
+    </Fetched>
   );
 }
 

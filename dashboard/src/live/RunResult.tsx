@@ -7,7 +7,7 @@ import { save } from "./api/files";
 import type { Job } from "./api/schema";
 import { number } from "../format";
 import { FIGURES, type Figure } from "../report/figures";
-import { Loading, Problem } from "./parts/Remarks";
+import { Fetched, together } from "./parts/Fetched";
 import { Table, type Column } from "./parts/Table";
 import { tellProblem } from "./parts/toasts";
 import { wordsOf } from "./pages/Research";
@@ -28,14 +28,14 @@ export function RunResult({ job }: { job: Job }): ReactNode {
     queryFn: () => call("GET /api/v1/jobs/{job_id}/result", { path: { job_id: job.job_id } }),
     staleTime: Infinity,
   });
-  if (found.data === undefined) {
-    return found.error === null ? (
-      <Loading what="the result" />
-    ) : (
-      <Problem error={found.error} retry={() => void found.refetch()} />
-    );
-  }
-  const { result } = found.data;
+  return (
+    <Fetched what="the result" from={found}>
+      {({ result }) => <Result job={job} result={result} />}
+    </Fetched>
+  );
+}
+
+function Result({ job, result }: { job: Job; result: Figures }): ReactNode {
   const warnings = (result.warnings as string[] | undefined) ?? [];
   return (
     <>
@@ -134,10 +134,21 @@ export function RunComparison({ jobs }: { jobs: readonly Job[] }): ReactNode {
       staleTime: Infinity,
     })),
   });
-  const runs = jobs.map((job, at) => {
-    const result = found[at]?.data?.result;
-    return { job, figures: (result?.figures as Figures | undefined) ?? result ?? {} };
-  });
+  return (
+    <Fetched what="the results" from={together(found)}>
+      {(results) => (
+        <Compared
+          runs={jobs.map((job, at) => {
+            const result = results[at]?.result ?? {};
+            return { job, figures: (result.figures as Figures | undefined) ?? result };
+          })}
+        />
+      )}
+    </Fetched>
+  );
+}
+
+function Compared({ runs }: { runs: readonly { job: Job; figures: Figures }[] }): ReactNode {
   const columns: Column<Figure>[] = [
     { label: "Figure", cell: ({ label }) => <span className="strong">{label}</span> },
     ...runs.map(({ job, figures }, at) => ({

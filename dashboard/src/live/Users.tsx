@@ -8,8 +8,8 @@ import type { Grant, Invitation, Me, Role, User } from "./api/schema";
 import { Badge } from "./parts/Badge";
 import { Card } from "./parts/Card";
 import { Dialog } from "./parts/Dialog";
+import { Fetched } from "./parts/Fetched";
 import { Field, Select } from "./parts/Field";
-import { Loading, Problem } from "./parts/Remarks";
 import { Table, type Column } from "./parts/Table";
 import { useAct } from "./parts/useAct";
 import { Secret } from "./Secret";
@@ -34,22 +34,18 @@ export function Users({ me }: { me: Me }): ReactNode {
         </button>
       }
     >
-      {users.data !== undefined ? (
-        <Table
-          name="Users"
-          rows={users.data.items}
-          columns={COLUMNS}
-          rowKey={(user) => user.user_id}
-          open={setOpen}
-          folds
-        />
-      ) : users.error === null ? (
-        <Loading what="users" />
-      ) : (
-        <div className="pad">
-          <Problem error={users.error} retry={() => void users.refetch()} />
-        </div>
-      )}
+      <Fetched what="users" from={users}>
+        {({ items }) => (
+          <Table
+            name="Users"
+            rows={items}
+            columns={COLUMNS}
+            rowKey={(user) => user.user_id}
+            open={setOpen}
+            folds
+          />
+        )}
+      </Fetched>
       {creates && <NewUser close={() => setCreates(false)} invited={setInvitation} />}
       {open !== null && (
         <EditUser
@@ -261,17 +257,24 @@ function Theirs({ user }: { user: User }): ReactNode {
     queryFn: () =>
       call("GET /api/v1/users/{user_id}/sessions", { path: { user_id: user.user_id } }),
   });
-  if (sessions.data === undefined || sessions.data.items.length === 0) return null;
   return (
     <>
       <h3>Sessions that go on</h3>
-      <ul className="plain-list small">
-        {sessions.data.items.map((one) => (
-          <li key={one.session_id}>
-            {one.address}, {one.method}, since {when(Date.parse(one.created_at))}
-          </li>
-        ))}
-      </ul>
+      <Fetched what="sessions" from={sessions}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <p className="muted small">None.</p>
+          ) : (
+            <ul className="plain-list small">
+              {items.map((one) => (
+                <li key={one.session_id}>
+                  {one.address}, {one.method}, since {when(Date.parse(one.created_at))}
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Fetched>
     </>
   );
 }

@@ -21,7 +21,7 @@ const queries = new QueryClient({
 });
 
 function mayPass(error: ApiError): boolean {
-  return error.status === 429 || error.status >= 500;
+  return error.status >= 500;
 }
 
 if (isSecureContext) void begin();

@@ -4,6 +4,7 @@
 import { ApiError, read } from "./problem";
 import type { Routes } from "./schema";
 import { bearer, confirmAgain, renew } from "./session";
+import { inTurn } from "./turns";
 
 export type Route = keyof Routes;
 type Part<R extends Route, Name extends string> = Routes[R] extends { [K in Name]: infer Found }
@@ -63,7 +64,8 @@ async function attempt(method: string, path: string, sent: Loose): Promise<unkno
     ...(sent.body === undefined ? {} : { body: JSON.stringify(sent.body) }),
     ...(sent.signal === undefined ? {} : { signal: sent.signal }),
   };
-  const response = await persistently(address(path, sent), request);
+  const url = address(path, sent);
+  const response = await inTurn(() => persistently(url, request), method === "GET");
   return read(response);
 }
 

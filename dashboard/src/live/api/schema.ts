@@ -454,6 +454,7 @@ export interface Me {
   grants: Grant[];
   session_id: string | null;
   is_token: boolean;
+  has_totp: boolean;
   confirmed_until: string | null;
 }
 

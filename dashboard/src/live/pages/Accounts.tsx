@@ -8,7 +8,8 @@ import type { Account, Balance, Position } from "../api/schema";
 import { Gain, Unit } from "../parts/Amount";
 import { Badge } from "../parts/Badge";
 import { Card, PageHead } from "../parts/Card";
-import { Empty, Loading, Problem } from "../parts/Remarks";
+import { Fetched } from "../parts/Fetched";
+import { Empty, Loading } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { EquityPanel } from "../EquityPanel";
 import { useLive } from "../stream/store";
@@ -48,9 +49,7 @@ function One({ account }: { account: Account }): ReactNode {
     <div className="columns">
       <div className="stack">
         <Card title={account.name} sub={<State account={account} />}>
-          <div className="pad">
-            <Facts account={account} />
-          </div>
+          <Facts account={account} />
         </Card>
         <Card title="Positions" sub="what bots hold">
           {mine.length === 0 ? (
@@ -66,21 +65,17 @@ function One({ account }: { account: Account }): ReactNode {
           )}
         </Card>
         <Card title="Balances" sub="by its own journal">
-          {balances.data !== undefined ? (
-            <Table
-              name={`Balances of ${account.name}`}
-              rows={balances.data.items}
-              columns={balanceColumns(account.reporting)}
-              rowKey={(one) => one.asset}
-              folds
-            />
-          ) : balances.error === null ? (
-            <Loading what="balances" />
-          ) : (
-            <div className="pad">
-              <Problem error={balances.error} retry={() => void balances.refetch()} />
-            </div>
-          )}
+          <Fetched what="balances" from={balances}>
+            {({ items }) => (
+              <Table
+                name={`Balances of ${account.name}`}
+                rows={items}
+                columns={balanceColumns(account.reporting)}
+                rowKey={(one) => one.asset}
+                folds
+              />
+            )}
+          </Fetched>
         </Card>
       </div>
       <EquityPanel title={`Equity of ${account.name}`} account={account.name} height={320} />
@@ -103,35 +98,39 @@ function Facts({ account }: { account: Account }): ReactNode {
     queryFn: () => call("GET /api/v1/accounts/{account}", { path: { account: account.name } }),
   });
   return (
-    <dl className="facts">
-      <dt>Equity</dt>
-      <dd>
-        {decimal(account.equity, 2)}
-        <Unit>{account.reporting}</Unit>, today{" "}
-        <Gain value={account.day_pnl} unit={account.reporting} />
-      </dd>
-      <dt>Exchange</dt>
-      <dd>
-        {account.venue ?? "not known here"}
-        {detail.data?.rest_url ? ` at ${detail.data.rest_url}` : ""}
-      </dd>
-      <dt>Key</dt>
-      <dd>
-        {detail.data?.api_key ? <code>{detail.data.api_key}</code> : "configured elsewhere"}
-        <span className="muted"> (a reference; keys never come here)</span>
-      </dd>
-      <dt>Others’ trades on it</dt>
-      <dd>{detail.data?.reconcile ?? "–"}</dd>
-      <dt>Leader</dt>
-      <dd>
-        {account.leader ?? "nobody"}, epoch {account.epoch}
-      </dd>
-      <dt>Journal</dt>
-      <dd>
-        {account.seq.toLocaleString("en-US")} records
-        {account.heard_at ? `, the last ${when(Date.parse(account.heard_at))}` : ""}
-      </dd>
-    </dl>
+    <Fetched what="the account" from={detail}>
+      {({ rest_url, api_key, reconcile }) => (
+        <dl className="facts pad">
+          <dt>Equity</dt>
+          <dd>
+            {decimal(account.equity, 2)}
+            <Unit>{account.reporting}</Unit>, today{" "}
+            <Gain value={account.day_pnl} unit={account.reporting} />
+          </dd>
+          <dt>Exchange</dt>
+          <dd>
+            {account.venue ?? "not known here"}
+            {rest_url ? ` at ${rest_url}` : ""}
+          </dd>
+          <dt>Key</dt>
+          <dd>
+            {api_key ? <code>{api_key}</code> : "configured elsewhere"}
+            <span className="muted"> (a reference; keys never come here)</span>
+          </dd>
+          <dt>Others’ trades on it</dt>
+          <dd>{reconcile ?? "–"}</dd>
+          <dt>Leader</dt>
+          <dd>
+            {account.leader ?? "nobody"}, epoch {account.epoch}
+          </dd>
+          <dt>Journal</dt>
+          <dd>
+            {account.seq.toLocaleString("en-US")} records
+            {account.heard_at ? `, the last ${when(Date.parse(account.heard_at))}` : ""}
+          </dd>
+        </dl>
+      )}
+    </Fetched>
   );
 }
 

@@ -1,45 +1,31 @@
 // Who did what: the platform's own journal, newest first.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { when } from "../../format";
 import { call } from "../api/http";
 import type { AuditEvent } from "../api/schema";
 import { Card, PageHead } from "../parts/Card";
+import { Pages, usePages } from "../parts/Pages";
 import { Table, type Column } from "../parts/Table";
-import { Pages } from "./Orders";
 
 export default function Audit(): ReactNode {
-  const pages = useInfiniteQuery({
-    queryKey: ["audit"],
-    queryFn: ({ pageParam }) =>
-      call("GET /api/v1/audit", {
-        query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) },
-      }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: 10_000,
+  const pages = usePages(["audit"], (from) => call("GET /api/v1/audit", { query: from }), {
+    again: 10_000,
   });
-  const rows = pages.data?.pages.flatMap((page) => page.items);
   return (
     <>
       <PageHead title="Audit" sub="chained, so that nothing can be taken out unseen" />
       <Card title="Who did what" sub="prove it with holdfast audit verify">
-        <Pages
-          what="records"
-          error={pages.error}
-          retry={() => void pages.refetch()}
-          rows={rows?.length}
-          more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
-          busy={pages.isFetchingNextPage}
-        >
-          <Table
-            name="Audit"
-            rows={rows ?? []}
-            columns={COLUMNS}
-            rowKey={(event) => String(event.seq)}
-            folds
-          />
+        <Pages what="records" from={pages}>
+          {(rows) => (
+            <Table
+              name="Audit"
+              rows={rows}
+              columns={COLUMNS}
+              rowKey={(event) => String(event.seq)}
+              folds
+            />
+          )}
         </Pages>
       </Card>
     </>

@@ -1,6 +1,6 @@
 // One bot: its market with what it did there, what it earned, what it was told, what happened to it.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { decimal, when } from "../../format";
@@ -16,8 +16,10 @@ import { useSession } from "../api/session";
 import { WAIT, said } from "../commands";
 import { Gain } from "../parts/Amount";
 import { Card, PageHead } from "../parts/Card";
+import { Fetched } from "../parts/Fetched";
 import { Choice } from "../parts/Field";
-import { Empty, Loading, Problem } from "../parts/Remarks";
+import { Pages, usePages } from "../parts/Pages";
+import { Empty, Loading } from "../parts/Remarks";
 import { SchemaForm, paramsOf, valuesOf, type Values } from "../parts/SchemaForm";
 import { useIsNarrow } from "../parts/narrow";
 import { useAct } from "../parts/useAct";
@@ -38,16 +40,17 @@ export default function BotPage({ account, name }: Props): ReactNode {
     queryFn: () =>
       call("GET /api/v1/accounts/{account}/bots/{bot}", { path: { account, bot: name } }),
   });
+  return (
+    <Fetched what={`bot ${name}`} from={detail}>
+      {(found) => <Shown bot={now ?? found.bot} detail={found} />}
+    </Fetched>
+  );
+}
+
+function Shown({ bot, detail }: { bot: Bot; detail: BotDetail }): ReactNode {
+  const { account, name } = bot;
   const [symbol, setSymbol] = useState("");
   const [shown, show] = useState<"market" | "equity">("market");
-  if (detail.data === undefined) {
-    return detail.error === null ? (
-      <Loading what={`bot ${name}`} />
-    ) : (
-      <Problem error={detail.error} retry={() => void detail.refetch()} />
-    );
-  }
-  const bot = now ?? detail.data.bot;
   const market = symbol || bot.symbols[0] || "";
   const switcher = (
     <Choice
@@ -92,10 +95,10 @@ export default function BotPage({ account, name }: Props): ReactNode {
           <BotOrders account={account} name={name} />
         </div>
         <div className="stack">
-          <Parameters detail={detail.data} />
+          <Parameters detail={detail} />
           <Card title="Limits" sub="of this bot; the account’s bind as well">
             <div className="pad">
-              <LimitFacts limits={detail.data.limits} quote={bot.quote} />
+              <LimitFacts limits={detail.limits} quote={bot.quote} />
             </div>
           </Card>
           <Log account={account} name={name} />
@@ -280,44 +283,28 @@ function limitsAsTold(detail: BotDetail): BotDetail["limits"] {
 }
 
 function Log({ account, name }: Props): ReactNode {
-  const log = useInfiniteQuery({
-    queryKey: ["log", account, name],
-    queryFn: ({ pageParam }) =>
+  const log = usePages(
+    ["log", account, name],
+    (from) =>
       call("GET /api/v1/accounts/{account}/bots/{bot}/logs", {
         path: { account, bot: name },
-        query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) },
+        query: from,
       }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: 10_000,
-  });
-  const lines = log.data?.pages.flatMap((page) => page.items);
+    { again: 10_000 },
+  );
   return (
     <Card title="Log" sub="from its journal, newest first">
-      {lines === undefined ? (
-        log.error === null ? (
-          <Loading what="its log" />
-        ) : (
-          <div className="pad">
-            <Problem error={log.error} retry={() => void log.refetch()} inline />
+      <Pages what="lines" from={log} none={<Empty title="Nothing has happened yet." />}>
+        {(lines) => (
+          <div className="log" tabIndex={0} role="region" aria-label="Lines of the log">
+            {lines.map((line) => (
+              <div key={line.seq} className={LOUD[line.level]}>
+                <span className="muted">{when(Date.parse(line.at))}</span> {line.told}
+              </div>
+            ))}
           </div>
-        )
-      ) : lines.length === 0 ? (
-        <Empty title="Nothing has happened yet." />
-      ) : (
-        <div className="log" tabIndex={0} role="region" aria-label="Lines of the log">
-          {lines.map((line) => (
-            <div key={line.seq} className={LOUD[line.level]}>
-              <span className="muted">{when(Date.parse(line.at))}</span> {line.told}
-            </div>
-          ))}
-          {log.hasNextPage && (
-            <button type="button" className="link" onClick={() => void log.fetchNextPage()}>
-              Older ones
-            </button>
-          )}
-        </div>
-      )}
+        )}
+      </Pages>
     </Card>
   );
 }

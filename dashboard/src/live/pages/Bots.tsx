@@ -9,10 +9,11 @@ import { useSession } from "../api/session";
 import { WAIT, said } from "../commands";
 import { Card, PageHead } from "../parts/Card";
 import { Dialog } from "../parts/Dialog";
+import { Fetched } from "../parts/Fetched";
 import { Field, Select } from "../parts/Field";
-import { Loading, Problem } from "../parts/Remarks";
 import { SchemaForm, paramsOf, valuesOf, type Values } from "../parts/SchemaForm";
 import { useAct } from "../parts/useAct";
+import type { StrategyInfo } from "../api/schema";
 import { useLive } from "../stream/store";
 import { botPath } from "../words";
 
@@ -38,6 +39,26 @@ export default function Bots(): ReactNode {
 }
 
 function NewBot({ close }: { close: () => void }): ReactNode {
+  const strategies = useQuery({
+    queryKey: ["strategies"],
+    queryFn: () => call("GET /api/v1/strategies", {}),
+    staleTime: 60_000,
+  });
+  return (
+    <Dialog title="New bot" close={close}>
+      <Fetched what="strategies" from={strategies}>
+        {({ items }) => <NewBotForm strategies={items} close={close} />}
+      </Fetched>
+    </Dialog>
+  );
+}
+
+interface FormProps {
+  strategies: readonly StrategyInfo[];
+  close: () => void;
+}
+
+function NewBotForm({ strategies, close }: FormProps): ReactNode {
   const accounts = useLive((live) => live.overview?.accounts ?? NONE);
   const [, go] = useLocation();
   const { busy, act } = useAct();
@@ -47,23 +68,7 @@ function NewBot({ close }: { close: () => void }): ReactNode {
   const [symbols, setSymbols] = useState("BTC/USDT");
   const [timeframe, setTimeframe] = useState("1m");
   const [values, setValues] = useState<Values | null>(null);
-  const strategies = useQuery({
-    queryKey: ["strategies"],
-    queryFn: () => call("GET /api/v1/strategies", {}),
-    staleTime: 60_000,
-  });
-  if (strategies.data === undefined) {
-    return (
-      <Dialog title="New bot" close={close}>
-        {strategies.error === null ? (
-          <Loading what="strategies" />
-        ) : (
-          <Problem error={strategies.error} retry={() => void strategies.refetch()} />
-        )}
-      </Dialog>
-    );
-  }
-  const strategy = strategies.data.items.find((one) => one.name === chosen) ?? strategies.data.items[0];
+  const strategy = strategies.find((one) => one.name === chosen) ?? strategies[0];
   const schema = strategy?.parameters ?? {};
   const shown = values ?? valuesOf(schema);
   const create = async (): Promise<void> => {
@@ -86,69 +91,67 @@ function NewBot({ close }: { close: () => void }): ReactNode {
     go(botPath({ account, name }));
   };
   return (
-    <Dialog title="New bot" close={close}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void create();
-        }}
-      >
-        <div className="form two">
-          <Field
-            label="Name"
-            value={name}
-            set={setName}
-            pattern="[a-z0-9][a-z0-9_\-]{0,31}"
-            title="Small letters, digits, - and _"
-            hint="Its identity in the journal: it stays."
-            required
-            autoFocus
-          />
-          <Select
-            label="Account"
-            value={account}
-            set={setAccount}
-            options={accounts.map((one) => [one.name, one.name] as const)}
-          />
-          <Select
-            label="Strategy"
-            value={strategy?.name ?? ""}
-            set={(next) => {
-              setChosen(next);
-              setValues(null);
-            }}
-            options={strategies.data.items.map((one) => [one.name, one.name] as const)}
-            hint={strategy?.about}
-          />
-          <Field
-            label="Markets"
-            value={symbols}
-            set={setSymbols}
-            hint="Several with commas; paid in one asset."
-            required
-          />
-          <Field
-            label="Bars"
-            value={timeframe}
-            set={setTimeframe}
-            pattern="[1-9][0-9]?(s|m|h|d)"
-            hint="Such as 1m, 1h."
-            required
-          />
-        </div>
-        <h3>Parameters</h3>
-        <SchemaForm schema={schema} values={shown} set={setValues} />
-        <div className="form-end">
-          <button type="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" className="primary" disabled={busy || accounts.length === 0}>
-            {busy ? "Creating …" : "Create"}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void create();
+      }}
+    >
+      <div className="form two">
+        <Field
+          label="Name"
+          value={name}
+          set={setName}
+          pattern="[a-z0-9][a-z0-9_\-]{0,31}"
+          title="Small letters, digits, - and _"
+          hint="Its identity in the journal: it stays."
+          required
+          autoFocus
+        />
+        <Select
+          label="Account"
+          value={account}
+          set={setAccount}
+          options={accounts.map((one) => [one.name, one.name] as const)}
+        />
+        <Select
+          label="Strategy"
+          value={strategy?.name ?? ""}
+          set={(next) => {
+            setChosen(next);
+            setValues(null);
+          }}
+          options={strategies.map((one) => [one.name, one.name] as const)}
+          hint={strategy?.about}
+        />
+        <Field
+          label="Markets"
+          value={symbols}
+          set={setSymbols}
+          hint="Several with commas; paid in one asset."
+          required
+        />
+        <Field
+          label="Bars"
+          value={timeframe}
+          set={setTimeframe}
+          pattern="[1-9][0-9]?(s|m|h|d)"
+          hint="Such as 1m, 1h."
+          required
+        />
+      </div>
+      <h3>Parameters</h3>
+      <SchemaForm schema={schema} values={shown} set={setValues} />
+      <div className="form-end">
+        <button type="button" onClick={close}>
+          Cancel
+        </button>
+        <button type="submit" className="primary" disabled={busy || accounts.length === 0}>
+          {busy ? "Creating …" : "Create"}
+        </button>
+      </div>
+    </form>
   );
 }
 

@@ -1,6 +1,5 @@
 // Nodes, who leads which account, and every time that leadership moved.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { elapsed, when } from "../../format";
 import { HandOver } from "../BotControls";
@@ -10,10 +9,10 @@ import type { Failover, Leadership, Node } from "../api/schema";
 import { useSession } from "../api/session";
 import { Badge } from "../parts/Badge";
 import { Card, PageHead } from "../parts/Card";
+import { Pages, usePages } from "../parts/Pages";
 import { Empty, Loading } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { useLive } from "../stream/store";
-import { Pages } from "./Orders";
 
 export default function Cluster(): ReactNode {
   const cluster = useLive((live) => live.cluster);
@@ -109,35 +108,22 @@ function History(): ReactNode {
   // Read again when there was another one. Of the newest the live list knows first how they ended.
   const latest = useLive((live) => live.cluster?.failovers ?? NONE);
   const newest = latest[0]?.seq ?? 0;
-  const pages = useInfiniteQuery({
-    queryKey: ["failovers", newest],
-    queryFn: ({ pageParam }) =>
-      call("GET /api/v1/failovers", {
-        query: { limit: 50, ...(pageParam === "" ? {} : { cursor: pageParam }) },
-      }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    placeholderData: (before) => before,
-  });
-  const rows = pages.data?.pages
-    .flatMap((page) => page.items)
-    .map((row) => latest.find((one) => isSame(one, row)) ?? row);
+  const pages = usePages(
+    ["failovers", newest],
+    (from) => call("GET /api/v1/failovers", { query: from }),
+    { keeps: true },
+  );
   return (
-    <Pages
-      what="failovers"
-      error={pages.error}
-      retry={() => void pages.refetch()}
-      rows={rows?.length}
-      more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
-      busy={pages.isFetchingNextPage}
-    >
-      <Table
-        name="Failovers"
-        rows={rows ?? []}
-        columns={COLUMNS}
-        rowKey={(one) => `${one.account}/${one.epoch}`}
-        folds
-      />
+    <Pages what="failovers" from={pages}>
+      {(rows) => (
+        <Table
+          name="Failovers"
+          rows={rows.map((row) => latest.find((one) => isSame(one, row)) ?? row)}
+          columns={COLUMNS}
+          rowKey={(one) => `${one.account}/${one.epoch}`}
+          folds
+        />
+      )}
     </Pages>
   );
 }

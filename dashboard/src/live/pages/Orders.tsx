@@ -1,6 +1,5 @@
 // Every order and every fill, as far back as one likes; what is in doubt comes first.
 
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { useMemo, type ReactNode } from "react";
 import { useSearchParams } from "wouter";
 import { age, decimal, when } from "../../format";
@@ -11,13 +10,11 @@ import { useOpenOrder } from "../OrderDrawer";
 import { Unit } from "../parts/Amount";
 import { Card, PageHead } from "../parts/Card";
 import { Choice, Field, Select } from "../parts/Field";
-import { useNow } from "../parts/now";
-import { Empty, Loading, Problem } from "../parts/Remarks";
+import { Pages, usePages } from "../parts/Pages";
 import { Table, type Column } from "../parts/Table";
+import { useNow } from "../parts/now";
 import { useLive } from "../stream/store";
 import { CONDITIONS, baseOf, quoteOf } from "../words";
-
-const PAGE = 50;
 
 export default function Orders(): ReactNode {
   const [asked, set] = useSearchParams();
@@ -161,74 +158,50 @@ function asQuery(which: Which): { account?: string; bot?: string; symbol?: strin
 }
 
 function OrderPages({ which }: { which: Which }): ReactNode {
-  const pages = useInfiniteQuery({
-    queryKey: ["orders", which],
-    queryFn: ({ pageParam }) =>
-      call("GET /api/v1/orders", {
-        query: {
-          ...asQuery(which),
-          ...(which.condition === "" ? {} : { condition: which.condition as OrderCondition }),
-          limit: PAGE,
-          ...(pageParam === "" ? {} : { cursor: pageParam }),
-        },
-      }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-  });
+  const pages = usePages(["orders", which], (from) =>
+    call("GET /api/v1/orders", {
+      query: {
+        ...asQuery(which),
+        ...(which.condition === "" ? {} : { condition: which.condition as OrderCondition }),
+        ...from,
+      },
+    }),
+  );
   // What happens while one reads is taken from the live list, so that no row is out of date.
   const live = useLive((now) => now.orders);
-  const rows = useMemo(() => {
-    const known = new Map((live ?? []).map((order) => [`${order.account}/${order.cid}`, order]));
-    return pages.data?.pages
-      .flatMap((page) => page.items)
-      .map((order): Order => known.get(`${order.account}/${order.cid}`) ?? order);
-  }, [pages.data, live]);
+  const known = useMemo(
+    () => new Map((live ?? []).map((order) => [`${order.account}/${order.cid}`, order])),
+    [live],
+  );
+  const newest = (order: Order): Order => known.get(`${order.account}/${order.cid}`) ?? order;
   return (
-    <Pages
-      what="orders"
-      error={pages.error}
-      retry={() => void pages.refetch()}
-      rows={rows?.length}
-      more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
-      busy={pages.isFetchingNextPage}
-    >
-      <OrderTable orders={rows ?? []} />
+    <Pages what="orders" from={pages}>
+      {(rows) => <OrderTable orders={rows.map(newest)} />}
     </Pages>
   );
 }
 
 function FillPages({ which }: { which: Which }): ReactNode {
   const open = useOpenOrder();
-  const pages = useInfiniteQuery({
-    queryKey: ["fills", which],
-    queryFn: ({ pageParam }) =>
-      call("GET /api/v1/fills", {
-        query: { ...asQuery(which), limit: PAGE, ...(pageParam === "" ? {} : { cursor: pageParam }) },
-      }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: 5_000,
-  });
-  const rows = pages.data?.pages.flatMap((page) => page.items);
+  const pages = usePages(
+    ["fills", which],
+    (from) => call("GET /api/v1/fills", { query: { ...asQuery(which), ...from } }),
+    { again: 5_000 },
+  );
   return (
-    <Pages
-      what="fills"
-      error={pages.error}
-      retry={() => void pages.refetch()}
-      rows={rows?.length}
-      more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
-      busy={pages.isFetchingNextPage}
-    >
-      <Table
-        name="Fills"
-        rows={rows ?? []}
-        columns={FILL_COLUMNS}
-        rowKey={(fill) => `${fill.account}/${fill.seq}`}
-        open={({ account, cid }) => {
-          if (cid) open({ account, cid });
-        }}
-        folds
-      />
+    <Pages what="fills" from={pages}>
+      {(rows) => (
+        <Table
+          name="Fills"
+          rows={rows}
+          columns={FILL_COLUMNS}
+          rowKey={(fill) => `${fill.account}/${fill.seq}`}
+          open={({ account, cid }) => {
+            if (cid) open({ account, cid });
+          }}
+          folds
+        />
+      )}
     </Pages>
   );
 }
@@ -276,42 +249,3 @@ const FILL_COLUMNS: Column<Fill>[] = [
     cell: (fill) => (fill.held ? `${decimal(fill.held)} ${baseOf(fill.symbol)}` : "–"),
   },
 ];
-
-interface PagesProps {
-  what: string;
-  error: unknown;
-  retry: () => void;
-  rows: number | undefined;
-  more: (() => void) | undefined;
-  busy: boolean;
-  /** What stands there when the list is empty. */
-  none?: ReactNode;
-  children: ReactNode;
-}
-
-/** A list that goes on further back; also what stands there while it is not there. */
-export function Pages({ what, error, retry, rows, more, busy, none, children }: PagesProps): ReactNode {
-  if (rows === undefined) {
-    return error === null ? (
-      <Loading what={what} />
-    ) : (
-      <div className="pad">
-        <Problem error={error} retry={retry} />
-      </div>
-    );
-  }
-  if (rows === 0) return none ?? <Empty title={`No ${what} like that.`} />;
-  return (
-    <>
-      {children}
-      <div className="pages">
-        <span>{rows.toLocaleString("en-US")} shown</span>
-        {more !== undefined && (
-          <button type="button" disabled={busy} onClick={more}>
-            {busy ? "Fetching …" : "Older"}
-          </button>
-        )}
-      </div>
-    </>
-  );
-}

@@ -1,6 +1,6 @@
 // Backtests and sweeps: asked for, watched, and compared.
 
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState, type ReactNode } from "react";
 import { useSearchParams } from "wouter";
 import { when } from "../../format";
@@ -11,13 +11,15 @@ import type { Job } from "../api/schema";
 import { Badge } from "../parts/Badge";
 import { Card, PageHead } from "../parts/Card";
 import { Dialog } from "../parts/Dialog";
-import { Empty, Problem } from "../parts/Remarks";
+import { Fetched } from "../parts/Fetched";
+import { Pages, usePages } from "../parts/Pages";
+import { Empty } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { useAct } from "../parts/useAct";
 import { JOB_STATES } from "../words";
-import { Pages } from "./Orders";
 
-const WATCH_MS = 1_000;
+/** A user may ask 100 times a minute, and other pages of his ask as well. */
+const WATCH_MS = 2_000;
 const REST_MS = 10_000;
 
 export default function Research(): ReactNode {
@@ -25,21 +27,12 @@ export default function Research(): ReactNode {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [creates, setCreates] = useState<"backtest" | "sweep" | null>(null);
   const open = asked.get("job");
-  const pages = useInfiniteQuery({
-    queryKey: ["jobs"],
-    queryFn: ({ pageParam }) =>
-      call("GET /api/v1/jobs", {
-        query: { limit: 100, ...(pageParam === "" ? {} : { cursor: pageParam }) },
-      }),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: (query) =>
-      query.state.data?.pages.some((page) => page.items.some(isUnderWay)) ? WATCH_MS : REST_MS,
+  const all = usePages(["jobs"], (from) => call("GET /api/v1/jobs", { query: from }), {
+    limit: 100,
+    again: (jobs) => (open === null && jobs.some(isUnderWay) ? WATCH_MS : REST_MS),
   });
   // Not what the platform does by itself, such as its own upkeep.
-  const jobs = pages.data?.pages
-    .flatMap((page) => page.items)
-    .filter((job) => job.kind === "backtest" || job.kind === "sweep");
+  const jobs = all.data?.filter((job) => job.kind === "backtest" || job.kind === "sweep");
   const columns = useMemo(() => columnsOf(chosen, setChosen), [chosen]);
   const compared = (jobs ?? []).filter((job) => chosen.has(job.job_id));
   return (
@@ -67,26 +60,24 @@ export default function Research(): ReactNode {
       <Card title="Runs" sub="tick two or more backtests to compare them">
         <Pages
           what="runs"
+          from={{ ...all, data: jobs }}
           none={<Empty title="No runs yet.">Begin with a backtest: it says what a strategy would have made.</Empty>}
-          error={pages.error}
-          retry={() => void pages.refetch()}
-          rows={jobs?.length}
-          more={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
-          busy={pages.isFetchingNextPage}
         >
-          <Table
-            name="Runs"
-            rows={jobs ?? []}
-            columns={columns}
-            rowKey={(job) => job.job_id}
-            open={(job) =>
-              set((now) => {
-                now.set("job", job.job_id);
-                return now;
-              })
-            }
-            folds
-          />
+          {(rows) => (
+            <Table
+              name="Runs"
+              rows={rows}
+              columns={columns}
+              rowKey={(job) => job.job_id}
+              open={(job) =>
+                set((now) => {
+                  now.set("job", job.job_id);
+                  return now;
+                })
+              }
+              folds
+            />
+          )}
         </Pages>
       </Card>
       {creates !== null && <NewRun kind={creates} close={() => setCreates(null)} />}
@@ -196,22 +187,23 @@ function Details({ id, close }: { id: string; close: () => void }): ReactNode {
     });
   return (
     <Dialog title={job.data === undefined ? "A run" : wordsOf(job.data)} close={close} drawer>
-      {job.error !== null && <Problem error={job.error} retry={() => void job.refetch()} />}
-      {job.data !== undefined && (
-        <>
-          <div className="row">
-            <State job={job.data} />
-            <Progress job={job.data} />
-            {isUnderWay(job.data) && (
-              <button type="button" disabled={busy} onClick={cancel}>
-                Cancel it
-              </button>
-            )}
-          </div>
-          {job.data.error && <p className="problem">{job.data.error}</p>}
-          {job.data.state === "done" && <RunResult job={job.data} />}
-        </>
-      )}
+      <Fetched what="the run" from={job}>
+        {(found) => (
+          <>
+            <div className="row">
+              <State job={found} />
+              <Progress job={found} />
+              {isUnderWay(found) && (
+                <button type="button" disabled={busy} onClick={cancel}>
+                  Cancel it
+                </button>
+              )}
+            </div>
+            {found.error && <p className="problem">{found.error}</p>}
+            {found.state === "done" && <RunResult job={found} />}
+          </>
+        )}
+      </Fetched>
     </Dialog>
   );
 }

@@ -1,7 +1,7 @@
 // What stops trading and what would: halts, breakers, what disagrees with the exchange, and limits
 // with how much of them is used.
 
-import { useQueries } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { number, percent } from "../../format";
 import { EditLimits, LimitFacts } from "../Limits";
@@ -13,6 +13,7 @@ import { Ask } from "../parts/Ask";
 import { Badge } from "../parts/Badge";
 import { Card, PageHead } from "../parts/Card";
 import { Dialog } from "../parts/Dialog";
+import { Fetched } from "../parts/Fetched";
 import { Field, Select } from "../parts/Field";
 import { Loading } from "../parts/Remarks";
 import { useAct } from "../parts/useAct";
@@ -55,7 +56,9 @@ export default function Risk(): ReactNode {
               ))}
             </div>
           </Card>
-          <AccountLimits accounts={accounts} />
+          {accounts.map((account) => (
+            <AccountLimits key={account.name} account={account} />
+          ))}
         </div>
       </div>
     </>
@@ -250,48 +253,36 @@ function Pair({ name, value }: { name: string; value: string }): ReactNode {
   );
 }
 
-function AccountLimits({ accounts }: { accounts: readonly Account[] }): ReactNode {
+function AccountLimits({ account }: { account: Account }): ReactNode {
   const session = useSession();
-  const [edits, setEdits] = useState<string | null>(null);
-  const details = useQueries({
-    queries: accounts.map(({ name }) => ({
-      queryKey: ["account", name],
-      queryFn: () => call("GET /api/v1/accounts/{account}", { path: { account: name } }),
-    })),
+  const [edits, setEdits] = useState(false);
+  const detail = useQuery({
+    queryKey: ["account", account.name],
+    queryFn: () => call("GET /api/v1/accounts/{account}", { path: { account: account.name } }),
   });
   const may = session.phase === "in" && session.me.scopes.includes("trade");
   return (
-    <>
-      {accounts.map((account, at) => {
-        const detail = details[at]?.data;
-        return (
-          <Card
-            key={account.name}
-            title={`Limits of ${account.name}`}
-            sub="of all its bots together"
-            controls={
-              may && (
-                <button type="button" onClick={() => setEdits(account.name)}>
-                  Change …
-                </button>
-              )
-            }
-          >
-            <div className="pad">
-              {detail === undefined ? (
-                <Loading what="limits" />
-              ) : (
-                <>
-                  <Used account={account} detail={detail} />
-                  <LimitFacts limits={detail.limits} quote={account.reporting} />
-                </>
-              )}
-            </div>
-          </Card>
-        );
-      })}
-      {edits !== null && <EditLimits account={edits} close={() => setEdits(null)} />}
-    </>
+    <Card
+      title={`Limits of ${account.name}`}
+      sub="of all its bots together"
+      controls={
+        may && (
+          <button type="button" onClick={() => setEdits(true)}>
+            Change …
+          </button>
+        )
+      }
+    >
+      <Fetched what="limits" from={detail}>
+        {(found) => (
+          <div className="pad">
+            <Used account={account} detail={found} />
+            <LimitFacts limits={found.limits} quote={account.reporting} />
+          </div>
+        )}
+      </Fetched>
+      {edits && <EditLimits account={account.name} close={() => setEdits(false)} />}
+    </Card>
   );
 }
 

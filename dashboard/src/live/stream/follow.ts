@@ -3,7 +3,7 @@
 
 import { bearer, renew } from "../api/session";
 import { ApiError } from "../api/problem";
-import { refreshCluster, refreshSummary, snapshot } from "./snapshot";
+import { refreshHoldings, refreshSummary, snapshot } from "./snapshot";
 import { live } from "./store";
 import { take, type Frame } from "./take";
 
@@ -81,8 +81,10 @@ class Follower {
   }
 
   soon(): void {
-    this.pauses_ms = [...AFTER_NEWS_MS];
-    this.keepSummary();
+    // While a look is due already more news only makes it go on longer: news may come in a flood.
+    const isDue = this.pauses_ms.length > 0;
+    this.pauses_ms = isDue ? AFTER_NEWS_MS.slice(1) : [...AFTER_NEWS_MS];
+    if (!isDue) this.keepSummary();
   }
 
   /** One connection, from the greeting to its end; why it ended, for people. */
@@ -140,13 +142,17 @@ class Follower {
 
   private keepSummary(): void {
     clearTimeout(this.summary);
-    const pause_ms = this.pauses_ms.shift() ?? SUMMARY_MS;
-    this.summary = setTimeout(() => void this.refresh(), pause_ms);
+    const pause_ms = this.pauses_ms.shift();
+    this.summary = setTimeout(() => void this.refresh(pause_ms === undefined), pause_ms ?? SUMMARY_MS);
   }
 
-  private async refresh(): Promise<void> {
+  /** Look at what the stream does not tell, now and then at the rest as well: a page that nobody
+   * sees asks for nothing, since all the pages of a user share what he may ask for. */
+  private async refresh(isWhole: boolean): Promise<void> {
     try {
-      await Promise.all([refreshSummary(), refreshCluster()]);
+      if (!document.hidden) {
+        await Promise.all([refreshSummary(), ...(isWhole ? [refreshHoldings()] : [])]);
+      }
     } catch {
       // The stream's own end tells of it; the sentence on top says how old it is.
     }
@@ -168,7 +174,9 @@ class Follower {
 
   /** The machine is back on the network, or the page in sight: try at once. */
   private readonly hurry = (): void => {
-    if (document.visibilityState === "visible") this.wake?.();
+    if (document.hidden) return;
+    this.wake?.();
+    if (this.socket !== null) this.soon();
   };
 }
 

@@ -35,15 +35,19 @@ export function livePrice(one: Pick<Price, "symbol" | "price" | "at">, heard: nu
   return { symbol, text, price: Number(text), at: Date.parse(at), heard };
 }
 
+/** What no message of the stream tells. */
 export async function refreshSummary(): Promise<void> {
-  const [overview, bots, positions] = await Promise.all([
+  const [overview, cluster] = await Promise.all([
     call("GET /api/v1/overview", {}),
+    call("GET /api/v1/cluster", {}),
+  ]);
+  live.set({ overview, cluster, heard: Date.now() });
+}
+
+export async function refreshHoldings(): Promise<void> {
+  const [bots, positions] = await Promise.all([
     call("GET /api/v1/bots", {}),
     call("GET /api/v1/positions", {}),
   ]);
-  live.set({ overview, bots: bots.items, positions: positions.items, heard: Date.now() });
-}
-
-export async function refreshCluster(): Promise<void> {
-  live.set({ cluster: await call("GET /api/v1/cluster", {}) });
+  live.set({ bots: bots.items, positions: positions.items, heard: Date.now() });
 }

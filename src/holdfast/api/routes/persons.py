@@ -20,7 +20,8 @@ def me(who: values.Principal) -> people.Me:
     return people.Me(
         user_id=who.user_id, name=who.name, role=who.role, scopes=tuple(sorted(who.scopes)),
         grants=_grants(who.grants), session_id=who.session_id or None,
-        is_token=bool(who.token_id), confirmed_until=moment_or_none(who.step_up_until_ns),
+        is_token=bool(who.token_id), has_totp=who.has_totp,
+        confirmed_until=moment_or_none(who.step_up_until_ns),
     )  # fmt: skip
 
 

@@ -66,6 +66,7 @@ class Me(Out, frozen=True, kw_only=True):
         scopes: what he may do.
         grants: what is his; an admin needs none.
         is_token: an API token asks, not a session.
+        has_totp: the user signs in with a second factor.
         confirmed_until: until when the session may do what adds risk; null when it may not.
     """
 
@@ -76,6 +77,7 @@ class Me(Out, frozen=True, kw_only=True):
     grants: tuple[Grant, ...]
     session_id: str | None = None
     is_token: bool
+    has_totp: bool
     confirmed_until: datetime | None = None
 
 

@@ -129,6 +129,7 @@ def principal_of(look: Look, user: UserRow, session: SessionRow) -> Principal:
         scopes=user.role.scopes,
         grants=users.grants_of(look, user.user_id),
         session_id=session.session_id,
+        has_totp=bool(user.totp_secret),
         step_up_until_ns=session.step_up_until_ns,
     )
 

@@ -106,6 +106,7 @@ class SignIns:
                 scopes=token.scopes & user.role.scopes,
                 grants=users.grants_of(look, user.user_id),
                 token_id=token.token_id,
+                has_totp=bool(user.totp_secret),
             )
             seen_until_ns = now_ns + api_tokens.SEEN_EVERY_NS
             known_until_ns = min(token.expires_ns or seen_until_ns, seen_until_ns)

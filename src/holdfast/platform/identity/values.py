@@ -62,6 +62,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         grants: what is his; an admin needs none.
         session_id, token_id, chat_id: by which he came; the others are empty. A chat is one with
             Telegram's bot.
+        has_totp: whether he signs in with a second factor.
         step_up_until_ns: until when a session may do what adds risk, UTC; 0 when not.
     """
 
@@ -73,6 +74,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str = ""
     token_id: str = ""
     chat_id: str = ""
+    has_totp: bool = False
     step_up_until_ns: int = 0
 
     @property
