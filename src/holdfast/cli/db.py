@@ -8,11 +8,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.account import CONFIG
+from holdfast.cli.account import ACCOUNT, CONFIG, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.config import load
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+_RESTORED = """\
+Orders of the lost time stay at the exchange: their trades are booked as no bot's, what they sold
+is taken off the bots' positions, and what still rests is for you to take back. Is the old database
+gone for good, and every node that wrote it dead?"""
+
 _Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
 @app.callback()
 def db() -> None:
-    """Look at the journal database, bring it up to date, move it, fill its reports."""
+    """Look at the journal database, bring it up to date, move or restore it, fill its reports."""
 
 
 @app.command()
@@ -100,6 +106,41 @@ def _show(now: Stored, what: str, *, json: bool) -> None:
         emit({"current": now.schema, "oldest": now.oldest, "writes_format": now.writes})
     else:
         typer.echo(f"{what} at schema {now.schema}, records of format {now.writes}")
+
+
+@app.command()
+def restored(
+    *,
+    account: ACCOUNT = None,
+    reason: Annotated[str, typer.Option(help="Kept in the journal.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: CONFIG = None,
+    json: _Json = False,
+) -> None:
+    """Go on from a backup that was restored and lacks the last records. Stop all nodes first.
+
+    Ids begin anew, so that none is used twice. The account is halted; the next start books what the
+    exchange shows of the lost time. Example: holdfast db restored --reason "disk of db1 is gone"
+    """
+    from holdfast.app import restoring  # noqa: PLC0415  # nobody else needs it
+
+    found = load(config)
+    names = [account] if account else [one.name for one in found.all_accounts]
+    seen = {name: restoring.look(found, name) for name in names}
+    for name, one in seen.items():
+        at = datetime.fromtimestamp(one.ended_ms // 1000, UTC)
+        lost = f"at least {one.lost:,} came later" if one.lost else "what came later is not known"
+        had = f"{one.head.seq:,} records, to {at:%Y-%m-%d %H:%M:%S} UTC"
+        typer.echo(f"{name}: {had}; {lost}", err=True)
+    if not yes:
+        typer.confirm(_RESTORED, abort=True, err=True)
+    begun = restoring.begin_generation(found, seen, by=operator(), reason=reason)
+    if json:
+        emit({name: {"seq": h.seq, "generation": h.generation} for name, h in begun.items()})
+        return
+    for name, head in begun.items():
+        typer.echo(f"{name}: generation {head.generation} from record {head.seq:,} on, and halted")
+    typer.echo("start one node, look at `holdfast positions list`, then `holdfast resume`")
 
 
 @app.command()

@@ -3,7 +3,7 @@
 One closed union. The state of an account is a fold of its facts and of nothing else. Not here: the
 bytes and the chain (journal.record), the fold (ledger.fold).
 """
-# ruff: noqa: PLC0414 - facts of guards and configuration are taken from here like all others
+# ruff: noqa: PLC0414 - facts of streams, guards and configuration are taken from here like all others
 
 from __future__ import annotations
 
@@ -31,45 +31,10 @@ from holdfast.domain.guard import Released as Released
 from holdfast.domain.guard import Resumed as Resumed
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, Side
-
-
-class Opened(Fact, frozen=True, tag="opened"):
-    """The stream begins.
-
-    Attributes:
-        deployment: the tag that all client order ids of this deployment carry.
-        generation: rises when a backup is restored, so that ids never repeat.
-    """
-
-    account: str
-    deployment: str
-    generation: int
-    reporting: str
-
-
-class TookOver(Fact, frozen=True, tag="took_over"):
-    """A writer acquired the stream; every epoch starts with one.
-
-    Attributes:
-        node: its name and process id, `node-1:4711`.
-        uid: what the exchange calls the account that its key belongs to; empty when unknown.
-    """
-
-    node: str
-    boot_id: str
-    version: str
-    uid: str = ""
-
-
-class Rested(Fact, frozen=True, tag="rested"):
-    """A writer laid the stream down on purpose: nothing of it is on its way that it did not book.
-
-    Attributes:
-        why: `handover`, `stop` or `deposed`.
-    """
-
-    boot_id: str
-    why: str
+from holdfast.domain.stream import Opened as Opened
+from holdfast.domain.stream import Rested as Rested
+from holdfast.domain.stream import Restored as Restored
+from holdfast.domain.stream import TookOver as TookOver
 
 
 class BotStarted(Fact, frozen=True, tag="bot_started"):
@@ -415,6 +380,7 @@ AnyFact = (
     Opened
     | TookOver
     | Rested
+    | Restored
     | BotStarted
     | BotStopped
     | Decided

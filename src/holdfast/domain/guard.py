@@ -115,7 +115,9 @@ class Released(Fact, frozen=True, tag="released"):
 
 
 class Liquidated(Fact, frozen=True, tag="liquidated"):
-    """A bot's position was sold by an order that was no bot's: in an emergency, without a journal.
+    """A bot's position was sold by an order that no bot is known to have made.
+
+    In an emergency, without a journal; or by one whose records a restored backup lacks.
 
     Attributes:
         quantity, price: base units, and quote units for each.

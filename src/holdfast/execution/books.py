@@ -144,10 +144,24 @@ class Books:
             await self._recorder.record(closed)
             return True
 
-    def is_behind(self, cid: str) -> bool:
-        """Whether an order of this id at the exchange proves that rows of the journal are lost."""
+    def is_behind(self, cid: str, placed_ns: int) -> bool:
+        """Whether an order of this id at the exchange proves that rows of the journal are lost.
+
+        Args:
+            placed_ns: exchange time at which it took the order; 0 when it does not say.
+        """
+        return self._has_no_row(cid) and not self._may_be_lost(placed_ns)
+
+    def is_lost(self, cid: str, placed_ns: int) -> bool:
+        """Whether it is of the time that a backup lacks, which a person has said was restored."""
+        return self._has_no_row(cid) and self._may_be_lost(placed_ns)
+
+    def _has_no_row(self, cid: str) -> bool:
         ours = cid.startswith(self._account.deployment) and not is_emergency(cid)
         return ours and self._owner(cid) is None
+
+    def _may_be_lost(self, placed_ns: int) -> bool:
+        return self._account.lost is not None and self._account.lost.has(placed_ns)
 
     def is_emergency(self, cid: str) -> bool:
         """Whether somebody of this deployment sold under this id without the journal."""
@@ -314,8 +328,10 @@ class Books:
         if report.cid in self._foreign or not report.state.is_open:
             return
         self._foreign.add(report.cid)
-        ours = self.is_behind(report.cid)
+        ours = self.is_behind(report.cid, report.placed_ns)
         policy = ReconcilePolicy.HALT if ours else self._policy
+        lost = self.is_lost(report.cid, report.placed_ns)
+        whose = "of the lost time" if lost else "that nobody here made"
         what = f"{report.symbol} {report.side} {plain(report.quantity)} {report.state}"
         noted: list[AnyFact] = [
             ForeignOrder(
@@ -328,12 +344,12 @@ class Books:
             )
         ]
         if policy is ReconcilePolicy.HALT:
-            reason = f"order {report.cid} that nobody here made: {what}"
+            reason = f"order {report.cid} {whose}: {what}"
             if ours:
                 reason = f"journal behind exchange: order {report.cid} has no row"
             noted.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="execution"))
         elif policy is ReconcilePolicy.QUARANTINE:
-            reason = f"order {report.cid} that nobody here made: {what}"
+            reason = f"order {report.cid} {whose}: {what}"
             noted.append(Quarantined(what=report.symbol, by="execution", evidence=reason))
         log.error(
             "an order without a row is at the exchange",

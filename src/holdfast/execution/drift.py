@@ -109,17 +109,24 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
 
 def liquidations(fill: Fill, account: AccountState, evidence: str) -> list[Liquidated]:
     """Off whose positions a sale goes that was no bot's; what exceeds them was nobody's."""
-    left, found = fill.quantity, []
+    return taken_off(fill.symbol, fill.quantity, fill.price, account, evidence)
+
+
+def taken_off(
+    symbol: str, quantity: Decimal, price: Decimal, account: AccountState, evidence: str
+) -> list[Liquidated]:
+    """As `liquidations`, of `quantity` base units that were sold at `price`."""
+    left, found = quantity, []
     for name, bot in account.bots.items():
-        quantity = min(left, bot.held(fill.symbol))
+        quantity = min(left, bot.held(symbol))
         if quantity > ZERO:
             left -= quantity
             found.append(
                 Liquidated(
                     bot=name,
-                    symbol=fill.symbol,
+                    symbol=symbol,
                     quantity=quantity,
-                    price=fill.price,
+                    price=price,
                     evidence=evidence,
                 )
             )

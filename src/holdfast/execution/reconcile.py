@@ -1,8 +1,9 @@
 """Reconciling: orders, fills and balances compared with the exchange, at the start and later on.
 
 Lives here: the start-up pass over the union of symbols, money that moves without a fill, and the
-policy for what is nobody's. The exchange is right about the present, the journal about the past; a
-difference is booked with its evidence or halts. Not here: settling doubts (resolve).
+policy for balances. The exchange is right about the present, the journal about the past; a
+difference is booked with its evidence or halts. Not here: orders and trades of nobody (strangers),
+settling doubts (resolve).
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from holdfast.domain.fact import (
     AnyFact,
     AttemptMoved,
     CashFlow,
-    Filled,
     Halted,
     HaltLevel,
     Quarantined,
@@ -27,14 +27,15 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState
-from holdfast.errors import CorruptionError, RejectedError, RetryableError
+from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import Difference, Review, differences, liquidations
+from holdfast.execution.drift import Difference, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
-from holdfast.execution.sweep import Stranger, Sweep
+from holdfast.execution.strangers import TELLING, Strangers
+from holdfast.execution.sweep import Sweep
 from holdfast.journal.port import Refused
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
@@ -46,7 +47,6 @@ REVIEW_S = 1.0
 # Trades of nobody are looked for no further back: whose each of ours was, that the fold has
 # forgotten, costs a question.
 LOOK_BACK_MS = 600_000
-_TELLING = frozenset({ReconcilePolicy.HALT, ReconcilePolicy.QUARANTINE})
 
 
 class Reconciler:
@@ -82,6 +82,9 @@ class Reconciler:
         self._policy = policy
         self._rate = rate
         self._equity = equity
+        self._strangers = Strangers(
+            account=account, venue=venue, books=books, sweep=sweep, recorder=recorder, policy=policy
+        )
         self._suspected: set[tuple[str, Decimal]] = set()
         self._agreed_ms = 0  # exchange time at which all balances agreed last
 
@@ -119,15 +122,20 @@ class Reconciler:
         """
         findings: list[str] = []
         facts: list[AnyFact] = []
+        lost = self._account.lost
+        hurried = hurried and (lost is None or lost.trades is None)
         live = {order.armed.spec.symbol for order in self._account.live.values()}
         symbols = sorted({*self._symbols, *live})
         asked = [
             question
             for symbol in symbols
-            for question in (self._orders(symbol, hurried=hurried), self._trades(symbol))
+            for question in (
+                self._strangers.orders(symbol, hurried=hurried), self._strangers.trades(symbol)
+            )
         ]
         for found in await _all(asked):
             findings += found
+        findings += await self._strangers.make_up()
         if hurried:
             self._sweep.hurry()
         else:
@@ -140,88 +148,6 @@ class Reconciler:
         for finding in findings:
             log.warning(finding, action="reconcile_finding")
         return not findings
-
-    async def _orders(self, symbol: str, *, hurried: bool = False) -> list[str]:
-        """Open orders at the exchange: ours are brought up to date, others fall to the policy."""
-        findings = []
-        for report in await self._sweep.symbol(symbol, only_open=hurried):
-            if self._books.is_behind(report.cid):
-                await self._refuse(symbol, report.cid)
-            if self._policy in _TELLING:
-                what = f"{symbol} {report.side} {plain(report.quantity)} {report.state}"
-                findings.append(f"order {report.cid} that is not ours: {what}")
-        return findings
-
-    async def _trades(self, symbol: str, since_ms: int = 0) -> list[str]:
-        """Executions since the last one booked, or `since_ms`; those of nobody fall to the policy.
-
-        One of nobody may lie among our own, before the last.
-        """
-        last = self._account.last_trade.get(symbol, "")
-        known = (*self._account.live.values(), *self._account.recent.values())
-        began = [o.armed.timestamp_ms for o in known if o.armed.spec.symbol == symbol]
-        await budget(self._venue, Purpose.RESOLVE)
-        if since_ms:
-            strangers = await self._sweep.trades(symbol, since_ms=since_ms)
-        elif last.isdigit():
-            strangers = await self._sweep.trades(symbol, from_trade_id=str(int(last) + 1))
-        elif began:
-            strangers = await self._sweep.trades(symbol, since_ms=min(began) - 1000)
-        else:
-            return []  # no attempt was ever made: the balances are the truth to start from
-        findings = []
-        for stranger in strangers:
-            if self._books.is_behind(stranger.cid):
-                await self._refuse(symbol, stranger.cid)
-            elif self._books.is_emergency(stranger.cid):
-                findings += await self._liquidated(stranger)
-            elif not self._may_be_in_doubt(stranger):
-                findings += await self._strange(stranger)
-        return findings
-
-    async def _liquidated(self, stranger: Stranger) -> list[str]:
-        """A sale that was made without this journal: booked, off the positions, and halted."""
-        fill = stranger.fill
-        what = f"emergency sale {stranger.cid}: trade {fill.trade_id} of {fill.symbol}"
-        halt = Halted(level=HaltLevel.ENTRIES, reason=what, by="emergency")
-        outcome = await self._recorder.record(
-            Filled(fill=fill), *liquidations(fill, self._account, what), halt
-        )
-        return [] if isinstance(outcome, Refused) else [what]
-
-    async def _strange(self, stranger: Stranger) -> list[str]:
-        fill = stranger.fill
-        what = f"trade {fill.trade_id} of order {fill.venue_order_id}: {fill.side} {fill.symbol}"
-        adopts = self._policy in {ReconcilePolicy.ADOPT, ReconcilePolicy.QUARANTINE}
-        if adopts and not await self._books.foreign_fill(fill, what):
-            return []
-        if self._policy is ReconcilePolicy.QUARANTINE:
-            await self._recorder.record(
-                Quarantined(what=fill.symbol, by="reconcile", evidence=what)
-            )
-        return [what] if self._policy in _TELLING else []
-
-    def _may_be_in_doubt(self, stranger: Stranger) -> bool:
-        """Whether a doubt may own it; that is settled first, and the balances show the rest."""
-        symbol = stranger.fill.symbol
-        return not stranger.cid and any(o.is_unresolved for o in self._account.orders(symbol))
-
-    async def _refuse(self, symbol: str, cid: str) -> None:
-        """Rows are lost: what this journal would decide next may carry ids that were used already.
-
-        Raises:
-            CorruptionError: always; the journal keeps a halt for whoever opens it next.
-        """
-        reason = f"journal behind exchange: order {cid} of {symbol} has no row"
-        await self._recorder.record(
-            Halted(level=HaltLevel.ENTRIES, reason=reason, by="reconcile"),
-            Reconciled(agreed=False, findings=(reason,)),
-        )
-        raise CorruptionError(
-            f"seen: {reason}; expected: a journal that knows every order of this deployment; do: "
-            "find the newer journal; where it is lost for good, begin a new one "
-            "(docs/on-call/disaster.md)"
-        )
 
     async def _balances(self, facts: list[AnyFact]) -> list[str]:
         await budget(self._venue, Purpose.RESOLVE)
@@ -290,7 +216,7 @@ class Reconciler:
                     Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency")
                 )
             for symbol in self._symbols:
-                await self._trades(symbol)
+                await self._strangers.trades(symbol)
         except (RetryableError, RejectedError):
             self._books.sold_without_us.set()
             raise
@@ -346,7 +272,7 @@ class Reconciler:
             facts.append(
                 Quarantined(what=found.asset, by="reconcile", evidence=str(found))
             )
-        return str(found) if self._policy in _TELLING else ""
+        return str(found) if self._policy in TELLING else ""
 
     def _agree_again(
         self, found: Iterable[Difference], unsettled: frozenset[str]
@@ -383,7 +309,7 @@ class Reconciler:
         assets = {each.asset for each in found}
         for symbol in self._symbols:
             if not assets.isdisjoint(symbol.split("/")):
-                await self._trades(symbol, self._unexplained_ms())
+                await self._strangers.trades(symbol, self._unexplained_ms())
         return self._account.seq != seq
 
     def _unexplained_ms(self) -> int:
@@ -401,8 +327,8 @@ class Reconciler:
         findings: list[str] = []
         strange: set[str] = set()
         for symbol in self._symbols:
-            seen = await self._orders(symbol)
-            seen += await self._trades(symbol, self._unexplained_ms())
+            seen = await self._strangers.orders(symbol)
+            seen += await self._strangers.trades(symbol, self._unexplained_ms())
             strange |= {symbol} if seen else set()
             findings += seen
         first = None

@@ -34,10 +34,12 @@ class Stranger(msgspec.Struct, frozen=True):
 
     Attributes:
         cid: the order's client order id, empty when the exchange could not name it.
+        placed_ns: exchange time at which it took the order, 0 when it does not say.
     """
 
     fill: Fill
-    cid: str
+    cid: str = ""
+    placed_ns: int = 0
 
 
 class Sweep:
@@ -59,7 +61,7 @@ class Sweep:
         self._books = books
         self._stream_is_up = stream_is_up
         self._hurry = asyncio.Event()
-        self._foreign: dict[tuple[str, str], str] = {}
+        self._foreign: dict[tuple[str, str], OrderReport] = {}
 
     def hurry(self) -> None:
         """Go round soon: the stream came back, or something may have been missed."""
@@ -148,16 +150,16 @@ class Sweep:
     async def _whose(self, fill: Fill) -> Stranger | None:
         """None when it is booked after all."""
         key = (fill.symbol, fill.venue_order_id)
-        cid = self._foreign.get(key, "")
-        if not cid:
-            report = await self._venue.order_by_id(*key, Purpose.RESOLVE)
-            if report is None:
-                return Stranger(fill, "")
-            if await self._books.report(report, "order of a trade"):
-                owned = msgspec.structs.replace(fill, cid=report.cid)
-                return Stranger(fill, "") if await self._books.fills([owned], "trades") else None
-            cid = self._foreign[key] = report.cid
-        return Stranger(fill, cid)
+        foreign = self._foreign.get(key)
+        if foreign is None:
+            foreign = await self._venue.order_by_id(*key, Purpose.RESOLVE)
+            if foreign is None:
+                return Stranger(fill)
+            if await self._books.report(foreign, "order of a trade"):
+                owned = msgspec.structs.replace(fill, cid=foreign.cid)
+                return Stranger(fill) if await self._books.fills([owned], "trades") else None
+            self._foreign[key] = foreign
+        return Stranger(fill, foreign.cid, foreign.placed_ns)
 
     def _open_questions(self) -> list[LiveOrder]:
         return [o for o in self._account.live.values() if o.state is AttemptState.ACKED]

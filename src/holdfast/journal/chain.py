@@ -60,6 +60,20 @@ def extend(head: Head, groups: Sequence[Group], at_ns: int) -> Batch:
     return Batch(end, records, bodies, hashes)
 
 
+def next_generation(head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int) -> Batch:
+    """`facts` linked to the stream that ends at `head`, by a writer of the next epoch.
+
+    Raises:
+        ConfigError: as `require_writable`.
+        ValueError: `generation` is not above the one of `head`.
+    """
+    if generation <= head.generation:
+        raise ValueError(f"generation {generation} after {head.generation}")
+    require_writable(facts, head.format)
+    begun = msgspec.structs.replace(head, epoch=head.epoch + 1, generation=generation)
+    return extend(begun, [Group(tuple(facts))], at_ns)
+
+
 def require_writable(facts: Iterable[AnyFact], written: int) -> None:
     """Refuse facts that programs of an older format cannot read.
 

@@ -1,7 +1,7 @@
 """The high-water mark: how far this node knows that a stream had come, kept outside the store.
 
 A store that is behind it has lost committed records (an old copy, a disk that lied, a cut file).
-Not here: what is done about it (start-up refuses) or backups, which raise the generation.
+Not here: what is done about it (start-up refuses), taking up a backup (app.restoring).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class HighWater:
                 f"seen: journal behind: {self._account} ends at {head.seq} of generation "
                 f"{head.generation}; expected: at least {mark.seq} of {mark.generation}, where it "
                 f"had come ({self.path.name}); do: find the newer journal; where it is lost for "
-                "good, begin a new one (docs/on-call/disaster.md)"
+                "good, `holdfast db restored` (docs/on-call/disaster.md)"
             )
         stored = await store.hash_at(self._account, mark.seq) if mark.seq else None
         if mark.seq and (stored is None or stored.hex() != mark.hash):
@@ -77,6 +77,15 @@ class HighWater:
                 f"{stored.hex()[:16] if stored else 'missing'}…; expected: {mark.hash[:16]}…, as "
                 f"this node wrote it ({self.path.name}); do: find the journal that it belongs to"
             )
+
+    def missing(self, head: Head) -> int:
+        """How many records this node knows of that come after `head`; 0 when of none.
+
+        Raises:
+            CorruptionError: the mark's file is unreadable.
+        """
+        mark = self._read()
+        return max(0, mark.seq - head.seq) if mark is not None else 0
 
     def write(self, head: Head) -> None:
         """Move the mark to `head`, durably; nothing happens when it is there already. Blocks.

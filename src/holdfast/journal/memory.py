@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import ConfigError, FencedError
-from holdfast.journal.chain import Batch, Line, extend, fenced_text, merge, prove, require_epoch
+from holdfast.journal.chain import (
+    Batch,
+    Line,
+    extend,
+    fenced_text,
+    merge,
+    next_generation,
+    prove,
+    require_epoch,
+)
 from holdfast.journal.claims import Claim, claim_text, claims
 from holdfast.journal.port import Group, Head, Outcome, Refused, Snapshot
 from holdfast.journal.record import GENESIS, Record
@@ -40,6 +49,17 @@ class MemoryStore:
         old = stream.head
         stream.head = Head(account, old.epoch + 1, old.generation, old.seq, old.hash)
         return stream.head
+
+    async def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append `facts` under the next epoch and `generation`, if the stream is at `head`."""
+        stream = self._stream(head.account)
+        if stream.head != head:
+            raise FencedError(fenced_text(head, stream.head))
+        batch = next_generation(head, generation, facts, at_ns)
+        stream.append(batch, self._keep)
+        return batch.head
 
     async def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int

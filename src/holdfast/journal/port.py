@@ -22,7 +22,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         epoch: of the writer that owns it; 0 before the first.
-        generation: rises when a backup is restored.
+        generation: of client order ids; a backup that is restored begins one never used before.
         seq: of the last record, 0 when empty.
         hash: chain hash of that record (32 bytes).
         format: of the records that its writer may add, as the database said at `acquire`.
@@ -126,6 +126,22 @@ class Store(Protocol):
 
         Raises:
             FencedError: the epoch is not `after` (any more); nothing was changed.
+        """
+        ...
+
+    async def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append `facts` under epoch + 1 and `generation`, in one transaction; where it ends then.
+
+        Args:
+            head: as it was looked at; in the same transaction all of it must still be so.
+            generation: above the one of `head`.
+            facts: such as claim nothing.
+
+        Raises:
+            FencedError: the stream is not at `head` any more; nothing was changed.
+            ConfigError: programs of an older format share the database, and could not read them.
         """
         ...
 

@@ -13,9 +13,16 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import CorruptionError, FencedError, RetryableError
-from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
+from holdfast.journal.chain import (
+    Batch,
+    extend,
+    fenced_text,
+    merge,
+    next_generation,
+    require_epoch,
+)
 from holdfast.journal.claim_tables import refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.postgres_arm import arming
@@ -50,6 +57,16 @@ _ACQUIRE = """
 _ACQUIRE_AFTER = """
     UPDATE head SET epoch = epoch + 1, node = %s WHERE account = %s AND epoch = %s
     RETURNING account, epoch, generation, seq, hash
+"""
+_BEGIN_GENERATION = """
+    WITH begun AS (
+        UPDATE head SET epoch = %s, generation = %s, seq = %s, hash = %s
+        WHERE account = %s AND epoch = %s AND generation = %s AND seq = %s AND hash = %s
+        RETURNING account
+    )
+    INSERT INTO record (account, seq, body, hash)
+    SELECT account, r.seq, r.body, r.hash
+    FROM begun, unnest(%s::bigint[], %s::bytea[], %s::bytea[]) AS r (seq, body, hash)
 """
 _SAVE = """
     INSERT INTO snapshot (account, seq, hash, body, digest) VALUES (%s, %s, %s, %s, %s)
@@ -111,6 +128,30 @@ class PostgresStore:
             return writing(Head(*row), stored)
 
         return await self._beside(take)
+
+    async def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append `facts` under the next epoch and `generation`, durably, if all is as in `head`."""
+
+        def begin(connection: Connection) -> Head:
+            require_durable(self.name, connection, may_lose=self._may_lose)
+            stored = require_usable(self.name, stored_version(connection))
+            batch = next_generation(writing(head, stored), generation, facts, at_ns)
+            end, account = batch.head, head.account
+            begun = connection.execute(
+                _BEGIN_GENERATION,
+                (end.epoch, generation, end.seq, end.hash, account,
+                 head.epoch, head.generation, head.seq, head.hash,
+                 list(range(head.seq + 1, end.seq + 1)), batch.bodies, batch.hashes),
+            )  # fmt: skip
+            if not begun.rowcount:
+                raise FencedError(
+                    fenced_text(head, head_of(self.name, PostgresRows(connection), account))
+                )
+            return end
+
+        return await self._beside(begin)
 
     def commit_at_once(self, head: Head, groups: Sequence[Group], at_ns: int) -> None:
         """Never: the server is always waited for."""

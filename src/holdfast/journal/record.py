@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, LimitsSet
+from holdfast.domain.fact import AnyFact, BotConfigured, BotRemoved, LimitsSet, Restored
 from holdfast.errors import CorruptionError
 from holdfast.platform.port import Event
 
@@ -20,7 +20,7 @@ R = TypeVar("R", "Record", Event)
 FORMAT: Final = 2
 """What this program can write; it reads this one and those before."""
 
-SINCE: Final[dict[type, int]] = {BotConfigured: 2, BotRemoved: 2, LimitsSet: 2}
+SINCE: Final[dict[type, int]] = {BotConfigured: 2, BotRemoved: 2, LimitsSet: 2, Restored: 2}
 """Facts that came after format 1, with the first format that has them."""
 
 GENESIS: Final = bytes(32)

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
 
-from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import RetryableError
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.record import Record
@@ -66,6 +66,12 @@ class SqliteStore:
     async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over: epoch + 1, durably."""
         return await self._run(self._file.acquire, account, node, after)
+
+    async def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append `facts` under the next epoch and `generation`, durably, if all is as in `head`."""
+        return await self._run(self._file.begin_generation, head, generation, facts, at_ns)
 
     def commit_at_once(
         self, head: Head, groups: Sequence[Group], at_ns: int

@@ -12,8 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, TypeVar
 
+from holdfast.domain.fact import AnyFact
 from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
-from holdfast.journal.chain import Batch, extend, fenced_text, merge, require_epoch
+from holdfast.journal.chain import (
+    Batch,
+    extend,
+    fenced_text,
+    merge,
+    next_generation,
+    require_epoch,
+)
 from holdfast.journal.claim_tables import CLAIMING, refused_groups
 from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.reading import hash_of, head_of, snapshot_digest, snapshot_of
@@ -35,6 +43,10 @@ _ACQUIRE = """
 """
 _ADVANCE = """
     UPDATE head SET seq = ?, hash = ? WHERE account = ? AND epoch = ? AND seq = ? AND hash = ?
+"""
+_BEGIN_GENERATION = """
+    UPDATE head SET epoch = ?, generation = ?, seq = ?, hash = ?
+    WHERE account = ? AND epoch = ? AND generation = ? AND seq = ? AND hash = ?
 """
 _RECORD = "INSERT INTO record (account, seq, body, hash) VALUES (?, ?, ?, ?)"
 _SAVE = "INSERT OR REPLACE INTO snapshot (account, seq, hash, body, digest) VALUES (?, ?, ?, ?, ?)"
@@ -78,6 +90,27 @@ class SqliteFile:
             stored = require_usable(self.path, stored_version(connection))
             connection.execute(_ACQUIRE, (account, GENESIS, node))
             return writing(head_of(self.path, connection, account), stored)
+
+    def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append `facts` under the next epoch and `generation`, if all is as in `head`."""
+        with Transaction(self) as connection:
+            stored = require_usable(self.path, stored_version(connection))
+            batch = next_generation(writing(head, stored), generation, facts, at_ns)
+            end, account = batch.head, head.account
+            begun = connection.execute(
+                _BEGIN_GENERATION,
+                (end.epoch, generation, end.seq, end.hash, account,
+                 head.epoch, head.generation, head.seq, head.hash),
+            )  # fmt: skip
+            if begun.rowcount != 1:
+                raise FencedError(fenced_text(head, head_of(self.path, connection, account)))
+            for seq, line in enumerate(
+                zip(batch.bodies, batch.hashes, strict=True), head.seq + 1
+            ):
+                connection.execute(_RECORD, (account, seq, *line))
+        return end
 
     def commit(
         self, head: Head, groups: Sequence[Group], at_ns: int, *, wait: bool = True

@@ -20,6 +20,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import ATTEMPT_MOVES, ORDER_MOVES, AttemptState, OrderState, Side
 from holdfast.errors import CorruptionError
 from holdfast.ledger import exits, guards
+from holdfast.ledger.lost import LostTime
 from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import (
     WISH_KEY,
@@ -125,6 +126,11 @@ def _opened(state: AccountState, _at: int, fact: facts.Opened) -> None:
     state.deployment = fact.deployment
     state.generation = fact.generation
     state.reporting = fact.reporting
+
+
+def _restored(state: AccountState, _at: int, fact: facts.Restored) -> None:
+    state.generation = fact.generation
+    state.lost = LostTime.of(fact)
 
 
 def _rested(_state: AccountState, _at: int, _fact: facts.Rested) -> None:
@@ -290,6 +296,8 @@ def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
     if fact.bot:
         instrument = state.instruments.get(fact.fill.symbol)
         exits.filled(state.bots[fact.bot], fact.fill, order, instrument)
+    elif state.lost is not None and fact.fill.cid.startswith(state.deployment):
+        state.lost.filled(fact.fill)
     if order is not None:
         order.booked += fact.fill.quantity
         order.executed = max(order.executed, order.booked)
@@ -324,6 +332,8 @@ def _adjustment(state: AccountState, _at: int, fact: facts.Adjustment) -> None:
 def _liquidated(state: AccountState, _at: int, fact: facts.Liquidated) -> None:
     bot = state.entered(fact.bot)
     bot.positions[fact.symbol].lose(fact.quantity, fact.price)
+    if state.lost is not None:
+        state.lost.taken_off(fact.symbol, fact.quantity)
     leg = bot.target(fact.symbol)
     if leg is not None:
         bot.spent[fact.symbol] = leg.episode
@@ -341,6 +351,8 @@ def _refused(state: AccountState, _at: int, _fact: facts.Refusal) -> None:
 
 def _reconciled(state: AccountState, _at: int, fact: facts.Reconciled) -> None:
     """Balances agree with every fill: what was terminal is settled."""
+    if state.lost is not None:
+        state.lost.trades = None
     if not fact.agreed:
         return
     for order in state.recent.values():
@@ -374,6 +386,7 @@ _APPLY: Final[dict[type, Callable[[AccountState, int, Any], None]]] = {
     facts.Opened: _opened,
     facts.TookOver: _took_over,
     facts.Rested: _rested,
+    facts.Restored: _restored,
     facts.BotStarted: _bot_started,
     facts.BotStopped: _bot_stopped,
     facts.Decided: _decided,

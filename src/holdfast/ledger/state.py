@@ -16,6 +16,7 @@ from holdfast.domain.fact import Armed, BreakerState, HaltLevel, Leg, SignalRece
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderState
+from holdfast.ledger.lost import LostTime
 from holdfast.ledger.portfolio import Position, Units
 
 SNAPSHOT_FORMAT: Final = 3
@@ -268,6 +269,7 @@ class AccountState(msgspec.Struct):
         limits: canonical JSON as a command set them; empty while the file's are good.
         limits_version: how often a command has.
         uid: what the exchange calls the account; empty until a leader learnt it, then for good.
+        lost: the time whose records a restored backup lacks; None where none was restored.
     """
 
     account: str = ""
@@ -295,6 +297,7 @@ class AccountState(msgspec.Struct):
     limits: str = ""
     limits_version: int = 0
     uid: str = ""
+    lost: LostTime | None = None
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

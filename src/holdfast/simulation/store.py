@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from holdfast.config.database import ReportPolicy
-from holdfast.domain.fact import Armed, CancelArmed
+from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import ConfigError, FencedError, OutcomeUnknownError, RetryableError
 from holdfast.journal.commands import SqliteCommands
 from holdfast.journal.database import SqliteDatabase
@@ -237,6 +237,15 @@ class StoreLine(Way):
     async def acquire(self, account: str, node: str, after: int | None = None) -> Head:
         """Take the stream over."""
         return await self._call(self._backend.acquire, account, node, after, writes=True)
+
+    async def begin_generation(
+        self, head: Head, generation: int, facts: Sequence[AnyFact], at_ns: int
+    ) -> Head:
+        """Append under a new generation; no process of a simulation asks for it."""
+        begin = self._backend.store.begin_generation
+        return await self._call(
+            lambda: at_once(begin(head, generation, facts, at_ns)), writes=True
+        )
 
     def commit_at_once(
         self, head: Head, groups: Sequence[Group], at_ns: int

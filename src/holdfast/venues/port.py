@@ -96,6 +96,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
         executed: base units filled so far.
         fills: executions that the same report carries, empty when it carries none.
         at_ns: exchange time of the report, 0 when it has none.
+        placed_ns: exchange time at which it took the order, 0 when the report does not say.
     """
 
     symbol: str
@@ -109,6 +110,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     fills: tuple[Fill, ...] = ()
     at_ns: int = 0
+    placed_ns: int = 0
 
 
 class ThrottledError(RetryableError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,7 @@ from holdfast.journal.record import FORMAT
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.version import SCHEMA_VERSION
 from tests.support.journal_facts import armed
+from tests.support.ports import refusing_port
 
 
 @pytest.fixture
@@ -53,6 +55,34 @@ def test_a_whole_journal_is_proved(path: Path, capsys: pytest.CaptureFixture[str
         "main: proved to seq 3, unsealed after 0",
         "second: proved to seq 2, unsealed after 0",
     ]
+
+
+def test_a_restored_journal_is_as_it_was_where_the_exchange_does_not_answer(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "x")
+    monkeypatch.setenv("SOME_SECRET", "y")
+    config = tmp_path / "holdfast.toml"
+    with refusing_port() as port:
+        config.write_text(
+            f'database_url = "{url(path)}"\n[cluster]\nprofile = "fast"\n[account]\nname = "main"\n'
+            'api_key = "env:SOME_KEY"\napi_secret = "env:SOME_SECRET"\n'
+            f'[account.venue]\nrest_url = "http://127.0.0.1:{port}"\n'
+        )
+        words = ["db", "restored", "--config", str(config)]
+
+        assert main([*words, "--yes"]) == 4
+        assert "main: 3 records" in capsys.readouterr().err
+        monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+        assert main(words) == 1
+
+    assert "gone" in capsys.readouterr().err
+    file = SqliteFile(path)
+    assert (file.head("main").generation, file.head("main").seq) == (1, 3)
+    file.close()
+    alter(path, "DELETE FROM head")
+    assert main([*words, "--yes"]) == 2
+    assert "no record of main" in capsys.readouterr().err
 
 
 def test_one_account_is_looked_at_alone(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

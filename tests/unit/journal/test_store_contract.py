@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from holdfast.domain.fact import AnyFact, CancelArmed
+from holdfast.domain.fact import AnyFact, CancelArmed, Restored
 from holdfast.errors import CorruptionError, FencedError
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Refused, Snapshot, Store
@@ -32,6 +32,7 @@ from tests.support.journal_facts import (
 from tests.support.postgres import database
 
 MAIN = "main"
+RESTORED = Restored(generation=7, since_ms=1, until_ms=2, lost=3, by="ana")
 KINDS = ("memory", "sqlite", "sqlite inline", "postgres")
 
 Scenario = Callable[[Store], Awaitable[None]]
@@ -320,6 +321,43 @@ async def test_an_attempt_that_was_never_armed_is_none(store: Store) -> None:
 
     assert store.attempt(MAIN, armed(2).cid) is None  # spoken of, and never armed
     assert store.attempt("other", armed(1).cid) is None
+
+
+@scenario
+async def test_a_generation_begins_with_its_facts_and_fences_whoever_wrote(store: Store) -> None:
+    old = await store.acquire(MAIN, "a")
+    old, _ = await store.commit(old, [group(armed(1))], 1)
+
+    begun = await store.begin_generation(old, 7, (RESTORED, acked(1)), 5)
+
+    assert (begun.epoch, begun.generation, begun.seq) == (2, 7, 3)
+    assert await store.head(MAIN) == begun
+    assert stored(store) == [armed(1), RESTORED, acked(1)]  # proved link by link
+    assert [record.epoch for record in store.read(MAIN)] == [1, 2, 2]
+    with pytest.raises(FencedError, match=r"epoch 2; expected: 1"):
+        await store.commit(old, [group(armed(2))], 6)
+    again = await store.acquire(MAIN, "b", after=begun.epoch)
+    assert (again.epoch, again.generation) == (3, 7)
+
+
+@scenario
+async def test_a_generation_begins_only_where_the_stream_is_as_it_was_looked_at(
+    store: Store,
+) -> None:
+    looked = await store.acquire(MAIN, "a")
+    looked, _ = await store.commit(looked, [group(armed(1))], 1)
+    replace = msgspec.structs.replace
+    for other in (
+        replace(looked, epoch=2), replace(looked, seq=0), replace(looked, hash=GENESIS),
+        replace(looked, generation=0),
+    ):  # fmt: skip
+        with pytest.raises(FencedError):
+            await store.begin_generation(other, 7, (RESTORED,), 5)
+    with pytest.raises(ValueError, match="generation 1 after 1"):
+        await store.begin_generation(looked, 1, (RESTORED,), 5)
+
+    assert await store.head(MAIN) == looked
+    assert stored(store) == [armed(1)]
 
 
 @scenario

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from holdfast.domain.fact import Restored
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.postgres_database import PostgresDatabase
@@ -30,10 +31,14 @@ def found(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 def say(found: Database, schema: str, oldest: str) -> None:
     """What a program of another version would have left there."""
-    statements = (
+    run(
+        found,
         f"UPDATE alembic_version SET version_num = '{schema}'",
         f"UPDATE compatibility SET oldest = '{oldest}'",
     )
+
+
+def run(found: Database, *statements: str) -> None:
     if isinstance(found, SqliteDatabase):
         with closing(connect(found.name)) as file:
             for statement in statements:
@@ -63,6 +68,25 @@ def test_a_program_is_refused_once_the_next_version_is_final(found: Database) ->
     say(found, "9999", "9999")
     with pytest.raises(ConfigError, match=r"programs of 9999 and later; .*start the newer version"):
         found.store()
+
+
+def test_a_backup_is_not_taken_up_while_the_version_before_may_share_it(found: Database) -> None:
+    """Its programs cannot read the record that says so."""
+    found.upgrade()
+    run(found, "UPDATE compatibility SET writes = 1")
+
+    async def take_up() -> None:
+        store = found.store()
+        head = await store.acquire("main", "a")
+        fact = Restored(generation=2, since_ms=1, until_ms=2, lost=0, by="ana")
+        try:
+            with pytest.raises(ConfigError, match="`holdfast db finalize`"):
+                await store.begin_generation(head, 2, (fact,), 1)
+            assert (await store.head("main")).generation == 1
+        finally:
+            await store.close()
+
+    asyncio.run(take_up())
 
 
 def test_only_the_program_that_upgraded_a_database_finalizes_it(found: Database) -> None:

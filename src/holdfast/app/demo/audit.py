@@ -303,7 +303,7 @@ def _folded_otherwise(state: AccountState, told: Told) -> Iterator[Finding]:
         folded, true_value = state.holdings.get(asset, ZERO), mine.get(asset, ZERO)
         if folded != true_value:
             yield _difference(f"folded holding of {asset}", folded, true_value)
-    expected = positions(told.fills.values())
+    expected = positions(told.fills.values(), told.taken_off)
     for (bot, symbol), true_value in expected.items():
         found = state.bots[bot].positions.get(symbol) if bot in state.bots else None
         folded = found.quantity if found is not None else ZERO

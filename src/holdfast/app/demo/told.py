@@ -7,7 +7,7 @@ comparing it with an exchange (audit).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 
@@ -93,6 +93,7 @@ class Told:
         fills: by symbol on the wire and trade id.
         ghosts: client order ids that the journal itself calls ghosts.
         moved: money that came or went without a fill, by asset.
+        taken_off: base units that went off a position by no order of the bot's, by bot and symbol.
         phases: how many attempts are in each phase.
         is_opened: the journal and the exchange have been reconciled at least once, so that all
             money is in `moved` or in `fills`.
@@ -104,6 +105,7 @@ class Told:
         self.fills: dict[FillKey, Filled] = {}
         self.ghosts: set[str] = set()
         self.moved: dict[str, Decimal] = {}
+        self.taken_off: dict[tuple[str, str], Decimal] = {}
         self.phases: Counter[Phase] = Counter()
         self.is_opened = False
 
@@ -131,6 +133,9 @@ class Told:
                 self.ghosts.add(fact.cid)
             case facts.CashFlow() | facts.Adjustment():
                 self.moved[fact.asset] = self.moved.get(fact.asset, ZERO) + fact.amount
+            case facts.Liquidated(bot=bot, symbol=symbol):
+                off = self.taken_off
+                off[bot, symbol] = off.get((bot, symbol), ZERO) + fact.quantity
             case facts.Reconciled():
                 self.is_opened = True
             case _:
@@ -187,9 +192,11 @@ def holdings(moved: dict[str, Decimal], fills: Iterable[Filled]) -> dict[str, De
     return found
 
 
-def positions(fills: Iterable[Filled]) -> dict[tuple[str, str], Decimal]:
+def positions(
+    fills: Iterable[Filled], taken_off: Mapping[tuple[str, str], Decimal]
+) -> dict[tuple[str, str], Decimal]:
     """Each bot's position by bot and symbol: base units, net of fees taken in base."""
-    found: dict[tuple[str, str], Decimal] = {}
+    found = {key: -quantity for key, quantity in taken_off.items()}
     for booked in fills:
         fill = booked.fill
         if not booked.bot:

@@ -123,4 +123,5 @@ _KINDS: Final[dict[type, Kind]] = {
     facts.Draining: Kind.BOT,
     facts.Liquidated: Kind.EMERGENCY,
     facts.EmergencyMerged: Kind.EMERGENCY,
+    facts.Restored: Kind.EMERGENCY,
 }

@@ -68,7 +68,7 @@ def level_of(fact: AnyFact) -> Level:
             return Level.WARNING
         case facts.ForeignOrder() | facts.Quarantined() | facts.EmergencyMerged():
             return Level.WARNING
-        case facts.Liquidated():
+        case facts.Liquidated() | facts.Restored():
             return Level.WARNING
         case _:
             return Level.INFO
@@ -204,11 +204,15 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
     facts.Quarantined: lambda f: f"Nothing is added to {f.what}{_why(f.evidence)}",
     facts.Released: lambda f: f"{f.what} is out of quarantine{_why(f.evidence)}",
     facts.Liquidated: lambda f: (
-        f"{plain(f.quantity)} {f.symbol} of bot {f.bot} were sold in an emergency at "
+        f"{plain(f.quantity)} {f.symbol} of bot {f.bot} were sold, by no order of its own, at "
         f"{plain(f.price)}"
     ),
     facts.EmergencyMerged: lambda f: (
         f"What {f.by} did without the journal is in it now ({len(f.cids)} orders)"
+    ),
+    facts.Restored: lambda f: (
+        f"Restored from a backup by {f.by}: what came later is known from the exchange alone"
+        f"{_why(f.reason)}"
     ),
     facts.Reconciled: _reconciled,
     facts.CommandTaken: lambda f: f"Command {f.name} by {f.by} took effect",

@@ -71,6 +71,7 @@ class _Order(msgspec.Struct, rename="camel"):
     executed_qty: str
     price: str
     orig_client_order_id: str = ""
+    time: int = 0
     transact_time: int = 0
     update_time: int = 0
     fills: list[_Leg] = []
@@ -153,6 +154,7 @@ class _ExecutionReport(msgspec.Struct):
     m: bool = False
     r: str = ""
     C: str = ""
+    O: int = 0  # noqa: E741
 
 
 class _ListStatusOrder(msgspec.Struct):
@@ -396,6 +398,7 @@ def _order_report(row: _Order, names: Mapping[str, str]) -> OrderReport:
             for leg in row.fills
         ),
         at_ns=at_ns,
+        placed_ns=row.time * MS,
     )
 
 
@@ -437,4 +440,5 @@ def _execution_report(row: _ExecutionReport, names: Mapping[str, str]) -> OrderR
         reason=refused_because or _reason(row.X),
         fills=booked,
         at_ns=row.T * MS,
+        placed_ns=row.O * MS,
     )

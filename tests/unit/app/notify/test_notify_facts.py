@@ -69,7 +69,7 @@ ONE: Sequence[tuple[AnyFact, Kind, str]] = [
     (
         facts.Liquidated(bot="sma", symbol="BTC/USDT", quantity=Decimal(1), price=Decimal(2),
                          evidence="t"),
-        Kind.EMERGENCY, "1 BTC/USDT of bot sma were sold in an emergency at 2.",
+        Kind.EMERGENCY, "1 BTC/USDT of bot sma were sold, by no order of its own, at 2.",
     ),
 ]  # fmt: skip
 

@@ -1,0 +1,118 @@
+"""A backup that lacks the last records is taken up by a person's word, and trading goes on.
+
+As docs/on-call/disaster.md has it: real nodes, a real exchange that knows what the journal lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+
+from holdfast.app.demo.audit import Kind
+from holdfast.domain.fact import Armed, Restored
+from holdfast.journal.database import database_at
+from holdfast.journal.high_water import HighWater
+from tests.support import warm
+from tests.support.ledger_check import Judgement
+from tests.support.node import ACCOUNT, QUOTER, Node, flips, scene, until_armed, until_node
+from tests.support.pulse import SYMBOLS
+
+BOTS = (*flips(SYMBOLS[1:3]), QUOTER)
+FAST = '[cluster]\nprofile = "fast"\n'
+
+
+async def _step(node: Node) -> tuple[int, str]:
+    """`holdfast db restored`: its exit code, and what it said."""
+    said = node.folder / "step.log"
+    said.write_text("")
+    words = ("db", "restored", "--config", str(node.config), "--reason", "a test", "--yes")
+    process = await warm.start(words, {**os.environ, **node.secrets()}, said)
+    return await process.wait(), said.read_text()
+
+
+def _backup(node: Node) -> tuple[bytes, set[str]]:
+    """A copy of a journal that is being written, and the ids of the orders in it."""
+    path = node.folder / "backup.db"
+    with closing(sqlite3.connect(node.journal)) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+    facts = (record.fact for record in database_at(f"sqlite:///{path}").read(ACCOUNT))
+    return path.read_bytes(), {fact.cid for fact in facts if isinstance(fact, Armed)}
+
+
+def _put_back(node: Node, backup: bytes) -> None:
+    """Put a copy in the place of a dead node's journal, with none of what was beside it."""
+    for name in ("journal.db-wal", "journal.db-shm"):
+        (node.folder / name).unlink(missing_ok=True)
+    node.journal.write_bytes(backup)
+    node.forget_what_was_read()
+
+
+async def _refused(node: Node) -> None:
+    await node.start()
+    assert await node.ended() == 1, node.said()
+    assert "journal behind" in node.said()
+    assert "`holdfast db restored`" in node.said()
+
+
+def _faults(found: Judgement, lost: Collection[str]) -> list[str]:
+    """The faults, but that lost orders have no row, which nothing can make good."""
+    known = tuple(f"{Kind.LOST}: {cid}: order" for cid in lost)
+    return [fault for fault in found.faults if not fault.startswith(known)]
+
+
+async def _taken_up(node: Node) -> None:
+    """The step, a start, and orders after `resume`."""
+    code, said = await _step(node)
+    assert code == 0, said
+    begun = len(node.logged("trading"))
+    await node.start()
+    await until_node(node, lambda: len(node.logged("trading")) > begun, "a leader")
+    assert "restored from a backup" in node.state().halted or "lost time" in node.state().halted
+    before = len(node.armed())
+    node.command("resume", {})
+    await until_armed(node, before + 4)
+
+
+def test_a_backup_that_lacks_the_last_orders_is_taken_up_and_no_id_is_used_twice(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        async with scene(tmp_path) as at:
+            node = at.node(BOTS)
+            node.config.write_text(node.config.read_text() + FAST)
+            await node.start()
+            await until_armed(node, 6)
+            backup, kept = _backup(node)
+            await until_armed(node, len(kept) + 8)
+            code, said = await _step(node)
+            assert (code, "expected: no node" in said) == (2, True), said
+            await node.kill_all()
+            lost = {one.cid: one for one in node.armed() if one.cid not in kept}
+
+            _put_back(node, backup)
+            await _refused(node)
+            await _taken_up(node)
+            await node.kill_all()
+            lost |= {one.cid: one for one in node.armed() if one.cid not in kept}
+
+            # The same backup again: nothing in it, or beside it, tells of the first time.
+            _put_back(node, backup)
+            HighWater.beside(node.journal, ACCOUNT).path.unlink()
+            await _taken_up(node)
+            async with node.at_rest():
+                found = await at.judged(node, lambda one: not _faults(one, lost))
+            assert _faults(found, lost) == [], "each trade is booked once, and balances are equal"
+
+            anew = {one.cid: one for one in node.armed() if one.cid not in kept}
+            assert {one.intent_id for one in anew.values()} & {
+                one.intent_id for one in lost.values()
+            }, "what is decided anew had the ids of the lost orders, but for the generation"
+            assert lost.keys().isdisjoint(anew)
+            (told,) = (r.fact for r in node.records() if isinstance(r.fact, Restored))
+            assert told.reason == "a test"
+
+    asyncio.run(run())
