@@ -52,6 +52,8 @@ GUARDS: Final = {
     "bot_stopped": "A bot decides no more; `failed` when its strategy broke.",
     "decide_slow": "A decision took longer than the bot's budget.",
     "decide_hung": "A strategy does not return: its process is ended, the bot is stopped.",
+    "blame_lost": "The file that tells the next supervisor which bot decided for long is not to be "
+    "had: a bot that takes the whole host down may be asked once more.",
     "audit_event": "Somebody did something, or was refused: `what`, `by`, `target`, `outcome`. The "
     "journal has it, chained; this line is a copy for whoever watches.",
 }

@@ -11,8 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 
-import msgspec
-
+from holdfast.app.live.blame import Blame, blame_file
 from holdfast.app.live.board import SharedBoard
 from holdfast.app.live.process import CRASHED, RESTED
 from holdfast.app.live.watch import Watch
@@ -26,28 +25,10 @@ log = get_logger("app.seat")
 DECIDE_BUDGET_S = 2.0  # a strategy that takes longer has hung, or starves its whole account
 HANG_S = 30.0  # an event loop that does not turn for this long, whatever it does
 STOP_TIMEOUT_S = 8.0
-DEATHS_WHILE_DECIDING = 2
 _FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
 
 Run = Callable[[Config, Watch, dict[str, str]], None]
 """The child: never returns."""
-
-
-class Blame(msgspec.Struct):
-    """Which bots cost their process its life, and which must not be asked again."""
-
-    deaths: dict[str, int] = {}
-    quarantine: dict[str, str] = {}
-
-    def hung(self, bot: str, seconds: float) -> None:
-        """Its strategy did not return within the budget."""
-        self.quarantine[bot] = f"its strategy did not return within {seconds:.1f} s"
-
-    def died(self, bot: str) -> None:
-        """The process ended while it was deciding; the second time is no coincidence."""
-        self.deaths[bot] = self.deaths.get(bot, 0) + 1
-        if self.deaths[bot] >= DEATHS_WHILE_DECIDING:
-            self.quarantine[bot] = f"its process died {self.deaths[bot]} times while it decided"
 
 
 class Seat:
@@ -70,7 +51,7 @@ class Seat:
         self._hang_s = hang_s
         self._run = run
         self._watch = Watch()
-        self._blame = Blame()
+        self._blame = Blame(blame_file(config.state_dir, self.name, config.cluster.node))
         self._pid = 0
         self._restarts = 0
         self._began_s = self._due_s = self._beat_s = 0.0
@@ -111,6 +92,8 @@ class Seat:
             return
         self._pid = 0
         code = self._judged(os.waitstatus_to_exitcode(status))
+        if stopping:
+            self._blame.forget()
         if stopping or code in _FINAL:
             self.code = EXIT_OK if stopping and code not in _FINAL else code
             self._board.tell(self.name, State.DOWN if stopping else State.UNFIT)
@@ -136,6 +119,7 @@ class Seat:
 
     def _is_hung(self, silent_s: float) -> bool:
         deciding = self._watch.deciding()
+        self._blame.look(deciding)
         if deciding is not None:
             if deciding[1] <= DECIDE_BUDGET_S or silent_s <= DECIDE_BUDGET_S:
                 return False
