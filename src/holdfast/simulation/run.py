@@ -29,6 +29,7 @@ from holdfast.simulation import bugs, patches
 from holdfast.simulation.alone import Alone
 from holdfast.simulation.checker import PIDS, Checker
 from holdfast.simulation.clock import FIRST_S, WORLD, Machine, real_monotonic_s
+from holdfast.simulation.database import SimDatabase
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
 from holdfast.simulation.faults import break_assumption
 from holdfast.simulation.leases import Leases
@@ -37,7 +38,7 @@ from holdfast.simulation.network import Network
 from holdfast.simulation.node import SimNode, is_of_the_world
 from holdfast.simulation.outcome import Event, Outcome, Violation
 from holdfast.simulation.outsiders import Operator
-from holdfast.simulation.store import Backend, SimDatabase
+from holdfast.simulation.store import Backend
 from holdfast.simulation.verdict import judge
 from holdfast.simulation.weather import Weather, draw_plan
 

@@ -10,25 +10,15 @@ import asyncio
 import contextvars
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from holdfast.config.database import ReportPolicy
 from holdfast.domain.fact import AnyFact, Armed, CancelArmed
 from holdfast.errors import ConfigError, FencedError, OutcomeUnknownError, RetryableError
-from holdfast.journal.commands import SqliteCommands
-from holdfast.journal.database import SqliteDatabase
-from holdfast.journal.high_water import HighWater
-from holdfast.journal.port import Group, Head, Outcome, Snapshot, Store
+from holdfast.journal.port import Group, Head, Outcome, Snapshot
 from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
-from holdfast.journal.reports import Reports
 from holdfast.journal.sqlite import SqliteStore
-from holdfast.journal.sqlite_read import SqliteReading
-from holdfast.journal.tail import Tail
-from holdfast.journal.version import Stored
-from holdfast.platform.port import PlatformStore
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
 from holdfast.simulation.loop import VirtualLoop
 
@@ -74,6 +64,7 @@ class Backend:
         on_acquire: told of every new epoch.
         counts: how often each trouble happened.
         changes: how often a stream has changed.
+        was_commanded: whether an operator has asked for anything yet.
     """
 
     def __init__(
@@ -90,6 +81,7 @@ class Backend:
         self.troubles: dict[str, Trouble] = {}
         self.counts: dict[str, int] = {}
         self.changes = 0
+        self.was_commanded = False
         self.context = contextvars.Context()  # of nobody: what is under way survives its caller
 
     def trouble(self, machine: str) -> Trouble:
@@ -110,6 +102,10 @@ class Backend:
                 for told in self.on_commit:
                     told(found, outcome)
         return found, outcomes
+
+    def rows(self) -> Rows:
+        """What is stored now, over the connection that writes it."""
+        return self.store._file.connection()
 
     def acquire(self, account: str, node: str, after: int | None) -> Head:
         """Take over now."""
@@ -300,113 +296,6 @@ class StoreLine(Way):
 
     async def close(self) -> None:
         """The world keeps the store."""
-
-
-class _Reading(SqliteReading):
-    """A connection for reading that may be cut."""
-
-    def __init__(self, backend: Backend, trouble: Trouble) -> None:
-        super().__init__(backend.path)
-        self._backend = backend
-        self._trouble = trouble
-
-    def moment(self) -> Any:
-        """As of one moment."""
-        self._require_way()
-        return super().moment()
-
-    def version(self) -> int:
-        """Of the streams; to ask the file costs more than all else of a look at nothing new."""
-        self._require_way()
-        return self._backend.changes
-
-    def _require_way(self) -> None:
-        if self._trouble.is_cut:
-            raise RetryableError("seen: the store does not answer (simulated); do: try again")
-
-
-class _NoLock:
-    """Who owns an account on a machine is the world's to say: one process at a time."""
-
-    def release(self) -> None:
-        """Nothing to let go."""
-
-
-class SimDatabase:
-    """`Database` of one machine: the shared store, and files of its own."""
-
-    def __init__(self, backend: Backend, machine: str) -> None:
-        self._backend = backend
-        self._machine = machine
-        self._real = SqliteDatabase(backend.path)
-
-    @property
-    def name(self) -> Path:
-        """For people."""
-        return self._backend.path
-
-    def require(self) -> None:
-        """It is there."""
-
-    def store(self) -> Store:
-        """The way to it of the process that asks."""
-        life = LIFE.get()
-        assert life is not None  # noqa: S101 - only processes open a journal
-        return StoreLine(self._backend, life)
-
-    def own(self, account: str, *, displace: bool = False) -> _NoLock:
-        """Nobody else on this machine."""
-        return _NoLock()
-
-    def high_water(self, account: str) -> HighWater:
-        """This machine's own."""
-        path = self._backend.path.with_name(f"{self._machine}.{account}.highwater")
-        return HighWater(path, account)
-
-    def commands(self) -> SqliteCommands:
-        """The operators' commands."""
-        return self._real.commands()
-
-    def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
-        """Records in order."""
-        return self._real.read(account, after_seq)
-
-    def one_moment(self) -> AbstractContextManager[Rows]:
-        """For reports."""
-        return self._real.one_moment()
-
-    def close(self) -> None:
-        """The world keeps it."""
-
-    def pool(self) -> None:
-        """A file has no pool."""
-
-    def tail(self) -> Tail:
-        """Follows the stream, unless the way is cut."""
-        trouble = self._backend.trouble(self._machine)
-        return Tail(self.name, lambda: _Reading(self._backend, trouble))
-
-    def reports(self, policy: ReportPolicy) -> Reports:
-        """The tables of reports."""
-        return self._real.reports(policy)
-
-    def platform(self) -> PlatformStore:
-        """The platform's tables."""
-        return self._real.platform()
-
-    def version(self) -> Stored | None:
-        """What it says of itself."""
-        return self._real.version()
-
-    def upgrade(self) -> None:
-        """It is of this version."""
-
-    def finalize(self) -> None:
-        """It is of this version alone."""
-
-    def downgrade(self) -> None:
-        """Never: nobody rolls a release here."""
-        raise NotImplementedError
 
 
 def at_once(call: Any) -> Any:
