@@ -6,7 +6,7 @@ it wants may be refused by the store, which compares again. Not here: when to lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Final
 
@@ -57,6 +57,7 @@ class Election:
         self._claims: dict[tuple[str, str, int], int] = {}  # since when each has been as it is
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
         self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
+        self._sorted: tuple[View, dict[str, Seen]] | None = None  # members of the last view
 
     def look(self, view: View, now_ns: int, is_gone: Callable[[Member], bool]) -> list[Take]:
         """What to take now; most often nothing.
@@ -107,7 +108,7 @@ class Election:
             return self._judged[2]
         return frozenset(
             boot_id
-            for boot_id, seen in _by_boot_id(view)
+            for boot_id, seen in self._by_boot_id(view).items()
             if boot_id == self._me.boot_id
             or (
                 (watched := self._members.get(boot_id)) is not None
@@ -131,10 +132,13 @@ class Election:
         Args:
             view, now_ns, is_gone: as `look` had them before.
         """
+        members = self._by_boot_id(view)
+        if len(self.live(view, now_ns, is_gone)) == len(members):
+            return []
         holders = {self._me.boot_id, *(claim.boot_id for claim in view.claims)}
         return [
             seen
-            for boot_id, seen in _by_boot_id(view)
+            for boot_id, seen in members.items()
             if boot_id not in holders
             and (watched := self._members.get(boot_id)) is not None
             and (
@@ -151,11 +155,11 @@ class Election:
         renewal may come about after it has ended. Of two that start at once, one is told.
         """
         me, node = self._me.boot_id, self._me.node
-        members = dict(_by_boot_id(view))
-        mine = members.pop(me, None)
+        members = self._by_boot_id(view)
+        mine = members.get(me)
         order = (-1 if mine is None else mine.renewals, me)
         for boot_id, seen in members.items():
-            if seen.member.node != node:
+            if seen.member.node != node or boot_id == me:
                 continue
             watched = self._members.get(boot_id)
             if (
@@ -169,7 +173,7 @@ class Election:
 
     def _watch(self, view: View, now_ns: int) -> dict[str, Seen]:
         """Remember what moved, forget who is not there any more; the members by boot id."""
-        seen = dict(_by_boot_id(view))
+        seen = self._by_boot_id(view)
         self._members = {
             boot_id: self._watched(self._members.get(boot_id), one.renewals, now_ns)
             for boot_id, one in seen.items()
@@ -177,6 +181,13 @@ class Election:
         keys = map(_key, view.claims)
         self._claims = {key: self._claims.get(key, now_ns) for key in keys}
         return seen
+
+    def _by_boot_id(self, view: View) -> dict[str, Seen]:
+        """The members of a view; not a row without a boot id, which somebody wrote by hand."""
+        if self._sorted is None or self._sorted[0] is not view:
+            found = {one.member.boot_id: one for one in view.members if one.member.boot_id}
+            self._sorted = view, found
+        return self._sorted[1]
 
     @staticmethod
     def _watched(known: _Watched | None, renewals: int, now_ns: int) -> _Watched:
@@ -209,11 +220,6 @@ class Election:
             return claim.wanted == self._me.boot_id
         able.append(self._me.boot_id)  # whatever somebody made of its row in the store
         return self._me.boot_id == max(able, key=lambda boot_id: _weight(claim.account, boot_id))
-
-
-def _by_boot_id(view: View) -> Iterator[tuple[str, Seen]]:
-    """The members of a view; not a row without a boot id, which somebody wrote by hand."""
-    return ((seen.member.boot_id, seen) for seen in view.members if seen.member.boot_id)
 
 
 def _process(member: Member) -> tuple[str, int, int]:
