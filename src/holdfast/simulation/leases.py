@@ -83,4 +83,8 @@ class LeaseLine(Way):
         """The world keeps it."""
 
     async def _do(self, method: Callable[..., Any], *args: Any, writes: bool = False) -> Any:
-        return await self._call(lambda: at_once(method(*args)), writes=writes)
+        return await self._call(_at_once, method, *args, writes=writes)
+
+
+def _at_once(method: Callable[..., Any], *args: Any) -> Any:
+    return at_once(method(*args))

@@ -5,6 +5,8 @@ Not here: time (clock), planted bugs (bugs).
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import itertools
 import random
 import uuid
@@ -20,7 +22,9 @@ from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
 from holdfast.journal.database import Database
 from holdfast.simulation.clock import LIFE
+from holdfast.simulation.loop import VirtualLoop
 from holdfast.simulation.node import SimNode
+from holdfast.strategy import load
 from holdfast.venues.binance.wire import Connection
 
 FOLLOW_S = 0.2
@@ -46,12 +50,17 @@ def _number(kind: type[Any]) -> None:
     kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
-def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int) -> None:
+def apply(
+    loop: VirtualLoop, databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
+) -> None:
     """Let this process's nodes find their world.
 
     Args:
         databases: of each machine, by name.
     """
+    # There is no other; asyncio's own answer asks the system each time which process this is.
+    asyncio.get_running_loop = asyncio.events.get_running_loop = itertools.repeat(loop).__next__
+
     random.seed(seed)
     uuid.uuid4 = lambda: uuid.UUID(int=random.getrandbits(128))
     aiohappyeyeballs.start_connection = _no_socket  # type: ignore[assignment]
@@ -68,6 +77,9 @@ def apply(databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
 
     # Standbys and operators' commands are looked after less often: half of a run would be that.
     follower.FOLLOW_S, upkeep.COMMANDS_S = FOLLOW_S, COMMANDS_S
+
+    # Dozens of nodes begin in this process, each with the same strategies.
+    load.find = functools.cache(load.find)
 
     at = {node.machine.name: node for node in nodes}
     leading = trader.leading

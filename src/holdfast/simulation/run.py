@@ -130,7 +130,7 @@ class _World:
         ]
         self.leases.runs = lambda member: any(node.pid == member.pid for node in self.nodes)
         databases = {name: SimDatabase(self.backend, name) for name in names}
-        patches.apply(databases, self.nodes, seed)
+        patches.apply(loop, databases, self.nodes, seed)
         for name in names:
             self.backend.trouble(name).delay_s = self.plan.store_delay_s
             self.network.link(name).delay_s = self.plan.net_delay_s
