@@ -164,11 +164,16 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FaultBook:
-    """All faults now in force."""
+    """All faults now in force.
+
+    Attributes:
+        faults: in the order in which they were put in force, those that are over included.
+        kinds: the same by kind, without most of those that are over.
+    """
 
     def __init__(self, source: random.Random, now_ns: Callable[[], int]) -> None:
         self.faults: list[Fault] = []
-        self._kinds: dict[FaultKind, list[Fault]] = {}
+        self.kinds: dict[FaultKind, list[Fault]] = {}
         self._random = source
         self._now_ns = now_ns
 
@@ -179,13 +184,13 @@ class FaultBook:
             fault.until_ns = self._now_ns() + int(fault.number("for_ms") * 1_000_000)
         self.faults.append(fault)
         # Those that are over are looked at by nobody any more: of each kind there may be hundreds.
-        alive = [one for one in self._kinds.get(fault.kind, ()) if not self._is_spent(one)]
-        self._kinds[fault.kind] = [*alive, fault]
+        alive = [one for one in self.kinds.get(fault.kind, ()) if not self._is_spent(one)]
+        self.kinds[fault.kind] = [*alive, fault]
 
     def clear(self) -> None:
         """Lift all faults."""
         self.faults.clear()
-        self._kinds.clear()
+        self.kinds.clear()
 
     def draw(
         self,
@@ -198,7 +203,7 @@ class FaultBook:
         stream: str = "",
     ) -> Fault | None:
         """The first fault of `kind` that strikes here and now, counted; None when none does."""
-        for fault in self._kinds.get(kind, ()):
+        for fault in self.kinds.get(kind, ()):
             if not self._is_spent(fault) and fault.match.takes(method, path, door, key, stream):
                 if fault.probability < 1 and self._random.random() >= fault.probability:
                     continue
@@ -208,7 +213,7 @@ class FaultBook:
 
     def draw_lag_ms(self, source: str) -> float:
         """How late the next change shows in `source`, 0 when no fault delays it."""
-        for fault in self._kinds.get(FaultKind.VISIBILITY_LAG, ()):
+        for fault in self.kinds.get(FaultKind.VISIBILITY_LAG, ()):
             if self._is_spent(fault):
                 continue
             sources = fault.params.get("sources")
@@ -224,7 +229,7 @@ class FaultBook:
         """Whether a fault of `kind` may strike at `door` now; counts nothing, draws nothing."""
         return any(
             fault.match.door in {None, door} and not self._is_spent(fault)
-            for fault in self._kinds.get(kind, ())
+            for fault in self.kinds.get(kind, ())
         )
 
     def ms(self, fault: Fault, name: str = "delay_ms", default: float = 0) -> float:

@@ -297,7 +297,7 @@ class Gateway:
         return self.faults.draw(kind, call.method, call.path, call.door, call.api_key)
 
     def _strike(self, kind: FaultKind, call: Call, record: RequestRecord) -> Fault | None:
-        if not self.faults.faults:
+        if kind not in self.faults.kinds:
             return None
         fault = self._draw(kind, call)
         if fault is not None:

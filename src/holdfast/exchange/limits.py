@@ -5,6 +5,8 @@ Weights count per address, orders per account. Not here: what a route weighs (`r
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import msgspec
 
 from holdfast.exchange import errors
@@ -85,12 +87,12 @@ class Gatekeeper:
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
-        self._addresses: dict[str, _Address] = {}
-        self._orders: dict[int, _Orders] = {}
+        self._addresses: defaultdict[str, _Address] = defaultdict(_Address)
+        self._orders: defaultdict[int, _Orders] = defaultdict(_Orders)
 
     def admit(self, address: str, weight: int, now_ns: int) -> None:
         """Charge a request; RefusedError 429 or 418 when it is too much."""
-        state = self._addresses.setdefault(address, _Address())
+        state = self._addresses[address]
         self._refuse_banned(state, now_ns)
         state.weight.turn(now_ns)
         state.raw.turn(now_ns)
@@ -109,7 +111,7 @@ class Gatekeeper:
 
     def admit_connection(self, address: str, now_ns: int) -> None:
         """Count a new WebSocket; RefusedError when there were too many."""
-        state = self._addresses.setdefault(address, _Address())
+        state = self._addresses[address]
         self._refuse_banned(state, now_ns)
         state.connections.turn(now_ns)
         state.connections.used += 1
@@ -120,7 +122,7 @@ class Gatekeeper:
 
     def ban(self, address: str, for_s: int, now_ns: int) -> None:
         """Refuse everything from an address for a while."""
-        state = self._addresses.setdefault(address, _Address())
+        state = self._addresses[address]
         state.bans += 1
         state.banned_until_ns = now_ns + for_s * _SECOND_NS
 
@@ -132,11 +134,11 @@ class Gatekeeper:
 
     def used_weight(self, address: str, now_ns: int) -> int:
         """Request weight of this minute."""
-        return self._addresses.setdefault(address, _Address()).weight.turn(now_ns)
+        return self._addresses[address].weight.turn(now_ns)
 
     def admit_orders(self, account: int, orders: int, now_ns: int) -> None:
         """Count orders of an account; RefusedError -1015 when they are too many."""
-        state = self._orders.setdefault(account, _Orders())
+        state = self._orders[account]
         if state.short.turn(now_ns) + orders > self.limits.orders_per_10s:
             raise errors.too_many_orders(
                 self.limits.orders_per_10s, "10 SECOND", state.short.left_s(now_ns)
@@ -150,13 +152,13 @@ class Gatekeeper:
 
     def give_back(self, account: int, orders: int, now_ns: int) -> None:
         """An order filled for the first time: unfilled orders are what counts."""
-        state = self._orders.setdefault(account, _Orders())
+        state = self._orders[account]
         for window in (state.short, state.day):
             window.used = max(0, window.turn(now_ns) - orders)
 
     def used_orders(self, account: int, now_ns: int) -> tuple[int, int]:
         """Unfilled orders of the last ten seconds' window and of the day."""
-        state = self._orders.setdefault(account, _Orders())
+        state = self._orders[account]
         return state.short.turn(now_ns), state.day.turn(now_ns)
 
     def _warn(self, state: _Address, now_ns: int) -> None:

@@ -10,9 +10,9 @@ import functools
 import itertools
 import random
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohappyeyeballs
 
@@ -27,6 +27,8 @@ from holdfast.simulation.node import SimNode
 from holdfast.strategy import load
 from holdfast.venues.binance.wire import Connection
 
+T = TypeVar("T")
+
 FOLLOW_S = 0.2
 COMMANDS_S = 0.5
 
@@ -35,6 +37,11 @@ async def _no_socket(addr_infos: Any, **_options: Any) -> tuple[str, int]:
     """Where aiohttp wants to connect to; the loop opens the connection (see `VirtualLoop`)."""
     host, port = addr_infos[0][4][:2]
     return host, port
+
+
+async def _at_once(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What asyncio would hand to a thread, of which there are none here."""
+    return function(*args, **options)
 
 
 def _number(kind: type[Any]) -> None:
@@ -60,6 +67,8 @@ def apply(
     """
     # There is no other; asyncio's own answer asks the system each time which process this is.
     asyncio.get_running_loop = asyncio.events.get_running_loop = itertools.repeat(loop).__next__
+
+    asyncio.to_thread = _at_once  # type: ignore[assignment]
 
     random.seed(seed)
     uuid.uuid4 = lambda: uuid.UUID(int=random.getrandbits(128))

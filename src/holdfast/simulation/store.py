@@ -143,6 +143,9 @@ class Way:
         self._alive()
         loop = self._backend.loop
         future: asyncio.Future[T] = loop.create_future()
+        if self._is_near:
+            self._settle(future, *self._outcome(function, args, writes))
+            return future
         context = contextvars.copy_context()
         if self._life.paused_until_s > WORLD.now_s:
             # It was stopped within the step that made this call: it leaves when that goes on.
@@ -150,8 +153,6 @@ class Way:
                 self._begin, (future, context, function, args, writes), loop, context
             )
             self._life.held.append(start)
-        elif self._is_near:
-            self._settle(future, *self._outcome(function, args, writes))
         else:
             self._begin(future, context, function, args, writes)
         return future
