@@ -16,6 +16,7 @@ from holdfast.execution.points import ORDER_POINTS
 from tests.support.ledger_check import Judgement
 from tests.support.node import BotLine, Node, Scene, scene, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.swing import SwingFlow
 
 GUARDED = '''
 from decimal import Decimal
@@ -24,11 +25,17 @@ from holdfast.strategy import Percent, Strategy, Target, View, Wish
 
 
 class Guarded(Strategy):
-    """Buys at the ask with a stop inside the spread, which the next seller reaches; then again."""
+    """Buys whenever it is flat, with a stop that follows the market until a swing reaches it."""
 
     def decide(self, now: View) -> Wish:
         episode = str(now.time_ns // 2_000_000_000)
-        return Target(quantity=Decimal("0.5"), stop=Percent(0.001), episode=episode)
+        return Target(
+            quantity=Decimal("0.5"),
+            stop=Percent(0.25),
+            trail=True,
+            band=Decimal("0.01"),
+            episode=episode,
+        )
 
 
 class Patient(Strategy):
@@ -58,7 +65,7 @@ async def open_stops(at: Scene) -> list[tuple[str, str]]:
 
 def test_stops_fire_again_and_again_through_kills_at_any_point(tmp_path: Path) -> None:
     async def killed_at(point: str) -> Judgement:
-        async with scene(tmp_path / point, flow=PulseFlow(BTC)) as at:
+        async with scene(tmp_path / point, flow=SwingFlow()) as at:
             bot = BotLine("guarded", "BTC/USDT", "Guarded")
             node = at.node((bot,), point, strategies=GUARDED)
             marker = at.folder / f"{point}.marker"

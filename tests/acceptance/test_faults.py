@@ -98,7 +98,7 @@ REQUESTS_AND_REPLIES = (
         Strike("drop_reply", {"method": "GET", "probability": 0.3}, "/api/v3/*"),
         Strike("garbage_json", {"method": "GET", "probability": 0.3}, "/api/v3/*"),
         Strike("http_status", {"method": "GET", "probability": 0.3, "status": 502}, "/api/v3/*"),
-    )),
+    ), together=True),
 )  # fmt: skip
 
 STREAMS_AND_STATES = (

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from holdfast.domain.fact import TookOver
-from tests.support.leases import lease_database
 from tests.support.ledger_check import Judgement
 from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.postgres import database
 from tests.support.pulse import PulseFlow
 from tests.support.redis import RedisServer
 
@@ -67,7 +67,7 @@ def test_leases_and_journal_in_postgres(tmp_path: Path, ending: signal.Signals) 
         ):
             return await goes_on(at, leader, standby, ending)
 
-    with lease_database() as url:
+    with database() as url:
         assert asyncio.run(run(url)).faults == []
 
 

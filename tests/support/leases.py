@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-
-import psycopg
 
 from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import LeaseStore, Member
@@ -54,24 +52,9 @@ def new_leases(
         shared = MemoryLeases()
         return lambda: shared
     if kind == "postgres":
-        url = stack.enter_context(lease_database())
+        url = stack.enter_context(database())
         return lambda: PostgresLeases(url, timing)
     if kind == "redis":
         deployment = f"test-{os.getpid()}-{next(_numbers)}"
         return lambda: RedisLeases(redis_url(), timing, deployment)
     return lambda: SqliteLeases(directory / "leases", timing)
-
-
-@contextmanager
-def lease_database() -> Iterator[str]:
-    """The address of a database with a journal's tables, and none of leases yet."""
-    with database() as url:
-        try:
-            yield url
-        finally:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
-                    "WHERE application_name = 'holdfast keeper' AND datname = current_database()"
-                )
-                connection.execute("DROP TABLE IF EXISTS lease_version, lease_member, lease_claim")

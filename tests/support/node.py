@@ -95,11 +95,12 @@ class BotLine(msgspec.Struct, frozen=True):
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """A request of any kind, and the status of its reply."""
+    """A request of any kind, when it came (`time.monotonic`), and the status of its reply."""
 
     method: str
     path: str
     status: int
+    came_s: float
 
 
 def flips(symbols: Iterable[str] = SYMBOLS) -> tuple[BotLine, ...]:
@@ -362,9 +363,10 @@ class Scene:
         handle, answered = gateway.handle, list[Answered]()
 
         async def listening(call: Call) -> Delivery:
+            came_s = time.monotonic()
             delivery = await handle(call)
             if delivery.reply is not None:
-                answered.append(Answered(call.method, call.path, delivery.reply.status))
+                answered.append(Answered(call.method, call.path, delivery.reply.status, came_s))
             return delivery
 
         gateway.handle = listening  # type: ignore[method-assign]

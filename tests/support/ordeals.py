@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, STRATEGIES, BotLine, Scene, flips, scene, until_armed
+from tests.support.node import (
+    QUOTER,
+    STRATEGIES,
+    Answered,
+    BotLine,
+    Scene,
+    flips,
+    scene,
+    until_armed,
+)
 from tests.support.pulse import SYMBOLS
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, until
 
 STRUCK_S = 4.0
 BEGIN_ORDERS = 8
+LOOK_S = 0.2
 ORDER = "/api/v3/order"
 
 
@@ -31,6 +41,11 @@ class Strike(msgspec.Struct, frozen=True):
     options: dict[str, Any] = {}
     path: str | None = ORDER
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is of single requests that place or cancel, and spent after some of them."""
+        return self.path is not None and "count" in self.options
+
 
 class Ordeal(msgspec.Struct, frozen=True):
     """What one node goes through.
@@ -39,6 +54,7 @@ class Ordeal(msgspec.Struct, frozen=True):
         for_s: how long the faults are in force at least; longer, until each has struck.
         lasts: they are in force until the end: the node must agree with the exchange all the same.
         goes_on: it orders again before it is judged.
+        together: all faults are in force from the beginning, whatever the breakers do about it.
         strategies: source of the bots' strategies.
     """
 
@@ -48,6 +64,7 @@ class Ordeal(msgspec.Struct, frozen=True):
     for_s: float = STRUCK_S
     lasts: bool = False
     goes_on: bool = True
+    together: bool = False
     strategies: str = STRATEGIES
 
 
@@ -79,8 +96,7 @@ async def undergo(ordeal: Ordeal, folder: Path) -> Judgement:
         node = at.node(ordeal.bots, strategies=ordeal.strategies)
         await node.start()
         await until_armed(node, BEGIN_ORDERS)
-        for strike in ordeal.strikes:
-            await at.fault(strike.kind, strike.path, **strike.options)
+        await put_in_force(at, ordeal)
         await asyncio.sleep(ordeal.for_s)
         await all_struck(at)
         if not ordeal.lasts:
@@ -94,16 +110,65 @@ async def undergo(ordeal: Ordeal, folder: Path) -> Judgement:
     return found
 
 
+async def put_in_force(at: Scene, ordeal: Ordeal) -> None:
+    """Put the faults in force in their order; a counted one is spent before the next begins.
+
+    Between two of these a request gets through: so many failures in a row that the breaker opens
+    would let nothing be tried for a minute.
+    """
+    calls = at.calls()
+    before: Strike | None = None
+    for strike in ordeal.strikes:
+        if before is not None:
+            await _got_through(calls, before.options["method"])
+        await at.fault(strike.kind, strike.path, **strike.options)
+        if strike.is_counted and not ordeal.together:
+            await _used_up(at)
+            before = strike
+
+
+async def _used_up(at: Scene) -> None:
+    """Return when the last fault that was put in force has struck as often as it may."""
+
+    async def left() -> list[Any]:
+        last = (await _in_force(at))[-1]
+        return [last["kind"], last["params"]] if last["struck"] < last["count"] else []
+
+    await _until_none(left, "not used up")
+
+
+async def _got_through(calls: Sequence[Answered], method: str) -> None:
+    """Return when a request that comes from now on has been answered well."""
+    now_s = time.monotonic()
+    await until(
+        lambda: any(
+            (call.method, call.status) == (method, 200) and call.came_s > now_s for call in calls
+        ),
+        f"a {method} that gets through",
+        every_s=LOOK_S,
+    )
+
+
 async def all_struck(at: Scene) -> None:
     """An ordeal that did not happen proves nothing."""
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        rows = msgspec.json.decode(await at.admin("GET", "faults"))["faults"]
-        spared = [(row["kind"], row["params"]) for row in rows if not row["struck"]]
-        if not spared:
-            return
-        assert time.monotonic() < deadline, f"never struck: {spared}"
-        await asyncio.sleep(0.2)
+
+    async def spared() -> list[Any]:
+        rows = await _in_force(at)
+        return [(row["kind"], row["params"]) for row in rows if not row["struck"]]
+
+    await _until_none(spared, "never struck")
+
+
+async def _in_force(at: Scene) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = msgspec.json.decode(await at.admin("GET", "faults"))["faults"]
+    return found
+
+
+async def _until_none(seen: Callable[[], Awaitable[list[Any]]], what: str) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while left := await seen():
+        assert time.monotonic() < deadline_s, f"{what}: {left}"
+        await asyncio.sleep(LOOK_S)
 
 
 async def _told(ordeal: Ordeal, folder: Path) -> list[str]:

@@ -89,6 +89,7 @@ def _clear(url: str) -> None:
         for table in report_schema.metadata.tables:
             connection.execute(f"DROP TABLE IF EXISTS {table}".encode())
         connection.execute("DROP TABLE IF EXISTS job, job_layout")
+        connection.execute("DROP TABLE IF EXISTS lease_version, lease_member, lease_claim")
 
 
 def _drop_all() -> None:

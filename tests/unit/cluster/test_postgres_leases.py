@@ -17,7 +17,7 @@ from holdfast.cluster.postgres import PostgresLeases
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.journal.postgres_database import PostgresDatabase
-from tests.support.leases import PATIENT, lease_database, member
+from tests.support.leases import PATIENT, member
 from tests.support.postgres import database, server
 from tests.support.waiting import PATIENCE_S, until
 
@@ -29,7 +29,7 @@ A = member("a")
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with lease_database() as address:
+    with database() as address:
         yield address
 
 
