@@ -67,8 +67,21 @@ export function LiveChart<Data>(props: Props<Data>): ReactNode {
     made.current?.chart.applyOptions(colours(palette));
   }, [palette]);
 
+  // Figures beside it are of every frame. To draw a chart is the dearest thing on the page, and ten
+  // times a second the eye takes for always; what comes after a pause is drawn at once.
+  const drawnAt = useRef(-EVERY_MS);
   useEffect(() => {
-    made.current?.drawing.show(data, palette);
+    const show = (): void => {
+      drawnAt.current = performance.now();
+      made.current?.drawing.show(data, palette);
+    };
+    const wait_ms = drawnAt.current + EVERY_MS - performance.now();
+    if (wait_ms <= 0) {
+      show();
+      return;
+    }
+    const timer = setTimeout(show, wait_ms);
+    return () => clearTimeout(timer);
   }, [data, palette]);
 
   const wheel = (on: boolean): void => {
@@ -91,6 +104,8 @@ export function LiveChart<Data>(props: Props<Data>): ReactNode {
     />
   );
 }
+
+const EVERY_MS = 100;
 
 const LIVE_TIME = {
   fixLeftEdge: false,

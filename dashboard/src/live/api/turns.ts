@@ -33,7 +33,7 @@ async function patiently(send: Send, until: number): Promise<Response> {
     const response = await send();
     const wait_ms = Number(response.headers.get("Retry-After") ?? PAUSE_S) * 1000;
     if (response.status !== 429 || Date.now() + wait_ms > until) return response;
-    await response.body?.cancel(); // unread it would keep its connection from others
+    await response.arrayBuffer(); // unread it would keep its connection from others
     await new Promise((done) => setTimeout(done, wait_ms));
   }
 }
