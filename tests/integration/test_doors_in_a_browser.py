@@ -251,6 +251,21 @@ def test_a_page_that_asked_too_often_waits_until_it_may(site: Site, visit: Visit
     assert set(left.values()) == {0}
 
 
+def test_of_a_page_that_cannot_be_loaded_the_frame_stays(site: Site, visit: Visit) -> None:
+    """As after an update: the parts of the page that is open are no longer there."""
+    page = visit().new_page()
+    page.goto(site.url)
+    sign_in(page, "tom")
+    parts = "**/assets/People-*.js"
+    page.route(parts, lambda route: route.fulfill(status=404))
+    page.get_by_role("link", name="People", exact=True).click()
+    expect(page.locator("main").get_by_role("alert")).to_contain_text("cannot be shown")
+    expect(page.get_by_role("button", name="HALT")).to_be_enabled()
+    page.unroute(parts)
+    page.get_by_role("button", name="Load it anew").click()
+    expect(page.get_by_role("heading", name="People")).to_be_visible()
+
+
 def refuse(route: Route, status: int) -> None:
     """As the API does, with leave to ask again at once."""
     route.fulfill(

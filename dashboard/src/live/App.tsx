@@ -7,6 +7,7 @@ import { Mark } from "./Mark";
 import { HaltArea } from "./HaltArea";
 import { Nav } from "./Nav";
 import { Overview } from "./pages/Overview";
+import { Boundary } from "./parts/Boundary";
 import { PageHead } from "./parts/Card";
 import { Empty, Loading, Problem } from "./parts/Remarks";
 import { Toasts } from "./parts/toasts";
@@ -107,9 +108,11 @@ function Inside(): ReactNode {
       <div className="frame">
         <Nav isOpen={menu} />
         <main id="main" tabIndex={-1}>
-          <Suspense fallback={<Loading what="the page" />}>
-            <Pages />
-          </Suspense>
+          <Boundary key={path}>
+            <Suspense fallback={<Loading what="the page" />}>
+              <Pages />
+            </Suspense>
+          </Boundary>
         </main>
       </div>
       <OrderDrawer />
