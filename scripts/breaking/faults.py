@@ -134,7 +134,7 @@ async def _misspell(cluster: Cluster) -> None:
     node = await _follower(cluster)
     text = node.config.read_text(encoding="utf-8")
     node.config.with_suffix(".good").write_text(text, encoding="utf-8")
-    node.config.write_text(text.replace("[account]\n", "[account]\nreconcil = 1\n"))
+    node.config.write_text(text.replace("[[accounts]]\n", "[[accounts]]\nreconcil = 1\n"))
     assert node.child is not None
     await node.child.stop()
     await node.start()

@@ -67,7 +67,10 @@ def chaos(
     ] = Leases.JOURNAL,
     profile: Annotated[Profile, typer.Option(help="The times of the leases.")] = Profile.FAST,
     fault: Annotated[Fault, typer.Option(help="What is done to the leader.")] = Fault.MIXED,
-    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the account.")] = 2,
+    nodes: Annotated[int, typer.Option(min=1, max=8, help="How many share the accounts.")] = 2,
+    accounts: Annotated[
+        int, typer.Option(min=1, max=8, help="How many each node serves; one's leader is struck.")
+    ] = 1,
     between_hosts: Annotated[
         bool,
         typer.Option(
@@ -104,6 +107,7 @@ def chaos(
             profile=profile.value,
             fault=fault.value,
             nodes=nodes,
+            accounts=accounts,
             between_hosts=between_hosts or fault is Fault.SILENT,
             seed=seed,
         )

@@ -6,26 +6,36 @@ Lives here: which process each was of, the gap, the longest silence. Not here: s
 from __future__ import annotations
 
 from collections import deque
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import msgspec
 
 from holdfast.app.chaos.proxy import Sent
-from holdfast.app.chaos.proxy_process import Proxy
 from holdfast.app.demo.replica import Replica
 
 _KEPT: Final = 200
+
+
+class Watching(Protocol):
+    """Sees new orders on their way (proxy_process)."""
+
+    async def collect(self) -> tuple[Sent, ...]:
+        """Those since the last call, in order."""
+        ...
 
 
 class Order(msgspec.Struct, frozen=True):
     """A new order at its first byte.
 
     Attributes:
+        account: whose it is.
         boot_id: of the process that armed it.
         at_ns: `time.monotonic_ns`.
     """
 
     cid: str
+    account: str
     boot_id: str
     at_ns: int
 
@@ -34,13 +44,17 @@ class Orders:
     """Follows the orders of all nodes.
 
     Attributes:
-        gap_ms: from the last mark to the first order of another process; None before.
-        silence_ms: since the last mark, the longest time without any order.
+        gap_ms: from the last mark to the account's first order of another process; None before.
+        silence_ms: since the last mark, the longest time without any order of the account.
+
+    Args:
+        replicas: of the accounts, by name.
     """
 
-    def __init__(self, proxy: Proxy, replica: Replica) -> None:
+    def __init__(self, proxy: Watching, replicas: Mapping[str, Replica]) -> None:
         self._proxy = proxy
-        self._replica = replica
+        self._replicas = replicas
+        self._account = ""
         self._nameless: list[Sent] = []  # a byte may be seen before its record is read
         self._marked_ns = 0
         self._struck = ""
@@ -49,31 +63,37 @@ class Orders:
         self.gap_ms: float | None = None
         self.silence_ms: float | None = None
 
-    def mark(self, at_ns: int, boot_id: str) -> None:
-        """The process with this boot id was struck at this moment."""
-        self._marked_ns, self._struck = at_ns, boot_id
+    def mark(self, at_ns: int, account: str, boot_id: str) -> None:
+        """The account's process with this boot id was struck at this moment."""
+        self._marked_ns, self._account, self._struck = at_ns, account, boot_id
         self._last_ns = at_ns
         self.gap_ms = self.silence_ms = None
 
     async def read(self) -> list[Order]:
         """What is new, in order; what the journal does not tell yet comes with a later call."""
         self._nameless += await self._proxy.collect()
-        self._replica.poll()
+        for replica in self._replicas.values():
+            replica.poll()
         found = []
         while self._nameless:
-            sent = self._nameless[0]
-            attempt = self._replica.told.attempts.get(sent.cid)
-            if attempt is None:
+            order = self._named(self._nameless[0])
+            if order is None:
                 break
             del self._nameless[0]
-            order = Order(sent.cid, attempt.armed.boot_id, sent.at_ns)
             found.append(order)
             self._take(order)
         return found
 
+    def _named(self, sent: Sent) -> Order | None:
+        for account, replica in self._replicas.items():
+            attempt = replica.told.attempts.get(sent.cid)
+            if attempt is not None:
+                return Order(sent.cid, account, attempt.armed.boot_id, sent.at_ns)
+        return None
+
     def _take(self, order: Order) -> None:
         self.recent.append(order)
-        if not self._marked_ns or order.at_ns < self._marked_ns:
+        if order.account != self._account or order.at_ns < self._marked_ns:
             return
         silence_ms = (order.at_ns - self._last_ns) / 1e6
         self._last_ns = order.at_ns

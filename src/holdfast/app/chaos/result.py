@@ -44,6 +44,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         ready_ms: to the record that it has reconciled with the exchange.
         armed_ms: to the record of its first order.
         takeovers: how often the journal changed hands.
+        account: whose leader was struck, and whose orders the milliseconds are of.
         to: the node that went on.
     """
 
@@ -54,6 +55,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     ready_ms: float | None = None
     armed_ms: float | None = None
     takeovers: int = 0
+    account: str = ""
     to: str = ""
 
 
@@ -104,6 +106,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     profile: str
     fault: str
     nodes: int
+    accounts: int
     between_hosts: bool
     seed: int
     seconds: float

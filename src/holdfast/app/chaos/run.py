@@ -10,21 +10,22 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from holdfast.app.chaos import burner
+from holdfast.app.chaos.accounts import Account, takeovers
 from holdfast.app.chaos.orders import Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
-from holdfast.app.chaos.site import ACCOUNT, Site, running_site
+from holdfast.app.chaos.site import Node, Site, running_site
 from holdfast.app.chaos.strikes import NOT_HERE, Strike, Struck, heal, possible, strike
 from holdfast.app.demo.audit import Audit
-from holdfast.app.demo.checker import PATIENCE_NS, Checker
+from holdfast.app.demo.checker import PATIENCE_NS
 from holdfast.app.demo.processes import Child
-from holdfast.app.demo.replica import Replica
+from holdfast.app.live.leadership import Takeover
 from holdfast.errors import UnreachableError
 
 POLL_S: Final = 0.05
@@ -44,11 +45,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         folder: an empty one, for everything that the run writes.
-        rounds: how often the leader is struck.
+        rounds: how often a leader is struck.
         hours: strike nothing for so long instead, beside neighbours that keep each core busy for
             four fifths of the time; every change of the leader is then a false one.
         leases: one of `site.LEASES`, where they are kept.
         fault: a name of `strikes.FAULTS`.
+        accounts: how many each node serves; the leader of one of them is struck, by chance.
         between_hosts: each node believes to be on a host of its own, so that nobody can look
             whether another's process still runs.
         seed: of what is struck when.
@@ -62,6 +64,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = "fast"
     fault: str = "mixed"
     nodes: int = 2
+    accounts: int = 1
     between_hosts: bool = False
     seed: int = 0
 
@@ -77,9 +80,8 @@ class Chaos:
         self._say = say
         self._progress = progress
         self._chance = random.Random(wanted.seed)
-        self._replica = Replica(site.store.database, ACCOUNT)
-        self._orders = Orders(site.proxy, self._replica)
-        self._checker = Checker(site.admin, self._replica, site.api_key)
+        self._accounts = [Account(site, name, key) for name, key in site.api_keys.items()]
+        self._orders = Orders(site.proxy, {one.name: one.replica for one in self._accounts})
         self._rounds: list[Round] = []
         self._checked_s = 0.0
         self._explained = 0  # changes of the leader that strikes brought about
@@ -95,7 +97,8 @@ class Chaos:
 
     async def run(self, began_s: float) -> Result:
         """Strike so often, let everything come to rest, and check for the last time."""
-        self._replica.begin_run()
+        for account in self._accounts:
+            account.replica.begin_run()
         if self._wanted.hours:
             await self._quiet()
         for number in range(self._wanted.rounds):
@@ -137,7 +140,8 @@ class Chaos:
         """Return when somebody leads and trades, and every other node stands by, warm."""
         deadline_s = time.monotonic() + READY_TIMEOUT_S
         await self._orders.read()
-        while not await self._is_ready():
+        trading: set[str] = set()
+        while not await self._is_ready(trading):
             if time.monotonic() > deadline_s:
                 raise UnreachableError(
                     f"seen: no leader that trades with a warm standby in {READY_TIMEOUT_S:.0f} s; "
@@ -145,33 +149,50 @@ class Chaos:
                 )
             await asyncio.sleep(POLL_S)
 
-    async def _is_ready(self) -> bool:
-        fresh = await self._orders.read()
+    async def _is_ready(self, trading: set[str]) -> bool:
+        """Adds whose orders came to `trading`, by boot id."""
+        trading |= {order.boot_id for order in await self._orders.read()}
         for node in self._site.nodes:
             if not node.is_running:
                 assert node.child is not None  # noqa: S101 - all are started
                 raise node.child.failure("ended")
-        leader = self._replica.leader
+        leaders = [account.leader for account in self._accounts]
+        names = self._site.api_keys
         return (
-            leader is not None
-            and any(node.owns(leader.pid) for node in self._site.nodes)
-            and all([node.is_warm() for node in self._site.nodes])  # noqa: C419 - each is read
-            and any(order.boot_id == leader.boot_id for order in fresh)
+            all([node.is_warm(names) for node in self._site.nodes])  # noqa: C419 - each is read
+            and all(
+                leader is not None
+                and self._node_of(leader) is not None
+                and leader.boot_id in trading
+                for leader in leaders
+            )
         )
 
+    def _node_of(self, leader: Takeover) -> Node | None:
+        return next((node for node in self._site.nodes if node.owns(leader.pid)), None)
+
     async def _round(self, kind: Strike) -> Round:
-        """Strike the leader, wait until orders flow again, and undo it."""
-        leader = self._replica.leader
+        """Strike the leader of an account, wait until its orders flow again, and undo it."""
+        account = self._accounts[0]
+        if len(self._accounts) > 1:
+            account = self._chance.choice(self._accounts)
+        leader = account.leader
         assert leader is not None  # noqa: S101 - see `_ready`
-        node = next(node for node in self._site.nodes if node.owns(leader.pid))
-        changes = len(self._replica.failovers)
+        node = self._node_of(leader)
+        assert node is not None  # noqa: S101 - the same
+        for each in self._accounts:
+            each.mark()
+        hit = [account] if kind.strikes_one else [
+            each for each in self._accounts
+            if each.leader is not None and node.owns(each.leader.pid)
+        ]  # fmt: skip
         await self._orders.read()
-        struck = await strike(self._site, kind, node, leader.pid)
+        struck = await strike(self._site, kind, node, account.name, leader.pid)
         healed = False
         if self._wanted.nodes == 1 and kind.ends_processes:
             await heal(self._site, struck, leader.pid)
             healed = True
-        self._orders.mark(struck.mono_ns, leader.boot_id)
+        self._orders.mark(struck.mono_ns, account.name, leader.boot_id)
         if kind.moves:
             if not await self._gone_on():
                 self._stuck += 1
@@ -182,9 +203,10 @@ class Chaos:
         if not healed:
             await heal(self._site, struck, leader.pid)
         await self._ready()
-        found = self._found(struck, changes)
-        self._explained += min(1, found.takeovers) if kind.moves else found.takeovers
-        return found
+        for each in self._accounts:
+            changes = len(each.changes)
+            self._explained += min(1 if each in hit else 0, changes) if kind.moves else changes
+        return self._found(struck, account)
 
     async def _gone_on(self) -> bool:
         deadline_s = time.monotonic() + GAP_TIMEOUT_S
@@ -195,11 +217,10 @@ class Chaos:
             await asyncio.sleep(POLL_S)
         return True
 
-    def _found(self, struck: Struck, changes: int) -> Round:
-        since = self._replica.failovers[changes:]
+    def _found(self, struck: Struck, account: Account) -> Round:
+        since = account.changes
         first = since[0] if since else None
-        leader = self._replica.leader
-        nodes = self._site.nodes
+        heir = self._node_of(account.leader) if account.leader is not None else None
 
         def since_ms(at_ns: int) -> float | None:
             return round((at_ns - struck.wall_ns) / 1e6, 1) if at_ns else None
@@ -212,7 +233,8 @@ class Chaos:
             ready_ms=since_ms(first.ready_ns) if first else None,
             armed_ms=since_ms(first.first_order_ns) if first else None,
             takeovers=len(since),
-            to=next((n.name for n in nodes if leader is not None and n.owns(leader.pid)), ""),
+            account=account.name,
+            to=heir.name if heir is not None else "",
         )
 
     # -- checks ------------------------------------------------------------------------------------
@@ -222,23 +244,22 @@ class Chaos:
         began_s = time.monotonic()
         if began_s < self._checked_s:
             return
-        found = await self._checker.check(PATIENCE_NS)
+        found = [await account.checker.check(PATIENCE_NS) for account in self._accounts]
         self._checked_s = began_s + (time.monotonic() - began_s) / CHECK_SHARE
-        for finding in found.findings:
+        for finding in (finding for one in found for finding in one.findings):
             self._say(f"{finding.kind.value}: {finding.what}: {finding.detail}")
 
-    async def _settle(self) -> Audit:
-        """No entries any more, every doubt waited out, and everything compared."""
-        commands = self._site.store.database.commands()
-        try:
-            arguments = msgspec.json.encode({"reason": ENDING}).decode()
-            await asyncio.to_thread(commands.submit, ACCOUNT, "halt", arguments, "chaos")
-        finally:
-            commands.close()
+    async def _settle(self) -> list[Audit]:
+        """No entries any more, every doubt waited out, and everything compared, each account."""
+        for account in self._accounts:
+            await account.halt(self._site, ENDING)
         deadline_s = time.monotonic() + SETTLE_S
-        return await self._checker.settle(
-            lambda: bool(self._replica.state.halted), lambda: time.monotonic() > deadline_s
-        )
+        return [
+            await account.checker.settle(
+                account.is_halted, lambda: time.monotonic() > deadline_s
+            )
+            for account in self._accounts
+        ]
 
     def _skipped(self) -> tuple[str, ...]:
         if self._wanted.fault != "mixed" or self._wanted.hours:
@@ -246,38 +267,40 @@ class Chaos:
         left = (kind for kind in Strike if kind not in self._strikes)
         return (*(f"{kind.value}: cannot be done here" for kind in left), *NOT_HERE)
 
-    def _result(self, last: Audit, began_s: float) -> Result:
+    def _result(self, last: Sequence[Audit], began_s: float) -> Result:
         for node in self._site.nodes:
-            node.is_warm()  # reads what it has logged
-        state, wanted = self._replica.state, self._wanted
+            node.is_warm(())  # reads what it has logged
+        wanted, changes = self._wanted, takeovers(self._accounts)
+        states = [account.replica.state for account in self._accounts]
         return Result(
             rounds=len(self._rounds),
             quiet_hours=wanted.hours,
             gap_ms=spread_of(one.gap_ms for one in self._rounds if one.gap_ms is not None),
-            duplicate_orders=last.duplicate_orders,
-            lost_orders=last.lost_orders,
-            unresolved_orders=last.unresolved_orders,
-            ghosts=state.counters.ghosts,
+            duplicate_orders=sum(one.duplicate_orders for one in last),
+            lost_orders=sum(one.lost_orders for one in last),
+            unresolved_orders=sum(one.unresolved_orders for one in last),
+            ghosts=sum(state.counters.ghosts for state in states),
             stale_epoch_writes_refused=sum(node.refused for node in self._site.nodes),
-            false_failovers=len(self._replica.failovers) - self._explained,
+            false_failovers=changes - self._explained,
             by_strike=by_strike(self._rounds),
             phases_ms=phases(self._rounds),
-            takeovers=len(self._replica.failovers),
+            takeovers=changes,
             stuck=self._stuck,
-            orders=last.orders,
-            fills=last.executions,
-            doubts=state.counters.doubts,
-            epoch=state.epoch,
+            orders=sum(one.orders for one in last),
+            fills=sum(one.executions for one in last),
+            doubts=sum(state.counters.doubts for state in states),
+            epoch=max(state.epoch for state in states),
             store=wanted.store,
             leases=wanted.leases,
             profile=wanted.profile,
             fault=wanted.fault,
             nodes=wanted.nodes,
+            accounts=wanted.accounts,
             between_hosts=wanted.between_hosts,
             seed=wanted.seed,
             seconds=round(time.monotonic() - began_s, 1),
-            settled=last.is_settled,
-            findings=last.findings,
+            settled=all(one.is_settled for one in last),
+            findings=tuple(finding for one in last for finding in one.findings),
             skipped=self._skipped(),
             each=tuple(self._rounds),
         )
@@ -300,6 +323,7 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
         leases=wanted.leases,
         profile=wanted.profile,
         nodes=wanted.nodes,
+        accounts=wanted.accounts,
         between_hosts=wanted.between_hosts,
         seed=wanted.seed,
         say=say,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -26,7 +26,7 @@ from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.nodes import NodeLog
 from holdfast.app.demo.processes import Child
 
-ACCOUNT: Final = "main"
+FIRST_ACCOUNT: Final = "main"
 EXCHANGE_RTT_MS: Final = 50.0
 STORE_RTT_MS: Final = 1.0  # and of Redis
 LEASES: Final = ("journal", "redis")
@@ -90,7 +90,7 @@ class Node:
 
     async def start(self) -> None:
         """Start its process."""
-        self._log.is_warm = False
+        self._log.warm.clear()
         words = ["node", "--config", str(self.config)]
         self.child = await Child.start(
             self.name, words, self.log, module=surroundings.__name__, environ=self._environ
@@ -124,17 +124,18 @@ class Node:
         """Whether its supervisor runs, or is stopped."""
         return self.child is not None and self.child.is_running
 
-    def is_warm(self) -> bool:
-        """Whether it said last that it follows or leads."""
+    def is_warm(self, accounts: Collection[str] = (FIRST_ACCOUNT,)) -> bool:
+        """Whether it said last that it follows or leads all of them."""
         for line in self._log.read():
             self.refused += _REFUSED in line
-        return self._log.is_warm
+        return self._log.warm.issuperset(accounts)
 
 
 class Site(msgspec.Struct, frozen=True):
     """What runs.
 
     Attributes:
+        api_keys: of the accounts, by name.
         leases: the Redis that keeps leases; None when they are kept beside the journal.
     """
 
@@ -143,7 +144,7 @@ class Site(msgspec.Struct, frozen=True):
     proxy: Proxy
     store: ChaosStore
     nodes: tuple[Node, ...]
-    api_key: str
+    api_keys: dict[str, str]
     leases: RedisServer | None
 
 
@@ -155,6 +156,7 @@ async def running_site(
     leases: str,
     profile: str,
     nodes: int,
+    accounts: int = 1,
     between_hosts: bool,
     seed: int,
     say: Callable[[str], None],
@@ -163,6 +165,7 @@ async def running_site(
 
     Args:
         leases: one of `LEASES`, where they are kept.
+        accounts: how many each node serves.
         between_hosts: each node believes to be on a host of its own.
 
     Raises:
@@ -186,9 +189,13 @@ async def running_site(
         url = await exchange.listening()
         admin = Admin(url)
         stack.push_async_callback(admin.close)
-        keys = await admin.open_account(dict(_FUNDS))
-        _keep(folder / "api.key", keys.api_key)
-        _keep(folder / "api.secret", keys.secret)
+        names = [FIRST_ACCOUNT, *(f"{FIRST_ACCOUNT}-{n}" for n in range(2, accounts + 1))]
+        api_keys = {}
+        for account in names:
+            keys = await admin.open_account(dict(_FUNDS))
+            _keep(folder / f"{account}.key", keys.api_key)
+            _keep(folder / f"{account}.secret", keys.secret)
+            api_keys[account] = keys.api_key
         made = []
         for number in range(1, nodes + 1):
             name = f"node-{number}"
@@ -197,12 +204,15 @@ async def running_site(
                 has_store_link=bool(kept.upstream), has_leases_link=redis is not None,
                 has_own_host=between_hosts,
             )  # fmt: skip
-            await _configure(node, proxy, kept, redis, url=url, profile=profile)
+            await _configure(node, proxy, kept, redis, url=url, profile=profile, accounts=names)
             made.append(node)
             stack.push_async_callback(_end, node)
             await node.start()
-        say(f"exchange at {url}, journal in {kept.database.name}, {nodes} nodes")
-        yield Site(exchange, admin, proxy, kept, tuple(made), keys.api_key, redis)
+        say(
+            f"exchange at {url}, journal in {kept.database.name}, {nodes} nodes, "
+            f"{accounts} account{'s' if accounts > 1 else ''}"
+        )
+        yield Site(exchange, admin, proxy, kept, tuple(made), api_keys, redis)
 
 
 async def _end(node: Node) -> None:
@@ -223,6 +233,7 @@ async def _configure(
     *,
     url: str,
     profile: str,
+    accounts: Sequence[str],
 ) -> None:
     """Open its links and write its configuration."""
     links = node.links
@@ -241,15 +252,16 @@ async def _configure(
             f"{node.name} leases", str(redis.socket), links.leases, carries_orders=False
         )
         cluster += f'\nlease_url = "redis://{LOOPBACK}:{leases_port}/0"'
-    text = _toml(node, store.through(store_port), f"http://{LOOPBACK}:{port}", cluster)
+    reached = f"http://{LOOPBACK}:{port}"
+    text = _toml(node, store.through(store_port), cluster) + "".join(
+        _account_toml(node, account, reached) for account in accounts
+    )
     node.config.write_text(text, encoding="utf-8")
 
 
-def _toml(node: Node, database_url: str, url: str, cluster: str) -> str:
+def _toml(node: Node, database_url: str, cluster: str) -> str:
     text = json.dumps  # a JSON string is a TOML string
-    websocket = url.replace("http", "ws", 1)
-    keys = node.folder.parent
-    head = f"""\
+    return f"""\
 deployment = "chaos"
 database_url = {text(database_url)}
 state_dir = {text(str(node.folder))}
@@ -264,14 +276,23 @@ metrics_port = 0
 
 [cluster]
 {cluster}
+"""
 
-[account]
-name = "{ACCOUNT}"
-api_key = {text(f"file:{keys / 'api.key'}")}
-api_secret = {text(f"file:{keys / 'api.secret'}")}
+
+def _account_toml(node: Node, account: str, url: str) -> str:
+    """An account and its bots; names of bots are told apart by the account's number."""
+    text = json.dumps
+    websocket = url.replace("http", "ws", 1)
+    keys = node.folder.parent
+    number = account.removeprefix(FIRST_ACCOUNT)
+    head = f"""
+[[accounts]]
+name = "{account}"
+api_key = {text(f"file:{keys / f'{account}.key'}")}
+api_secret = {text(f"file:{keys / f'{account}.secret'}")}
 limits = {{ max_orders_per_minute = 100000 }}
 
-[account.venue]
+[accounts.venue]
 rest_url = "{url}"
 stream_url = "{websocket}/stream"
 ws_api_url = "{websocket}/ws-api/v3"
@@ -284,7 +305,8 @@ ws_api_url = "{websocket}/ws-api/v3"
     return head + "".join(
         f"""
 [[bots]]
-name = "{name}"
+name = "{name}{number}"
+account = "{account}"
 strategy = {text(f"{steady.__file__}:{kind}")}
 symbols = ["{symbol}"]
 timeframe = "1s"

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from holdfast.app.chaos.proxy import Conditions
-from holdfast.app.chaos.site import ACCOUNT, Links, Node, Site
+from holdfast.app.chaos.site import Links, Node, Site
 from holdfast.app.live.members import hand_over
 from holdfast.config import load
 
@@ -54,6 +54,11 @@ class Strike(StrEnum):
     def moves(self) -> bool:
         """Whether somebody else has to go on; after the others the leader may stay."""
         return self in _MOVING
+
+    @property
+    def strikes_one(self) -> bool:
+        """Whether one account of the node is struck, and not all that it leads."""
+        return self in {Strike.KILL_ACCOUNT, Strike.PAUSE_ACCOUNT, Strike.HANDOVER}
 
     @property
     def ends_processes(self) -> bool:
@@ -169,17 +174,19 @@ def possible(
     return tuple(found)
 
 
-async def strike(site: Site, kind: Strike, node: Node, account_pid: int) -> Struck:
+async def strike(
+    site: Site, kind: Strike, node: Node, account: str, account_pid: int
+) -> Struck:
     """Strike the node that leads.
 
     Args:
-        account_pid: of the process that trades.
+        account: that one process alone trades of it, where that is struck; `account_pid` is its.
     """
     if kind is Strike.SILENT:
         await node.link(_LINKS[Strike.ALL_CUT])
     mono_ns, wall_ns = time.monotonic_ns(), time.time_ns()
     if kind is Strike.HANDOVER:
-        rest_ms = await asyncio.to_thread(_hand_over, site, node)
+        rest_ms = await asyncio.to_thread(_hand_over, site, node, account)
         return Struck(kind, node, mono_ns, wall_ns, rest_ms)
     if kind in _SIGNALS:
         _send(_target(kind, node, account_pid), _SIGNALS[kind])
@@ -232,11 +239,11 @@ async def heal(site: Site, struck: Struck, account_pid: int) -> None:
         await node.link(Links())
 
 
-def _hand_over(site: Site, leader: Node) -> float | None:
+def _hand_over(site: Site, leader: Node, account: str) -> float | None:
     """Move the account to the node after its leader, as the verb does."""
     others = [*site.nodes, *site.nodes]
     heir = others[others.index(leader) + 1]
-    return hand_over(load(leader.config), ACCOUNT, heir.name, _HANDOVER_S).gap_ms
+    return hand_over(load(leader.config), account, heir.name, _HANDOVER_S).gap_ms
 
 
 def _target(kind: Strike, node: Node, account_pid: int) -> int:

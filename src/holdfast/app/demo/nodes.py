@@ -28,13 +28,18 @@ class NodeLog:
     """What a node has logged, as far as `read` has seen it.
 
     Attributes:
-        is_warm: it said last that it follows or leads.
+        warm: accounts of which it said last that it follows or leads them.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read = path.stat().st_size if path.exists() else 0
-        self.is_warm = False
+        self.warm: set[str] = set()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether there is one."""
+        return bool(self.warm)
 
     def read(self) -> list[bytes]:
         """The whole lines that are new."""
@@ -53,11 +58,12 @@ class NodeLog:
     def _take(self, line: bytes) -> None:
         if not line.startswith(b"{"):
             return
-        action = json.loads(line).get("action")
+        said = json.loads(line)
+        action, account = said.get("action"), said.get("account", "")
         if action in _WARM:
-            self.is_warm = True
+            self.warm.add(account)
         elif action in _COLD:
-            self.is_warm = False
+            self.warm.discard(account)
 
 
 class Seat:
@@ -77,7 +83,8 @@ class Seat:
 
     async def start(self) -> None:
         """Start a node."""
-        self._log.is_warm = self._is_struck = False
+        self._log.warm.clear()
+        self._is_struck = False
         words = ["node", "--config", str(self._config)]
         self.child = await Child.start(self.name, words, self._path)
 
