@@ -41,9 +41,7 @@ def call_of(
     method: str, path: str, query: str, body: str, *, api_key: str, address: str
 ) -> Call:
     """The call that a request's parts make; query and body as they were sent."""
-    params = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-    if body:
-        params.update(parse_qsl(body, keep_blank_values=True))
+    params = dict(_pairs(query) + _pairs(body))
     return Call(
         door="rest",
         method=method,
@@ -113,6 +111,14 @@ def _reset(request: web.BaseRequest) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Names and values of a query or a form; most often nothing in it is quoted."""
+    if "%" in text or "+" in text:
+        return parse_qsl(text, keep_blank_values=True)
+    parts = [part.partition("=") for part in text.split("&") if part]
+    return [(name, value) for name, _, value in parts]
 
 
 def _without_signature(text: str) -> str:
