@@ -230,8 +230,9 @@ class Keeper:
     async def _give(self, view: View, now_ns: int) -> None:
         """What is planned for another, what ended here, and everything when this node stops."""
         live = self._election.live(view, now_ns, self._is_gone)
-        others = (s.member for s in view.members if s.member.boot_id in live - {self._me})
-        self._others = frozenset(account for member in others for account in member.accounts)
+        others = live - {self._me}
+        members = [seen.member for seen in view.members if seen.member.boot_id in others]
+        self._others = frozenset(account for member in members for account in member.accounts)
         for account, claim in list(self._held.items()):
             state = self._board.state(account)
             if state is State.LEADING:
@@ -253,10 +254,11 @@ class Keeper:
         now = next((c for c in view.claims if c.account == claim.account), claim)
         if now.wanted and now.wanted != self._me and now.wanted in live:
             return now.wanted
+        able = live - {self._me}
         others = sorted(
             seen.member.boot_id
             for seen in view.members
-            if seen.member.boot_id in live - {self._me} and claim.account in seen.member.accounts
+            if seen.member.boot_id in able and claim.account in seen.member.accounts
         )
         ended = state is State.DOWN and claim.account in self._led
         if others and self._gives_up(claim.account):

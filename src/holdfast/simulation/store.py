@@ -21,6 +21,7 @@ from holdfast.journal.record import Record
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
 from holdfast.simulation.loop import VirtualLoop
+from holdfast.simulation.network import drawn_s
 
 T = TypeVar("T")
 
@@ -163,7 +164,6 @@ class Way:
     ) -> None:
         """Send the call on its way."""
         backend, trouble = self._backend, self._trouble
-        draw = backend.random.expovariate
         if trouble.is_cut:
             backend.count("store_cut")
             error = RetryableError("seen: the store does not answer (simulated); do: try again")
@@ -171,7 +171,9 @@ class Way:
                 WORLD.now_s + 0.3, context, self._settle, future, None, error
             )
             return
-        there_s = trouble.stall_s + (draw(1 / trouble.delay_s) if trouble.delay_s else 0.0)
+        there_s = trouble.stall_s
+        if trouble.delay_s:
+            there_s += drawn_s(backend.random, trouble.delay_s)
         if trouble.stall_s:
             backend.count("store_stall")
         backend.loop.call_at_world(
@@ -186,7 +188,7 @@ class Way:
         """At the store: it happens although its caller may be gone by now."""
         trouble = self._trouble
         result, error = self._outcome(function, args, writes)
-        back_s = self._backend.random.expovariate(1 / trouble.delay_s) if trouble.delay_s else 0.0
+        back_s = drawn_s(self._backend.random, trouble.delay_s) if trouble.delay_s else 0.0
         self._backend.loop.call_at_world(
             WORLD.now_s + back_s, context, self._settle, future, result, error
         )
