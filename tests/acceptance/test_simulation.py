@@ -17,12 +17,16 @@ import pytest
 
 def simulate(*options: str) -> tuple[int, dict[str, Any], str]:
     """Exit code, document and what was told of failures."""
-    ended = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "holdfast", "simulate", *options, "--json"],
-        capture_output=True, text=True, timeout=900, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
-    assert ended.stdout, ended.stderr
-    return ended.returncode, json.loads(ended.stdout), ended.stderr
+    with process:
+        stdout, stderr = process.communicate(timeout=900)
+    assert stdout, stderr
+    if "--until-found" not in options:  # that one kills what the other processes are at
+        assert not list(Path("/dev/shm").glob(f"holdfast-sim-{process.pid}-*")), "what it left"
+    return process.returncode, json.loads(stdout), stderr
 
 
 def simulate_failing(*options: str) -> tuple[int, str, str]:

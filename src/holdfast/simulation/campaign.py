@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -97,19 +98,26 @@ def commit_of_this() -> str:
 async def _work(
     left: list[int], settings: Settings, jobs: int, note: Callable[[int, Outcome | str], None]
 ) -> None:
-    async with asyncio.TaskGroup() as group:
-        for _ in range(jobs):
-            group.create_task(_feed(left, settings, note))
+    # In memory where there is some. A worker is killed when nothing is left for it to do, and
+    # removes nothing of the run that it is at then.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - private within
+    with tempfile.TemporaryDirectory(
+        prefix=f"holdfast-sim-{os.getpid()}-", dir=memory, ignore_cleanup_errors=True
+    ) as directory:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(jobs):
+                group.create_task(_feed(left, settings, note, directory))
 
 
 async def _feed(
-    left: list[int], settings: Settings, note: Callable[[int, Outcome | str], None]
+    left: list[int], settings: Settings, note: Callable[[int, Outcome | str], None],
+    directory: str,
 ) -> None:
     """One worker, fed with a seed at a time; a new one when it comes to nothing."""
     while left:
         worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "holdfast.simulation.worker", str(settings.minutes),
-            str(settings.nodes), settings.bug,
+            sys.executable, "-m", "holdfast.simulation.worker", directory,
+            str(settings.minutes), str(settings.nodes), settings.bug,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
             # The order of sets is part of a run; nothing else of the environment may be.
             env={"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")},

@@ -11,8 +11,6 @@ import gc
 import logging
 import os
 import random
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -297,12 +295,6 @@ async def _end(task: asyncio.Task[None]) -> None:
         task.result()
 
 
-def directory_of(seed: int) -> Path:
-    """A fresh directory, in memory where there is some: a run's journal is nobody's after it."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - private within
-    return Path(tempfile.mkdtemp(prefix=f"holdfast-sim-{seed}-", dir=memory))
-
-
 class _Warm:
     """What forked runs share.
 
@@ -316,13 +308,13 @@ class _Warm:
 _WARM = _Warm()
 
 
-def warm_up() -> None:
-    """Import everything that a run imports late, so that forked runs share it."""
-    directory = directory_of(0)
-    try:
-        path = directory / "journal.db"
-        asyncio.run(SqliteStore(path, inline=True).close())
-        SqliteDatabase(path).commands().close()
-        _WARM.journal = path.read_bytes()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def warm_up(directory: Path) -> None:
+    """Import everything that a run imports late, so that forked runs share it.
+
+    Args:
+        directory: an empty one; what is left in it is of no use afterwards.
+    """
+    path = directory / "journal.db"
+    asyncio.run(SqliteStore(path, inline=True).close())
+    SqliteDatabase(path).commands().close()
+    _WARM.journal = path.read_bytes()

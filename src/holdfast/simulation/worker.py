@@ -1,7 +1,8 @@
 """A worker: a warm process that forks one child for each seed and passes on what it came to.
 
-`python -m holdfast.simulation.worker MINUTES MACHINES [BUG]` reads seeds from stdin, one a line,
-and answers each with one line of JSON on stdout. Time is replaced before anything else is imported.
+`python -m holdfast.simulation.worker DIRECTORY MINUTES MACHINES [BUG]` reads seeds from stdin, one
+a line, and answers each with one line of JSON on stdout. Time is replaced before anything else is
+imported. What runs leave below DIRECTORY is removed by whoever made it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ clock.install()
 
 import gc  # noqa: E402 - see above
 import shutil  # noqa: E402
+import tempfile  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 import msgspec  # noqa: E402
 
@@ -24,18 +27,20 @@ from holdfast.simulation import run as one_run  # noqa: E402
 
 def main() -> None:
     """Serve seeds until stdin ends."""
-    minutes, machines = float(sys.argv[1]), int(sys.argv[2])
-    bug = sys.argv[3] if len(sys.argv) > 3 else ""
-    one_run.warm_up()
+    within, minutes, machines = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+    bug = sys.argv[4] if len(sys.argv) > 4 else ""
+    with tempfile.TemporaryDirectory(dir=within) as once:
+        one_run.warm_up(Path(once))
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        _fork(int(line), minutes, machines, bug)
+        directory = Path(tempfile.mkdtemp(dir=within))
+        _fork(int(line), minutes, machines, bug, directory)
+        shutil.rmtree(directory, ignore_errors=True)  # the next run needs the memory
 
 
-def _fork(seed: int, minutes: float, machines: int, bug: str) -> None:
+def _fork(seed: int, minutes: float, machines: int, bug: str, directory: Path) -> None:
     """One seed in a process of its own, which ends without cleaning up anything."""
-    directory = one_run.directory_of(seed)
     pid = os.fork()
     if pid == 0:
         try:
@@ -49,7 +54,6 @@ def _fork(seed: int, minutes: float, machines: int, bug: str) -> None:
             sys.stdout.buffer.flush()
             os._exit(1)
     _, status = os.waitpid(pid, 0)
-    shutil.rmtree(directory, ignore_errors=True)
     if os.WIFSIGNALED(status):
         text = {"seed": seed, "broke": f"ended by signal {os.WTERMSIG(status)}"}
         sys.stdout.buffer.write(msgspec.json.encode(text) + b"\n")
