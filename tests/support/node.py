@@ -148,6 +148,7 @@ class Node:
         self.log = folder / "node.log"
         self.process: asyncio.subprocess.Process | WarmProcess | None = None
         self._records: list[Record] = []
+        self._rested: list[str] = []
         url = database or f"sqlite:///{self.journal}"
         self._url = url
         self._account = account
@@ -258,6 +259,7 @@ class Node:
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[None]:
         """Its bots are stopped by an operator's commands while this lasts, and started again."""
+        await until_node(self, self._have_begun_again, "the start of those that rested before")
         bots = [name for name, bot in self.state().bots.items() if bot.running]
         for bot in bots:
             self.command("stop", {"bot": bot})
@@ -267,6 +269,11 @@ class Node:
         yield
         for bot in bots:
             self.command("start", {"bot": bot})
+        self._rested = bots
+
+    def _have_begun_again(self) -> bool:
+        known = self.state().bots
+        return all(known[bot].running for bot in self._rested)
 
     def command(self, name: str, arguments: dict[str, str]) -> None:
         """As an operator's; who starts later takes it first."""
