@@ -20,6 +20,7 @@ from typing import Any
 from holdfast.app.demo.audit import Kind
 from holdfast.domain.fact import AttemptMoved, BotStopped, Refusal
 from holdfast.domain.order import AttemptState, Side, deployment_tag
+from tests.support.backups import backup, put_back
 from tests.support.node import (
     QUOTER,
     STRATEGIES,
@@ -328,11 +329,12 @@ def test_a_second_node_on_the_same_journal_stands_by(tmp_path: Path) -> None:
 
 
 async def _traded(at: Scene, name: str, bots: tuple[BotLine, ...] = FOUR) -> Node:
-    """A node that has traded and was stopped."""
+    """A node that has traded and was stopped; all of its journal is in the one file."""
     node = at.node(bots, name)
     await node.start()
     await until_armed(node, 3)
     assert await node.stop() == 0
+    put_back(node, backup(node))
     return node
 
 
@@ -381,11 +383,11 @@ async def _set_back(at: Scene, name: str, bots: tuple[BotLine, ...], settings: s
     await node.start()
     await until_armed(node, 4)
     assert await node.stop() == 0
-    older = node.journal.read_bytes()
+    older = backup(node)
     await node.start()
     await until_armed(node, 10)
     assert await node.stop() == 0
-    node.journal.write_bytes(older)
+    put_back(node, older)
     return node
 
 
@@ -406,7 +408,6 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
 
     async def refused(at: Scene, name: str, bots: tuple[BotLine, ...], policy: str) -> None:
         node = await _set_back(at, name, bots, f'reconcile = "{policy}"')
-        node.forget_what_was_read()
         for mark in node.folder.glob("*.highwater"):
             mark.unlink()
         sent = len(await _orders(at, node))

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from pathlib import Path
 
 from holdfast.app.demo.audit import Kind
@@ -18,6 +16,7 @@ from holdfast.domain.order import client_order_id, deployment_tag
 from holdfast.journal.database import database_at
 from holdfast.journal.high_water import HighWater
 from tests.support import warm
+from tests.support.backups import backup, put_back
 from tests.support.ledger_check import Judgement
 from tests.support.node import ACCOUNT, BotLine, Node, scene, until_armed, until_node
 from tests.support.pulse import SYMBOLS
@@ -50,21 +49,10 @@ async def _step(node: Node) -> tuple[int, str]:
     return await process.wait(), said.read_text()
 
 
-def _backup(node: Node) -> tuple[bytes, set[str]]:
-    """A copy of a journal that is being written, and the ids of the orders in it."""
-    path = node.folder / "backup.db"
-    with closing(sqlite3.connect(node.journal)) as source, closing(sqlite3.connect(path)) as copy:
-        source.backup(copy)
-    facts = (record.fact for record in database_at(f"sqlite:///{path}").read(ACCOUNT))
-    return path.read_bytes(), {fact.cid for fact in facts if isinstance(fact, Armed)}
-
-
-def _put_back(node: Node, backup: bytes) -> None:
-    """Put a copy in the place of a dead node's journal, with none of what was beside it."""
-    for name in ("journal.db-wal", "journal.db-shm"):
-        (node.folder / name).unlink(missing_ok=True)
-    node.journal.write_bytes(backup)
-    node.forget_what_was_read()
+def _ids(node: Node) -> set[str]:
+    """Of the orders in the backup that was made last."""
+    facts = (record.fact for record in database_at(f"sqlite:///{node.folder}/backup.db").read(ACCOUNT))
+    return {fact.cid for fact in facts if isinstance(fact, Armed)}
 
 
 async def _refused(node: Node) -> None:
@@ -104,21 +92,22 @@ def test_a_backup_that_lacks_the_last_orders_is_taken_up_and_no_id_is_used_twice
             node.config.write_text(node.config.read_text() + FAST)
             await node.start()
             await until_armed(node, 6)
-            backup, kept = _backup(node)
+            copy = backup(node)
+            kept = _ids(node)
             await until_armed(node, len(kept) + 8)
             code, said = await _step(node)
             assert code in {2, 3}, said  # a node lives, or at the least writes
             await node.kill_all()
             lost = {one.cid: one for one in node.armed() if one.cid not in kept}
 
-            _put_back(node, backup)
+            put_back(node, copy)
             await _refused(node)
             first = await _taken_up(node)
             await node.kill_all()
             lost |= {one.cid: one for one in node.armed() if one.cid not in kept}
 
             # The same backup again: nothing in it, or beside it, tells of the first time.
-            _put_back(node, backup)
+            put_back(node, copy)
             HighWater.beside(node.journal, ACCOUNT).path.unlink()
             second = await _taken_up(node)
             async with node.at_rest():
