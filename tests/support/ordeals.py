@@ -54,7 +54,8 @@ class Ordeal(msgspec.Struct, frozen=True):
         for_s: how long the faults are in force at least; longer, until each has struck.
         lasts: they are in force until the end: the node must agree with the exchange all the same.
         goes_on: it orders again before it is judged.
-        together: all faults are in force from the beginning, whatever the breakers do about it.
+        together: a fault joins those before it once they have struck, and is spent beside them,
+            whatever the breakers do about it.
         strategies: source of the bots' strategies.
     """
 
@@ -122,19 +123,19 @@ async def put_in_force(at: Scene, ordeal: Ordeal) -> None:
         if before is not None:
             await _got_through(calls, before.options["method"])
         await at.fault(strike.kind, strike.path, **strike.options)
-        if strike.is_counted and not ordeal.together:
-            await _used_up(at)
-            before = strike
+        if strike.is_counted:
+            await _struck(at, 1 if ordeal.together else strike.options["count"])
+            before = None if ordeal.together else strike
 
 
-async def _used_up(at: Scene) -> None:
-    """Return when the last fault that was put in force has struck as often as it may."""
+async def _struck(at: Scene, count: int) -> None:
+    """Return when the last fault that was put in force has struck so often."""
 
     async def left() -> list[Any]:
         last = (await _in_force(at))[-1]
-        return [last["kind"], last["params"]] if last["struck"] < last["count"] else []
+        return [last["kind"], last["params"]] if last["struck"] < count else []
 
-    await _until_none(left, "not used up")
+    await _until_none(left, f"not struck {count} times")
 
 
 async def _got_through(calls: Sequence[Answered], method: str) -> None:
