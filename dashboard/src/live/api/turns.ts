@@ -31,7 +31,9 @@ function left(): void {
 async function patiently(send: Send, until: number): Promise<Response> {
   for (;;) {
     const response = await send();
-    const wait_ms = Number(response.headers.get("Retry-After") ?? PAUSE_S) * 1000;
+    // Seconds, as our API says it; what a proxy says otherwise, or nothing, must not become no pause.
+    const said_s = Number(response.headers.get("Retry-After"));
+    const wait_ms = (said_s > 0 ? said_s : PAUSE_S) * 1000;
     if (response.status !== 429 || Date.now() + wait_ms > until) return response;
     await response.arrayBuffer(); // unread it would keep its connection from others
     await new Promise((done) => setTimeout(done, wait_ms));
