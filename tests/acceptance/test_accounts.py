@@ -13,8 +13,9 @@ import pytest
 from holdfast.domain.fact import Armed, BotStopped
 from holdfast.journal.record import Record
 from tests.support.exchange import open_account
-from tests.support.node import FUNDS, Node, Scene, scene, until_node
+from tests.support.node import FUNDS, Node, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.scene import Scene, scene
 
 STRATEGIES = '''
 import ctypes

@@ -22,7 +22,8 @@ from holdfast.platform.identity.console import Console
 from holdfast.platform.identity.values import Role, Scope
 from tests.acceptance.test_api import serving
 from tests.support import postgres
-from tests.support.node import ACCOUNT, Node, flips, scene, until_node
+from tests.support.node import ACCOUNT, Node, flips, until_node
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S
 
 BOTS = f"/accounts/{ACCOUNT}/bots"

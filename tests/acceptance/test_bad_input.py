@@ -21,19 +21,10 @@ from holdfast.app.demo.audit import Kind
 from holdfast.domain.fact import AttemptMoved, BotStopped, Refusal
 from holdfast.domain.order import AttemptState, Side, deployment_tag
 from tests.support.backups import backup, put_back
-from tests.support.node import (
-    QUOTER,
-    STRATEGIES,
-    BotLine,
-    Node,
-    Scene,
-    flips,
-    scene,
-    until_armed,
-    until_node,
-)
+from tests.support.node import QUOTER, STRATEGIES, BotLine, Node, flips, until_armed, until_node
 from tests.support.ports import reserved_port
 from tests.support.pulse import SYMBOLS
+from tests.support.scene import Scene, scene
 
 HEALTHY = BotLine("healthy", "ETH/USDT")
 TIMED_OUT = "TimeoutError"

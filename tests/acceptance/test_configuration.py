@@ -23,7 +23,8 @@ from holdfast.domain.fact import (
     TookOver,
 )
 from holdfast.domain.market import NS_PER_S
-from tests.support.node import ACCOUNT, BotLine, Node, scene, until_node
+from tests.support.node import ACCOUNT, BotLine, Node, until_node
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S
 
 TURNING = '''

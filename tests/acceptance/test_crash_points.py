@@ -18,9 +18,10 @@ from holdfast.domain.fact import Armed, TookOver
 from holdfast.domain.order import OrderType
 from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.node import QUOTER, Node, flips, until_armed, until_node
 from tests.support.postgres import database
 from tests.support.pulse import SYMBOLS, PulseFlow
+from tests.support.scene import Scene, scene
 
 TRADED = SYMBOLS[:3]
 BOTS = (*flips(TRADED[1:]), QUOTER)

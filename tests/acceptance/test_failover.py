@@ -19,8 +19,9 @@ from holdfast.app.live.members import Handover, hand_over
 from holdfast.config import load
 from holdfast.domain.fact import TookOver
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.node import QUOTER, Node, flips, until_armed, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.scene import Scene, scene
 from tests.support.waiting import PATIENCE_S
 
 FAST = '[cluster]\nprofile = "fast"\n'

@@ -14,16 +14,7 @@ from pathlib import Path
 from holdfast.domain.fact import AttemptMoved, CashFlow, Halted
 from holdfast.domain.order import AttemptState
 from tests.support.ledger_check import Judgement
-from tests.support.node import (
-    QUOTER,
-    Answered,
-    BotLine,
-    Node,
-    flips,
-    scene,
-    until_armed,
-    until_node,
-)
+from tests.support.node import QUOTER, BotLine, Node, flips, until_armed, until_node
 from tests.support.ordeals import (
     BEGIN_ORDERS,
     Ordeal,
@@ -35,6 +26,7 @@ from tests.support.ordeals import (
     ordeal_faults,
 )
 from tests.support.pulse import PRICES, SYMBOLS
+from tests.support.scene import Answered, scene
 
 FLIPS = flips(SYMBOLS[1:])
 # A bot's orders and cancels of one bar, for all bots at once, and the questions beside them: what

@@ -27,7 +27,8 @@ from holdfast.domain.fact import (
     Resumed,
 )
 from holdfast.journal.record import Record
-from tests.support.node import ACCOUNT, BotLine, Node, Scene, scene, until_node
+from tests.support.node import ACCOUNT, BotLine, Node, until_node
+from tests.support.scene import Scene, scene
 from tests.support.waiting import PATIENCE_S
 
 DUST = Decimal("0.01")

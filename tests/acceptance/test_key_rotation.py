@@ -11,7 +11,8 @@ import msgspec
 
 from holdfast.errors import EXIT_USAGE
 from tests.support.exchange import open_account
-from tests.support.node import FUNDS, Node, flips, scene, until_node
+from tests.support.node import FUNDS, Node, flips, until_node
+from tests.support.scene import scene
 
 PREVIOUS = ".previous"
 

@@ -15,10 +15,11 @@ import pytest
 
 from holdfast.domain.fact import TookOver
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.node import QUOTER, Node, flips, until_armed, until_node
 from tests.support.postgres import database
 from tests.support.pulse import PulseFlow
 from tests.support.redis import RedisServer
+from tests.support.scene import Scene, scene
 
 SYMBOLS = ("BTC/USDT",)
 FAST = '[cluster]\nprofile = "fast"\n'

@@ -16,7 +16,8 @@ from holdfast.domain.fact import Filled
 from holdfast.domain.order import OrderType
 from holdfast.execution.points import CANCEL_POINTS, ORDER_POINTS
 from tests.support.ledger_check import Judgement
-from tests.support.node import BotLine, Node, Scene, scene, until_node
+from tests.support.node import BotLine, Node, until_node
+from tests.support.scene import Scene, scene
 from tests.support.swing import LISTED, NIBBLE, SwingFlow
 
 LISTED_BOT = BotLine("listed", "BTC/USDT", "Listed")

@@ -14,8 +14,9 @@ import pytest
 from holdfast.cli import main
 from holdfast.domain.fact import Decided
 from tests.support.ledger_check import Judgement
-from tests.support.node import BotLine, Node, scene, until_node
+from tests.support.node import BotLine, Node, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.scene import scene
 
 STRATEGIES = '''
 from decimal import Decimal

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.node import BotLine, scene, until_node
+from tests.support.node import BotLine, until_node
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S
 
 TURNING = '''

@@ -18,8 +18,9 @@ from holdfast.journal.high_water import HighWater
 from tests.support import warm
 from tests.support.backups import backup, put_back
 from tests.support.ledger_check import Judgement
-from tests.support.node import ACCOUNT, BotLine, Node, scene, until_armed, until_node
+from tests.support.node import ACCOUNT, BotLine, Node, until_armed, until_node
 from tests.support.pulse import SYMBOLS
+from tests.support.scene import scene
 
 TURNING = '''
 from decimal import Decimal

@@ -15,8 +15,9 @@ import msgspec
 
 from holdfast.domain.fact import Decided, SignalReceived
 from tests.support.ledger_check import Judgement
-from tests.support.node import QUOTER, STRATEGIES, BotLine, Node, scene, until_node
+from tests.support.node import QUOTER, STRATEGIES, BotLine, Node, until_node
 from tests.support.pulse import PulseFlow
+from tests.support.scene import scene
 
 STATEFUL = '''
 from decimal import Decimal

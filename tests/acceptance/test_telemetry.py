@@ -13,7 +13,8 @@ import pytest
 
 from tests.support.canary import Canary, escaped, written
 from tests.support.collectors import Heard, attributes, collecting
-from tests.support.node import BotLine, scene, until_node
+from tests.support.node import BotLine, until_node
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S, until
 
 LEAKY = '''

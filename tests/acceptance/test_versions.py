@@ -20,7 +20,8 @@ import pytest
 
 from holdfast.domain.fact import Armed, TookOver
 from holdfast.journal.record import FORMAT
-from tests.support.node import ACCOUNT, BotLine, Node, Scene, scene, until_node
+from tests.support.node import ACCOUNT, BotLine, Node, until_node
+from tests.support.scene import Scene, scene
 from tests.support.waiting import PATIENCE_S
 
 BEFORE = "692fe706492bc738e6fe3b83de0fe6cd0696c55c"

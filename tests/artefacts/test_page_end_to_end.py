@@ -27,8 +27,9 @@ import scripts.observability as written
 from holdfast.operations.alerts.artefacts import alert_documents
 from holdfast.operations.alerts.settings import Alerting, Channels, Objectives, Webhook
 from tests.support.alerting import alertmanager_running, prometheus_running
-from tests.support.node import Node, Scene, flips, scene, until_node
+from tests.support.node import Node, flips, until_node
 from tests.support.operations_tools import operations_tool
+from tests.support.scene import Scene, scene
 from tests.support.waiting import until
 
 PACE: Final = float(os.environ.get("HOLDFAST_ALERT_PACE", "10"))

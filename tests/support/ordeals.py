@@ -15,17 +15,9 @@ from typing import Any
 import msgspec
 
 from tests.support.ledger_check import Judgement
-from tests.support.node import (
-    QUOTER,
-    STRATEGIES,
-    Answered,
-    BotLine,
-    Scene,
-    flips,
-    scene,
-    until_armed,
-)
+from tests.support.node import QUOTER, STRATEGIES, BotLine, flips, until_armed
 from tests.support.pulse import SYMBOLS
+from tests.support.scene import Answered, Scene, scene
 from tests.support.waiting import PATIENCE_S, until
 
 STRUCK_S = 4.0

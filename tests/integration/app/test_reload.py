@@ -16,7 +16,8 @@ from holdfast.app.identity import at_machine
 from holdfast.app.settings import AT_START, BY_COMMAND
 from holdfast.journal.database import database_at
 from holdfast.platform.identity.values import Role
-from tests.support.node import flips, scene, until_node
+from tests.support.node import flips, until_node
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S, until
 
 PASSWORD = "read it again with care"

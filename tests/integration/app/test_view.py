@@ -16,7 +16,8 @@ from holdfast.config import load
 from holdfast.errors import RetryableError
 from holdfast.platform.identity.values import Grant, Principal, Role
 from tests.support.exchange import on_loop
-from tests.support.node import ACCOUNT, QUOTER, scene
+from tests.support.node import ACCOUNT, QUOTER
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S
 
 T = TypeVar("T")

@@ -21,9 +21,10 @@ import pytest
 
 from holdfast.telemetry.catalogue.metric import Emitter
 from tests.support.alerting import prometheus_running
-from tests.support.node import QUOTER, Node, Scene, flips, scene, until_armed, until_node
+from tests.support.node import QUOTER, Node, flips, until_armed, until_node
 from tests.support.operations_tools import operations_tool
 from tests.support.pulse import PulseFlow
+from tests.support.scene import Scene, scene
 from tests.support.scraped import faults, missing
 from tests.support.waiting import PATIENCE_S
 

@@ -26,7 +26,8 @@ from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
 from holdfast.simulation.loop import VirtualLoop
 from tests.support.exchange import on_loop
-from tests.support.node import ACCOUNT, Node, flips, scene
+from tests.support.node import ACCOUNT, Node, flips
+from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S, until
 
 
