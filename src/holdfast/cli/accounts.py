@@ -36,7 +36,7 @@ def status(*, account: ACCOUNT = None, database: DATABASE = None, json: JSON = F
     if json:
         emit({**msgspec.to_builtins(found), "trades": found.trades, "complete": found.is_complete})
         return
-    told = "is traded" if found.led else "has no node that trades it"
+    told = "is led by a node" if found.led else "has no node that leads it"
     if found.halt:
         told += f", halted at level {found.halt} ({found.reason})"
     typer.echo(f"{found.account} {told}")
