@@ -63,10 +63,12 @@ class Part(msgspec.Struct, Generic[T], frozen=True):
 
     Attributes:
         end: after which the next page begins; None when there is none.
+        written: the same items as they go over the wire, where they are kept so; empty where not.
     """
 
     items: tuple[T, ...]
     end: Mark | None = None
+    written: tuple[msgspec.Raw, ...] = ()
 
 
 class Which(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ Not here: what a bot or an account is (routes.bots, routes.accounts).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from litestar import get
 from litestar.params import QueryParameter
@@ -32,6 +32,7 @@ from holdfast.api.shapes.trading import (
     Balances,
     EquitySeries,
     Fills,
+    Order,
     Orders,
     OrderStory,
     Positions,
@@ -59,7 +60,9 @@ async def list_orders(
         since=moment(request, "since", since), until=moment(request, "until", until),
     )  # fmt: skip
     part = await request.ports.reads.orders(request.who, which, mark(cursor_, which), limit)
-    return Orders(items=part.items, next_cursor=cursor(part.end, which))
+    # What is written already is copied into the answer as it is.
+    items = cast("tuple[Order, ...]", part.written) or part.items
+    return Orders(items=items, next_cursor=cursor(part.end, which))
 
 
 @get("/accounts/{account:str}/orders/{cid:str}", opt=look(whose="order"), tags=TAGS)

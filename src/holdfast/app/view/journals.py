@@ -39,6 +39,23 @@ ANEW_S: Final = 5.0
 """The same at a journal that contradicts itself."""
 
 
+Where = tuple[int, str, int]
+"""An item's moment (ns), account and record: in this order lists are, newest first."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An order as lists show it.
+
+    Attributes:
+        where: its place in them.
+        written: the same order as it goes over the wire.
+    """
+
+    where: Where
+    order: Order
+    written: msgspec.Raw
+
+
 class Place(msgspec.Struct):
     """When and where an order was armed, and when it last changed; journal time.
 
@@ -51,7 +68,7 @@ class Place(msgspec.Struct):
     armed_ns: int
     changed_ns: int
     seqs: list[int] = []
-    shown: Order | None = None
+    shown: Shown | None = None
 
 
 class Followed:

@@ -20,7 +20,7 @@ from holdfast.api.shapes.cluster import Failover
 from holdfast.api.shapes.trading import EquityPoint, EquitySeries, Fill, Order, OrderStory
 from holdfast.app.view.account import RATIO_DIGITS
 from holdfast.app.view.history import History
-from holdfast.app.view.journals import Followed
+from holdfast.app.view.journals import Followed, Shown, Where
 from holdfast.app.view.model import Model
 from holdfast.app.view.orders import (
     entry_of,
@@ -31,7 +31,7 @@ from holdfast.app.view.orders import (
     order_of_row,
 )
 from holdfast.app.view.recent import Recent
-from holdfast.app.view.remembered import Where, remembered, whole_since_ns
+from holdfast.app.view.remembered import remembered, whole_since_ns
 from holdfast.domain.money import ZERO
 from holdfast.journal.report_months import moment, nanoseconds
 from holdfast.journal.report_query import Wanted
@@ -56,10 +56,11 @@ class Lists:
         """Orders that pass the filters, newest first."""
         of = self._of(who, which.account)
         begin = _place(after)
-        shown, is_enough = _from_folds(of, who, which, begin, limit)
+        found, is_enough = _from_folds(of, who, which, begin, limit)
         if is_enough:
-            end = _mark_of(shown[limit - 1]) if len(shown) > limit else None
-            return Part(tuple(shown[:limit]), end)
+            end = Mark(*found[limit - 1].where) if len(found) > limit else None
+            page = found[:limit]
+            return Part(tuple([x.order for x in page]), end, tuple([x.written for x in page]))
         wanted = _wanted(who, which, limit, has_condition=True)
         names = [f.name for f in of]
         rows = await self._history.newest("report_order", names, wanted, begin)
@@ -70,7 +71,7 @@ class Lists:
             order_of_row(row) for row in rows
             if (row["account"], row["cid"]) not in known and who.owns(row["account"], row["bot"])
         ]  # fmt: skip
-        of_folds = (one for _, one in remembered(of, begin, _place(last)))
+        of_folds = (one.order for one in remembered(of, begin, _place(last)))
         shown += islice((one for one in of_folds if _passes(who, which, one)), limit + 1)
         shown.sort(key=lambda one: (one.armed_at, one.account, one.seq), reverse=True)
         if len(shown) > limit:
@@ -191,15 +192,15 @@ def sees(who: Principal, account: str) -> bool:
 
 def _from_folds(
     of: Sequence[Followed], who: Principal, which: Which, after: Where | None, limit: int
-) -> tuple[list[Order], bool]:
+) -> tuple[list[Shown], bool]:
     """What folds have of a page, up to one more than fits; whether no table has to be asked."""
-    shown: list[Order] = []
+    shown: list[Shown] = []
     since_ns = whole_since_ns(of)
     every_one_passes = who.role is Role.ADMIN and which == Which()
-    for (at_ns, _, _), one in remembered(of, after):
-        if at_ns < since_ns:
+    for one in remembered(of, after):
+        if one.where[0] < since_ns:
             return shown, False
-        if every_one_passes or _passes(who, which, one):
+        if every_one_passes or _passes(who, which, one.order):
             shown.append(one)
             if len(shown) > limit:
                 return shown, True

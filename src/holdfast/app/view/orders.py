@@ -16,7 +16,7 @@ from holdfast.api.shapes.cluster import Failover
 from holdfast.api.shapes.trading import Fill, JournalEntry, Order, OrderCondition
 from holdfast.app.live.condition import condition_of
 from holdfast.app.reports.telling import kind_of, level_of, tell
-from holdfast.app.view.journals import Place
+from holdfast.app.view.journals import Place, Shown
 from holdfast.domain.order import AttemptState, OrderState, OrderType, Side, TimeInForce
 from holdfast.journal.record import Record
 from holdfast.journal.report_months import moment
@@ -51,6 +51,13 @@ def order_of_fold(account: str, order: LiveOrder, place: Place) -> Order:
         armed_at=moment(place.armed_ns),
         changed_at=moment(place.changed_ns),
     )
+
+
+def shown_of_fold(account: str, order: LiveOrder, place: Place) -> Shown:
+    """The same as lists show it."""
+    one = order_of_fold(account, order, place)
+    where = (place.armed_ns // 1000 * 1000, account, place.seq)
+    return Shown(where, one, msgspec.Raw(msgspec.json.encode(one)))
 
 
 def order_of_row(row: Row) -> Order:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
-from holdfast.api.shapes.trading import Order
-from holdfast.app.view.journals import Followed
-from holdfast.app.view.orders import order_of_fold
+from holdfast.app.view.journals import Followed, Shown, Where
+from holdfast.app.view.orders import shown_of_fold
 from holdfast.ledger import fold
 
-Where = tuple[int, str, int]
-"""An item's moment (ns), account and record: in this order lists are, newest first."""
+_where: Final = attrgetter("where")
 
 CLOCKS_NS: Final = 60 * 10**9
 """The clock guard keeps moments of the exchange and of the journal nearer together than this."""
@@ -23,19 +22,26 @@ CLOCKS_NS: Final = 60 * 10**9
 
 def remembered(
     of: Sequence[Followed], after: Where | None = None, last: Where | None = None
-) -> Iterator[tuple[Where, Order]]:
-    """Orders with their places in a list, newest first.
+) -> Iterator[Shown]:
+    """Orders, newest first.
 
     Args:
         after: where the page before ended; only what comes after it.
         last: nothing that comes after this one.
     """
     every = [_newest_first(followed) for followed in of]
-    for where, one in every[0] if len(every) == 1 else heapq.merge(*every, reverse=True):
-        if last is not None and where < last:
+    merged = every[0] if len(every) == 1 else heapq.merge(*every, key=_where, reverse=True)
+    return merged if after is None and last is None else _between(merged, after, last)
+
+
+def _between(
+    shown: Iterable[Shown], after: Where | None, last: Where | None
+) -> Iterator[Shown]:
+    for one in shown:
+        if last is not None and one.where < last:
             return
-        if after is None or where < after:
-            yield where, one
+        if after is None or one.where < after:
+            yield one
 
 
 def whole_since_ns(of: Iterable[Followed]) -> int:
@@ -55,8 +61,8 @@ def _whole_since_ns(followed: Followed) -> int:
     return followed.last_order_ns if place is None else place.changed_ns + CLOCKS_NS
 
 
-def _newest_first(followed: Followed) -> Iterator[tuple[Where, Order]]:
-    """An order is made as it goes over the wire once after each change."""
+def _newest_first(followed: Followed) -> Iterator[Shown]:
+    """An order is made, and written as it goes over the wire, once after each change."""
     name, live, recent = followed.name, followed.state.live, followed.state.recent
     for cid, place in reversed(followed.places.items()):
         order = live.get(cid) or recent.get(cid)
@@ -64,5 +70,5 @@ def _newest_first(followed: Followed) -> Iterator[tuple[Where, Order]]:
             continue  # the fold has forgotten it
         one = place.shown
         if one is None:
-            one = place.shown = order_of_fold(name, order, place)
-        yield (place.armed_ns // 1000 * 1000, name, place.seq), one
+            one = place.shown = shown_of_fold(name, order, place)
+        yield one

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.api.ports import Mark, NotThereError, Which
@@ -14,6 +15,7 @@ from holdfast.api.shapes.trading import Order, OrderCondition
 from holdfast.app.reports.projector import fill
 from holdfast.app.view.candles import Candles
 from holdfast.app.view.history import History
+from holdfast.app.view.journals import Journals
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
 from holdfast.app.view.recent import Recent
@@ -38,6 +40,15 @@ TRADES = 12
 @asynccontextmanager
 async def reads(folder: Path, unreported: int) -> AsyncIterator[ViewReads]:
     """A journal of `TRADES` trades, of which the last ones are not in the tables yet."""
+    async with followed_reads(folder, unreported) as (made, _):
+        yield made
+
+
+@asynccontextmanager
+async def followed_reads(
+    folder: Path, unreported: int
+) -> AsyncIterator[tuple[ViewReads, Journals]]:
+    """The same, with what follows the journal when it is asked to look."""
     journal = SqliteDatabase(folder / "journal.db")
     tables = journal.reports(ReportPolicy())
 
@@ -53,7 +64,7 @@ async def reads(folder: Path, unreported: int) -> AsyncIterator[ViewReads]:
     await model.journals.look()
     history, charts = History(journal, ReportPolicy(), model.journals), Candles()
     try:
-        yield ViewReads(model, history, Recent(model), charts, folder)
+        yield ViewReads(model, history, Recent(model), charts, folder), model.journals
     finally:
         model.journals.close()
         tables.close()
@@ -90,6 +101,29 @@ async def test_pages_join_to_every_order_once_whatever_the_tables_have(
         assert len(await paged(made, ADMIN, Which(), 500)) == 2 * TRADES
         since = Which(since=BEGIN + 10 * DAY, until=BEGIN + 20 * DAY)
         assert len(await paged(made, ADMIN, since, 3)) == 10
+
+
+@on_loop
+async def test_a_page_of_what_folds_remember_is_written_as_its_orders_are_by_now(
+    tmp_path: Path,
+) -> None:
+    """Written once per change, so a change must reach what is written."""
+    async with followed_reads(tmp_path, 2) as (made, journals):
+        journal = SqliteDatabase(tmp_path / "journal.db")
+        before = await made.orders(ADMIN, Which(), None, 5)
+        *but_last, last = trade(TRADES + 1)
+        await asyncio.to_thread(write, journal, but_last)
+        await journals.look()
+        half = await made.orders(ADMIN, Which(), None, 5)
+        await asyncio.to_thread(write, journal, [last])
+        await journals.look()
+        whole = await made.orders(ADMIN, Which(), None, 5)
+        conditions = {one.cid: one.condition for one in whole.items}
+        changed = [one.cid for one in half.items if conditions[one.cid] != one.condition]
+        assert len(changed) == 1, "filled to its end"
+        for part in (before, half, whole):
+            written = msgspec.json.decode(msgspec.json.encode(part.written), type=list[Order])
+            assert tuple(written) == part.items != ()
 
 
 @on_loop
