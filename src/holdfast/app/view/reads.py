@@ -33,7 +33,7 @@ from holdfast.app.view.lists import Lists
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import age_s
 from holdfast.app.view.recent import Recent
-from holdfast.app.view.sentence import STALE_PRICES_S
+from holdfast.app.view.sentence import STALE_PRICES_S, say
 from holdfast.config import Account as WrittenAccount
 from holdfast.domain.limits import Limits, read_limits
 from holdfast.domain.market import Bar
@@ -80,7 +80,7 @@ class ViewReads(Lists):
         followed = self._whole(who)
         accounts = tuple(self._shown(one) for one in followed)
         situation = self._model.situation(followed)
-        sentence, tone = self._model.says(followed)
+        sentence, tone = say(situation)
         reporting = {one.reporting for one in accounts}
         equity = _sum(one.equity for one in accounts) if len(reporting) == 1 else None
         day_pnl = _sum(one.day_pnl for one in accounts) if len(reporting) == 1 else None
