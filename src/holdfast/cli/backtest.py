@@ -24,6 +24,7 @@ from holdfast.cli.run_options import (
     FeeAsset,
     FeeBps,
     LatencyMs,
+    OrderLists,
     Param,
     SignalFiles,
     SlippageBps,
@@ -80,6 +81,7 @@ def backtest(
     depth: Depth = None,
     depth_fallback: DepthFallback = False,
     conservative: Conservative = False,
+    order_lists: OrderLists = True,
     signal: SignalFiles = None,
     report: Annotated[Path | None, typer.Option(help="Write the report, one HTML file.")] = None,
     fills: Annotated[Path | None, typer.Option(help="Write every fill, exact, as CSV.")] = None,
@@ -108,7 +110,7 @@ def backtest(
     costs = costs_of(
         cash=cash, fee_bps=fee_bps, fee_asset=fee_asset, slippage_bps=slippage_bps,
         latency_ms=latency_ms, trades=trades, depth=depth, depth_fallback=depth_fallback,
-        conservative=conservative, signal=signal,
+        conservative=conservative, order_lists=order_lists, signal=signal,
     )  # fmt: skip
     made = create(strategy, parameters(param or []))
     result = run(made, tables(data, symbol=symbol, timeframe=timeframe), **costs)

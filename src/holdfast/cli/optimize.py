@@ -25,6 +25,7 @@ from holdfast.cli.run_options import (
     FeeAsset,
     FeeBps,
     LatencyMs,
+    OrderLists,
     Param,
     SignalFiles,
     SlippageBps,
@@ -70,6 +71,7 @@ def optimize(
     depth: Depth = None,
     depth_fallback: DepthFallback = False,
     conservative: Conservative = False,
+    order_lists: OrderLists = True,
     signal: SignalFiles = None,
     json: JSON = False,
 ) -> None:
@@ -86,7 +88,7 @@ def optimize(
     costs = costs_of(
         cash=cash, fee_bps=fee_bps, fee_asset=fee_asset, slippage_bps=slippage_bps,
         latency_ms=latency_ms, trades=trades, depth=depth, depth_fallback=depth_fallback,
-        conservative=conservative, signal=signal,
+        conservative=conservative, order_lists=order_lists, signal=signal,
     )  # fmt: skip
     task = Task(strategy, parameters(param or []), costs)
     bars = tables(data, symbol=symbol, timeframe=timeframe)

@@ -50,6 +50,13 @@ Conservative = Annotated[
         "--conservative", help="Slippage 5 bp, limits 2 bp, 250 ms in books and trades."
     ),
 ]
+OrderLists = Annotated[
+    bool,
+    typer.Option(
+        "--order-lists/--no-order-lists",
+        help="Stop and take-profit rest as one (OCO), or the take-profit is watched.",
+    ),
+]
 SignalFiles = Annotated[list[str] | None, typer.Option(help="NAME=FILE; repeat it for more.")]
 
 

@@ -2,7 +2,8 @@
 
 Most news changes nothing that orders are derived from, and this costs a fraction of finding that
 out. It says yes only where derivation would find nothing, which a property test holds it to; of
-what is more than one resting order it does not judge. Not here: what is missing (engine.derive).
+what is more than one resting order, or one list, it does not judge. Not here: what is missing
+(engine.derive).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def has_all(account: AccountState, bot: BotRuntime, symbol: str, price: Decimal 
         price: the market's last one, None before any.
     """
     state = account.bots[bot.name]
-    found: LiveOrder | None = None
+    found: list[LiveOrder] = []
     for order in account.live.values():
         armed = order.armed
         if armed.spec.symbol == symbol and armed.bot == bot.name:
-            if found is not None:
+            if found and (not armed.list_cid or armed.list_cid != found[0].armed.list_cid):
                 return False
-            found = order
-    if found is not None:
+            found.append(order)
+    if found:
         return price is not None and _rests_well(account, bot, state, found, price)
     if symbol in state.exits or account.halt(bot.name) is _FLATTEN:
         return False
@@ -63,12 +64,15 @@ def _is_dust(account: AccountState, symbol: str, quantity: Decimal, price: Decim
 
 
 def _rests_well(
-    account: AccountState, bot: BotRuntime, state: BotState, order: LiveOrder, price: Decimal
+    account: AccountState, bot: BotRuntime, state: BotState, orders: list[LiveOrder], price: Decimal
 ) -> bool:
-    """Whether the one order of a bot in a symbol is all that its one target there needs."""
-    symbol, name = order.armed.spec.symbol, bot.name
-    if not (order.state is _ACKED and order.is_working and order.executed == order.booked):
-        return False
+    """Whether the one order of a bot in a symbol, or its one list, is all that its one target there
+    needs.
+    """
+    symbol, name = orders[0].armed.spec.symbol, bot.name
+    for order in orders:
+        if not (order.state is _ACKED and order.is_working and order.executed == order.booked):
+            return False
     if bot.pending or symbol in bot.taking or symbol in bot.making_way or symbol in state.spent:
         return False
     if not state.running or account.halt(name) is not None:
@@ -77,8 +81,8 @@ def _rests_well(
     if len(legs) != 1 or legs[0].target is None:
         return False
     if symbol in state.exits:
-        return _protects(account, state, order, legs[0], price)
-    return not order.exit and _leads_to(state, order, legs[0])
+        return _protects(account, state, orders, legs[0], price)
+    return len(orders) == 1 and not orders[0].exit and _leads_to(state, orders[0], legs[0])
 
 
 def _leads_to(state: BotState, order: LiveOrder, leg: Leg) -> bool:
@@ -93,16 +97,18 @@ def _leads_to(state: BotState, order: LiveOrder, leg: Leg) -> bool:
 
 
 def _protects(
-    account: AccountState, state: BotState, order: LiveOrder, leg: Leg, price: Decimal
+    account: AccountState, state: BotState, orders: list[LiveOrder], leg: Leg, price: Decimal
 ) -> bool:
-    """Whether it is a stop that rests alone, where it belongs, for all of a position."""
-    spec, symbol = order.armed.spec, leg.symbol
-    exits, held = state.exits[symbol], state.held(symbol)
-    if order.exit != STOP or order.armed.list_cid or order.executed or leg.trail:
+    """Whether a stop rests where it belongs, for all of a position, alone or last of its list."""
+    stop, symbol = orders[-1], leg.symbol
+    spec, exits, held = stop.armed.spec, state.exits[symbol], state.held(symbol)
+    if stop.exit != STOP or leg.trail or any(order.executed for order in orders):
         return False
     if exits.stop is None or spec.stop_price is None or spec.stop_price < exits.stop:
         return False
-    if exits.take_profit is not None and price >= exits.take_profit:
+    if len(orders) == 1 and (
+        stop.armed.list_cid or (exits.take_profit is not None and price >= exits.take_profit)
+    ):
         return False
     if leg.target != held or spec.quantity != held:
         return False
@@ -110,7 +116,7 @@ def _protects(
     if instrument is None or instrument.floor_quantity(held) != held:
         return False  # the step is another now
     # Nothing else has set aside what it sells.
-    asset = order.armed.reserve_asset
-    if any(one.armed.reserve_asset == asset and one is not order for one in account.live.values()):
+    asset, own = stop.armed.reserve_asset, len(orders)
+    if sum(1 for one in account.live.values() if one.armed.reserve_asset == asset) > own:
         return False
     return account.holdings.get(asset, ZERO) >= held

@@ -16,7 +16,7 @@ from holdfast.domain.fact import Decided, HaltLevel
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
-from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
+from holdfast.ledger.state import TAKE_PROFIT, AccountState, BotState, LegProgress, LiveOrder
 
 _BUY: Final = Side.BUY  # members of an enum are slow to look up on Python 3.11
 _SELL: Final = Side.SELL
@@ -96,6 +96,18 @@ class Situation(msgspec.Struct, gc=False):
     def may_rest(self) -> bool:
         """Whether orders may rest that protect nothing."""
         return self.halt is None or self.halt is HaltLevel.ENTRIES
+
+
+def resting_profits(account: AccountState, bot: str, symbol: str) -> list[LiveOrder]:
+    """A bot's take-profits in a symbol that rest in a list, or may; others are watched."""
+    return [
+        order
+        for order in account.live.values()
+        if order.armed.list_cid
+        and order.armed.bot == bot
+        and order.armed.spec.symbol == symbol
+        and order.exit == TAKE_PROFIT
+    ]
 
 
 def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:

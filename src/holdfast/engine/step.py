@@ -43,8 +43,8 @@ from holdfast.engine.facts import BotFacts, held_position
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
 from holdfast.engine.risk import Gate, check
-from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable
-from holdfast.ledger.state import TAKE_PROFIT, AccountState, BotState
+from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable, resting_profits
+from holdfast.ledger.state import AccountState, BotState
 
 _LIMITING: Final = frozenset({BotConfigured, LimitsSet})
 
@@ -251,11 +251,7 @@ class Engine:
         if exits is None or exits.take_profit is None:
             bot.taking.discard(symbol)
             return False
-        resting = [
-            order
-            for order in self.account.orders(symbol, bot.name)
-            if order.exit == TAKE_PROFIT and order.armed.list_cid
-        ]
+        resting = resting_profits(self.account, bot.name, symbol)
         is_reached = not resting and price >= exits.take_profit
         if is_reached or any(order.executed for order in resting):
             bot.taking.add(symbol)

@@ -14,16 +14,23 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import groupby
 
 import msgspec
 
 from holdfast.domain.instrument import Instrument
-from holdfast.domain.money import plain
 from holdfast.domain.order import OrderSpec, OrderState, Side
 from holdfast.lab.depth import Books, Depth
-from holdfast.lab.settlement import Outcome, Settlement, Terms, Working
+from holdfast.lab.settlement import (
+    Outcome,
+    Settlement,
+    Terms,
+    Working,
+    accepted,
+    is_unfit,
+    parted,
+)
 from holdfast.lab.triggers import (
-    crosses,
     is_stop,
     jumped,
     reach_of,
@@ -89,25 +96,41 @@ class BarVenue(Settlement):
         self._close_ns = 0  # of the bar
         self._last_ns: int | None = None  # of the bar, while nobody knows when in it things happen
         self._resting: dict[str, Working] = {}
+        self._asleep: list[Working] = []  # limits of lists that arrived inside the bar
 
     # -- orders in ---------------------------------------------------------------------------------
 
-    def submit(self, cid: str, spec: OrderSpec, last: Decimal, sent_ns: int = 0) -> Outcome | None:
+    def submit(
+        self,
+        cid: str,
+        spec: OrderSpec,
+        last: Decimal,
+        sent_ns: int = 0,
+        *,
+        mate: tuple[str, OrderSpec] | None = None,
+    ) -> Outcome | None:
         """Take an order: it rests, is refused, or is on its way (None).
 
         Args:
             last: the market's last price, which a post-only order may not cross.
             sent_ns: when it was decided, UTC nanoseconds.
+            mate: the stop that makes a list with it, of the same quantity.
         """
         self._orders += 1
         order = Working(self._orders, cid, spec)
+        if mate is not None:
+            self._orders += 1
+            order.mate = Working(self._orders, *mate, mate=order)
         if not self.is_late and not takes(spec):
             return self._rest(order, last, sent_ns)
         self._send(cid, order, sent_ns)
         return None
 
     def cancel(self, cid: str, sent_ns: int = 0) -> Outcome | None:
-        """Take an order back; None when the cancel is on its way, or the order gone already."""
+        """Take an order back, and with it the other of its list.
+
+        None when the cancel is on its way, or the order gone already.
+        """
         if not self.is_late:
             return self._cancelled(cid, sent_ns)
         self._send(cid, None, sent_ns)
@@ -140,24 +163,24 @@ class BarVenue(Settlement):
             yield walked or self._at_market(order, price, at_ns)
 
     def _rest(self, order: Working, last: Decimal, at_ns: int) -> Outcome:
-        spec, limit = order.spec, order.spec.price
-        if limit is not None and crosses(spec, last):
-            why = f"post-only {plain(limit)} would cross {plain(last)}"
+        limit, mate = order.spec.price, order.mate
+        why = is_unfit(order, last) or self._hold(order, limit if limit is not None else last)
+        if why:
             return self._refused(order, why, at_ns)
-        lacks = self._hold(order, limit if limit is not None else last)
-        if lacks:
-            return self._refused(order, lacks, at_ns)
         self._latest_ns = max(self._latest_ns, at_ns)
         self._resting[order.cid] = order
+        if mate is not None:
+            self._resting[mate.cid] = mate
         self._look()
-        return Outcome(order.cid, order.order_id, OrderState.NEW, at_ns=at_ns)
+        return accepted(order, at_ns)
 
     def _cancelled(self, cid: str, at_ns: int) -> Outcome | None:
         order = self._resting.get(cid)
         if order is None:
             return None
-        self._unrest(order)
-        return Outcome(cid, order.order_id, OrderState.CANCELLED, at_ns=at_ns)
+        mate = self._unrest(order)
+        ended = Outcome(cid, order.order_id, OrderState.CANCELLED, at_ns=at_ns)
+        return parted(order, mate, ended)
 
     # -- bars --------------------------------------------------------------------------------------
 
@@ -173,13 +196,14 @@ class BarVenue(Settlement):
         self.at_market = bool(self._sent)
         for sent in due:
             yield from self._arrive(sent, price, at_ns)
-        for order in [o for o in self._resting.values() if jumped(o.spec, price)]:
-            if order.cid not in self._resting:
-                continue  # what followed from the one before has cancelled it
-            if is_stop(order.spec):
-                yield self._triggered(order, price, at_ns, at_ns)
-            else:
-                yield self._fill(order, price, at_ns)
+        passed = [order for order in self._resting.values() if jumped(order.spec, price)]
+        for together in self._at_once(passed):
+            yield from [
+                self._triggered(order, price, at_ns, at_ns)
+                if is_stop(order.spec)
+                else self._fill(order, price, at_ns)
+                for order in together
+            ]
 
     def meanwhile(self, opened: Decimal) -> Iterator[Outcome]:
         """What need not wait for the close: stops, and what takes from a book that is known.
@@ -191,10 +215,12 @@ class BarVenue(Settlement):
         while at < len(self._sent) and self._sent[at].arrives_ns < self._close_ns:
             sent = self._sent[at]
             order, arrives_ns = sent.order, sent.arrives_ns
-            if order is not None and is_stop(order.spec):
+            if order is not None and (order.mate is not None or is_stop(order.spec)):
                 self._pop(at)
                 yield self._rest(order, opened, arrives_ns)
-                if order.cid in self._resting and jumped(order.spec, opened):
+                if order.mate is not None:
+                    self._asleep.append(order)  # its limit; the stop is there
+                elif order.cid in self._resting and jumped(order.spec, opened):
                     yield self._triggered(order, opened, arrives_ns, arrives_ns)
                 continue
             if order is not None and sent.takes and not sent.by_bars:
@@ -215,16 +241,30 @@ class BarVenue(Settlement):
         """Between open and close: stops first, then the limits that the bar traded through."""
         margin = self.terms.margin
         stops = [o for o in self._resting.values() if reached(o.spec, low, high)]
-        limits = [o for o in self._resting.values() if through(o.spec, low, high, margin)]
+        limits = [
+            order
+            for order in self._resting.values()
+            if through(order.spec, low, high, margin) and order not in self._asleep
+        ]
         if stops and any(order.spec.side is stops[0].spec.side for order in limits):
             self.ambiguous_bars += 1
-        for order in stops:
-            if order.cid in self._resting:
-                price = trigger_of(order.spec)
-                yield self._triggered(order, price, at_ns, self._met_ns(order, price, at_ns))
-        for order in limits:
-            if order.cid in self._resting:  # what followed from a stop may have cancelled it
-                yield self._fill(order, trigger_of(order.spec), at_ns)
+        for together in self._at_once(stops):
+            price = trigger_of(together[0].spec)
+            met_ns = self._met_ns(together[0], price, at_ns)
+            yield from [self._triggered(order, price, at_ns, met_ns) for order in together]
+        for together in self._at_once(limits):
+            price = trigger_of(together[0].spec)
+            yield from [self._fill(order, price, at_ns) for order in together]
+
+    def _at_once(self, orders: list[Working]) -> Iterator[list[Working]]:
+        """Those that one price reaches together: nobody can act between the parts of one exit.
+
+        What has followed from the ones before may have cancelled those after.
+        """
+        for _, group in groupby(orders, key=_kind_and_price):
+            together = [order for order in group if order.cid in self._resting]
+            if together:
+                yield together
 
     def now(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
         """Fill what waits at once: the engine saw the market at `price` just now.
@@ -243,6 +283,10 @@ class BarVenue(Settlement):
     def close(self, price: Decimal, at_ns: int) -> Iterator[Outcome]:
         """The bar closes at `price`: what arrived inside it, in the order of arrival."""
         self._last_ns = None
+        asleep, self._asleep = self._asleep, []
+        for order in asleep:
+            if order.cid in self._resting and jumped(order.spec, price):
+                yield self._fill(order, trigger_of(order.spec), at_ns)
         while self.is_late and self._sent and self._sent[0].arrives_ns < at_ns:
             yield from self._arrive(self._pop(0), price, at_ns)
 
@@ -274,18 +318,28 @@ class BarVenue(Settlement):
         walk = None if depth is None else depth.walk(order.spec, at_ns)
         if depth is None or walk is None:
             return None
-        self._unrest(order)
-        return self._taken(order, walk, depth.books, at_ns)
+        mate = self._unrest(order)
+        return parted(order, mate, self._taken(order, walk, depth.books, at_ns))
 
     def _fill(self, order: Working, price: Decimal, at_ns: int) -> Outcome:
-        self._unrest(order)
-        return super()._fill(order, price, at_ns)
+        mate = self._unrest(order)
+        return parted(order, mate, super()._fill(order, price, at_ns))
 
-    def _unrest(self, order: Working) -> None:
-        """Give back what an order that rests has held."""
-        if self._resting.pop(order.cid, None) is not None:
-            self._let_go(order)
-            self._look()
+    def _unrest(self, order: Working) -> Working | None:
+        """Give back what an order that rests has held; the other of its list rests no more either.
+
+        Returns:
+            That other one.
+        """
+        if self._resting.pop(order.cid, None) is None:
+            return None
+        self._let_go(order)
+        mate = order.mate
+        if mate is not None:
+            del self._resting[mate.cid]
+            self._let_go(mate)
+        self._look()
+        return mate
 
     def _look(self) -> None:
         """Work out which bars can fill anything."""
@@ -294,3 +348,7 @@ class BarVenue(Settlement):
 
 def _arrival(sent: _Sent) -> int:
     return sent.arrives_ns
+
+
+def _kind_and_price(order: Working) -> tuple[bool, Decimal]:
+    return is_stop(order.spec), trigger_of(order.spec)

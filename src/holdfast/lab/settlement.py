@@ -17,8 +17,11 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import OrderSpec, OrderState, Side
 from holdfast.lab.depth import Books, Walk
+from holdfast.lab.triggers import crosses, is_stop, jumped, trigger_of
 
 _BUY, _SELL = Side.BUY, Side.SELL
+_NEW = OrderState.NEW
+_TOGETHER = frozenset({OrderState.REJECTED, OrderState.CANCELLED})
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +34,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         slippage: fraction by which market and stop orders fill worse than the bar says.
         margin: fraction by which a bar must trade beyond a limit before that fills.
         latency_ns: by which an order, or a cancel, arrives after it was decided.
+        order_lists: the venue takes a pair of orders of which one ends the other (OCO), on the
+            symbols that say so.
     """
 
     fee_rate: Decimal = Decimal("0.001")
@@ -38,6 +43,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     slippage: Decimal = ZERO
     margin: Decimal = ZERO
     latency_ns: int = 0
+    order_lists: bool = True
 
 
 CONSERVATIVE = Terms(
@@ -53,6 +59,7 @@ class Outcome(NamedTuple):
         fills: those of one moment, best price first; a bar gives one, a book one for each level.
         reason: why it was refused.
         at_ns: when that was, UTC nanoseconds.
+        mate: what became of the other of its list in the same moment; None where nothing did.
     """
 
     cid: str
@@ -61,19 +68,23 @@ class Outcome(NamedTuple):
     fills: tuple[Fill, ...] = ()
     reason: str = ""
     at_ns: int = 0
+    mate: Outcome | None = None
 
 
-class Working(msgspec.Struct):
-    """An order that the venue has.
+class Working(msgspec.Struct, eq=False):
+    """An order that the venue has; two are never the same one.
 
     Attributes:
-        held: what it keeps from being spent, of the asset that it spends.
+        held: what it keeps from being spent, of the asset that it spends; of a list the first
+            order keeps it for both.
+        mate: the other of its list, until one of them ends or begins to execute.
     """
 
     order_id: int
     cid: str
     spec: OrderSpec
     held: Decimal = ZERO
+    mate: Working | None = None
 
 
 class Settlement:
@@ -195,7 +206,38 @@ class Settlement:
         return self.instrument.floor_price(price * (1 - slippage))
 
     def _refused(self, order: Working, why: str, at_ns: int) -> Outcome:
-        return Outcome(order.cid, order.order_id, OrderState.REJECTED, (), why, at_ns)
+        refused = Outcome(order.cid, order.order_id, OrderState.REJECTED, (), why, at_ns)
+        return parted(order, order.mate, refused)
 
     def _too_little(self, asset: str, needed: Decimal) -> str:
         return f"{plain(needed)} {asset} needed, {plain(self.free.get(asset, ZERO))} free"
+
+
+def is_unfit(order: Working, last: Decimal) -> str:
+    """Why a venue whose last price is `last` does not let an order rest; nothing when it does."""
+    for spec in [order.spec] if order.mate is None else [order.spec, order.mate.spec]:
+        if crosses(spec, last):
+            return f"post-only {plain(trigger_of(spec))} would cross {plain(last)}"
+        if order.mate is not None and is_stop(spec) and jumped(spec, last):
+            return f"the list's stop {plain(trigger_of(spec))} is reached at {plain(last)}"
+    return ""
+
+
+def accepted(order: Working, at_ns: int) -> Outcome:
+    """An order rests, and with it the other of its list."""
+    mate = order.mate
+    other = None if mate is None else Outcome(mate.cid, mate.order_id, _NEW, at_ns=at_ns)
+    return Outcome(order.cid, order.order_id, _NEW, at_ns=at_ns, mate=other)
+
+
+def parted(order: Working, mate: Working | None, outcome: Outcome) -> Outcome:
+    """What became of an order that ends its list, and so of the other one, `mate`.
+
+    It is refused or cancelled together with it, and expires when it executes.
+    """
+    if mate is None:
+        return outcome
+    order.mate = mate.mate = None
+    state = outcome.state if outcome.state in _TOGETHER else OrderState.EXPIRED
+    other = Outcome(mate.cid, mate.order_id, state, (), outcome.reason, outcome.at_ns)
+    return outcome._replace(mate=other)

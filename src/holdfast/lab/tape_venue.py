@@ -13,19 +13,27 @@ from bisect import insort
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import chain
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BookLevels, Level, Trade
-from holdfast.domain.money import ZERO, plain
+from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderState, Side
 from holdfast.domain.waiting_line import UNTOLD, WaitingLine
 from holdfast.lab.depth import Depth, QueueBooks, walk
-from holdfast.lab.settlement import Outcome, Settlement, Terms, Working
-from holdfast.lab.triggers import crosses, is_stop, jumped, takes, trigger_of
+from holdfast.lab.settlement import (
+    Outcome,
+    Settlement,
+    Terms,
+    Working,
+    accepted,
+    is_unfit,
+    parted,
+)
+from holdfast.lab.triggers import is_stop, jumped, takes, trigger_of
 
 _BUY, _SELL = Side.BUY, Side.SELL
 NEVER_NS: Final = 1 << 63
@@ -113,13 +121,29 @@ class TapeVenue(Settlement):
 
     # -- orders in ---------------------------------------------------------------------------------
 
-    def submit(self, cid: str, spec: OrderSpec, sent_ns: int) -> None:
-        """Take an order that was decided at `sent_ns`, UTC nanoseconds; it is on its way now."""
+    def submit(
+        self, cid: str, spec: OrderSpec, sent_ns: int, *, mate: tuple[str, OrderSpec] | None = None
+    ) -> None:
+        """Take an order that was decided at `sent_ns`, UTC nanoseconds; it is on its way now.
+
+        Args:
+            mate: the stop that makes a list with it, of the same quantity.
+        """
+        order = self._made(cid, spec)
+        if mate is not None:
+            order.mate = self._made(*mate)
+            order.mate.mate = order
+        self._send(cid, order, sent_ns)
+
+    def _made(self, cid: str, spec: OrderSpec) -> _Order:
         self._orders += 1
-        self._send(cid, _Order(self._orders, cid, spec, remaining=spec.quantity), sent_ns)
+        return _Order(self._orders, cid, spec, remaining=spec.quantity)
 
     def cancel(self, cid: str, sent_ns: int) -> None:
-        """Take an order back, as soon as the cancel arrives, if it is there then."""
+        """Take an order back, and with it the other of its list.
+
+        As soon as the cancel arrives, if it is there then.
+        """
         self._send(cid, None, sent_ns)
 
     def _send(self, cid: str, order: _Order | None, sent_ns: int) -> None:
@@ -147,7 +171,7 @@ class TapeVenue(Settlement):
                 yield walked
         elif is_stop(order.spec):
             lacks = self._hold(order, trigger_of(order.spec))
-            yield self._refused(order, lacks, at_ns) if lacks else self._new(order, at_ns)
+            yield self._refused(order, lacks, at_ns) if lacks else accepted(order, at_ns)
             if not lacks and self.last is not None and jumped(order.spec, self.last):
                 yield from self._set_off(order, None, at_ns)
             elif not lacks:
@@ -162,19 +186,19 @@ class TapeVenue(Settlement):
         levels = None if found is None else iter(found)
         first = None if levels is None else next(levels, None)
         best = self.last if first is None else first[0]
-        if best is not None and crosses(spec, best):
-            why = f"post-only {plain(limit)} would cross {plain(best)}"
+        why = "" if best is None else is_unfit(order, best)
+        why = why or self._hold(order, limit)
+        if why:
             return self._refused(order, why, at_ns)
-        lacks = self._hold(order, limit)
-        if lacks:
-            return self._refused(order, lacks, at_ns)
         parts: tuple[Level, ...] = ()
         if self.depth is not None and levels is not None:
             offered = () if first is None else chain((first,), levels)
             parts = walk(offered, spec.side, spec.quantity, limit).parts
             self.depth.books.take(spec.side, parts)
             self.depth.walked += bool(parts)
-        outcome = self._executed(order, parts, at_ns) if parts else self._new(order, at_ns)
+        if order.mate is not None:
+            self._stops[order.mate.cid] = cast("_Order", order.mate)
+        outcome = self._executed(order, parts, at_ns) if parts else accepted(order, at_ns)
         if order.is_open:
             self._limits[order.cid] = order
             self._lines[spec.side].join(order, limit, at_ns)
@@ -183,15 +207,27 @@ class TapeVenue(Settlement):
         return outcome
 
     def _cancelled(self, cid: str, at_ns: int) -> Iterator[Outcome]:
-        order = self._limits.pop(cid, None)
+        order = self._limits.get(cid) or self._stops.get(cid)
         if order is not None:
+            self._leave(order)
+            mate = self._leave_with(order)
+            ended = Outcome(cid, order.order_id, OrderState.CANCELLED, at_ns=at_ns)
+            yield parted(order, mate, ended)
+
+    def _leave_with(self, order: Working) -> Working | None:
+        """The other of an order's list leaves too; which one that is."""
+        mate = order.mate
+        if mate is not None:
+            self._leave(cast("_Order", mate))
+        return mate
+
+    def _leave(self, order: _Order) -> None:
+        """An order that rests does so no more."""
+        if self._stops.pop(order.cid, None) is None:
+            del self._limits[order.cid]
             self._lines[order.spec.side].leave(order)
-        else:
-            order = self._stops.pop(cid, None)
-        if order is not None:
-            order.is_open = False
-            self._let_go(order)
-            yield Outcome(cid, order.order_id, OrderState.CANCELLED, at_ns=at_ns)
+        order.is_open = False
+        self._let_go(order)
 
     # -- the market --------------------------------------------------------------------------------
 
@@ -237,11 +273,12 @@ class TapeVenue(Settlement):
     def _set_off(self, order: _Order, price: Decimal | None, at_ns: int) -> Iterator[Outcome]:
         """A stop is a market order now, at `price`; or at the next print where that is None."""
         self._let_go(order)
+        mate = self._leave_with(order)
         walked = self._walked(order, at_ns)
         if walked is not None:
-            yield walked
+            yield parted(order, mate, walked)
         elif price is not None:
-            yield self._at_market(order, price, at_ns)
+            yield parted(order, mate, self._at_market(order, price, at_ns))
         else:
             self._unmet.append(order)
 
@@ -257,6 +294,7 @@ class TapeVenue(Settlement):
     ) -> Outcome:
         """Parts of an order execute, each at its price; what is left keeps its money."""
         spec = order.spec
+        mate = self._leave_with(order)
         self._let_go(order)
         fills: list[Fill] = []
         for price, quantity in parts:
@@ -270,10 +308,8 @@ class TapeVenue(Settlement):
         else:
             self._limits.pop(order.cid, None)
         state = OrderState.PARTIALLY_FILLED if order.is_open else OrderState.FILLED
-        return Outcome(order.cid, order.order_id, state, tuple(fills), at_ns=at_ns)
-
-    def _new(self, order: _Order, at_ns: int) -> Outcome:
-        return Outcome(order.cid, order.order_id, OrderState.NEW, at_ns=at_ns)
+        made = Outcome(order.cid, order.order_id, state, tuple(fills), at_ns=at_ns)
+        return parted(order, mate, made)
 
 
 def _arrival(sent: _Sent) -> int:

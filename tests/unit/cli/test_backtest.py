@@ -49,7 +49,7 @@ def test_one_document_with_every_figure(data: Path, capsys: pytest.CaptureFixtur
     assert found["depth_share_pct"] is None
     assert found["terms"] == {
         "fee_bps": "10", "fee_asset": "quote", "slippage_bps": "0", "margin_bps": "0",
-        "latency_ms": "0",
+        "latency_ms": "0", "order_lists": "yes",
     }  # fmt: skip
     assert isinstance(found["final_equity"], str)
     assert set(found["provenance"]) == {

@@ -16,9 +16,10 @@ from decimal import Decimal
 from holdfast.app.research.express import Express, is_plain
 from holdfast.app.research.settled import Settled
 from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
+from holdfast.app.research.stepped import Request
 from holdfast.app.research.timeline import CloseAt, Market, Timeline
 from holdfast.domain.event import BarClosed, QuoteSeen, Ticked
-from holdfast.domain.fact import AnyFact, Armed, Filled
+from holdfast.domain.fact import AnyFact, Filled
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import BarColumns, Quote, exact
@@ -81,7 +82,9 @@ class Backtest(SimulatedAccount):
             join_timeout_s=0,
             ask=lambda _strategy, _view: self._wish,  # the loop below has asked already
         )
-        super().__init__(bot, instruments, cash, begins_ns=own.open_ns[0])
+        super().__init__(
+            bot, instruments, cash, begins_ns=own.open_ns[0], lists=terms.order_lists
+        )
         self.timeline = Timeline(bars)
         free = {instruments[0].quote: cash}
         places = zip(bars, instruments, self.timeline.index, strict=True)
@@ -259,11 +262,11 @@ class Backtest(SimulatedAccount):
             self._book(venue.inside(exact(low), exact(high), open_ns))
         if not reached:
             return
-        exits = self.engine.account.bots[BOT].exits.get(market.symbol)
-        if exits is None or exits.take_profit is None:
+        watched = self._watched(market.symbol)
+        if watched is None:
             venue.ambiguous_bars += 1
             return
-        price = max(opened, exits.take_profit)
+        price = max(opened, watched)
         self.step(QuoteSeen(Quote(open_ns, market.symbol, price, price)))
         self._book(venue.now(price, open_ns))
 
@@ -301,10 +304,8 @@ class Backtest(SimulatedAccount):
         """Something happened: where positions are left by themselves now."""
         self._settled.stir()
         self._short = None
-        exits = self.engine.account.bots[BOT].exits
         for symbol, market in self._by_symbol.items():
-            left = exits.get(symbol)
-            market.leave_at(left.take_profit if left is not None else None)
+            market.leave_at(self._watched(symbol))
 
     # -- what the strategy is told -----------------------------------------------------------------
 
@@ -329,11 +330,13 @@ class Backtest(SimulatedAccount):
 
     # -- the venue, and what it did  ----------------------------------------------------
 
-    def _send(self, attempt: Armed) -> list[AnyFact]:
-        symbol = attempt.spec.symbol
+    def _send(self, request: Request) -> list[AnyFact]:
+        first, *others = request
+        symbol = first.spec.symbol
         venue, last = self._by_symbol[symbol].venue, self.engine.prices[symbol]
-        outcome = venue.submit(attempt.cid, attempt.spec, last, self.now_ns)
-        return [] if outcome is None else self._facts_of(outcome, LiveOrder(attempt))
+        mate = (others[0].cid, others[0].spec) if others else None
+        outcome = venue.submit(first.cid, first.spec, last, self.now_ns, mate=mate)
+        return [] if outcome is None else self._facts_of(outcome, *map(LiveOrder, request))
 
     def _take_back(self, live: LiveOrder) -> list[AnyFact]:
         venue = self._by_symbol[live.armed.spec.symbol].venue

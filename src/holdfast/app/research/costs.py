@@ -50,6 +50,7 @@ def terms_of(
     conservative: bool,
     has_books: bool,
     has_trades: bool = False,
+    order_lists: bool = True,
 ) -> Terms:
     """What trading costs.
 
@@ -57,6 +58,7 @@ def terms_of(
         has_books, has_trades: whether prices at any moment are known. Where they are not, a
             conservative run has no latency of its own: a quarter of a second would cost a whole
             bar's move. Where trades are, limits wait for prints, and for no margin.
+        order_lists: the venue takes them.
 
     Raises:
         ConfigError: negative, no number, or another asset.
@@ -80,6 +82,7 @@ def terms_of(
         latency_ns=max(
             int(late_ms * _NS_PER_MS), careful.latency_ns if has_books or has_trades else 0
         ),
+        order_lists=order_lists,
     )
 
 
@@ -142,6 +145,7 @@ def numbers(terms: Terms) -> dict[str, str]:
         "slippage_bps": plain(terms.slippage * _BPS),
         "margin_bps": plain(terms.margin * _BPS),
         "latency_ms": plain(Decimal(terms.latency_ns) / _NS_PER_MS),
+        "order_lists": "yes" if terms.order_lists else "no",
     }
 
 
@@ -160,6 +164,7 @@ def words(
         "limit orders": f"fill whole when a bar trades through them{beyond}, at the better of open "
         "and limit",
         "stops": f"fill inside the bar, before a take-profit in the same bar{slipped}",
+        "take-profits": _take_profits(terms),
         "fees": f"{told['fee_bps']} basis points, in "
         + ("base of buys and quote of sells" if terms.fee_in == "base" else "quote"),
         "end": "the last position is marked at the last close, not sold",
@@ -188,6 +193,7 @@ def _on_tape(
         "limit orders": "fill when a recorded trade goes through their price, never more than it "
         "traded; one that is beyond the market as it arrives fills whole at the first trade",
         "stops": f"are set off by recorded trades, and fill whole at that price{slipped}",
+        "take-profits": _take_profits(terms),
         "fees": f"{told['fee_bps']} basis points, in "
         + ("base of buys and quote of sells" if terms.fee_in == "base" else "quote"),
         "end": "the last position is marked at the last close, not sold",
@@ -207,6 +213,13 @@ def _on_tape(
         "stops": "are set off by recorded trades, and walk the book of that moment",
         "order books": _books(depth),
     }
+
+
+def _take_profits(terms: Terms) -> str:
+    alone = "are watched, and sold at market when the price reaches them"
+    if not terms.order_lists:
+        return alone
+    return f"rest beside their stop as one list, as limit orders; without a stop they {alone}"
 
 
 def _books(depth: Mapping[str, Depth[Books]]) -> str:

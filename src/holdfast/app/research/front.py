@@ -71,6 +71,7 @@ def backtest(
     instrument: Instrument | Sequence[Instrument] | None = None,
     limits: Limits = UNLIMITED,
     signals: Mapping[str, Path | str] | None = None,
+    order_lists: bool = True,
 ) -> Result:
     """Run a strategy over recorded bars with the engine that trades live.
 
@@ -80,8 +81,7 @@ def backtest(
         fee_bps: basis points of what is traded, 10 for 0.1 %.
         fee_asset: `base` takes the fee of a buy from what was bought, as spot exchanges do.
         slippage_bps: by which market and stop orders fill worse than the bar says.
-        latency_ms: by which orders and cancels reach the market after they were decided. Bars
-            tell no prices inside: what arrives in one fills at its close.
+        latency_ms: from a decision to its arrival; what arrives inside a bar fills at its close.
         depth: raw recordings of the symbols' order books, or folders of them: market and stop
             orders walk the book that was there when they arrived.
         depth_fallback: where no book is recorded, fill by prices and slippage instead of raising.
@@ -95,22 +95,23 @@ def backtest(
         limits: of the risk gate; none by default.
         signals: a file of each external series that the strategy declares, by name: JSON lines or
             CSV of `known_at` and `value`.
+        order_lists: stop and take-profit rest as one (OCO), if `instrument` takes such lists.
 
     Raises:
-        ConfigError: no bars, bars that do not go together, a number that cannot be meant, or no
-            book or trade for an order.
+        ConfigError: bars that do not go together, a number that cannot be meant, no book.
         RejectedError: the strategy broke; it says in which bar.
     """
     tables = [data] if isinstance(data, BarTable) else list(data)
     require_alike(tables)
+    grids = _grids(instrument, tables)
     terms = terms_of(
-        fee_bps, fee_asset, slippage_bps, latency_ms,
-        conservative=conservative, has_books=depth is not None, has_trades=trades is not None,
+        fee_bps, fee_asset, slippage_bps, latency_ms, conservative=conservative,
+        has_books=depth is not None, has_trades=trades is not None,
+        order_lists=order_lists and any(grid.takes_lists for grid in grids),
     )  # fmt: skip
     opening = number_of("cash", cash)
     if opening <= ZERO:
         raise ConfigError(f"seen: cash of {cash}; expected: more than zero")
-    grids = _grids(instrument, tables)
     symbols = [table.symbol for table in tables]
     books = open_depth(depth, symbols, fallback=depth_fallback)
     tapes = open_trades(trades, symbols)
@@ -232,6 +233,7 @@ def fine_instrument(symbol: str) -> Instrument:
         min_quantity=_FINE,
         max_quantity=Decimal("1e18"),
         min_notional=ZERO,
+        takes_lists=True,
     )
 
 

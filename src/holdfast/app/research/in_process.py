@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from holdfast.app.research.stepped import ACCOUNT, SteppedAccount
+from holdfast.app.research.stepped import ACCOUNT, Request, SteppedAccount
 from holdfast.domain.event import BarClosed, Committed
 from holdfast.domain.fact import (
     AnyFact,
@@ -97,7 +97,8 @@ class InProcess(SteppedAccount):
 
     # -- the venue and the journal -----------------------------------------------------------------
 
-    def _send(self, attempt: Armed) -> list[AnyFact]:
+    def _send(self, request: Request) -> list[AnyFact]:
+        (attempt,) = request  # its engine is told of no lists
         spec = attempt.spec
         ticket = Ticket(
             symbol=spec.symbol,
@@ -154,10 +155,11 @@ class InProcess(SteppedAccount):
             self.market.cancel(self.venue_account, order, cid, self.now_ns)
         return [OrderMoved(cid=cid, state=_STATE_OF[order.status], executed=order.executed)]
 
-    def _id(self, intent: str, n: int, kind: IdKind) -> str:
+    def _id(self, intent: str, n: int, kind: IdKind, part: int = 0) -> str:
         return client_order_id(
-            tag=self._tag, account=ACCOUNT, generation=1, intent_id=intent, n=n, kind=kind
-        )
+            tag=self._tag, account=ACCOUNT, generation=1, intent_id=intent, n=n, kind=kind,
+            part=part,
+        )  # fmt: skip
 
     def _commit(self, *facts: AnyFact) -> None:
         """Journal, then fold; what the engine asks for next is queued, not nested."""

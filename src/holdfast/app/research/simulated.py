@@ -24,6 +24,7 @@ from holdfast.domain.market import BarColumns, exact
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import IdKind, OrderState
 from holdfast.engine.bot import BotRuntime
+from holdfast.engine.situation import resting_profits
 from holdfast.engine.step import Engine
 from holdfast.errors import RejectedError
 from holdfast.lab.settlement import Outcome
@@ -77,12 +78,19 @@ class SimulatedAccount(SteppedAccount):
         instruments: of the bot's symbols, its own first.
         cash: quote units to begin with.
         begins_ns: when its bars begin, UTC nanoseconds.
+        lists: the venue takes order lists, where the instrument does.
     """
 
     def __init__(
-        self, bot: BotRuntime, instruments: Sequence[Instrument], cash: Decimal, *, begins_ns: int
+        self,
+        bot: BotRuntime,
+        instruments: Sequence[Instrument],
+        cash: Decimal,
+        *,
+        begins_ns: int,
+        lists: bool,
     ) -> None:
-        super().__init__(Engine(AccountState(), (bot,), UNLIMITED), BOT)
+        super().__init__(Engine(AccountState(), (bot,), UNLIMITED, lists=lists), BOT)
         self.bot = bot
         self.now_ns = begins_ns
         self._quote = instruments[0].quote
@@ -145,9 +153,17 @@ class SimulatedAccount(SteppedAccount):
         """Orders and what the venue says to them at once are one group: nothing lies between."""
         facts: list[AnyFact] = [] if action.decided is None else [action.decided]
         for order in action.orders:
-            armed = self._armed(order)
-            facts += (armed, *self._send(armed))
+            request = self._attempts(order)
+            facts += (*request, *self._send(request))
         self._commit(*facts)
+
+    def _watched(self, symbol: str) -> Decimal | None:
+        """The take-profit that the price is watched for; None where it rests at the venue."""
+        account = self.engine.account
+        exits = account.bots[BOT].exits.get(symbol)
+        if exits is None or resting_profits(account, BOT, symbol):
+            return None
+        return exits.take_profit
 
     def _book(self, outcomes: Iterable[Outcome]) -> None:
         """One after the other: the engine may act on each."""
@@ -156,15 +172,26 @@ class SimulatedAccount(SteppedAccount):
             self._commit(*self._facts_of(outcome, self.engine.account.live[outcome.cid]))
             self._carry_out()
 
-    def _facts_of(self, outcome: Outcome, live: LiveOrder) -> list[AnyFact]:
+    def _facts_of(
+        self, outcome: Outcome, live: LiveOrder, mate: LiveOrder | None = None
+    ) -> list[AnyFact]:
+        """What became of an order, and of the other of its list in the same moment.
+
+        Args:
+            mate: that other one, where the account does not know it yet.
+        """
         self._rejected += outcome.state is OrderState.REJECTED
         self._fills += outcome.fills
         self._fill_times += [self._at] * len(outcome.fills)
-        return facts_of(outcome, live)
+        facts = facts_of(outcome, live)
+        other = outcome.mate
+        if other is not None:
+            facts += self._facts_of(other, mate or self.engine.account.live[other.cid])
+        return facts
 
-    def _id(self, intent: str, n: int, kind: IdKind) -> str:
+    def _id(self, intent: str, n: int, kind: IdKind, part: int = 0) -> str:
         """As unique as a real client order id, which is a digest: no exchange reads this one."""
-        return f"{intent}/{n}/{kind.value}"
+        return f"{intent}/{n}/{kind.value}{part or ''}"
 
     def _commit(self, *facts: AnyFact) -> None:
         """Fold facts as if they were journaled; what the engine asks for is queued, not nested."""

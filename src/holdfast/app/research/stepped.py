@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
+import msgspec
+
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder
 from holdfast.domain.event import Event, Ticked
 from holdfast.domain.fact import (
@@ -28,6 +30,8 @@ from holdfast.engine.step import Engine
 from holdfast.ledger.state import LiveOrder
 
 ACCOUNT = "main"
+Request = tuple[Armed, ...]
+"""What is sent as one: an order, or the two of a list."""
 _NS_PER_MS = 1_000_000
 _WINDOW_MS = 1000
 _ORDER, _CANCEL = IdKind.ORDER, IdKind.CANCEL
@@ -90,13 +94,14 @@ class SteppedAccount(ABC):
                     self._commit(*action.facts)
 
     def _arm(self, action: Arm) -> None:
-        armed = [self._armed(order) for order in action.orders]
+        requests = [self._attempts(order) for order in action.orders]
+        armed = [attempt for request in requests for attempt in request]
         if action.decided is None:
             self._commit(*armed)
         else:
             self._commit(action.decided, *armed)
-        for attempt in armed:
-            answer = self._send(attempt)
+        for request in requests:
+            answer = self._send(request)
             if answer:
                 self._commit(*answer)
 
@@ -117,7 +122,24 @@ class SteppedAccount(ABC):
         if answer:
             self._commit(*answer)
 
-    def _armed(self, approved: Approved) -> Armed:
+    def _attempts(self, approved: Approved) -> Request:
+        """One attempt, or one for each order of a list, as `execution.attempts` makes them."""
+        order = approved.order
+        first = self._attempt(approved)
+        if order.mate is None:
+            return (first,)
+        return tuple(
+            msgspec.structs.replace(
+                first,
+                cid=self._id(order.intent_id, order.n, _ORDER, part),
+                spec=spec,
+                list_cid=first.cid,
+                part=part,
+            )
+            for part, spec in enumerate(order.specs, 1)
+        )
+
+    def _attempt(self, approved: Approved) -> Armed:
         order = approved.order
         return Armed(
             cid=self._id(order.intent_id, order.n, _ORDER),
@@ -141,13 +163,19 @@ class SteppedAccount(ABC):
         """Keep facts as one group and show them to the engine; what it asks for is queued."""
 
     @abstractmethod
-    def _send(self, attempt: Armed) -> list[AnyFact]:
-        """Give an order to the venue, and what its answer proves; nothing when it comes later."""
+    def _send(self, request: Request) -> list[AnyFact]:
+        """Give an order, or a list, to the venue, and what its answer proves.
+
+        Nothing when it comes later.
+        """
 
     @abstractmethod
     def _take_back(self, live: LiveOrder) -> list[AnyFact]:
-        """Cancel an order at the venue, and what that proves; nothing when it comes later."""
+        """Cancel an order at the venue, and what that proves; nothing when it comes later.
+
+        Of a list it ends both.
+        """
 
     @abstractmethod
-    def _id(self, intent: str, n: int, kind: IdKind) -> str:
-        """A client order id, unique for the same arguments."""
+    def _id(self, intent: str, n: int, kind: IdKind, part: int = 0) -> str:
+        """A client order id, unique for the same arguments; the orders of a list count from 1."""

@@ -17,9 +17,10 @@ from decimal import Decimal
 from operator import attrgetter
 
 from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
+from holdfast.app.research.stepped import Request
 from holdfast.app.research.timeline import Timeline
 from holdfast.domain.event import BarClosed, BookSeen, QuoteSeen, Ticked, TradeSeen
-from holdfast.domain.fact import AnyFact, Armed
+from holdfast.domain.fact import AnyFact
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
 from holdfast.domain.market import NS_PER_MS, NS_PER_S, BarColumns, Quote, Trade
@@ -85,7 +86,9 @@ class TapeBacktest(SimulatedAccount):
         declared, bot.setup.signals = bot.setup.signals, {}
         self._decide = hearing(strategy.decide, declared, signals or {})
         begins_ns = min(each.open_ns[0] for each in bars)
-        super().__init__(bot, instruments, cash, begins_ns=begins_ns)
+        super().__init__(
+            bot, instruments, cash, begins_ns=begins_ns, lists=terms.order_lists
+        )
         self.timeline = Timeline(bars)
         self._bars = bars
         self._tapes = tapes
@@ -158,7 +161,7 @@ class TapeBacktest(SimulatedAccount):
                 venue.last = seen.price
                 continue
             self._take_in(seen.at_ns, venue.print(seen))
-            if seen.symbol in exits:  # the engine watches for its take-profit
+            if seen.symbol in exits and self._watched(seen.symbol) is not None:
                 self.step(QuoteSeen(Quote(seen.at_ns, seen.symbol, seen.price, seen.price)))
             return True
         return False
@@ -224,8 +227,11 @@ class TapeBacktest(SimulatedAccount):
 
     # -- the venue ---------------------------------------------------------------------------------
 
-    def _send(self, attempt: Armed) -> list[AnyFact]:
-        self._venues[attempt.spec.symbol].submit(attempt.cid, attempt.spec, self.now_ns)
+    def _send(self, request: Request) -> list[AnyFact]:
+        first, *others = request
+        mate = (others[0].cid, others[0].spec) if others else None
+        venue = self._venues[first.spec.symbol]
+        venue.submit(first.cid, first.spec, self.now_ns, mate=mate)
         return []
 
     def _take_back(self, live: LiveOrder) -> list[AnyFact]:

@@ -366,7 +366,7 @@ def test_conservative_is_one_set_of_numbers_that_is_told() -> None:
     strict = on_recording(path, path, conservative=True, fee_bps=7.5, fee_asset="base")
     assert strict.terms == {
         "fee_bps": "7.5", "fee_asset": "base", "slippage_bps": "5", "margin_bps": "2",
-        "latency_ms": "250",
+        "latency_ms": "250", "order_lists": "yes",
     }  # fmt: skip
     assert "250 ms after the decision" in strict.assumptions["market orders"]
     assert strict.provenance.depth_sha256 is not None

@@ -453,10 +453,43 @@ def test_a_stop_leaves_at_the_print_that_reaches_it() -> None:
     assert told(found) == [("BUY", "100", 12.0), ("SELL", "97.5", 23.0)]
 
 
-def test_a_take_profit_is_watched_and_sold_at_the_next_print() -> None:
-    wish = Target(quantity=D(1), stop=Percent(2), take_profit=Percent(4))
-    prices = tape((1, "100"), (12, "100"), (15, "104.2"), (16, "103.9"), (17, "90"))
+EXITS = Target(quantity=D(1), stop=Percent(2), take_profit=Percent(4))
+
+
+def test_a_take_profit_in_a_list_fills_at_its_price_when_a_print_goes_through_it() -> None:
+    prices = tape((1, "100"), (12, "100"), (15, "104"), (16, "104.2"), (17, "90"))
+    found = run(Once(wish=EXITS), bars(100, 100, 104, 104), prices)
+    assert told(found) == [("BUY", "100", 12.0), ("SELL", "104.00", 16.0)]
+    assert found.fills[-1].is_maker
+
+
+def test_a_take_profit_that_executed_in_part_has_ended_its_stop_and_the_rest_is_sold() -> None:
+    """The print was of one unit, two were held; the rest goes at the next print, a tick later."""
+    wish = msgspec.structs.replace(EXITS, quantity=D(2))
+    prices = tape((1, "100"), (12, "100"), (15, "104.2"), (16, "103.5"), (17, "90"))
     found = run(Once(wish=wish), bars(100, 100, 104, 104), prices)
+    sold = [(fill.quantity, fill.price, fill.at_ns // S) for fill in found.fills[1:]]
+    assert sold == [(D(1), D(104), 15), (D(1), D("103.5"), 16)]
+    assert found.held["BTC/USDT"] == 0
+
+
+def test_a_stop_of_a_list_ends_the_take_profit_and_a_list_that_comes_too_late_is_refused() -> None:
+    prices = tape((1, "100"), (12, "100"), (15, "97.5"), (16, "110"), (17, "90"))
+    found = run(Once(wish=EXITS), bars(100, 100, 97, 97), prices)
+    assert told(found) == [("BUY", "100", 12.0), ("SELL", "97.5", 15.0)]
+    late = Terms(fee_rate=D(0), latency_ns=S)
+    prices = tape((1, "100"), (12, "100"), (12.5, "105"), (15, "105"), (17, "99"), (18, "99"))
+    found = run(Once(wish=EXITS), bars(100, 100, 105, 105), prices, terms=late)
+    assert found.rejected == 2
+    assert told(found)[0] == ("BUY", "100", 12.0)
+    assert found.held["BTC/USDT"] == 0
+
+
+def test_without_lists_a_take_profit_is_watched_and_sold_at_the_next_print() -> None:
+    wish = EXITS
+    prices = tape((1, "100"), (12, "100"), (15, "104.2"), (16, "103.9"), (17, "90"))
+    alone = Terms(fee_rate=D(0), order_lists=False)
+    found = run(Once(wish=wish), bars(100, 100, 104, 104), prices, terms=alone)
     assert told(found) == [("BUY", "100", 12.0), ("SELL", "103.9", 16.0)]
     assert run(Once(wish=wish), bars(100, 100, 104), tape((1, "100"))).fills == []
 
