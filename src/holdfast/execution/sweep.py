@@ -25,8 +25,10 @@ from holdfast.venues.port import OrderReport, Purpose, Venue
 log = get_logger("execution.sweep")
 
 PAGE = 1000
-STREAM_UP_S = 5.0
-STREAM_DOWN_S = 1.0
+CALM_S = 5.0
+"""Between rounds while the user stream delivers, and nothing is known to be missing."""
+WANTING_S = 1.0
+"""Otherwise; a bot whose order has executed waits for the trades, which exchanges list later."""
 
 
 class Stranger(msgspec.Struct, frozen=True):
@@ -70,7 +72,8 @@ class Sweep:
     async def run(self) -> None:
         """Go round until cancelled."""
         while True:
-            wait_s = STREAM_UP_S if self._stream_is_up() else STREAM_DOWN_S
+            is_calm = self._stream_is_up() and not any(map(is_behind, self._open_questions()))
+            wait_s = CALM_S if is_calm else WANTING_S
             # Not wait_for: until Python 3.12 it swallows a cancel that comes together with news.
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):

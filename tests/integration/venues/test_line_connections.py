@@ -103,6 +103,58 @@ def test_whoever_waits_too_long_for_a_connection_has_sent_nothing(
     asyncio.run(scenario())
 
 
+def test_after_a_request_without_an_answer_no_connection_is_used_that_rested_meanwhile() -> None:
+    """What made one of them go dead without a word, such as a cut, was the same for all of them."""
+
+    async def scenario() -> None:
+        are_dead = False
+        answering = 0
+
+        async def goes_dead(conversation: Conversation) -> None:
+            nonlocal answering
+            is_old = not are_dead
+            while line := await conversation.request():
+                if are_dead and is_old:
+                    continue
+                answering += 1
+                await until(lambda: answering >= 3, "requests at the same time")
+                await conversation.reply(line.split()[1].encode())
+
+        async with raw_server(goes_dead) as heard:
+            line = Line(heard.url)
+            await asyncio.gather(*(ask(line) for _ in range(3)))
+            are_dead = True
+            assert (await failure(line, timeout_s=0.2)).kind == "TimeoutError"
+            assert (await ask(line, "/anew")).body == b"/anew"
+            assert (await ask(line, "/again")).body == b"/again"
+            assert heard.connections == 4
+            await line.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_was_answered_meanwhile_is_kept_after_a_request_without_an_answer() -> (
+    None
+):
+    async def scenario() -> None:
+        async def answers_all_but_one(conversation: Conversation) -> None:
+            while line := await conversation.request():
+                if line.split()[1] != "/slow":
+                    await conversation.reply(b"")
+
+        async with raw_server(answers_all_but_one) as heard:
+            line = Line(heard.url)
+            slow = asyncio.create_task(failure(line, "/slow", timeout_s=0.3))
+            await until(lambda: bool(heard.requests), "the slow request")
+            await ask(line)
+            assert (await slow).kind == "TimeoutError"
+            await ask(line)
+            assert heard.connections == 2
+            await line.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_connection_idle_for_too_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(keepalive_s: float) -> int:
         monkeypatch.setattr(line_module, "KEEPALIVE_S", keepalive_s)

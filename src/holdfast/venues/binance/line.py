@@ -146,6 +146,8 @@ class Line:
             finally:
                 timer.cancel()
         except Exception as error:  # of any kind: without a reply the only question is `sent`
+            if sent and isinstance(error, TimeoutError):
+                self._distrust(began_s)
             raise UnansweredError(error, sent=sent) from error
         finally:
             if connection is not None:
@@ -203,6 +205,13 @@ class Line:
                 return connection
             connection.abort()
         return None
+
+    def _distrust(self, since_s: float) -> None:
+        """Drop what has rested since then: whatever keeps one connection silent, such as a cut,
+        keeps others silent as well, and whoever took one of them would wait as long again.
+        """
+        while self._idle and self._idle[0].idle_since_s <= since_s:
+            self._idle.popleft().abort()
 
     async def _dial(self) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
