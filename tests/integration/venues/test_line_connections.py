@@ -108,16 +108,18 @@ def test_after_a_request_without_an_answer_no_connection_is_used_that_rested_mea
 
     async def scenario() -> None:
         are_dead = False
-        answering = 0
+        came: list[str] = []
+        all_came = asyncio.Event()
 
         async def goes_dead(conversation: Conversation) -> None:
-            nonlocal answering
             is_old = not are_dead
             while line := await conversation.request():
                 if are_dead and is_old:
                     continue
-                answering += 1
-                await until(lambda: answering >= 3, "requests at the same time")
+                came.append(line)
+                if len(came) == 3:
+                    all_came.set()
+                await all_came.wait()
                 await conversation.reply(line.split()[1].encode())
 
         async with raw_server(goes_dead) as heard:
