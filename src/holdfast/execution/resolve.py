@@ -31,6 +31,7 @@ HORIZON_MS = 12_000
 LAST_CALL_MS = 4_000
 _RESTING = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER})
 _ROUND_S = (0.1, 0.2, 0.4, 0.8, 1.0)
+_STRAYS = ""  # in place of a symbol
 
 
 class Step(Enum):
@@ -103,20 +104,41 @@ class Resolver:
         ]
 
     async def run(self) -> None:
-        """Go round until cancelled: quickly at first, then once a second."""
+        """Go on until cancelled; a doubt waits for no answer about another symbol."""
+        rounds: dict[str, asyncio.Task[None]] = {}
+        news: asyncio.Task[bool] | None = None
+        try:
+            while True:
+                due = self._due()
+                if not due:
+                    self._barriers.clear()
+                for what in sorted(due - rounds.keys()):
+                    rounds[what] = asyncio.create_task(self._go_round(what))
+                news = news or asyncio.create_task(self._news.wait())
+                await asyncio.wait(
+                    {news, *rounds.values()}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for what in [what for what, each in rounds.items() if each.done()]:
+                    rounds.pop(what).result()
+                if news.done():
+                    news = None
+                    self._news.clear()
+        finally:
+            ending = [*rounds.values(), *([news] if news else ())]
+            for task in ending:
+                task.cancel()
+            await asyncio.gather(*ending, return_exceptions=True)
+
+    def _due(self) -> set[str]:
+        """Symbols with doubts, and `_STRAYS` when there are any."""
+        due = {order.armed.spec.symbol for order in self.open_doubts()}
+        return due | {_STRAYS} if self._books.strays.due() else due
+
+    async def _go_round(self, what: str) -> None:
+        """Ask until nothing of it is in doubt: quickly at first, then once a second."""
         quiet = 0
-        while True:
-            doubts = self.open_doubts()
-            strays = self._books.strays.due()
-            if not doubts and not strays:
-                self._barriers.clear()
-                quiet = 0
-                self._news.clear()
-                await self._news.wait()
-                continue
-            symbols = {order.armed.spec.symbol for order in doubts}
-            rounds = [self.settle(symbol) for symbol in sorted(symbols)]
-            await asyncio.gather(self.end_strays(), *rounds)
+        while what in self._due():
+            await (self.end_strays() if what == _STRAYS else self.settle(what))
             await asyncio.sleep(_ROUND_S[min(quiet, len(_ROUND_S) - 1)])
             quiet += 1
 

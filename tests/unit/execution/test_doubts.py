@@ -11,13 +11,14 @@ from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved, CancelArmed, Filled
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
-from holdfast.errors import RejectedError
+from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution import points
 from holdfast.execution.resolve import HORIZON_MS
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Outcome
 from holdfast.ledger.state import LiveOrder
-from holdfast.venues.port import Answer, Placement, Verdict
+from holdfast.simulation.loop import VirtualLoop
+from holdfast.venues.port import Answer, OrderReport, Placement, Purpose, Verdict
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ONE, WINDOW_MS, ExecutionWorld, fill, report, world
 from tests.support.waiting import PATIENCE_S, until
@@ -93,6 +94,33 @@ async def test_a_thousand_trades_of_others_hide_no_trade_of_ours() -> None:
     await at.resolver.settle("BTC/USDT")
 
     assert _state(order) is AttemptState.ACKED
+
+
+def test_a_question_that_is_not_answered_holds_up_no_other_symbol() -> None:
+    """In virtual time."""
+
+    async def course() -> None:
+        at = await world()
+        await at.doubt(1, "BTC/USDT")
+        other = await at.doubt(2, "ETH/USDT")
+
+        async def unanswered(_symbol: str, cid: str, _purpose: Purpose) -> OrderReport | None:
+            if cid != other.armed.cid:
+                await asyncio.sleep(5)
+                raise RetryableError("seen: no answer")
+            return at.venue.orders.get(cid)
+
+        at.venue.order = unanswered  # type: ignore[method-assign]
+        resolving = asyncio.create_task(at.resolver.run())
+        await asyncio.sleep(1)
+        at.venue.orders[other.armed.cid] = report(other.armed)
+        await asyncio.sleep(1)
+        assert _state(other) is AttemptState.ACKED
+        resolving.cancel()
+
+    loop = VirtualLoop()
+    loop.run_until_complete(course())
+    loop.close()
 
 
 # -- the desk --------------------------------------------------------------------------------------
