@@ -7,7 +7,7 @@ tables (journal.report_schema), what makes rows (app.reports).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from typing import Any, Final, Protocol
@@ -221,18 +221,12 @@ class Reports(ABC):
         )
         with self._reading() as session:
             found = session.execute(statement, (*parameters, limit)).fetchall()
-        return [
-            {c.name: self._shown(c.type, v) for c, v in zip(of.columns, row, strict=True)}
-            for row in found
-        ]
+        return self._rows(of, found)
 
     def newest(self, table: str, account: str, wanted: Wanted) -> list[Row]:
         """Rows of a table by month, newest first, as of one moment."""
         of = TABLES[table]
-        return [
-            {c.name: self._shown(c.type, v) for c, v in zip(of.columns, row, strict=True)}
-            for row in self._found(newest_first(of, account, wanted))
-        ]
+        return self._rows(of, self._found(newest_first(of, account, wanted)))
 
     def series(
         self,
@@ -245,11 +239,10 @@ class Reports(ABC):
     ) -> Series:
         """Equity of an account, or the profit of a bot, thinned; drawdowns are of all marks."""
         columns = TABLES["report_equity"].columns
-        moments, numbers = columns["at"].type, columns["equity"].type
+        shown_at, shown = self._shown(columns["at"].type), self._shown(columns["equity"].type)
         found = self._found(thinned(account, bot, since_ns, until_ns, points))
         points_ = tuple(
-            (self._shown(moments, at), self._shown(numbers, value), float(fall))
-            for at, value, fall, _ in found
+            [(shown_at(at), shown(value), float(fall)) for at, value, fall, _ in found]
         )
         return Series(points_, max((float(worst) for *_, worst in found), default=0.0))
 
@@ -292,8 +285,22 @@ class Reports(ABC):
     def _stored(self, kind: object, value: Any) -> Any:
         return moment(value) if isinstance(kind, DateTime) and value is not None else value
 
-    def _shown(self, kind: object, value: Any) -> Any:
-        return nanoseconds(value) if isinstance(kind, DateTime) and value is not None else value
+    def _rows(self, of: Table, found: Iterable[Sequence[Any]]) -> list[Row]:
+        names = [column.name for column in of.columns]
+        shown = [(column.name, self._shown(column.type)) for column in of.columns]
+        other = [(name, show) for name, show in shown if show is not _same]
+        rows: list[Row] = []
+        for values in found:
+            row = dict(zip(names, values, strict=True))
+            for name, show in other:
+                if row[name] is not None:
+                    row[name] = show(row[name])
+            rows.append(row)
+        return rows
+
+    def _shown(self, kind: object) -> Callable[[Any], Any]:
+        """What makes a row's value of a stored one that is not null."""
+        return nanoseconds if isinstance(kind, DateTime) else _same
 
     @abstractmethod
     def _transaction(self, *, makes: bool = False) -> AbstractContextManager[Session]:
@@ -322,6 +329,10 @@ class Reports(ABC):
     @abstractmethod
     def _make_room(self, session: Session, table: Table, months: Set[Month]) -> None:
         """Rows of these months are about to come."""
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def upsert(table: Table) -> str:

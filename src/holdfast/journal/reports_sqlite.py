@@ -6,9 +6,9 @@ Not here: what is in the tables (journal.reports).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -125,11 +125,13 @@ class SqliteReports(Reports):
             return moment(value).strftime(_FORMAT)
         return f"{value:f}" if isinstance(kind, Numeric) else value
 
-    def _shown(self, kind: object, value: Any) -> Any:
-        if value is None:
-            return None
+    def _shown(self, kind: object) -> Callable[[Any], Any]:
         if isinstance(kind, DateTime):
-            return nanoseconds(datetime.strptime(value, _FORMAT).replace(tzinfo=UTC))
+            return _moment_of
         if isinstance(kind, Boolean):
-            return bool(value)
-        return Decimal(value) if isinstance(kind, Numeric) else value
+            return bool
+        return Decimal if isinstance(kind, Numeric) else super()._shown(kind)
+
+
+def _moment_of(stored: str) -> int:
+    return nanoseconds(datetime.fromisoformat(stored))

@@ -264,7 +264,8 @@ def _end(rows: Sequence[Row], limit: int) -> Mark | None:
 
 
 def _percent(value: float) -> str:
-    return amount(Decimal(str(round(value, RATIO_DIGITS))))
+    text = f"{value:.{RATIO_DIGITS}f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def _together(found: Sequence[Series], points: int) -> Series:
