@@ -31,6 +31,7 @@ SUBJECTS = (
     "live",
     "metrics",
     "telling",
+    "users",
     "fleet",
     "restart",
     "history",

@@ -59,8 +59,11 @@ class Tokens:
 class Site:
     """An API with a journal behind it."""
 
-    def __init__(self, url: str, model: Model, feeds: ViewFeeds, tokens: Tokens) -> None:
+    def __init__(
+        self, url: str, model: Model, feeds: ViewFeeds, tokens: Tokens, ports: Ports
+    ) -> None:
         self.url = url
+        self.ports = ports
         self.model = model
         self.feeds = feeds
         self.tokens = tokens
@@ -95,7 +98,7 @@ async def site(folder: Path) -> AsyncIterator[Site]:
         asyncio.create_task(each)
         for each in (server.serve(), model.journals.run(), feeds.run())
     ]
-    made = Site(f"http://127.0.0.1:{port}", model, feeds, tokens)
+    made = Site(f"http://127.0.0.1:{port}", model, feeds, tokens, ports)
     try:
         await until(lambda: bool(model.journals.accounts), "the journal is followed", every_s=0.01)
         await _answers(made.url)
@@ -219,6 +222,36 @@ async def test_a_token_that_is_revoked_ends_its_streams(
             await heard(ws, "ready")
             made.tokens.good["bea"] = person("bea", Role.TRADER, Grant(ACCOUNT))
             assert await closed(ws) == 4409, "what he may see has changed"
+
+
+@on_loop
+async def test_who_takes_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams_module, "SEND_S", 0.05)
+    monkeypatch.setattr(streams_module, "LOOK_S", 0.01)
+    words = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": hello("vera")}]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if words:
+            return words.pop(0)
+        return await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "websocket.send":
+            await asyncio.Event().wait()
+
+    async with site(tmp_path) as made:
+        streams = streams_module.Streams(made.ports)
+        async with asyncio.timeout(PATIENCE_S):
+            await streams.serve(receive, send)
+        assert [each["type"] for each in sent] == [
+            "websocket.accept", "websocket.send", "websocket.close",
+        ]  # fmt: skip
+        assert sent[-1]["code"] == 4430
+        assert (streams.count, made.feeds.readers) == (0, 0)
 
 
 @on_loop

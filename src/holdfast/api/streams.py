@@ -36,6 +36,8 @@ PROVE_S: Final = 5.0
 PROVE_AGAIN_S: Final = 20.0
 SEND_S: Final = 10.0
 """A connection that takes nothing for so long is given up."""
+LOOK_S: Final = 2.0
+"""How often a socket is looked at; a timer for each message would cost more than the message."""
 
 
 class Bye(msgspec.Struct, frozen=True):
@@ -142,9 +144,10 @@ class Streams:
         with self.counted(who):
             socket = _Socket(hello.token, who)
             parts = [
-                asyncio.create_task(self._tell(who, hello, send)),
+                asyncio.create_task(self._tell(socket, hello, send)),
                 asyncio.create_task(self._listen(socket, receive)),
                 asyncio.create_task(self._prove_again(socket)),
+                asyncio.create_task(_give_up(socket)),
             ]
             try:
                 done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -155,13 +158,14 @@ class Streams:
             for part in done:
                 part.result()
 
-    async def _tell(self, who: Principal, hello: Hello, send: Send) -> None:
-        stream = self._ports.feeds.subscribe(who, hello.topics, hello.after)
+    async def _tell(self, socket: _Socket, hello: Hello, send: Send) -> None:
+        stream = self._ports.feeds.subscribe(socket.who, hello.topics, hello.after)
+        loop = asyncio.get_running_loop()
         async with aclosing(stream):
             async for frame in _until_slow(stream):
-                await _in_time(
-                    send({"type": "websocket.send", "text": frame.body.decode(), "bytes": None})
-                )
+                socket.sends_since_s = loop.time()
+                await send({"type": "websocket.send", "text": frame.body.decode(), "bytes": None})
+                socket.sends_since_s = None
 
     async def _listen(self, socket: _Socket, receive: Receive) -> None:
         """Take the next token when it comes; returns when the client leaves."""
@@ -215,11 +219,16 @@ class Streams:
 
 
 class _Socket:
-    """What changes while a socket lives."""
+    """What changes while a socket lives.
+
+    Attributes:
+        sends_since_s: when the message began that is being sent, by the loop's clock; else None.
+    """
 
     def __init__(self, token: str, who: Principal) -> None:
         self.token = token
         self.who = who
+        self.sends_since_s: float | None = None
 
 
 class EventResponse(Response[bytes]):
@@ -274,6 +283,16 @@ async def _until_slow(stream: AsyncGenerator[Frame, None]) -> AsyncIterator[Fram
             yield frame
     except SlowReaderError as error:
         raise GoodbyeError(TOO_SLOW) from error
+
+
+async def _give_up(socket: _Socket) -> None:
+    """Raises GoodbyeError once it has taken nothing for too long."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(LOOK_S)
+        since_s = socket.sends_since_s
+        if since_s is not None and loop.time() - since_s >= SEND_S:
+            raise GoodbyeError(TOO_SLOW)
 
 
 async def _in_time(sending: Awaitable[None]) -> None:

@@ -19,6 +19,8 @@ from holdfast.api.ports import Frame, SlowReaderError
 
 MOST_BYTES: Final = 1 << 20
 """Of frames that wait for one reader; one that is slower is let go, with the reason."""
+WOKEN_AT_ONCE: Final = 32
+"""Readers in one turn of the loop: a thousand would have every request wait for all of them."""
 MOST_REMEMBERED: Final = 2048
 """Events of a channel that a reader can come back to without the journal being read."""
 
@@ -86,7 +88,7 @@ class Reader:
         self.positions: dict[str, int] = {}
 
     def put(self, frame: Frame) -> None:
-        """Give it a frame; one too many ends it."""
+        """Give it a frame, for when it is woken; one too many ends it."""
         if self._is_slow:
             return
         self._bytes += len(frame.body)
@@ -96,13 +98,11 @@ class Reader:
             self._latest.clear()
         else:
             self._waiting.append(frame)
-        self._wake()
 
     def put_latest(self, channel: Channel, frame: Frame) -> None:
         """Give it a frame that says all there is to say of its channel."""
         if not self._is_slow:
             self._latest[channel] = frame
-            self._wake()
 
     async def take(self) -> list[Frame]:
         """All that waits, in order; waits for the first.
@@ -126,7 +126,8 @@ class Reader:
                 )
         return frames
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have it take what waits."""
         if self._woken is not None and not self._woken.done():
             self._woken.set_result(None)
 
@@ -137,6 +138,7 @@ class Hub:
     def __init__(self) -> None:
         self._readers: dict[Channel, set[Reader]] = {}
         self._latest: dict[Channel, Frame] = {}
+        self._asleep: deque[Reader] = deque()
 
     def __len__(self) -> int:
         return len({reader for readers in self._readers.values() for reader in readers})
@@ -147,6 +149,7 @@ class Hub:
             self._readers.setdefault(channel, set()).add(reader)
             if channel in self._latest:
                 reader.put_latest(channel, self._latest[channel])
+                self._wake((reader,))
 
     def leave(self, reader: Reader) -> None:
         """Listen no more. May be called twice."""
@@ -170,14 +173,30 @@ class Hub:
 
     def send(self, channel: Channel, frame: Frame) -> None:
         """Give a frame to everybody who listens."""
-        for reader in self._readers.get(channel, ()):
+        readers = self._readers.get(channel, ())
+        for reader in readers:
             reader.put(frame)
+        self._wake(readers)
 
     def send_latest(self, channel: Channel, frame: Frame) -> None:
         """The same with what only the newest counts of; who joins later gets it as well."""
         self._latest[channel] = frame
-        for reader in self._readers.get(channel, ()):
+        readers = self._readers.get(channel, ())
+        for reader in readers:
             reader.put_latest(channel, frame)
+        self._wake(readers)
+
+    def _wake(self, readers: Iterable[Reader]) -> None:
+        is_under_way = bool(self._asleep)
+        self._asleep.extend(readers)
+        if not is_under_way:
+            self._wake_some()
+
+    def _wake_some(self) -> None:
+        for _ in range(min(WOKEN_AT_ONCE, len(self._asleep))):
+            self._asleep.popleft().wake()
+        if self._asleep:
+            asyncio.get_running_loop().call_soon(self._wake_some)
 
 
 def frame_of(topic: str, account: str, said: Sequence[Said]) -> Frame:

@@ -14,7 +14,16 @@ import pytest
 from holdfast.api.ports import TOPICS, Frame, SlowReaderError
 from holdfast.app.view import feeds as feeds_module
 from holdfast.app.view.feeds import ViewFeeds
-from holdfast.app.view.hub import MOST_BYTES, Channel, Hub, Memory, Reader, Said, frame_of
+from holdfast.app.view.hub import (
+    MOST_BYTES,
+    WOKEN_AT_ONCE,
+    Channel,
+    Hub,
+    Memory,
+    Reader,
+    Said,
+    frame_of,
+)
 from holdfast.app.view.model import Model
 from holdfast.config import Config
 from holdfast.journal.database import SqliteDatabase
@@ -201,6 +210,28 @@ async def test_bytes_are_made_once_for_all_readers() -> None:
     bodies = {id((await reader.take())[0].body) for reader in readers}
     assert len(bodies) == 1
     assert all(reader.positions == {"main": 2} for reader in readers)
+
+
+@on_loop
+async def test_what_else_the_loop_has_to_do_waits_for_few_readers() -> None:
+    hub, readers, heard = Hub(), [Reader() for _ in range(10 * WOKEN_AT_ONCE)], []
+    channel = Channel("prices")
+
+    async def listen(reader: Reader) -> None:
+        await reader.take()
+        heard.append(reader)
+
+    for reader in readers:
+        hub.join(reader, [channel])
+    listening = [asyncio.create_task(listen(reader)) for reader in readers]
+    await asyncio.sleep(0)
+    hub.send_latest(channel, Frame("prices", "", 0, b"{}"))
+    before = 0
+    while len(heard) < len(readers):
+        await asyncio.sleep(0)
+        assert len(heard) - before <= WOKEN_AT_ONCE
+        before = len(heard)
+    await asyncio.gather(*listening)
 
 
 @on_loop
