@@ -90,10 +90,10 @@ class OrderState(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether it may still execute."""
-        return self in _OPEN
+        return self in OPEN
 
 
-_OPEN: Final = frozenset({OrderState.PENDING_NEW, OrderState.NEW, OrderState.PARTIALLY_FILLED})
+OPEN: Final = frozenset({OrderState.PENDING_NEW, OrderState.NEW, OrderState.PARTIALLY_FILLED})
 
 ORDER_MOVES: dict[OrderState, frozenset[OrderState]] = {
     OrderState.PENDING_NEW: frozenset(

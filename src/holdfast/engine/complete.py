@@ -102,7 +102,7 @@ def _protects(
     """Whether a stop rests where it belongs, for all of a position, alone or last of its list."""
     stop, symbol = orders[-1], leg.symbol
     spec, exits, held = stop.armed.spec, state.exits[symbol], state.held(symbol)
-    if stop.exit != STOP or leg.trail or any(order.executed for order in orders):
+    if leg.trail or stop.exit != STOP or stop.executed or orders[0].executed:
         return False
     if exits.stop is None or spec.stop_price is None or spec.stop_price < exits.stop:
         return False
@@ -116,7 +116,9 @@ def _protects(
     if instrument is None or instrument.floor_quantity(held) != held:
         return False  # the step is another now
     # Nothing else has set aside what it sells.
-    asset, own = stop.armed.reserve_asset, len(orders)
-    if sum(1 for one in account.live.values() if one.armed.reserve_asset == asset) > own:
+    asset, others = stop.armed.reserve_asset, -len(orders)
+    for one in account.live.values():
+        others += one.armed.reserve_asset == asset
+    if others:
         return False
     return account.holdings.get(asset, ZERO) >= held

@@ -175,7 +175,7 @@ class Decider:
     ) -> dict[str, Means]:
         """Of each wish; where weights ask for more than can be paid for, all get the same part."""
         means = {symbol: self._means_of(symbol, state) for symbol in wishes}
-        if not any(isinstance(w, Target) and w.weight is not None for w in wishes.values()):
+        if not [w for w in wishes.values() if isinstance(w, Target) and w.weight is not None]:
             return means
         costs: dict[str, Decimal] = {}
         funds = ZERO
@@ -238,11 +238,11 @@ def _carried(
         if symbol in legs:
             every += legs[symbol]
             continue
-        every += (
+        every += [
             leg if leg.since else msgspec.structs.replace(leg, since=state.number)
             for leg in state.legs
             if leg.symbol == symbol
-        )
+        ]
     return tuple(every)
 
 
@@ -258,4 +258,4 @@ def _texts(bot: BotRuntime, state: BotState) -> dict[str, str]:
 def _joined(bot: BotRuntime, texts: Mapping[str, str]) -> str:
     if len(bot.symbols) == 1:
         return texts.get(bot.symbol) or wish_text(None)  # only a memory, before the first wish
-    return "{" + ",".join(f'"{s}":{texts[s]}' for s in bot.symbols if s in texts) + "}"
+    return "{" + ",".join([f'"{s}":{texts[s]}' for s in bot.symbols if s in texts]) + "}"

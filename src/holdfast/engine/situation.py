@@ -16,7 +16,7 @@ from holdfast.domain.fact import Decided, HaltLevel
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
-from holdfast.ledger.state import TAKE_PROFIT, AccountState, BotState, LegProgress, LiveOrder
+from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
 _BUY: Final = Side.BUY  # members of an enum are slow to look up on Python 3.11
 _SELL: Final = Side.SELL
@@ -106,7 +106,7 @@ def resting_profits(account: AccountState, bot: str, symbol: str) -> list[LiveOr
         if order.armed.list_cid
         and order.armed.bot == bot
         and order.armed.spec.symbol == symbol
-        and order.exit == TAKE_PROFIT
+        and order.armed.spec.stop_price is None
     ]
 
 

@@ -15,7 +15,7 @@ import msgspec
 from holdfast.domain.fact import Armed, BreakerState, HaltLevel, Leg, SignalReceived
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
-from holdfast.domain.order import AttemptState, OrderState
+from holdfast.domain.order import OPEN, AttemptState, OrderState
 from holdfast.ledger.lost import LostTime
 from holdfast.ledger.portfolio import Position, Units
 
@@ -90,12 +90,12 @@ class LiveOrder(msgspec.Struct, gc=False):
     @property
     def is_working(self) -> bool:
         """Whether the venue has it open."""
-        return self.state is _ACKED and self.order_state is not None and self.order_state.is_open
+        return self.state is _ACKED and self.order_state in OPEN
 
     @property
     def outstanding(self) -> Decimal:
         """Base units that may still be booked: the worst case that limits count with."""
-        if self.is_unresolved or self.is_working:
+        if self.order_state in OPEN if self.state is _ACKED else self.is_unresolved:
             return self.armed.spec.quantity - self.booked - self.shared
         return max(ZERO, self.executed - self.booked)
 
@@ -365,11 +365,8 @@ class AccountState(msgspec.Struct):
 
     def reserved(self, asset: str) -> Decimal:
         """What of `asset` is set aside for attempts that may still execute."""
-        reserved = ZERO
-        for order in once(self.live.values()):
-            if order.armed.reserve_asset == asset:
-                reserved += order.reserve
-        return reserved
+        mine = [order for order in self.live.values() if order.armed.reserve_asset == asset]
+        return sum([order.reserve for order in once(mine)], start=ZERO) if mine else ZERO
 
     def free(self, asset: str) -> Decimal:
         """What of `asset` may be committed now."""

@@ -200,7 +200,7 @@ class Backtest(SimulatedAccount):
         """What rests or waits meets the bars: at their open, at the stop, at the take-profit."""
         if self._express.waiting and self._fill_short(at):
             return
-        self._at = at
+        self._at, before = at, self._seq
         self.now_ns = self.timeline.open_ns(at)
         numbers = [(market, market.index[at]) for market in self.markets]
         opened = [(one, n, exact(one.bars.open[n])) for one, n in numbers if n >= 0]
@@ -208,15 +208,16 @@ class Backtest(SimulatedAccount):
             touched = self.markets  # what follows in one may arrive in another
         with decimal.localcontext(_MONEY):
             self._open(opened, touched)
-            if self.engine.account.bots[BOT].exits:
+            if self._seq > before and self.engine.account.bots[BOT].exits:
                 self._find_exits()  # what filled at the open may leave within this very bar
             for market, number, price in opened:
                 if market in touched:
                     self._inside(market, number, price)
             if self._is_late:
                 self._arrive(opened)
-        self._look_at_position()
-        self._find_exits()
+        if self._seq > before:
+            self._look_at_position()
+            self._find_exits()
 
     def _open(self, opened: Sequence[Opened], touched: Sequence[Market]) -> None:
         """The bars open, and what arrives in them at a known moment meets its book."""
@@ -304,8 +305,9 @@ class Backtest(SimulatedAccount):
         """Something happened: where positions are left by themselves now."""
         self._settled.stir()
         self._short = None
+        exits = self.engine.account.bots[BOT].exits
         for symbol, market in self._by_symbol.items():
-            market.leave_at(self._watched(symbol))
+            market.leave_at(self._watched(symbol) if symbol in exits else None)
 
     # -- what the strategy is told -----------------------------------------------------------------
 

@@ -17,7 +17,7 @@ def facts_of(outcome: Outcome, live: LiveOrder) -> list[AnyFact]:
     if state is OrderState.REJECTED:
         rejected = AttemptState.REJECTED
         return [AttemptMoved(cid=cid, state=rejected, final=True, evidence=outcome.reason)]
-    executed = sum((fill.quantity for fill in outcome.fills), live.executed)
+    executed = sum([fill.quantity for fill in outcome.fills], live.executed)
     moved: AnyFact = OrderMoved(cid=cid, state=state, executed=executed)
     if live.state is AttemptState.ARMED:
         moved = AttemptMoved(
@@ -27,4 +27,4 @@ def facts_of(outcome: Outcome, live: LiveOrder) -> list[AnyFact]:
             order_state=state,
             executed=executed,
         )
-    return [moved, *(Filled(fill=fill, bot=live.armed.bot) for fill in outcome.fills)]
+    return [moved, *[Filled(fill=fill, bot=live.armed.bot) for fill in outcome.fills]]

@@ -80,7 +80,8 @@ class SteppedAccount(ABC):
         if isinstance(event, Ticked):
             self.now_ns = max(self.now_ns, event.now_ns)
         self._queue += self.engine.step(event)
-        self._carry_out()
+        if self._queue:
+            self._carry_out()
 
     def _carry_out(self) -> None:
         while self._queue:
