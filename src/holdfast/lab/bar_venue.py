@@ -164,7 +164,7 @@ class BarVenue(Settlement):
 
     def _rest(self, order: Working, last: Decimal, at_ns: int) -> Outcome:
         limit, mate = order.spec.price, order.mate
-        why = is_unfit(order, last) or self._hold(order, limit if limit is not None else last)
+        why = is_unfit(order, last, last) or self._hold(order, limit if limit is not None else last)
         if why:
             return self._refused(order, why, at_ns)
         self._latest_ns = max(self._latest_ns, at_ns)
@@ -238,23 +238,34 @@ class BarVenue(Settlement):
             self._last_ns = self._close_ns - 1
 
     def inside(self, low: Decimal, high: Decimal, at_ns: int) -> Iterator[Outcome]:
-        """Between open and close: stops first, then the limits that the bar traded through."""
-        margin = self.terms.margin
+        """Between open and close: stops first, then the limits that the bar traded through.
+
+        And then the stops of what these bought: the bar fell to the bid first and to them after it.
+        """
+        margin, before = self.terms.margin, set(self._resting)
         stops = [o for o in self._resting.values() if reached(o.spec, low, high)]
         limits = [
             order
             for order in self._resting.values()
             if through(order.spec, low, high, margin) and order not in self._asleep
         ]
-        if stops and any(order.spec.side is stops[0].spec.side for order in limits):
-            self.ambiguous_bars += 1
+        is_unsure = bool(stops) and any(o.spec.side is stops[0].spec.side for o in limits)
+        yield from self._reached(stops, at_ns)
+        for together in self._at_once(limits):
+            price = trigger_of(together[0].spec)
+            yield from [self._fill(order, price, at_ns) for order in together]
+        since = [order for cid, order in self._resting.items() if cid not in before]
+        stops = [order for order in since if reached(order.spec, low, high)]
+        is_unsure |= bool(stops) and any(through(o.spec, low, high, margin) for o in since)
+        self.ambiguous_bars += is_unsure
+        yield from self._reached(stops, at_ns)
+
+    def _reached(self, stops: list[Working], at_ns: int) -> Iterator[Outcome]:
+        """The bar came to these stops."""
         for together in self._at_once(stops):
             price = trigger_of(together[0].spec)
             met_ns = self._met_ns(together[0], price, at_ns)
             yield from [self._triggered(order, price, at_ns, met_ns) for order in together]
-        for together in self._at_once(limits):
-            price = trigger_of(together[0].spec)
-            yield from [self._fill(order, price, at_ns) for order in together]
 
     def _at_once(self, orders: list[Working]) -> Iterator[list[Working]]:
         """Those that one price reaches together: nobody can act between the parts of one exit.

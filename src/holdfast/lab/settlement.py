@@ -17,7 +17,7 @@ from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import OrderSpec, OrderState, Side
 from holdfast.lab.depth import Books, Walk
-from holdfast.lab.triggers import crosses, is_stop, jumped, trigger_of
+from holdfast.lab.triggers import crosses, jumped, trigger_of
 
 _BUY, _SELL = Side.BUY, Side.SELL
 _NEW = OrderState.NEW
@@ -213,13 +213,22 @@ class Settlement:
         return f"{plain(needed)} {asset} needed, {plain(self.free.get(asset, ZERO))} free"
 
 
-def is_unfit(order: Working, last: Decimal) -> str:
-    """Why a venue whose last price is `last` does not let an order rest; nothing when it does."""
-    for spec in [order.spec] if order.mate is None else [order.spec, order.mate.spec]:
-        if crosses(spec, last):
-            return f"post-only {plain(trigger_of(spec))} would cross {plain(last)}"
-        if order.mate is not None and is_stop(spec) and jumped(spec, last):
-            return f"the list's stop {plain(trigger_of(spec))} is reached at {plain(last)}"
+def is_unfit(order: Working, best: Decimal | None, last: Decimal | None) -> str:
+    """Why a venue does not let an order rest, or a list; nothing when it does.
+
+    Args:
+        best: the first price that the order would meet, None where nothing is offered.
+        last: the last one that was traded, None before any.
+    """
+    spec, mate = order.spec, order.mate
+    if best is not None and crosses(spec, best):
+        return f"post-only {plain(trigger_of(spec))} would cross {plain(best)}"
+    if mate is None or last is None:
+        return ""
+    if jumped(mate.spec, last):
+        return f"the list's stop {plain(trigger_of(mate.spec))} is reached at {plain(last)}"
+    if last == trigger_of(spec) or jumped(spec, last):
+        return f"the list's limit {plain(trigger_of(spec))} is reached at {plain(last)}"
     return ""
 
 

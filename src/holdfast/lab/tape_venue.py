@@ -186,8 +186,7 @@ class TapeVenue(Settlement):
         levels = None if found is None else iter(found)
         first = None if levels is None else next(levels, None)
         best = self.last if first is None else first[0]
-        why = "" if best is None else is_unfit(order, best)
-        why = why or self._hold(order, limit)
+        why = is_unfit(order, best, self.last) or self._hold(order, limit)
         if why:
             return self._refused(order, why, at_ns)
         parts: tuple[Level, ...] = ()

@@ -260,3 +260,27 @@ def test_a_stop_of_a_list_walks_the_book_and_what_that_leaves_is_sold_after_it()
     assert sold[0] == (D("0.4"), D("97.5"))
     assert found.ambiguous_bars == 1
     assert left(path) == [(LIMIT, D(1), D(104), EXPIRED), (STOP, D(1), D(98), EXPIRED)]
+
+
+# -- an entry inside a bar -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bar", "made", "ambiguous"),
+    [
+        ((100, 100, 93.2, 95), ["95.00"], 0),
+        ((100, 100, 93, 95), ["95.00", "93.10"], 0),
+        ((100, 106, 93, 95), ["95.00", "93.10"], 1),  # nobody knows whether it rose before or after
+        ((100, 106, 94, 95), ["95.00"], 0),
+    ],
+)
+@pytest.mark.parametrize("lists", [True, False])
+def test_a_bar_that_falls_through_a_bid_and_its_stop_has_left_by_its_end(
+    bar: Row, made: list[str], ambiguous: int, lists: bool
+) -> None:
+    """The bid comes first on the way down, so the stop was there when the price reached it."""
+    bid = Target(quantity=D(1), limit=D(95), stop=Percent(2), take_profit=Percent(10))
+    terms = Terms(fee_rate=D(0), order_lists=lists)
+    found = over(bar, (95, 95.5, 94.5, 95), wishes=[bid], terms=terms).run()
+    assert [str(fill.price) for fill in found.fills] == made
+    assert found.ambiguous_bars == (ambiguous if lists else 0)
