@@ -55,6 +55,7 @@ class Election:
         self._turn_ns = round(timing.poll_s * 1e9) // 2  # so the next look, late or early, is it
         self._members: dict[str, _Watched] = {}
         self._claims: dict[tuple[str, str, int], int] = {}  # since when each has been as it is
+        self._seen_claims: tuple[Claim, ...] = ()  # when it was written down
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
         self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
         self._sorted: tuple[View, dict[str, Seen]] | None = None  # members of the last view
@@ -71,12 +72,9 @@ class Election:
             return []
         dead = {i for i, one in seen.items() if self._is_dead(one, now_ns, is_gone)}
         me = self._me.boot_id
-        living = frozenset(
-            boot_id for boot_id in seen
-            if boot_id == me or (self._members[boot_id].moved and boot_id not in dead)
-        )
+        watched = self._members
+        living = frozenset([i for i in seen if i == me or (watched[i].moved and i not in dead)])
         self._judged = view, now_ns, living
-        live = [one.member for boot_id, one in seen.items() if boot_id in living]
         found: dict[str, list[Claim]] = {}
         free: dict[tuple[str, str, int], int] = {}
         for claim in view.claims:
@@ -86,6 +84,7 @@ class Election:
                 is_free = not claim.boot_id or self._stood_ns(claim, now_ns) >= self._ttl_ns
             if not is_free or claim.account not in self._me.accounts:
                 continue
+            live = [one.member for boot_id, one in seen.items() if boot_id in living]
             since_ns = free[_key(claim)] = self._free.get(_key(claim), now_ns)
             if self._is_first(claim, live) or now_ns - since_ns >= self._turn_ns:
                 holder = claim.boot_id if claim.boot_id in seen else ""
@@ -135,15 +134,15 @@ class Election:
         members = self._by_boot_id(view)
         if len(self.live(view, now_ns, is_gone)) == len(members):
             return []
-        holders = {self._me.boot_id, *(claim.boot_id for claim in view.claims)}
+        holders = {self._me.boot_id, *[claim.boot_id for claim in view.claims]}
         return [
             seen
             for boot_id, seen in members.items()
             if boot_id not in holders
             and (watched := self._members.get(boot_id)) is not None
             and (
-                self._is_gone(seen.member, is_gone)
-                or now_ns - watched.since_ns >= FORGET_TTLS * self._ttl_ns
+                now_ns - watched.since_ns >= FORGET_TTLS * self._ttl_ns
+                or self._is_gone(seen.member, is_gone)
             )
         ]
 
@@ -156,12 +155,13 @@ class Election:
         """
         me, node = self._me.boot_id, self._me.node
         members = self._by_boot_id(view)
+        named = [i for i, seen in members.items() if seen.member.node == node and i != me]
+        if not named:
+            return None
         mine = members.get(me)
         order = (-1 if mine is None else mine.renewals, me)
-        for boot_id, seen in members.items():
-            if seen.member.node != node or boot_id == me:
-                continue
-            watched = self._members.get(boot_id)
+        for boot_id in named:
+            seen, watched = members[boot_id], self._members.get(boot_id)
             if (
                 watched is not None
                 and watched.moved
@@ -173,13 +173,17 @@ class Election:
 
     def _watch(self, view: View, now_ns: int) -> dict[str, Seen]:
         """Remember what moved, forget who is not there any more; the members by boot id."""
-        seen = self._by_boot_id(view)
-        self._members = {
-            boot_id: self._watched(self._members.get(boot_id), one.renewals, now_ns)
-            for boot_id, one in seen.items()
-        }
-        keys = map(_key, view.claims)
-        self._claims = {key: self._claims.get(key, now_ns) for key in keys}
+        seen, known, self._members = self._by_boot_id(view), self._members, {}
+        for boot_id, one in seen.items():
+            watched = known.get(boot_id)
+            if watched is None:
+                watched = _Watched(one.renewals, now_ns)
+            elif watched.renewals != one.renewals:
+                watched = _Watched(one.renewals, now_ns, moved=True)
+            self._members[boot_id] = watched
+        if view.claims != self._seen_claims:
+            self._seen_claims = view.claims
+            self._claims = {key: self._claims.get(key, now_ns) for key in map(_key, view.claims)}
         return seen
 
     def _by_boot_id(self, view: View) -> dict[str, Seen]:
@@ -188,14 +192,6 @@ class Election:
             found = {one.member.boot_id: one for one in view.members if one.member.boot_id}
             self._sorted = view, found
         return self._sorted[1]
-
-    @staticmethod
-    def _watched(known: _Watched | None, renewals: int, now_ns: int) -> _Watched:
-        if known is None:
-            return _Watched(renewals, now_ns)
-        if known.renewals != renewals:
-            return _Watched(renewals, now_ns, moved=True)
-        return known
 
     def _is_dead(self, seen: Seen, now_ns: int, is_gone: Callable[[Member], bool]) -> bool:
         if seen.member.boot_id == self._me.boot_id:

@@ -59,7 +59,8 @@ class Keeper:
         self._led: set[str] = set()  # accounts that have led since they are held
         self._renew_at_ns = 0
         self._lease_ns = 0  # until when the last renewal that was answered lasts
-        self._others: frozenset[str] = frozenset()  # could lead these when last seen
+        self._live: frozenset[str] = frozenset()  # when last seen
+        self._others: frozenset[str] = frozenset()  # accounts that others of those could lead
         self._let_go: set[Claim] = set()
         self._expecting = False
         self._stopping = False
@@ -184,8 +185,8 @@ class Keeper:
     async def _learn(self, view: View) -> None:
         """What was handed to this member, or planned for it, is not left until the next renewal."""
         mine = {claim.account for claim in view.claims if claim.boot_id == self._me}
-        self._expecting = any(claim.wanted == self._me for claim in view.claims)
-        if mine != set(self._held):
+        self._expecting = self._me in [claim.wanted for claim in view.claims]
+        if mine != self._held.keys():
             await self._renew()
 
     def _hold(self, held: Iterable[Claim]) -> None:
@@ -230,9 +231,11 @@ class Keeper:
     async def _give(self, view: View, now_ns: int) -> None:
         """What is planned for another, what ended here, and everything when this node stops."""
         live = self._election.live(view, now_ns, self._is_gone)
-        others = live - {self._me}
-        members = [seen.member for seen in view.members if seen.member.boot_id in others]
-        self._others = frozenset(account for member in members for account in member.accounts)
+        if live != self._live:
+            others = live - {self._me}
+            members = [seen.member for seen in view.members if seen.member.boot_id in others]
+            accounts = [account for member in members for account in member.accounts]
+            self._live, self._others = live, frozenset(accounts)
         for account, claim in list(self._held.items()):
             state = self._board.state(account)
             if state is State.LEADING:
@@ -251,7 +254,7 @@ class Keeper:
         self, claim: Claim, view: View, live: frozenset[str], state: State
     ) -> str | None:
         """Who is to have an account next: a boot id, empty for nobody; None while it stays."""
-        now = next((c for c in view.claims if c.account == claim.account), claim)
+        now = next(iter([c for c in view.claims if c.account == claim.account]), claim)
         if now.wanted and now.wanted != self._me and now.wanted in live:
             return now.wanted
         able = live - {self._me}
@@ -302,7 +305,7 @@ class Keeper:
 
     async def _pause(self) -> None:
         """Until the next look, or until an account tells something."""
-        handing = any(self._board.wanted(a) is Wanted.YIELD for a in self._held)
+        handing = Wanted.YIELD in [self._board.wanted(account) for account in self._held]
         pause_s = HANDING_POLL_S if handing or self._expecting else self._timing.poll_s
         # A timeout would be an exception twenty times a second; this is a third of its price.
         timer = asyncio.get_running_loop().call_later(pause_s, self._wake.set)

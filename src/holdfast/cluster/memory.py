@@ -16,6 +16,7 @@ class MemoryLeases:
     def __init__(self) -> None:
         self._members: dict[str, Seen] = {}
         self._claims: dict[str, Claim] = {}
+        self._in_order: tuple[Claim, ...] | None = None  # until one of them changes
 
     async def join(self, member: Member) -> None:
         """Enter `member`, and its accounts where they are new."""
@@ -24,7 +25,8 @@ class MemoryLeases:
             raise already_there(member)
         self._members[member.boot_id] = Seen(member, 0)
         for account in member.accounts:
-            self._claims.setdefault(account, Claim(account, "", 0))
+            if account not in self._claims:
+                self._put(Claim(account, "", 0))
 
     async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
         """One more renewal; the claims that are this member's."""
@@ -32,12 +34,11 @@ class MemoryLeases:
         if seen is None:
             return None
         self._members[boot_id] = Seen(seen.member, seen.renewals + 1)
-        return tuple(claim for claim in self._sorted() if claim.boot_id == boot_id)
+        return tuple([claim for claim in self._sorted() if claim.boot_id == boot_id])
 
     async def view(self) -> View:
         """Members and claims, each in the order of its key."""
-        members = tuple(self._members[boot_id] for boot_id in sorted(self._members))
-        return View(members, tuple(self._sorted()))
+        return View(tuple([seen for _, seen in sorted(self._members.items())]), self._sorted())
 
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""
@@ -67,7 +68,7 @@ class MemoryLeases:
         if claim is None or (to and not self._may_lead(to, account)):
             return False
         wanted = "" if to == claim.boot_id else to
-        self._claims[account] = Claim(account, claim.boot_id, claim.turn, wanted)
+        self._put(Claim(account, claim.boot_id, claim.turn, wanted))
         return True
 
     async def leave(self, boot_id: str) -> None:
@@ -90,8 +91,14 @@ class MemoryLeases:
     async def close(self) -> None:
         """Nothing to release: what was entered stays until the object itself is gone."""
 
-    def _sorted(self) -> list[Claim]:
-        return [self._claims[account] for account in sorted(self._claims)]
+    def _sorted(self) -> tuple[Claim, ...]:
+        if self._in_order is None:
+            self._in_order = tuple([self._claims[account] for account in sorted(self._claims)])
+        return self._in_order
+
+    def _put(self, claim: Claim) -> None:
+        self._claims[claim.account] = claim
+        self._in_order = None
 
     def _renewals(self, boot_id: str) -> int | None:
         seen = self._members.get(boot_id)
@@ -108,9 +115,9 @@ class MemoryLeases:
     def _give(self, account: str, to: str) -> None:
         old = self._claims[account]
         wanted = "" if old.wanted == to else old.wanted
-        self._claims[account] = Claim(account, to, old.turn + 1, wanted)
+        self._put(Claim(account, to, old.turn + 1, wanted))
 
     def _call_off(self, boot_id: str) -> None:
         for claim in self._sorted():
             if claim.wanted == boot_id:
-                self._claims[claim.account] = Claim(claim.account, claim.boot_id, claim.turn)
+                self._put(Claim(claim.account, claim.boot_id, claim.turn))

@@ -48,12 +48,14 @@ class LeaseLine(Way):
 
     async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
         """One more renewal."""
-        found: tuple[Claim, ...] | None = await self._do(self._store.renew, boot_id, writes=True)
+        found: tuple[Claim, ...] | None = await self._call(
+            _at_once, self._store.renew, boot_id, writes=True
+        )
         return found
 
     async def view(self) -> View:
         """As of one moment."""
-        found: View = await self._do(self._store.view)
+        found: View = await self._call(_at_once, self._store.view)
         return found
 
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:

@@ -14,6 +14,8 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any
 
+import msgspec
+
 from holdfast.simulation.clock import LIFE, WORLD, Life, monotonic_s
 
 # So many callbacks without a moment passing are a loop that spins.
@@ -24,47 +26,31 @@ class StuckError(RuntimeError):
     """Something spins, or waits for ever."""
 
 
-class _Handle(asyncio.Handle):
-    """A handle without what only a loop in debug mode has: half of a run is making them."""
+class Handle(msgspec.Struct, eq=False, gc=False):
+    """What is to be called, and for timers when, on the clock of whoever asked.
 
-    __slots__ = ()
+    Does for asyncio's handles, of whose making half of a run would consist: a loop has hundreds in
+    a simulated second.
+    """
 
-    def __init__(
-        self, callback: Any, args: Any, loop: Any, context: contextvars.Context | None = None
-    ) -> None:
-        self._context = contextvars.copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-
-
-class _TimerHandle(asyncio.TimerHandle):
-    """The same for timers."""
-
-    __slots__ = ()
-
-    def __init__(
-        self, when: float, callback: Any, args: Any, loop: Any,
-        context: contextvars.Context | None = None,
-    ) -> None:
-        self._context = contextvars.copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
-        self._when = when
-        self._scheduled = False
+    callback: Callable[..., object] | None
+    args: tuple[Any, ...]
+    context: contextvars.Context
+    when_s: float = 0.0
+    is_cancelled: bool = False
 
     def cancel(self) -> None:
         """As asyncio's, without telling the loop: it finds out when the time has come."""
-        if not self._cancelled:
-            self._cancelled = True
-            self._callback, self._args = None, ()
+        self.is_cancelled = True
+        self.callback, self.args = None, ()
+
+    def cancelled(self) -> bool:
+        """As asyncio's."""
+        return self.is_cancelled
+
+    def when(self) -> float:
+        """As asyncio's."""
+        return self.when_s
 
 
 class NumberedTask(asyncio.Task[Any]):
@@ -93,7 +79,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._timers: list[tuple[float, int, asyncio.Handle]] = []
+        self._timers: list[tuple[float, int, Handle]] = []
         self._count = 0
         self._at_once = 0
         self.turns = 0
@@ -114,11 +100,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
+    ) -> Handle:
         """As asyncio's."""
-        handle = _Handle(callback, args, self, context)
+        if context is None:
+            context = contextvars.copy_context()
+        handle = Handle(callback, args, context)
         self._ready.append(handle)  # type: ignore[attr-defined]
         return handle
+
+    # There are no threads; asyncio itself asks so for the end of a generator left behind.
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
     def call_at(  # type: ignore[override]
         self,
@@ -126,9 +117,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         """As asyncio's; `when` is on the clock of whoever asks."""
-        handle = _TimerHandle(when, callback, args, self, context)
+        if context is None:
+            context = contextvars.copy_context()
+        handle = Handle(callback, args, context, when)
         life = LIFE.get()
         self._put(when if life is None else life.machine.world_s(when), handle)
         return handle
@@ -139,7 +132,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         """As asyncio's; one look at the clock of whoever asks does for both sides of it."""
         life = LIFE.get()
         if life is None:
@@ -148,7 +141,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             machine = life.machine
             when_s = machine.own_s(WORLD.now_s) + delay
             world_s = machine.world_s(when_s)
-        handle = _TimerHandle(when_s, callback, args, self, context)
+        if context is None:
+            context = contextvars.copy_context()
+        handle = Handle(callback, args, context, when_s)
         self._put(world_s, handle)
         return handle
 
@@ -157,15 +152,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: Any,
     ) -> None:
         """Call back at a moment of the world, as somebody else."""
-        self._put(when_s, _Handle(callback, args, self, context))
+        self._put(when_s, Handle(callback, args, context))
 
-    def _put(self, when_s: float, handle: asyncio.Handle) -> None:
+    def _put(self, when_s: float, handle: Handle) -> None:
         # Some time always passes: who waits until then by two clocks would spin on a rounding.
+        soonest_s = WORLD.now_s + 1e-6
+        if when_s < soonest_s:  # noqa: PLR1730 - a call of `max` takes ten times as long
+            when_s = soonest_s
         self._count += 1
-        heappush(self._timers, (max(when_s, WORLD.now_s + 1e-6), self._count, handle))
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
+        heappush(self._timers, (when_s, self._count, handle))
 
     def _run_once(self) -> None:
         """Turn until somebody stops the loop."""
@@ -176,22 +171,23 @@ class VirtualLoop(asyncio.BaseEventLoop):
             now_s = WORLD.now_s
             while timers and timers[0][0] <= now_s:
                 handle = heappop(timers)[2]
-                if not handle._cancelled:
+                if not handle.is_cancelled:
                     ready.append(handle)
-            self._at_once += len(ready)
+            due = len(ready)
+            self._at_once += due
             if self._at_once > MOST_AT_ONCE:
                 raise StuckError(f"{self._at_once} callbacks without a moment passing")
-            for _ in range(len(ready)):
+            for _ in range(due):
                 handle = ready.popleft()
-                if handle._cancelled:
+                if handle.is_cancelled:
                     continue
-                context = handle._context
+                context = handle.context
                 life = context.get(LIFE)
                 if life is not None and life.paused_until_s > now_s:
                     life.held.append(handle)
                     continue
-                try:  # what `handle._run` does, without a frame of its own
-                    context.run(handle._callback, *handle._args)
+                try:
+                    context.run(handle.callback, *handle.args)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
@@ -202,15 +198,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
             if self._stopping:  # type: ignore[attr-defined]
                 return
 
-    def _tell_of(self, handle: asyncio.Handle, error: BaseException) -> None:
-        """As a handle's own `_run` does."""
+    def _tell_of(self, handle: Handle, error: BaseException) -> None:
+        """As a handle of asyncio's does itself."""
         self.call_exception_handler(
             {"message": f"in callback {handle!r}", "exception": error, "handle": handle}
         )
 
     def _let_time_pass(self) -> None:
         timers = self._timers
-        while timers and timers[0][2]._cancelled:
+        while timers and timers[0][2].is_cancelled:
             heappop(timers)
         if not timers:
             raise StuckError("everybody waits, and no timer runs")
@@ -247,7 +243,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if until_s <= life.paused_until_s:
             return
         life.paused_until_s = until_s
-        self._put(until_s, asyncio.Handle(self._resume, (life,), self, contextvars.Context()))
+        self.call_at_world(until_s, contextvars.Context(), self._resume, life)
 
     def _resume(self, life: Life) -> None:
         if life.is_dead or life.paused_until_s > WORLD.now_s:

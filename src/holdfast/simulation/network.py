@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from holdfast.simulation.clock import LIFE, WORLD, Life
-from holdfast.simulation.loop import VirtualLoop
+from holdfast.simulation.loop import Handle, VirtualLoop
 
 CONNECT_TIMEOUT_S = 30.0
 
@@ -138,8 +138,7 @@ class SimTransport(asyncio.Transport):
             return
         if self.life is not None and self.life.paused_until_s > WORLD.now_s:
             # It was stopped within the step that sends: the bytes leave when it goes on.
-            late = asyncio.Handle(self.write, (bytes(data),), self._loop, self.context)
-            self.life.held.append(late)
+            self.life.held.append(Handle(self.write, (bytes(data),), self.context))
             return
         self.pipe.carry(self.peer.arrive, bytes(data))
 

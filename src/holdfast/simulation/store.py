@@ -20,7 +20,7 @@ from holdfast.journal.reading import Rows
 from holdfast.journal.record import Record
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.simulation.clock import LIFE, WORLD, Crashed, Life
-from holdfast.simulation.loop import VirtualLoop
+from holdfast.simulation.loop import Handle, VirtualLoop
 from holdfast.simulation.network import drawn_s
 
 T = TypeVar("T")
@@ -150,9 +150,7 @@ class Way:
         context = contextvars.copy_context()
         if self._life.paused_until_s > WORLD.now_s:
             # It was stopped within the step that made this call: it leaves when that goes on.
-            start = asyncio.Handle(
-                self._begin, (future, context, function, args, writes), loop, context
-            )
+            start = Handle(self._begin, (future, context, function, args, writes), context)
             self._life.held.append(start)
         else:
             self._begin(future, context, function, args, writes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -30,6 +31,36 @@ def process(machine: Machine) -> tuple[Life, contextvars.Context]:
 def test_an_hour_of_sleep_takes_no_time(loop: VirtualLoop) -> None:
     loop.run_until_complete(asyncio.sleep(3600))
     assert pytest.approx(WORLD.now_s) == FIRST_S + 3600
+
+
+def test_a_generator_that_was_left_behind_comes_to_its_end(loop: VirtualLoop) -> None:
+    ended: list[int] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            ended.append(1)
+
+    async def read_one() -> None:
+        async for _number in numbers():
+            break
+        gc.collect()
+        await asyncio.sleep(0.1)
+
+    loop.run_until_complete(read_one())
+    assert ended == [1]
+
+
+def test_what_was_asked_for_later_can_be_kept_in_a_set_and_called_off(loop: VirtualLoop) -> None:
+    called: list[int] = []
+    kept = {loop.call_later(1, called.append, 1), loop.call_soon(called.append, 2)}
+    one = loop.call_later(1, called.append, 1)
+    assert one not in kept
+    for handle in kept:
+        handle.cancel()
+    loop.run_until_complete(asyncio.sleep(2))
+    assert called == [1]
 
 
 def test_a_clock_that_runs_slow_sleeps_longer(loop: VirtualLoop) -> None:
