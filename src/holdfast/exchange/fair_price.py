@@ -6,6 +6,7 @@ an instrument's grid through whole ticks.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Sequence
@@ -49,11 +50,22 @@ class _Factor:
         self.trend = 0.0
 
     def advance(self, span_s: float, volatility: float, source: random.Random) -> None:
-        usual_trend = volatility / math.sqrt(TREND_S)
-        self.trend *= math.exp(-span_s / TREND_S)
-        self.trend += usual_trend * math.sqrt(2 * span_s / TREND_S) * source.gauss(0, 1)
+        kept, turn, step = _steps(span_s, volatility)
+        self.trend *= kept
+        self.trend += turn * source.gauss(0, 1)
         self.value += (self.trend - self.value / PULL_S) * span_s
-        self.value += volatility * math.sqrt(span_s) * source.gauss(0, 1)
+        self.value += step * source.gauss(0, 1)
+
+
+@functools.cache
+def _steps(span_s: float, volatility: float) -> tuple[float, float, float]:
+    """What is left of a trend after `span_s`, and how far chance moves it and the value."""
+    usual_trend = volatility / math.sqrt(TREND_S)
+    return (
+        math.exp(-span_s / TREND_S),
+        usual_trend * math.sqrt(2 * span_s / TREND_S),
+        volatility * math.sqrt(span_s),
+    )
 
 
 class FairPrices:

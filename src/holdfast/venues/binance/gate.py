@@ -102,8 +102,9 @@ class Gate:
 
     def depart(self, purpose: Purpose, cost: Cost) -> tuple[float, Flight | None]:
         """As `pass_through`; and of an order its flight, which its reply is to be observed with."""
-        wait_s = self.delay_s(purpose, cost)
-        return wait_s, self._budget.spend(cost, self.clock.now_ms()) if wait_s == 0 else None
+        server_ms = self.clock.now_ms()
+        wait_s = self._budget.delay_s(purpose, cost, server_ms, self.clock.mono_ns())
+        return wait_s, self._budget.spend(cost, server_ms) if wait_s == 0 else None
 
     def admit_connection(self) -> None:
         """Count a new WebSocket; knocking again during a ban would only make it longer.
