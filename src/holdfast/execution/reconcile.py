@@ -9,9 +9,8 @@ settling doubts (resolve).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
@@ -35,7 +34,7 @@ from holdfast.execution.drift import Difference, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strangers import TELLING, Strangers
-from holdfast.execution.sweep import Sweep
+from holdfast.execution.sweep import Sweep, side_by_side
 from holdfast.journal.port import Refused
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
@@ -133,7 +132,7 @@ class Reconciler:
                 self._strangers.orders(symbol, hurried=hurried), self._strangers.trades(symbol)
             )
         ]
-        for found in await _all(asked):
+        for found in await side_by_side(asked):
             findings += found
         findings += await self._strangers.make_up()
         if hurried:
@@ -356,16 +355,3 @@ class Reconciler:
         """One step of the finest instrument that has the asset as its base; else exact."""
         steps = [i.quantity_step for i in self._account.instruments.values() if i.base == asset]
         return min(steps, default=ZERO)
-
-
-async def _all(questions: Iterable[Coroutine[Any, Any, list[str]]]) -> list[list[str]]:
-    """Ask side by side: a takeover lasts as long as one answer, not as all of them."""
-    # No TaskGroup: before Python 3.13 one that fails may leave its own cancel behind, and whoever
-    # asks again later would take the next timeout for a cancel.
-    tasks = [asyncio.create_task(question) for question in questions]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:  # the first that fails ends the others
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

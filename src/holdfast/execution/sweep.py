@@ -7,8 +7,9 @@ Lives here: which symbols have open questions, and the round that answers them. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,11 +25,29 @@ from holdfast.venues.port import OrderReport, Purpose, Venue
 
 log = get_logger("execution.sweep")
 
+T = TypeVar("T")
+
 PAGE = 1000
 CALM_S = 5.0
 """Between rounds while the user stream delivers, and nothing is known to be missing."""
 WANTING_S = 1.0
 """Otherwise; a bot whose order has executed waits for the trades, which exchanges list later."""
+
+
+async def side_by_side(questions: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All answers, in the order of the questions: it takes as long as one of them, not as all.
+
+    The first that fails ends the others, and is raised.
+    """
+    # No TaskGroup: before Python 3.13 one that fails may leave its own cancel behind, and whoever
+    # asks again later would take the next timeout for a cancel.
+    tasks = [asyncio.create_task(question) for question in questions]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Stranger(msgspec.Struct, frozen=True):
@@ -83,11 +102,14 @@ class Sweep:
 
     async def round(self) -> None:
         """Ask once about every symbol with an open question; unanswered ones wait for the next."""
-        for symbol in sorted({o.armed.spec.symbol for o in self._open_questions()}):
-            try:
-                await self.symbol(symbol)
-            except (RetryableError, RejectedError) as error:
-                log.info("no answer", action="sweep_wait", symbol=symbol, why=str(error))
+        symbols = {order.armed.spec.symbol for order in self._open_questions()}
+        await side_by_side(self._try(symbol) for symbol in sorted(symbols))
+
+    async def _try(self, symbol: str) -> None:
+        try:
+            await self.symbol(symbol)
+        except (RetryableError, RejectedError) as error:
+            log.info("no answer", action="sweep_wait", symbol=symbol, why=str(error))
 
     async def symbol(self, symbol: str, *, only_open: bool = False) -> list[OrderReport]:
         """Bring every acknowledged order on `symbol` up to date; returns open ones without a row.

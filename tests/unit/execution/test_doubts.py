@@ -117,6 +117,7 @@ def test_a_question_that_is_not_answered_holds_up_no_other_symbol() -> None:
         await asyncio.sleep(1)
         assert _state(other) is AttemptState.ACKED
         resolving.cancel()
+        await asyncio.wait({resolving})
 
     loop = VirtualLoop()
     loop.run_until_complete(course())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 
 import msgspec
@@ -19,8 +18,7 @@ from holdfast.domain.fact import (
     Restored,
 )
 from holdfast.domain.order import OrderState, Side
-from holdfast.errors import CorruptionError, RetryableError
-from holdfast.execution import reconcile
+from holdfast.errors import CorruptionError
 from holdfast.venues.port import Balance, MoneyMoved
 from tests.support.exchange import on_loop
 from tests.support.execution_world import START_MS, ExecutionWorld, fill, report, world
@@ -404,24 +402,3 @@ async def test_an_open_order_of_the_lost_time_is_named_and_falls_to_the_policy()
 
 
 # -- side by side ----------------------------------------------------------------------------------
-
-
-@on_loop
-async def test_a_question_that_fails_ends_the_others_and_leaves_no_cancel_behind() -> None:
-    others = asyncio.Event()
-
-    async def unanswered() -> list[str]:
-        raise RetryableError("no answer")
-
-    async def slow() -> list[str]:
-        try:
-            return await asyncio.Future()
-        finally:
-            others.set()
-
-    with pytest.raises(RetryableError, match="no answer"):
-        await reconcile._all([slow(), unanswered()])
-    assert others.is_set()
-    asking = asyncio.current_task()
-    assert asking is not None
-    assert asking.cancelling() == 0, "the next timeout would take itself for a cancel"

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
 from holdfast.domain.fact import Filled
+from holdfast.errors import RetryableError
+from holdfast.execution.sweep import side_by_side
 from holdfast.simulation.loop import VirtualLoop
+from holdfast.venues.port import OrderReport, Purpose
 from tests.support.exchange import on_loop
 from tests.support.execution_world import fill, report, world
 
@@ -37,8 +42,8 @@ def test_a_cancel_that_comes_together_with_news_is_not_swallowed(turns: int) -> 
 
 
 def test_trades_that_the_exchange_lists_late_are_asked_for_again_within_a_second() -> None:
-    """In virtual time. The stream delivers, but what it said before it was there is not repeated:
-    a bot whose order has executed does nothing until its trades are booked.
+    """The stream delivers, but what it said before it was there is not repeated: a bot whose order
+    has executed does nothing until its trades are booked.
     """
 
     async def course() -> None:
@@ -54,7 +59,61 @@ def test_trades_that_the_exchange_lists_late_are_asked_for_again_within_a_second
         await asyncio.sleep(1.0)
         assert [each.fill.trade_id for each in at.of_kind(Filled)] == ["5"]
         sweeping.cancel()
+        await asyncio.wait({sweeping})
 
+    _in_virtual_time(course())
+
+
+@on_loop
+async def test_a_question_that_fails_ends_the_others_and_leaves_no_cancel_behind() -> None:
+    others = asyncio.Event()
+
+    async def unanswered() -> list[str]:
+        raise RetryableError("no answer")
+
+    async def slow() -> list[str]:
+        try:
+            return await asyncio.Future()
+        finally:
+            others.set()
+
+    with pytest.raises(RetryableError, match="no answer"):
+        await side_by_side([slow(), unanswered()])
+    assert others.is_set()
+    asking = asyncio.current_task()
+    assert asking is not None
+    assert asking.cancelling() == 0, "the next timeout would take itself for a cancel"
+
+
+def test_a_symbol_whose_question_is_not_answered_holds_up_no_other() -> None:
+    async def course() -> None:
+        at = await world()
+        orders = [await at.doubt(1, "BTC/USDT"), await at.doubt(2, "ETH/USDT")]
+        for number, order in enumerate(orders):
+            at.venue.orders[order.armed.cid] = report(order.armed, order_id=str(number))
+            await at.resolver.settle(order.armed.spec.symbol)
+        at.venue.trades = [fill(5, "1", "ETH/USDT")]
+
+        async def unanswered(symbol: str, _purpose: Purpose) -> list[OrderReport]:
+            if symbol == "BTC/USDT":
+                await asyncio.sleep(5)
+                raise RetryableError("seen: no answer")
+            return []
+
+        at.venue.open_orders = unanswered  # type: ignore[method-assign]
+        sweeping = asyncio.create_task(at.sweep.run())
+        at.sweep.hurry()
+        await asyncio.sleep(0.5)
+        assert [each.fill.trade_id for each in at.of_kind(Filled)] == ["5"]
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+
+    _in_virtual_time(course())
+
+
+def _in_virtual_time(course: Coroutine[Any, Any, None]) -> None:
     loop = VirtualLoop()
-    loop.run_until_complete(course())
-    loop.close()
+    try:
+        loop.run_until_complete(course)
+    finally:
+        loop.close()
