@@ -21,15 +21,21 @@ from benchmarks import site
 from holdfast.domain.fact import Armed, Decided
 from holdfast.journal.database import database_at
 
+HOLD = "hold"
+"""As long as a file of this name lies beside the strategies, bots that have not begun wait."""
+
 STRATEGY = '''
 """Wants something else ten times a second, and notes when it was asked."""
 
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
-from holdfast.strategy import FLAT, Setup, Strategy, Target, View, Wish
+from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
+
+HOLD = Path(__file__).with_name("hold")
 
 
 class Flip(Strategy):
@@ -41,7 +47,9 @@ class Flip(Strategy):
     def setup(self, on: Setup) -> None:
         on.every("100ms")
 
-    def decide(self, now: View) -> tuple[Wish, Memory]:
+    def decide(self, now: View) -> Wish | tuple[Wish, Memory]:
+        if not now.memory.asked_ns and HOLD.exists():
+            return KEEP
         now.memory.asked_ns = time.time_ns()
         return (FLAT if now.position.quantity else Target(quantity=self.quantity)), now.memory
 '''

@@ -79,16 +79,21 @@ class Stream(msgspec.Struct):
             self.owner.release()
 
 
-def database_of(config: Config) -> Database:
+def database_of(config: Config, *, for_one_account: bool = False) -> Database:
     """The journal that a configuration names; nothing is opened yet.
+
+    Args:
+        for_one_account: for the process that trades it, which reads a row now and then: of the
+            connections for that it keeps one, or a node of many accounts has all that a server has.
 
     Raises:
         ConfigError: its driver is not installed, or does not understand the address.
     """
+    pool = config.database_pool
+    if for_one_account:
+        pool = msgspec.structs.replace(pool, min=min(pool.min, 1))
     state = Path(config.state_dir)
-    return database_at(
-        config.database_url, state, may_lose=config.may_lose_commits, pool=config.database_pool
-    )
+    return database_at(config.database_url, state, may_lose=config.may_lose_commits, pool=pool)
 
 
 class Fold(msgspec.Struct):

@@ -10,6 +10,8 @@ import pytest
 
 from holdfast.app.live import opening
 from holdfast.app.live.opening import Stream, follow_stream, open_stream, take_over
+from holdfast.config import Config
+from holdfast.config.database import DatabasePool
 from holdfast.domain.fact import Opened, TookOver
 from holdfast.errors import CorruptionError, FencedError, RetryableError
 from holdfast.journal.database import SqliteDatabase
@@ -144,3 +146,12 @@ async def test_records_are_stamped_with_the_clock_that_is_given_and_not_the_mach
     )
     assert {record.at_ns for record in stream.store.read("main")} == {7}
     await stream.close()
+
+
+@pytest.mark.parametrize(("told", "kept"), [(10, 1), (1, 1), (0, 0)])
+def test_the_process_of_an_account_keeps_one_connection_for_reads(told: int, kept: int) -> None:
+    url = "postgresql://nobody@127.0.0.1:1/none"  # nothing is opened
+    config = Config(database_url=url, database_pool=DatabasePool(min=told))
+    own, others = opening.database_of(config, for_one_account=True), opening.database_of(config)
+    found = own.pool(), others.pool()
+    assert [pool.min for pool in found if pool is not None] == [kept, told]
