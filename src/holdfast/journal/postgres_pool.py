@@ -77,14 +77,17 @@ class Pool:
         self._end = weakref.finalize(self, self._pool.close)
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, *, tried: bool = True) -> Iterator[Connection]:
         """Lend a connection in autocommit that has just answered; an open transaction is undone.
+
+        Args:
+            tried: False saves that question: it may be one that was lost since it was used.
 
         Raises:
             ConfigError: as a connection.
             RetryableError: all are in use, or the server does not answer.
         """
-        connection = self._lent()
+        connection = self._lent() if tried else self._taken()
         with self._counting:
             self._in_use += 1
         try:
@@ -111,11 +114,13 @@ class Pool:
     def run(self, function: Callable[[Connection], T]) -> T:
         """Run what may be run twice: a connection that was lost since is replaced.
 
+        Only the second one is asked first whether it is there, which costs as much as a small read.
+
         Raises:
             ConfigError, CorruptionError, RetryableError: as the server says it.
         """
         try:
-            with self.connection() as connection:
+            with self.connection(tried=False) as connection:
                 return function(connection)
         except psycopg.OperationalError as error:
             if not connection.broken:
@@ -152,9 +157,12 @@ class Pool:
         """Close them all; one that is lent is closed when it comes back. May be called twice."""
         self._end()
 
-    def _lent(self) -> Connection:
+    def _taken(self) -> Connection:
         self._open()
-        connection = self._got()
+        return self._got()
+
+    def _lent(self) -> Connection:
+        connection = self._taken()
         if _answers(connection):
             return connection
         # The server was started again, most likely: none of those that lie here are of use.

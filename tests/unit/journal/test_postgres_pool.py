@@ -17,6 +17,7 @@ from holdfast.app.live.opening import database_of
 from holdfast.config import Config
 from holdfast.config.database import DatabasePool
 from holdfast.errors import ConfigError, RetryableError, exit_code
+from holdfast.journal import postgres_pool
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.port import Group
 from holdfast.journal.postgres import PostgresStore
@@ -160,6 +161,23 @@ def test_a_connection_that_is_lost_in_a_read_is_replaced_once(url: str) -> None:
     with pool(url) as connections:
         assert connections.run(end_myself_once) == (7,)
     assert len(tries) == 2
+
+
+def test_what_may_be_run_twice_asks_a_connection_nothing_before_it_is_used(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account looks for commands four times a second, and forty of them all day."""
+    def answers(one: Any) -> bool:
+        asked.append(one)
+        return True
+
+    asked = list[Any]()
+    monkeypatch.setattr(postgres_pool, "_answers", answers)
+    with pool(url) as connections:
+        assert connections.run(lambda c: c.execute("SELECT 7").fetchone()) == (7,)
+        assert not asked
+        with connections.connection():
+            assert len(asked) == 1, "what may run once only is lent what has just answered"
 
 
 def test_a_wrong_address_is_told_at_once_and_shows_no_password(url: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.live.follower import TICK_S, Follower, OutgrownError, following
+from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
@@ -45,6 +45,7 @@ _REASONS = {Wanted.LEAD: "stop", Wanted.YIELD: "handover", Wanted.FOLLOW: "depos
 LEASE_POLL_S = 0.02
 FIRST_WAIT_S, LAST_WAIT_S = 0.2, 5.0
 LIVED_S = 10.0  # after which an end has nothing to do with the one before
+BEAT_S = 0.25  # well within the shortest time that a leader may hang; each beat wakes a processor
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
 
 
@@ -164,7 +165,7 @@ async def _beat(watch: Watch) -> None:
     """Show that the event loop turns, also while nothing can be followed yet."""
     while True:
         watch.beat()
-        await asyncio.sleep(TICK_S)
+        await asyncio.sleep(BEAT_S)
 
 
 async def _trade(life: Life) -> None:

@@ -19,7 +19,7 @@ from holdfast.app.live.bots import all_derived, symbols_of
 from holdfast.app.live.configuring.take import Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.fact_log import FactLog
-from holdfast.app.live.follower import TICK_S, Follower, following
+from holdfast.app.live.follower import Follower, following
 from holdfast.app.live.keys import refused
 from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
@@ -63,6 +63,7 @@ from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamUp, 
 log = get_logger("app.trader")
 
 STOP_TIMEOUT_S = 2.0
+LOOKS = 4  # at a commit under way, before it counts as stuck: a quarter later at most
 
 
 def always() -> bool:
@@ -339,7 +340,7 @@ class Trader:
         """Nothing can be armed while a commit does not come back, though the lease be renewed."""
         patience_s = self.config.cluster.timing.ttl_s / 2
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(patience_s / LOOKS)
             is_stuck = self.stream.writer.waits_s > patience_s
             if is_stuck is not self.follower.is_stuck:
                 log.warning("journal", action="journal_stuck" if is_stuck else "journal_answers")

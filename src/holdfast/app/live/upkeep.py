@@ -197,11 +197,13 @@ class Upkeep:
     async def _keep(self) -> None:
         """Snapshots and the high-water mark follow the stream."""
         stream, loop = self._stream, asyncio.get_running_loop()
-        saved_s = loop.time()
+        saved_s, marked = loop.time(), None
         while True:
             await asyncio.sleep(SNAPSHOT_S)
             try:
-                await asyncio.to_thread(stream.high_water.write, stream.writer.head)
+                if (head := stream.writer.head) != marked:  # else no thread is woken
+                    await asyncio.to_thread(stream.high_water.write, head)
+                    marked = head
                 grown = stream.account.seq - stream.saved_seq >= SNAPSHOT_EVERY
                 if grown or loop.time() - saved_s >= SNAPSHOT_AT_MOST_S:
                     await stream.save()
