@@ -224,24 +224,36 @@ def payable(
     buys = [order for order in orders if order.spec.side is _BUY]
     if not buys:
         return sells
-    selling = {
-        spec.symbol.split("/")[1]
-        for spec in (
-            *(order.spec for order in sells),
-            *(o.armed.spec for o in account.live.values() if o.armed.bot == bot and o.outstanding),
-            *(p.order.spec for p in pending.values() if p.order.bot == bot),
-        )
-        if spec.side is _SELL and spec.type is OrderType.MARKET
-    }
+    selling: set[str] | None = None  # looked at when something cannot be paid
     free: dict[str, Decimal] = {}
-    now = sells
+    now = list(sells)
     for order in buys:
         quote = order.spec.symbol.split("/")[1]
         if quote not in free:
             reserved = (p.reserve for p in pending.values() if p.reserve_asset == quote)
             free[quote] = account.free(quote) - sum(reserved, start=ZERO)
         cost = order.spec.quantity * order.price
-        if cost <= free[quote] or quote not in selling:
-            free[quote] -= cost
-            now.append(order)
+        if cost > free[quote]:
+            if selling is None:
+                selling = _selling(sells, bot, account, pending)
+            if quote in selling:
+                continue
+        free[quote] -= cost
+        now.append(order)
     return now
+
+
+def _selling(
+    sells: list[Proposed], bot: str, account: AccountState, pending: Mapping[str, Approved]
+) -> set[str]:
+    """The quotes that a bot's sales at market are about to bring."""
+    specs = [
+        *[order.spec for order in sells],
+        *[o.armed.spec for o in account.live.values() if o.armed.bot == bot and o.outstanding],
+        *[p.order.spec for p in pending.values() if p.order.bot == bot],
+    ]
+    return {
+        spec.symbol.split("/")[1]
+        for spec in specs
+        if spec.side is _SELL and spec.type is OrderType.MARKET
+    }

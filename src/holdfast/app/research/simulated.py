@@ -157,6 +157,12 @@ class SimulatedAccount(SteppedAccount):
             facts += (*request, *self._send(request))
         self._commit(*facts)
 
+    def _cancel(self, cid: str) -> None:
+        """A cancel and what the venue says to it at once are one group too."""
+        live = self.engine.account.live.get(cid)
+        if live is not None:
+            self._commit(self._cancel_of(live), *self._take_back(live))
+
     def _watched(self, symbol: str) -> Decimal | None:
         """The take-profit that the price is watched for; None where it rests at the venue."""
         account = self.engine.account

@@ -110,7 +110,14 @@ class SteppedAccount(ABC):
         live = self.engine.account.live.get(cid)
         if live is None:
             return
-        armed = CancelArmed(
+        self._commit(self._cancel_of(live))
+        answer = self._take_back(live)
+        if answer:
+            self._commit(*answer)
+
+    def _cancel_of(self, live: LiveOrder) -> CancelArmed:
+        cid = live.armed.cid
+        return CancelArmed(
             cid=self._id(cid, live.cancels + 1, _CANCEL),
             target=cid,
             symbol=live.armed.spec.symbol,
@@ -118,10 +125,6 @@ class SteppedAccount(ABC):
             timestamp_ms=self.now_ns // _NS_PER_MS,
             window_ms=_WINDOW_MS,
         )
-        self._commit(armed)
-        answer = self._take_back(live)
-        if answer:
-            self._commit(*answer)
 
     def _attempts(self, approved: Approved) -> Request:
         """One attempt, or one for each order of a list, as `execution.attempts` makes them."""
