@@ -31,6 +31,7 @@ SUBJECTS = (
     "live",
     "metrics",
     "telling",
+    "stream",
     "users",
     "fleet",
     "restart",

@@ -24,6 +24,7 @@ from tests.support.demo_run import running_demo
 OPENINGS = 7
 FILLS = 40
 LATE_S = 120
+PARTS = ("exchange to journal", "journal to socket", "socket to pixel")
 
 # Runs before the page's own script: when the figures are there, each fill's delay.
 _WATCH = """() => {
@@ -39,11 +40,15 @@ _WATCH = """() => {
     constructor(...given) {
       super(...given);
       this.addEventListener("message", ({ data }) => {
-        for (const { fill } of JSON.parse(data).events ?? []) {
+        const heard = Date.now();
+        for (const { at, fill } of JSON.parse(data).events ?? []) {
           if (!fill) continue;
+          const [filled, kept] = [fill.at_ns / 1e6, Date.parse(at)];
           // Gathered for the next frame, and on the screen when that one is over.
-          requestAnimationFrame(() => requestAnimationFrame(
-            () => seen.late.push(Date.now() - fill.at_ns / 1e6)));
+          requestAnimationFrame(() => requestAnimationFrame(() => {
+            const drawn = Date.now();
+            seen.late.push([drawn - filled, kept - filled, heard - kept, drawn - heard]);
+          }));
         }
       });
     }
@@ -70,7 +75,7 @@ def run() -> list[Row]:
                 page.context.close()
                 page = _opened(browser, demo.url, kept)
                 said_ms.append(float(page.evaluate("() => seen.said")))
-            late_ms = _late_ms(page)
+            whole_ms, *parts_ms = zip(*_late_ms(page), strict=True)
             page.evaluate("() => { kept.socket.onclose = null; }")  # it is not to begin again
         frames = smoothness(page)
     return [
@@ -79,7 +84,13 @@ def run() -> list[Row]:
         Row(what="dashboard, first figures from a cold cache", unit="s",
             measured=statistics.median(said_ms) / 1000, at_most=1.5),
         Row(what="dashboard, fill at the exchange to pixel, p95", unit="ms",
-            measured=statistics.quantiles(late_ms, n=20)[-1], at_most=250),
+            measured=statistics.quantiles(whole_ms, n=20)[-1], at_most=250),
+        *(
+            Row(what=f"of it {name}, p{percent}", unit="ms",
+                measured=statistics.quantiles(part_ms, n=20)[percent // 5 - 1])
+            for name, part_ms in zip(PARTS, parts_ms, strict=True)
+            for percent in (50, 95)
+        ),
         *frames,
     ]  # fmt: skip
 
@@ -96,9 +107,10 @@ def _opened(browser: Browser, address: str, kept: Any) -> Page:
     return page
 
 
-def _late_ms(page: Page) -> list[float]:
+def _late_ms(page: Page) -> list[tuple[float, ...]]:
+    """Of each fill: the whole, and its `PARTS`."""
     _until(page, f"() => seen.late.length >= {FILLS} && {WHOLE}")
-    found: list[float] = page.evaluate("() => seen.late")
+    found: list[tuple[float, ...]] = page.evaluate("() => seen.late")
     return found
 
 

@@ -39,7 +39,7 @@ SETTLE_S = 10.0
 ALONE_S = 15.0
 WARM_S = 15.0
 LOADED_S = 20.0
-_API = "[api]\nport = 0\nmetrics_port = 0\n"
+API = "[api]\nport = 0\nmetrics_port = 0\n"
 
 
 class _Span(NamedTuple):
@@ -64,10 +64,10 @@ def run() -> list[Row]:
         url = stack.enter_context(site.exchange(home))
         store = stack.enter_context(chaos_store("postgres", home))
         accounts = [site.open_account(url) for _ in range(ACCOUNTS)]
-        config = ordering.write_config(home, url, store.url, accounts, _API)
-        tokens = _tokens(store.database)
+        config = ordering.write_config(home, url, store.url, accounts, API)
+        tokens = signed_in(store.database, USERS, accounts=ACCOUNTS)
         node = stack.enter_context(ordering.node(home, config))
-        apis = [stack.enter_context(_api(home, config)) for _ in range(APIS)]
+        apis = [stack.enter_context(api(home, config)) for _ in range(APIS)]
         time.sleep(SETTLE_S)
         turns = [_turn(apis, node, tokens) for _ in range(TURNS)]
 
@@ -160,25 +160,25 @@ def _turn(apis: Sequence[tuple[str, int]], node: int, tokens: Sequence[str]) -> 
     return _Turn(alone, loaded, told, sum(spent[:-1]) / LOADED_S, spent[-1] / LOADED_S)
 
 
-def _tokens(database: Database) -> list[str]:
-    """The access token of a session of each user, who may look at all accounts."""
-    grants = [Grant(f"a{number}") for number in range(ACCOUNTS)]
+def signed_in(database: Database, count: int, *, accounts: int) -> list[str]:
+    """The access token of a session of each of `count` users, who may look at all accounts."""
+    grants = [Grant(f"a{number}") for number in range(accounts)]
     with closing(database.platform()) as store:
         console, identity = Console(store, "benchmark"), IdentityService(store, IdentitySettings())
         codes = []
-        for number in range(USERS):
+        for number in range(count):
             codes.append(console.link(f"user-{number}", Role.VIEWER))
             console.grant(f"user-{number}", grants)
 
-        async def signed_in() -> list[str]:
+        async def redeemed() -> list[str]:
             here = Caller("127.0.0.1", "benchmark")
             return [(await identity.redeem_link(code, here)).access_token for code in codes]
 
-        return asyncio.run(signed_in())
+        return asyncio.run(redeemed())
 
 
 @contextmanager
-def _api(home: Path, config: Path) -> Iterator[tuple[str, int]]:
+def api(home: Path, config: Path) -> Iterator[tuple[str, int]]:
     """The process that people run; its address and id."""
     with (home / "api.log").open("ab") as log, subprocess.Popen(
         [sys.executable, "-m", "holdfast", "api", "--json", "--config", str(config)],

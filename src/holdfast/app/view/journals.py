@@ -31,6 +31,9 @@ from holdfast.telemetry.log import get_logger
 log = get_logger("app.view")
 
 POLL_S: Final = 0.04
+BUSY_POLL_S: Final = 0.02
+"""The same while there was news within `BUSY_S`: after an order is armed, its fill is near."""
+BUSY_S: Final = 1.0
 SLICE: Final = 200
 """Records folded before others get their turn: some two milliseconds."""
 AGAIN_S: Final = 0.5
@@ -138,9 +141,15 @@ class Journals:
         try:
             while True:
                 is_reached = await self.look()
-                await asyncio.sleep(POLL_S if is_reached else AGAIN_S)
+                await asyncio.sleep(self.pause_s if is_reached else AGAIN_S)
         finally:
             self.close()
+
+    @property
+    def pause_s(self) -> float:
+        """Until it looks again, at a database that answers."""
+        heard_s = max((followed.heard_s for followed in self.accounts.values()), default=0.0)
+        return BUSY_POLL_S if time.monotonic() - heard_s < BUSY_S else POLL_S
 
     def close(self) -> None:
         """Let the connection go; it is opened again when it is needed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from holdfast.api.shapes.trading import Order, OrderCondition
 from holdfast.app.reports.projector import fill
 from holdfast.app.view.candles import Candles
 from holdfast.app.view.history import History
-from holdfast.app.view.journals import Journals
+from holdfast.app.view.journals import BUSY_POLL_S, BUSY_S, POLL_S, Journals
 from holdfast.app.view.model import Model
 from holdfast.app.view.reads import ViewReads
 from holdfast.app.view.recent import Recent
@@ -124,6 +125,16 @@ async def test_a_page_of_what_folds_remember_is_written_as_its_orders_are_by_now
         for part in (before, half, whole):
             written = msgspec.json.decode(msgspec.json.encode(part.written), type=list[Order])
             assert tuple(written) == part.items != ()
+
+
+@on_loop
+async def test_a_journal_is_looked_at_more_often_while_there_is_news(tmp_path: Path) -> None:
+    async with followed_reads(tmp_path, 0) as (_, journals):
+        (followed,) = journals.accounts.values()
+        followed.heard_s = time.monotonic() + BUSY_S
+        assert journals.pause_s == BUSY_POLL_S
+        followed.heard_s = time.monotonic() - BUSY_S
+        assert journals.pause_s == POLL_S
 
 
 @on_loop
