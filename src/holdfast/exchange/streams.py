@@ -55,7 +55,7 @@ class MarketStreams:
         self._ticks = 0
         self._subscribed = 0  # rises with every change of who wants what
         self._wants: tuple[int, frozenset[str]] = (0, frozenset())  # as of which change, what
-        self._told: dict[str, tuple[int, int, int]] = {}  # by symbol: as of when candles are told
+        self._told: dict[str, tuple[int, int]] = {}  # by symbol: as of when candles are told
         exchange.trade_watchers.append(self._on_trade)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -221,10 +221,12 @@ class MarketStreams:
     def _publish_candles(
         self, listing: Listing, name: str, wanted: frozenset[str], now_ns: int
     ) -> None:
+        """Once a second, as Binance does, and to who has just come; what closed is told at once,
+        because a second has begun when a candle ends."""
         tape = self._exchange.tapes[listing.symbol]
-        moment = (listing.last_trade_id, now_ns // SECOND_NS, self._subscribed)
+        moment = (now_ns // SECOND_NS, self._subscribed)
         if self._told.get(listing.symbol) == moment:
-            return  # no trade, no candle that ends, and nobody who was not told
+            return
         self._told[listing.symbol] = moment
         prefix = f"{name}@kline_"
         for stream in wanted:
@@ -298,15 +300,14 @@ class _Session:
         self.socket.send_text(frame.text(is_combined=self.is_combined))
 
     def is_news(self, stream: str, candle: Candle, is_closed: bool) -> bool:
-        """Whether this state of a candle was not sent yet; a closed one is sent once."""
+        """Whether this state of a candle is to be sent: one that is open when something traded in
+        it since, one that closes once, unless it did before anybody asked."""
         state = (candle.open_ns, candle.last_id, is_closed)
         last = self._last_candle.get(stream)
-        if last is None and is_closed:
-            return False
         if last is not None and (last == state or last[0] > candle.open_ns):
             return False
         self._last_candle[stream] = state
-        return True
+        return last is not None if is_closed else candle.trades > 0
 
 
 class _DepthFeed:

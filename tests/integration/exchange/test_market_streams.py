@@ -113,6 +113,26 @@ async def test_candles_are_told_while_open_and_once_when_closed() -> None:
 
 
 @on_loop
+async def test_candles_come_once_a_second_however_much_trades_and_at_once_when_they_close() -> None:
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (running, client):
+        socket = await open_streams(client, running, "btcusdt@kline_1s", "btcusdt@kline_1m")
+        first = (await hear(socket, "kline"))["k"]
+        assert first["i"] == "1m", "nothing has traded in this second"
+        for _ in range(3):
+            await client.order(quantity="0.01")
+            running.desk.market_streams.tick()
+        clock.move(1)
+        told = [(await hear(socket, "kline"))["k"] for _ in range(2)]
+        expected = {("1s", True, 3), ("1m", False, first["n"] + 3)}
+        assert {(k["i"], k["x"], k["n"]) for k in told} == expected
+        clock.move(1)
+        quiet = (await hear(socket, "kline"))["k"]
+        assert (quiet["i"], quiet["x"], quiet["n"]) == ("1s", True, 0)
+        await socket.close()
+
+
+@on_loop
 async def test_best_prices_and_tickers() -> None:
     async with local_exchange() as (running, client):
         socket = await open_streams(

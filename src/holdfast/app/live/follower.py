@@ -109,7 +109,7 @@ class Follower:
         self.stream_is_up = False
         self.is_leading = False
         self.taken_ns = 0
-        self._owns = False
+        self._owning = asyncio.Event()
         self._heard_s = self._answered_s = -math.inf
         self._reading = asyncio.Lock()
         self.perform: Callable[[Iterable[Action]], None] = _drop
@@ -211,7 +211,7 @@ class Follower:
             PlatformError: as `opening.take_over` and `KeyKeeper.owner`.
         """
         uid = await self.keys.owner()
-        self._owns = True
+        self._owning.set()
         self.take(Ticked(self.now_ns()))
         quotes = [bot.symbols[0].split("/")[1] for bot in self.config.bots]
         stream = await take_over(
@@ -292,10 +292,10 @@ class Follower:
 
     async def _tick(self) -> None:
         """Time passes for the engine; retries and marks are due by it, none before it acts."""
+        await self._owning.wait()
         while True:
-            if self._owns:
-                self.take(Ticked(self.now_ns()))
             await asyncio.sleep(TICK_S)
+            self.take(Ticked(self.now_ns()))
 
     def _answered(self, endpoint: str, failure: str, took_s: float) -> None:
         self.counts.answered(endpoint, failure, took_s)
@@ -311,7 +311,7 @@ class Follower:
         ttl_s = self.config.cluster.timing.ttl_s
         asked_s = self._answered_s = time.monotonic()
         while True:
-            pause_s = min(CLOCK_S, ttl_s / 2 if self._owns else ttl_s)
+            pause_s = min(CLOCK_S, ttl_s / 2 if self._owning.is_set() else ttl_s)
             due_s = min(max(asked_s, self._answered_s) + pause_s, asked_s + CLOCK_S)
             if (wait_s := due_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
@@ -333,14 +333,14 @@ class Follower:
 
     async def _keep_warm(self) -> None:
         """Handshakes are over before a takeover; who leads asks often enough by itself."""
-        while not self._owns:
+        while not self._owning.is_set():
             await self._warm()
             await asyncio.sleep(WARM_S)
 
     async def _follow_journal(self) -> None:
         """Fold what the leader writes, until this process is to write itself."""
         told_s = -math.inf
-        while not self._owns:
+        while not self._owning.is_set():
             try:
                 await self._catch_up(always=False)
             except OutgrownError:
@@ -353,7 +353,7 @@ class Follower:
 
     async def _catch_up(self, *, always: bool = True) -> None:
         async with self._reading:
-            if self._owns and not always:
+            if self._owning.is_set() and not always:
                 return  # what comes now is this process's own
             more = True
             while more:

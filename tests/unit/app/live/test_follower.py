@@ -109,7 +109,7 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
         sampling = asyncio.create_task(follower._sample_clock())
         await asyncio.sleep(8.04)
         assert len(asked_s) == 10, "a standby, once in each time of a lease"
-        follower._owns = True
+        follower._owning.set()
         await asyncio.sleep(8.0)
         assert len(asked_s) == 10 + 20 - 1, "twice as often, from its next question on"
         for _ in range(10):
@@ -126,7 +126,8 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
         assert not follower.is_cut_off
         await asyncio.sleep(0.5)
         assert follower.is_cut_off
-        is_cut = follower._owns = False
+        is_cut = False
+        follower._owning.clear()
         await asyncio.sleep(2.0)
         assert not follower.is_cut_off
         is_cut = True
@@ -138,7 +139,7 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
         assert follower.is_cut_off
         sampling.cancel()
 
-    follower._owns = False
+    follower._owning = asyncio.Event()
     follower.venue = SimpleNamespace(time=ask)
     with closing(loop):
         loop.run_until_complete(course())
@@ -210,11 +211,11 @@ def test_what_the_exchange_sends_without_a_time_is_stamped_with_its_clock_and_no
 @on_loop
 async def test_time_passes_for_the_engine_that_may_act_by_the_exchange_s_clock() -> None:
     told: list[Event] = []
-    follower: Any = SimpleNamespace(now_ns=lambda: 7, take=told.append, _owns=False)
+    follower: Any = SimpleNamespace(now_ns=lambda: 7, take=told.append, _owning=asyncio.Event())
     ticking = asyncio.create_task(Follower._tick(follower))
     await asyncio.sleep(0)  # its first turn
     assert not told, "nothing is due in a standby"
-    follower._owns = True
+    follower._owning.set()
     await until(lambda: bool(told), "a tick")
     ticking.cancel()
     assert told[0] == Ticked(7)
