@@ -100,7 +100,9 @@ async def site(folder: Path) -> AsyncIterator[Site]:
     ]
     made = Site(f"http://127.0.0.1:{port}", model, feeds, tokens, ports)
     try:
-        await until(lambda: bool(model.journals.accounts), "the journal is followed", every_s=0.01)
+        accounts = model.journals.accounts
+        is_read = lambda: any(each.is_whole for each in accounts.values())  # noqa: E731
+        await until(is_read, "the journal is followed", every_s=0.01)
         await _answers(made.url)
         yield made
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.event import ArmFailed, Committed
-from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CashFlow, Opened
+from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CashFlow, Filled, Opened
 from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
@@ -252,6 +252,8 @@ class ExecutionWorld:
     def _committed(self, event: Committed) -> None:
         apply(self.account, event.seq, 1, event.at_ns, event.fact)
         self.facts.append(event.fact)
+        if isinstance(event.fact, Filled):
+            self.reconciler.booked(event.fact.fill)
 
     def new_books(self) -> Books:
         """Books as a process has them that has just begun."""

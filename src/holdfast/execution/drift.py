@@ -1,20 +1,26 @@
 """Drift: balances that are not what the journal says, and what an operator accepts of it.
 
-Lives here: pure values. Not here: asking the exchange, or what the policy does (reconcile).
+Lives here: values that ask nobody. Not here: asking the exchange, what the policy does (reconcile).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from holdfast.domain.fact import Adjustment, AnyFact, CommandTaken, Liquidated
 from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO, plain
+from holdfast.domain.order import Side
 from holdfast.ledger.state import AccountState
 from holdfast.venues.port import Balance
+
+LATE_S: Final = 5.0
+"""How old balances may be that an exchange tells; longer than any was seen to take."""
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -63,6 +69,34 @@ def differences(
         if apart and apart >= tolerance(asset):
             found.append(Difference(asset, journal, exchange))
     return found
+
+
+class Lately:
+    """What was held until a moment ago: an exchange may show balances as they were then."""
+
+    def __init__(self) -> None:
+        self._until: deque[tuple[float, str, Decimal]] = deque()
+
+    def note(self, fill: Fill, holdings: Mapping[str, Decimal], now_s: float) -> None:
+        """A fill is booked, and `holdings` are with it."""
+        base, quote = fill.symbol.split("/")
+        sign = 1 if fill.side is Side.BUY else -1
+        moved = {base: sign * fill.quantity, quote: -sign * fill.quantity * fill.price}
+        moved[fill.fee_asset] = moved.get(fill.fee_asset, ZERO) - fill.fee
+        self._forget(now_s)
+        for asset, amount in moved.items():
+            self._until.append((now_s, asset, holdings.get(asset, ZERO) - amount))
+
+    def explains(self, found: Difference, now_s: float) -> bool:
+        """Whether the exchange may have told what was held `LATE_S` ago, or since."""
+        self._forget(now_s)
+        return any(
+            asset == found.asset and held == found.exchange for _, asset, held in self._until
+        )
+
+    def _forget(self, now_s: float) -> None:
+        while self._until and self._until[0][0] < now_s - LATE_S:
+            self._until.popleft()
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,13 +24,14 @@ from holdfast.domain.fact import (
     Reconciled,
     Released,
 )
+from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import Difference, Review, differences
+from holdfast.execution.drift import Difference, Lately, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strangers import TELLING, Strangers
@@ -85,6 +86,7 @@ class Reconciler:
             account=account, venue=venue, books=books, sweep=sweep, recorder=recorder, policy=policy
         )
         self._suspected: set[tuple[str, Decimal]] = set()
+        self._lately = Lately()
         self._agreed_ms = 0  # exchange time at which all balances agreed last
 
     async def doubt_what_was_armed(self, boot_id: str) -> int:
@@ -200,6 +202,10 @@ class Reconciler:
         )
         return not isinstance(outcome, Refused)
 
+    def booked(self, fill: Fill) -> None:
+        """A fill is in the journal; balances may still be told as they were before it."""
+        self._lately.note(fill, self._account.holdings, asyncio.get_running_loop().time())
+
     async def sold_without_us(self) -> None:
         """Wait for news of an emergency sale, halt, and book what was sold.
 
@@ -298,6 +304,9 @@ class Reconciler:
         if self._account.seq != seq:
             return None
         found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        now_s = asyncio.get_running_loop().time()
+        unsettled |= {each.asset for each in found if self._lately.explains(each, now_s)}
+        found = [each for each in found if each.asset not in unsettled]
         if not found and not unsettled:
             self._agreed_ms = asked_ms
         return found, unsettled

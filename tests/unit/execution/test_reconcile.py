@@ -19,6 +19,7 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.order import OrderState, Side
 from holdfast.errors import CorruptionError
+from holdfast.execution import drift
 from holdfast.venues.port import Balance, MoneyMoved
 from tests.support.exchange import on_loop
 from tests.support.execution_world import START_MS, ExecutionWorld, fill, report, world
@@ -93,6 +94,26 @@ async def test_a_difference_that_changes_or_goes_is_a_report_on_its_way() -> Non
         assert await at.reconciler.in_passing() == []
 
     assert at.account.halted == ""
+
+
+@on_loop
+async def test_balances_as_they_were_before_a_trade_are_late_and_no_difference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bot that trades the same quantity again and again leaves the same difference each time."""
+    at = await world(HALT)
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+    _holds(at, USDT="1000")
+
+    for _ in range(3):
+        assert await at.reconciler.in_passing() == []
+    assert at.account.halted == ""
+
+    monkeypatch.setattr(drift, "LATE_S", 0.0)  # it stays as it was: that is no lateness any more
+    await at.reconciler.in_passing()
+    assert await at.reconciler.in_passing() != []
+    assert at.account.halted != ""
 
 
 @on_loop
@@ -369,7 +390,10 @@ async def test_a_start_that_was_cut_short_takes_off_what_the_one_before_it_booke
 
 
 @on_loop
-async def test_a_lost_sale_that_shows_later_is_taken_off_at_once() -> None:
+async def test_a_lost_sale_that_shows_later_is_taken_off_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drift, "LATE_S", 0.0)  # what was bought was bought long ago
     at = await _restored(held=1)
     _holds(at, BTC="1", USDT="900")
     assert await at.reconciler.at_start()

@@ -45,7 +45,7 @@ _REASONS = {Wanted.LEAD: "stop", Wanted.YIELD: "handover", Wanted.FOLLOW: "depos
 LEASE_POLL_S = 0.02
 FIRST_WAIT_S, LAST_WAIT_S = 0.2, 5.0
 LIVED_S = 10.0  # after which an end has nothing to do with the one before
-BEAT_S = 0.25  # well within the shortest time that a leader may hang; each beat wakes a processor
+BEAT_S = 0.1  # a tenth of the shortest time that a leader may hang; each beat wakes a processor
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
 
 

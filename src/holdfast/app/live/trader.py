@@ -36,6 +36,7 @@ from holdfast.domain.fact import (
     AttemptMoved,
     BotStopped,
     CancelArmed,
+    Filled,
     InstrumentChanged,
     OrderMoved,
     Rested,
@@ -183,6 +184,8 @@ class Trader:
         self.observers.committed(event)
         fact = event.fact
         self.follower.know(fact)
+        if isinstance(fact, Filled):
+            self.reconciler.booked(fact.fill)
         if not isinstance(fact, AttemptMoved | OrderMoved):
             return
         if fact.state in {AttemptState.IN_DOUBT, AttemptState.REJECTED}:
