@@ -20,7 +20,7 @@ from holdfast.ledger.state import AccountState
 from holdfast.venues.port import Balance
 
 LATE_S: Final = 5.0
-"""How old balances may be that an exchange tells; longer than any was seen to take."""
+"""How old the balances may be that an exchange tells; its answers lag by a second or two."""
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -90,9 +90,15 @@ class Sweep:
 
     async def run(self) -> None:
         """Go round until cancelled."""
+        again_s = WANTING_S
         while True:
-            is_calm = self._stream_is_up() and not any(map(is_behind, self._open_questions()))
-            wait_s = CALM_S if is_calm else WANTING_S
+            wait_s = CALM_S if self._stream_is_up() else WANTING_S
+            if any(map(is_behind, self._open_questions())):
+                # Less and less often: a trade that is never listed may not use the limits up.
+                wait_s = min(wait_s, again_s)
+                again_s = 2 * again_s
+            else:
+                again_s = WANTING_S
             # Not wait_for: until Python 3.12 it swallows a cancel that comes together with news.
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.domain.fact import Filled
+from holdfast.domain.fill import Fill
 from holdfast.errors import RetryableError
 from holdfast.execution.sweep import side_by_side
 from holdfast.simulation.loop import VirtualLoop
@@ -58,6 +59,29 @@ def test_trades_that_the_exchange_lists_late_are_asked_for_again_within_a_second
         assert at.of_kind(Filled) == []
         await asyncio.sleep(1.0)
         assert [each.fill.trade_id for each in at.of_kind(Filled)] == ["5"]
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+
+    _in_virtual_time(course())
+
+
+def test_trades_that_are_never_listed_are_asked_for_less_and_less_often() -> None:
+    async def course() -> None:
+        at = await world()
+        order = await at.doubt(1)
+        at.venue.orders[order.armed.cid] = report(order.armed)
+        await at.resolver.settle("BTC/USDT")
+        asked = 0
+
+        async def never(*_which: Any, **_from: Any) -> list[Fill]:
+            nonlocal asked
+            asked += 1
+            return []
+
+        at.venue.fills = never  # type: ignore[method-assign]
+        sweeping = asyncio.create_task(at.sweep.run())
+        await asyncio.sleep(60)
+        assert asked == 3 + 10  # after 1, 3 and 7 s, and then every five
         sweeping.cancel()
         await asyncio.wait({sweeping})
 
