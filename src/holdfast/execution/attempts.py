@@ -29,6 +29,21 @@ class Identity(msgspec.Struct, frozen=True):
     boot_id: str
 
 
+def request_of(first: Armed, order: Proposed, cid: Callable[[int], str]) -> Request:
+    """What is sent as one: an order's attempt, or one for each order of a list.
+
+    Args:
+        first: as of an order that stands alone; its id is that of the list.
+        cid: the id of a list's order by its number, from 1.
+    """
+    if order.mate is None:
+        return (first,)
+    return tuple(
+        msgspec.structs.replace(first, cid=cid(part), spec=spec, list_cid=first.cid, part=part)
+        for part, spec in enumerate(order.specs, 1)
+    )
+
+
 class Attempts:
     """Makes the attempts of one account."""
 
@@ -43,16 +58,7 @@ class Attempts:
             RetryableError: the exchange's clock is not known.
         """
         order = approved.order
-        first = self._attempt(approved)
-        if order.mate is None:
-            return (first,)
-        # The id of an order that stands alone is that of the list; its orders count from 1.
-        return tuple(
-            msgspec.structs.replace(
-                first, cid=self._cid(order, part), spec=spec, list_cid=first.cid, part=part
-            )
-            for part, spec in enumerate(order.specs, 1)
-        )
+        return request_of(self._attempt(approved), order, lambda part: self._cid(order, part))
 
     def _cid(self, order: Proposed, part: int = 0) -> str:
         who = self._identity

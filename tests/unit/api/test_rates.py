@@ -14,6 +14,8 @@ from holdfast.app.web.redis_rates import AGAIN_S, RedisRates
 from tests.support.redis import RedisServer
 
 RATE = Rate(5, 1.0)
+ANSWER_S = 30.0
+"""However slow the machine: a server that answers late would be taken for one that is gone."""
 
 
 def _each(work: Callable[[MemoryRates | RedisRates], Awaitable[None]], kind: str) -> None:
@@ -22,7 +24,7 @@ def _each(work: Callable[[MemoryRates | RedisRates], Awaitable[None]], kind: str
             await work(MemoryRates())
             return
         server = RedisServer()
-        rates = RedisRates(server.url, "test")
+        rates = RedisRates(server.url, "test", answer_s=ANSWER_S)
         try:
             await work(rates)
         finally:
@@ -59,7 +61,7 @@ def test_many_at_once_are_counted_once_each() -> None:
 def test_two_processes_share_what_is_counted_in_redis() -> None:
     async def run() -> None:
         server = RedisServer()
-        one, other = RedisRates(server.url, "test"), RedisRates(server.url, "test")
+        one, other = (RedisRates(server.url, "test", answer_s=ANSWER_S) for _ in range(2))
         try:
             found = [await rates.spend("tom", Rate(4, 600.0)) for rates in (one, other) * 3]
             assert found.count(0) == 4

@@ -16,7 +16,6 @@ from decimal import Decimal
 from holdfast.app.research.express import Express, is_plain
 from holdfast.app.research.settled import Settled
 from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
-from holdfast.app.research.stepped import Request
 from holdfast.app.research.timeline import CloseAt, Market, Timeline
 from holdfast.domain.event import BarClosed, QuoteSeen, Ticked
 from holdfast.domain.fact import AnyFact, Filled
@@ -27,6 +26,7 @@ from holdfast.domain.money import PRECISION
 from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.facts import held_position
+from holdfast.execution.attempts import Request
 from holdfast.lab.bar_venue import BarVenue
 from holdfast.lab.depth import Books, Depth
 from holdfast.lab.settlement import Terms

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from holdfast.app.research.stepped import ACCOUNT, Request, SteppedAccount
+from holdfast.app.research.stepped import ACCOUNT, SteppedAccount
 from holdfast.domain.event import BarClosed, Committed
 from holdfast.domain.fact import (
     AnyFact,
@@ -38,6 +38,7 @@ from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.flow import Place
 from holdfast.exchange.matching import Engine as Matching
 from holdfast.exchange.orders import Execution, Kind, Order, Ticket
+from holdfast.execution.attempts import Request
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Refused
 from holdfast.ledger.state import AccountState, LiveOrder

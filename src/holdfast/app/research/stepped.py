@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Iterable
 from decimal import Decimal
 
-import msgspec
-
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder
 from holdfast.domain.event import Event, Ticked
 from holdfast.domain.fact import (
@@ -27,11 +25,10 @@ from holdfast.domain.fact import (
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import IdKind
 from holdfast.engine.step import Engine
+from holdfast.execution.attempts import Request, request_of
 from holdfast.ledger.state import LiveOrder
 
 ACCOUNT = "main"
-Request = tuple[Armed, ...]
-"""What is sent as one: an order, or the two of a list."""
 _NS_PER_MS = 1_000_000
 _WINDOW_MS = 1000
 _ORDER, _CANCEL = IdKind.ORDER, IdKind.CANCEL
@@ -127,20 +124,11 @@ class SteppedAccount(ABC):
         )
 
     def _attempts(self, approved: Approved) -> Request:
-        """One attempt, or one for each order of a list, as `execution.attempts` makes them."""
         order = approved.order
-        first = self._attempt(approved)
-        if order.mate is None:
-            return (first,)
-        return tuple(
-            msgspec.structs.replace(
-                first,
-                cid=self._id(order.intent_id, order.n, _ORDER, part),
-                spec=spec,
-                list_cid=first.cid,
-                part=part,
-            )
-            for part, spec in enumerate(order.specs, 1)
+        return request_of(
+            self._attempt(approved),
+            order,
+            lambda part: self._id(order.intent_id, order.n, _ORDER, part),
         )
 
     def _attempt(self, approved: Approved) -> Armed:

@@ -17,7 +17,6 @@ from decimal import Decimal
 from operator import attrgetter
 
 from holdfast.app.research.simulated import BOT, UNLIMITED, Run, SimulatedAccount
-from holdfast.app.research.stepped import Request
 from holdfast.app.research.timeline import Timeline
 from holdfast.domain.event import BarClosed, BookSeen, QuoteSeen, Ticked, TradeSeen
 from holdfast.domain.fact import AnyFact
@@ -27,6 +26,7 @@ from holdfast.domain.market import NS_PER_MS, NS_PER_S, BarColumns, Quote, Trade
 from holdfast.domain.money import PRECISION
 from holdfast.engine.bot import BotRuntime
 from holdfast.errors import ConfigError
+from holdfast.execution.attempts import Request
 from holdfast.lab.depth import Depth, QueueBooks
 from holdfast.lab.settlement import Outcome, Terms
 from holdfast.lab.tape_venue import NEVER_NS, TapeVenue

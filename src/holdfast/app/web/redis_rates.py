@@ -53,6 +53,7 @@ class RedisRates:
     Args:
         url: with any database; `DATABASE` is used.
         deployment: whose callers are counted; several may share a server.
+        answer_s: a server that takes longer is gone.
     """
 
     def __init__(
@@ -62,10 +63,11 @@ class RedisRates:
         clock_s: Callable[[], float] = time.monotonic,
         *,
         meter: Meter | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
         pool = redis_pool(
-            url, client_name="holdfast-rates", answer_s=ANSWER_S, most=CONNECTIONS,
-            db=DATABASE, socket_timeout=ANSWER_S, socket_connect_timeout=ANSWER_S,
+            url, client_name="holdfast-rates", answer_s=answer_s, most=CONNECTIONS,
+            db=DATABASE, socket_timeout=answer_s, socket_connect_timeout=answer_s,
         )  # fmt: skip
         self._redis: Redis = Redis.from_pool(pool)
         self._spend = self._redis.register_script(_SPEND)
