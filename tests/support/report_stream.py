@@ -23,7 +23,9 @@ from holdfast.domain.fact import (
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.journal.database import Database
-from holdfast.journal.port import Group
+from holdfast.journal.port import Group, Snapshot
+from holdfast.ledger.fold import apply
+from holdfast.ledger.state import AccountState, to_bytes
 from tests.support.journal_facts import armed
 
 ACCOUNT = "main"
@@ -126,5 +128,26 @@ def write(database: Database, batches: Sequence[Batch], account: str = ACCOUNT) 
                 head, _ = await store.commit(head, [Group(facts)], at_ns)
         finally:
             await store.close()
+
+    asyncio.run(run())
+
+
+def folded(journal: Database, until: int | None = None) -> AccountState:
+    """The account as of the end of its stream, or of a record."""
+    state = AccountState()
+    for record in journal.read(ACCOUNT):
+        if until is None or record.seq <= until:
+            apply(state, record.seq, record.epoch, record.at_ns, record.fact)
+    return state
+
+
+def save_snapshot(journal: Database, seq: int) -> None:
+    """Of the fold up to a record, which the next to follow begins at."""
+    async def run() -> None:
+        store = journal.store()
+        digest = await store.hash_at(ACCOUNT, seq)
+        assert digest is not None
+        await store.save_snapshot(Snapshot(ACCOUNT, seq, digest, to_bytes(folded(journal, seq))))
+        await store.close()
 
     asyncio.run(run())

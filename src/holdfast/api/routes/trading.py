@@ -5,14 +5,14 @@ Not here: what a bot or an account is (routes.bots, routes.accounts).
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, TypeVar, cast
 
 from litestar import get
 from litestar.params import QueryParameter
 
 from holdfast.api.ask import Ask
 from holdfast.api.paging import DEFAULT_ITEMS, Cursor, Limit, cursor, mark
-from holdfast.api.ports import Which
+from holdfast.api.ports import Part, Which
 from holdfast.api.routes.params import (
     AccountPath,
     AccountQuery,
@@ -32,11 +32,12 @@ from holdfast.api.shapes.trading import (
     Balances,
     EquitySeries,
     Fills,
-    Order,
     Orders,
     OrderStory,
     Positions,
 )
+
+T = TypeVar("T")
 
 TAGS = ["trading"]
 
@@ -60,9 +61,7 @@ async def list_orders(
         since=moment(request, "since", since), until=moment(request, "until", until),
     )  # fmt: skip
     part = await request.ports.reads.orders(request.who, which, mark(cursor_, which), limit)
-    # What is written already is copied into the answer as it is.
-    items = cast("tuple[Order, ...]", part.written) or part.items
-    return Orders(items=items, next_cursor=cursor(part.end, which))
+    return Orders(items=_written(part), next_cursor=cursor(part.end, which))
 
 
 @get("/accounts/{account:str}/orders/{cid:str}", opt=look(whose="order"), tags=TAGS)
@@ -89,7 +88,7 @@ async def list_fills(
         since=moment(request, "since", since), until=moment(request, "until", until),
     )
     part = await request.ports.reads.fills(request.who, which, mark(cursor_, which), limit)
-    return Fills(items=part.items, next_cursor=cursor(part.end, which))
+    return Fills(items=_written(part), next_cursor=cursor(part.end, which))
 
 
 @get("/positions", opt=look(), tags=TAGS)
@@ -149,6 +148,11 @@ async def get_candles(
         symbol, timeframe, limit,
         since=moment(request, "since", since), until=moment(request, "until", until),
     )
+
+
+def _written(part: Part[T]) -> tuple[T, ...]:
+    """The items of a page; what is written already is copied into the answer as it is."""
+    return cast("tuple[T, ...]", part.written) or part.items
 
 
 ROUTES = [

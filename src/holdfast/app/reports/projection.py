@@ -13,7 +13,7 @@ import msgspec
 
 from holdfast.app.live.condition import condition_of
 from holdfast.app.live.leadership import Leadership, Takeover
-from holdfast.app.reports.telling import QUIET, bot_of, kind_of, level_of, order_of
+from holdfast.app.reports.telling import QUIET, bot_of, kind_of, level_of, order_of, position_after
 from holdfast.domain.fact import AnyFact, Armed, CancelArmed, Filled, ForeignOrder, Marked
 from holdfast.journal.record import Record
 from holdfast.ledger.fold import apply
@@ -118,8 +118,7 @@ class Projection:
         })  # fmt: skip
 
     def _note_fill(self, account: str, record: Record, fact: Filled) -> None:
-        fill, bot = fact.fill, self.state.bots.get(fact.bot)
-        position = bot.positions.get(fill.symbol) if bot is not None else None
+        fill, position = fact.fill, position_after(self.state, fact)
         self._note("report_fill", record.seq, {
             "account": account, "at": fill.at_ns, "seq": record.seq,
             "bot": fact.bot or None, "symbol": fill.symbol, "side": fill.side,

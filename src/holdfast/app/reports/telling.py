@@ -15,6 +15,7 @@ from holdfast.domain import fact as facts
 from holdfast.domain.fact import AnyFact, BreakerState
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState, OrderSpec
+from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import AccountState
 
 QUIET: Final = (facts.Marked, facts.InstrumentChanged, facts.SignalReceived)
@@ -90,6 +91,12 @@ def bot_of(fact: AnyFact, state: AccountState) -> str:
         return own
     order = state.order(order_of(fact)) if order_of(fact) else None
     return order.armed.bot if order is not None else ""
+
+
+def position_after(state: AccountState, fact: facts.Filled) -> Position | None:
+    """Of the bot that a fill is of, once it is folded in; None of none of our bots."""
+    bot = state.bots.get(fact.bot)
+    return bot.positions.get(fact.fill.symbol) if bot is not None else None
 
 
 def tell(fact: AnyFact) -> str:

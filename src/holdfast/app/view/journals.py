@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Final
 
-import msgspec
-
-from holdfast.api.shapes.trading import Order
 from holdfast.app.live.leadership import Leadership
 from holdfast.app.live.start import Start, start_at
-from holdfast.app.reports.telling import order_of
-from holdfast.domain.fact import Armed
+from holdfast.app.reports.telling import order_of, position_after
+from holdfast.app.view.fills import Fills
+from holdfast.app.view.shown import Place
+from holdfast.domain.fact import Armed, Filled, Marked
 from holdfast.errors import ConfigError, CorruptionError, RetryableError
 from holdfast.journal.database import Database
 from holdfast.journal.port import Head
 from holdfast.journal.reading import Rows, armed_at, snapshot_of
 from holdfast.journal.record import Record
 from holdfast.journal.tail import MOST, Tail
-from holdfast.ledger.fold import apply
+from holdfast.ledger import fold
 from holdfast.ledger.state import AccountState
 from holdfast.telemetry.log import get_logger
 
@@ -40,38 +40,8 @@ AGAIN_S: Final = 0.5
 """Between two tries at a database that does not answer, or has no journal yet."""
 ANEW_S: Final = 5.0
 """The same at a journal that contradicts itself."""
-
-
-Where = tuple[int, str, int]
-"""An item's moment (ns), account and record: in this order lists are, newest first."""
-
-
-class Shown(msgspec.Struct, frozen=True):
-    """An order as lists show it.
-
-    Attributes:
-        where: its place in them.
-        written: the same order as it goes over the wire.
-    """
-
-    where: Where
-    order: Order
-    written: msgspec.Raw
-
-
-class Place(msgspec.Struct):
-    """When and where an order was armed, and when it last changed; journal time.
-
-    Attributes:
-        seqs: of the records about it that were read since this process follows.
-        shown: the order as it was last shown; None after a change.
-    """
-
-    seq: int
-    armed_ns: int
-    changed_ns: int
-    seqs: list[int] = []
-    shown: Shown | None = None
+CLOCKS_NS: Final = 60 * 10**9
+"""Moments of the exchange and of the journal are nearer together than this."""
 
 
 class Followed:
@@ -80,6 +50,10 @@ class Followed:
     Attributes:
         end: of what is folded.
         places: of the orders that the fold remembers, by client order id, as they were armed.
+        whole_ns: of the orders that were armed since then (journal time) the fold has forgotten
+            none; 0: of all.
+        fills: the newest ones.
+        marked_seq: the last record that says what the account was worth; 0 before any.
         heard_s: monotonic moment of the last news; 0 before any.
         is_whole: it was folded to the end at least once.
     """
@@ -90,14 +64,21 @@ class Followed:
         self.end = start.end
         self.leadership = Leadership()
         self.places: dict[str, Place] = {}
+        self.whole_ns = 0
+        self.fills = Fills(name, start.end.seq)
         self.last_order_ns = 0
+        self.marked_seq = 0
         self.heard_s = 0.0
         self.is_whole = False
 
     def fold(self, record: Record) -> None:
         """Take the next record in."""
         fact = record.fact
-        apply(self.state, record.seq, record.epoch, record.at_ns, fact)
+        oldest = next(iter(self.state.recent), "")
+        fold.apply(self.state, record.seq, record.epoch, record.at_ns, fact)
+        if oldest and self.state.order(oldest) is None:
+            place = self.places.get(oldest)
+            self._is_forgotten(record.at_ns if place is None else place.armed_ns)
         self.leadership.take(record)
         if isinstance(fact, Armed):
             self.places[fact.cid] = Place(record.seq, record.at_ns, record.at_ns)
@@ -106,6 +87,29 @@ class Followed:
             place.changed_ns = record.at_ns
             place.seqs.append(record.seq)
             place.shown = None
+        if isinstance(fact, Marked):
+            self.marked_seq = record.seq
+        elif isinstance(fact, Filled):
+            position = position_after(self.state, fact)
+            self.fills.hear(record.seq, fact, None if position is None else position.quantity)
+
+    def begin(self, armed: Iterable[tuple[str, int, int]]) -> None:
+        """Take in when the orders that the fold begins with were armed: id, record, moment."""
+        state: AccountState = self.state
+        for cid, seq, at_ns in sorted(armed, key=itemgetter(1)):
+            order = state.order(cid)
+            changed_ns = at_ns if order is None else max(at_ns, order.learnt_ms * 1_000_000)
+            self.places[cid] = Place(seq, at_ns, changed_ns)
+            self.last_order_ns = max(self.last_order_ns, at_ns)
+        if len(state.recent) >= fold.REMEMBERED:
+            # Closed orders are forgotten in turn: what is gone was closed before the first that is
+            # still there, and armed before that.
+            first = self.places.get(next(iter(state.recent)))
+            known_ns = self.last_order_ns if first is None else first.changed_ns
+            self._is_forgotten(known_ns + CLOCKS_NS)
+
+    def _is_forgotten(self, armed_ns: int) -> None:
+        self.whole_ns = max(self.whole_ns, armed_ns // 1000 * 1000 + 1)  # lists know microseconds
 
     def forget(self) -> None:
         """Let go of the places of orders that the fold has forgotten."""
@@ -192,13 +196,8 @@ class Journals:
     async def _begin(self, name: str) -> Followed:
         def read(rows: Rows) -> Followed:
             followed = Followed(name, start_at(name, snapshot_of(rows, name)))
-            state = followed.state
-            known = {**state.recent, **state.live}
-            armed = armed_at(self._database.name, rows, name, known)
-            for cid, seq, at_ns in sorted(armed, key=lambda one: one[1]):
-                changed_ns = max(at_ns, known[cid].learnt_ms * 1_000_000)
-                followed.places[cid] = Place(seq, at_ns, changed_ns)
-                followed.last_order_ns = max(followed.last_order_ns, at_ns)
+            known = {**followed.state.recent, **followed.state.live}
+            followed.begin(armed_at(self._database.name, rows, name, known))
             return followed
 
         self.accounts[name] = followed = await asyncio.to_thread(self._tail.look, read)

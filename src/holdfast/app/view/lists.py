@@ -1,17 +1,17 @@
 """Lists that go back in history: orders, fills, logs, failovers, equity.
 
-The tables of reports lag by a second, so orders that the fold remembers are shown as it has them;
-while these fill the page, the tables are not asked.
+The tables of reports lag by a second, so orders and fills that are remembered are shown as they are
+here; while these fill the page, the tables are not asked.
 Not here: asking the tables (history).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 from holdfast.api.ports import Mark, NotThereError, Part, Which
 from holdfast.api.shapes.base import amount
@@ -19,8 +19,9 @@ from holdfast.api.shapes.bots import LogLine
 from holdfast.api.shapes.cluster import Failover
 from holdfast.api.shapes.trading import EquityPoint, EquitySeries, Fill, Order, OrderStory
 from holdfast.app.view.account import RATIO_DIGITS
+from holdfast.app.view.fills import REMEMBERED
 from holdfast.app.view.history import History
-from holdfast.app.view.journals import Followed, Shown, Where
+from holdfast.app.view.journals import Followed
 from holdfast.app.view.model import Model
 from holdfast.app.view.orders import (
     entry_of,
@@ -32,14 +33,30 @@ from holdfast.app.view.orders import (
 )
 from holdfast.app.view.recent import Recent
 from holdfast.app.view.remembered import remembered, whole_since_ns
+from holdfast.app.view.shared import Shared
+from holdfast.app.view.shown import Shown, Where, merged
 from holdfast.domain.money import ZERO
 from holdfast.journal.report_months import moment, nanoseconds
 from holdfast.journal.report_query import Wanted
-from holdfast.journal.reports import Row, Series
+from holdfast.journal.reports import Reports, Row, Series
 from holdfast.platform.identity.values import Principal, Role
+
+T = TypeVar("T")
+Passes = Callable[[Shown[Any]], bool]
 
 LONGEST_STORY: Final = 1000
 """Records about one order that are told; one that rests for a year has a few dozen."""
+
+
+class _Asked(NamedTuple):
+    """A question for equity; `names` are the accounts that count."""
+
+    names: tuple[str, ...]
+    account: str | None
+    bot: str | None
+    points: int
+    since_ns: int | None
+    until_ns: int | None
 
 
 class Lists:
@@ -49,34 +66,28 @@ class Lists:
         self._model = model
         self._history = history
         self._recent = recent
+        self._drawn: Shared[EquitySeries] = Shared()
 
     async def orders(
         self, who: Principal, which: Which, after: Mark | None, limit: int
     ) -> Part[Order]:
         """Orders that pass the filters, newest first."""
         of = self._of(who, which.account)
-        begin = _place(after)
-        found, is_enough = _from_folds(of, who, which, begin, limit)
+        begin, passes = _place(after), _filter(who, which)
+        found, is_enough = _page_of(remembered(of, begin), whole_since_ns(of), passes, limit)
         if is_enough:
-            end = Mark(*found[limit - 1].where) if len(found) > limit else None
-            page = found[:limit]
-            return Part(tuple([x.order for x in page]), end, tuple([x.written for x in page]))
+            return _part(found, limit)
         wanted = _wanted(who, which, limit, has_condition=True)
         names = [f.name for f in of]
         rows = await self._history.newest("report_order", names, wanted, begin)
         # Beyond the last row of a full page the tables have more: so far, and no further.
         last = _mark(rows[-1], "armed_at") if len(rows) == limit else None
         known = {(f.name, cid) for f in of for cid in f.places if f.state.order(cid)}
-        shown = [
-            order_of_row(row) for row in rows
+        told = [
+            (_where(row, "armed_at"), order_of_row(row)) for row in rows
             if (row["account"], row["cid"]) not in known and who.owns(row["account"], row["bot"])
         ]  # fmt: skip
-        of_folds = (one.order for one in remembered(of, begin, _place(last)))
-        shown += islice((one for one in of_folds if _passes(who, which, one)), limit + 1)
-        shown.sort(key=lambda one: (one.armed_at, one.account, one.seq), reverse=True)
-        if len(shown) > limit:
-            last = _mark_of(shown[limit - 1])
-        return Part(tuple(shown[:limit]), last)
+        return _joined(told, filter(passes, remembered(of, begin, _place(last))), limit, last)
 
     async def order(self, who: Principal, account: str, cid: str) -> OrderStory:
         """One order with every record about it."""
@@ -99,11 +110,39 @@ class Lists:
         self, who: Principal, which: Which, after: Mark | None, limit: int
     ) -> Part[Fill]:
         """Executions that pass the filters, newest first."""
-        of = [f.name for f in self._of(who, which.account)]
-        wanted = _wanted(who, which, limit + 1, has_condition=False)
-        rows = await self._history.newest("report_fill", of, wanted, _place(after))
-        own = [row for row in rows[:limit] if who.owns(row["account"], row["bot"] or "")]
-        return Part(tuple(fill_of_row(row) for row in own), _end(rows, limit))
+        of = self._of(who, which.account)
+        begin, passes = _place(after), _filter(who, which)
+        await self._learn_fills([f for f in of if f.fills.lacks_past()])
+        since_ns = max((f.fills.since_ns for f in of), default=0)
+        found, is_enough = _page_of(_executions(of, begin), since_ns, passes, limit)
+        if is_enough:
+            return _part(found, limit)
+        wanted = _wanted(who, which, limit, has_condition=False)
+        names = [f.name for f in of]
+        rows = await self._history.newest("report_fill", names, wanted, begin)
+        last = _mark(rows[-1], "at") if len(rows) == limit else None
+        known = {one.where[1:] for one in _executions(of)}
+        told = [
+            (_where(row, "at"), fill_of_row(row)) for row in rows
+            if (row["account"], row["seq"]) not in known
+            and who.owns(row["account"], row["bot"] or "")
+        ]  # fmt: skip
+        return _joined(told, filter(passes, _executions(of, begin, _place(last))), limit, last)
+
+    async def _learn_fills(self, of: Sequence[Followed]) -> None:
+        """Have the fills from before this process began to follow, once the tables have them."""
+        wanted = Wanted(limit=REMEMBERED)
+
+        def look(reports: Reports) -> list[tuple[Followed, list[Row]]]:
+            return [
+                (followed, reports.newest("report_fill", followed.name, wanted))
+                for followed in of
+                if followed.fills.lacks_past(reports.reached(followed.name))
+            ]
+
+        if of:
+            for followed, rows in await self._history.ask(look):
+                followed.fills.learn(rows)
 
     async def bot_log(
         self, who: Principal, account: str, bot: str, after: Mark | None, limit: int
@@ -140,27 +179,35 @@ class Lists:
         if account is not None and not who.owns(account, bot or ""):
             raise NotThereError("account", "seen: no such account or bot that you may see")
         of = [f for f in self._of(who, account) if who.owns(f.name, bot or "")]
-        names = [f.name for f in of]
-        since_ns, until_ns = _ns(since), _ns(until)
+        asked = _Asked(
+            tuple([f.name for f in of]), account, bot, points, _ns(since), _ns(until)
+        )
+        # Between two looks only a mark is new, and there is one every five minutes.
+        version = self._recent.looks, tuple([f.marked_seq for f in of])
+        return await self._drawn.answer(asked, version, lambda: self._equity(of, asked))
+
+    async def _equity(self, of: Sequence[Followed], asked: _Asked) -> EquitySeries:
+        as_of_seq = of[0].state.seq if len(of) == 1 else None
+        bot, points, since_ns, until_ns = asked.bot, asked.points, asked.since_ns, asked.until_ns
         found: list[Series] = await self._history.ask(
             lambda reports: [
                 reports.series(
-                    name, bot or "", since_ns=since_ns, until_ns=until_ns, points=points
+                    f.name, bot or "", since_ns=since_ns, until_ns=until_ns, points=points
                 )
-                for name in names
+                for f in of
             ]
         )
         if not bot:
             found = [
-                self._recent.joined(name, each, since_ns, until_ns, points)
-                for name, each in zip(names, found, strict=True)
+                self._recent.joined(f.name, each, since_ns, until_ns, points)
+                for f, each in zip(of, found, strict=True)
             ]
         reporting = {f.state.reporting for f in of}
         if len(reporting) > 1:  # what cannot be added up
             found = []
         series = found[0] if len(found) == 1 else _together(found, points)
         return EquitySeries(
-            account=account,
+            account=asked.account,
             bot=bot,
             reporting=reporting.pop() if len(reporting) == 1 else "",
             items=tuple(
@@ -168,7 +215,7 @@ class Lists:
                 for at_ns, value, fall in series.points
             ),
             max_drawdown_pct=_percent(series.worst),
-            as_of_seq=of[0].state.seq if len(of) == 1 else None,
+            as_of_seq=as_of_seq,
         )
 
     def _of(self, who: Principal, account: str | None) -> list[Followed]:
@@ -190,21 +237,52 @@ def sees(who: Principal, account: str) -> bool:
     return who.accounts is None or account in who.accounts
 
 
-def _from_folds(
-    of: Sequence[Followed], who: Principal, which: Which, after: Where | None, limit: int
-) -> tuple[list[Shown], bool]:
-    """What folds have of a page, up to one more than fits; whether no table has to be asked."""
-    shown: list[Shown] = []
-    since_ns = whole_since_ns(of)
-    every_one_passes = who.role is Role.ADMIN and which == Which()
-    for one in remembered(of, after):
+def _executions(
+    of: Sequence[Followed], after: Where | None = None, last: Where | None = None
+) -> Iterator[Shown[Fill]]:
+    """Fills that are remembered, newest first; `after` and `last` as of `merged`."""
+    return merged([followed.fills.newest_first() for followed in of], after, last)
+
+
+def _page_of(
+    every: Iterable[Shown[T]], since_ns: int, passes: Passes | None, limit: int
+) -> tuple[list[Shown[T]], bool]:
+    """What memory has of a page, up to one more than fits; whether no table has to be asked.
+
+    Args:
+        since_ns: of this moment or later nothing is missing in memory.
+    """
+    shown: list[Shown[T]] = []
+    for one in every:
         if one.where[0] < since_ns:
             return shown, False
-        if every_one_passes or _passes(who, which, one.order):
+        if passes is None or passes(one):
             shown.append(one)
             if len(shown) > limit:
                 return shown, True
     return shown, not since_ns
+
+
+def _part(found: Sequence[Shown[T]], limit: int) -> Part[T]:
+    """The page of what memory has: all of it, and one more where there is one."""
+    end = Mark(*found[limit - 1].where) if len(found) > limit else None
+    page = found[:limit]
+    return Part(tuple([one.item for one in page]), end, tuple([one.written for one in page]))
+
+
+def _joined(
+    told: Sequence[tuple[Where, T]], here: Iterable[Shown[T]], limit: int, last: Mark | None
+) -> Part[T]:
+    """The page of what the tables and memory have.
+
+    Args:
+        last: the tables' last, where they may have more.
+    """
+    found = [*told, *((one.where, one.item) for one in islice(here, limit + 1))]
+    found.sort(key=lambda one: one[0], reverse=True)
+    if len(found) > limit:
+        last = Mark(*found[limit - 1][0])
+    return Part(tuple([item for _, item in found[:limit]]), last)
 
 
 def _own_bots(who: Principal, account: str | None) -> list[str] | None:
@@ -230,16 +308,24 @@ def _wanted(who: Principal, which: Which, limit: int, *, has_condition: bool) ->
     )
 
 
-def _passes(who: Principal, which: Which, one: Order) -> bool:
-    """Whether an order of the fold belongs into the list."""
-    return (
-        who.owns(one.account, one.bot)
-        and which.bot in {None, one.bot}
-        and which.symbol in {None, one.symbol}
-        and which.condition in {None, one.condition}
-        and (which.since is None or one.armed_at >= which.since)
-        and (which.until is None or one.armed_at < which.until)
-    )
+def _filter(who: Principal, which: Which) -> Passes | None:
+    """Whether an item of memory belongs into the list; None where each one does."""
+    if who.role is Role.ADMIN and which == Which():
+        return None
+
+    def passes(shown: Shown[Order] | Shown[Fill]) -> bool:
+        one = shown.item
+        at = one.armed_at if isinstance(one, Order) else one.at
+        return (
+            who.owns(one.account, one.bot or "")
+            and which.bot in {None, one.bot}
+            and which.symbol in {None, one.symbol}
+            and (isinstance(one, Fill) or which.condition in {None, one.condition})
+            and (which.since is None or at >= which.since)
+            and (which.until is None or at < which.until)
+        )
+
+    return passes
 
 
 def _ns(at: datetime | None) -> int | None:
@@ -250,12 +336,12 @@ def _place(mark: Mark | None) -> Where | None:
     return None if mark is None else (mark.at_ns, mark.account, mark.seq)
 
 
-def _mark_of(one: Order) -> Mark:
-    return Mark(nanoseconds(one.armed_at), one.account, one.seq)
+def _where(row: Row, at: str) -> Where:
+    return row[at], row["account"], row["seq"]
 
 
 def _mark(row: Row, at: str) -> Mark:
-    return Mark(row[at], row["account"], row["seq"])
+    return Mark(*_where(row, at))
 
 
 def _end(rows: Sequence[Row], limit: int) -> Mark | None:

@@ -6,6 +6,7 @@ Not here: finding them (history).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from holdfast.api.shapes.cluster import Failover
 from holdfast.api.shapes.trading import Fill, JournalEntry, Order, OrderCondition
 from holdfast.app.live.condition import condition_of
 from holdfast.app.reports.telling import kind_of, level_of, tell
-from holdfast.app.view.journals import Place, Shown
+from holdfast.app.view.shown import Place
+from holdfast.domain.fact import Filled
 from holdfast.domain.order import AttemptState, OrderState, OrderType, Side, TimeInForce
 from holdfast.journal.record import Record
 from holdfast.journal.report_months import moment
@@ -53,13 +55,6 @@ def order_of_fold(account: str, order: LiveOrder, place: Place) -> Order:
     )
 
 
-def shown_of_fold(account: str, order: LiveOrder, place: Place) -> Shown:
-    """The same as lists show it."""
-    one = order_of_fold(account, order, place)
-    where = (place.armed_ns // 1000 * 1000, account, place.seq)
-    return Shown(where, one, msgspec.Raw(msgspec.json.encode(one)))
-
-
 def order_of_row(row: Row) -> Order:
     """An order as the reports have it."""
     return Order(
@@ -83,6 +78,32 @@ def order_of_row(row: Row) -> Order:
         seq=row["seq"],
         armed_at=moment(row["armed_at"]),
         changed_at=moment(row["changed_at"]),
+    )
+
+
+def fill_of_fact(account: str, seq: int, fact: Filled, held: Decimal | None) -> Fill:
+    """An execution as its record has it.
+
+    Args:
+        held: by its bot after it, base units; None of none of our bots.
+    """
+    fill = fact.fill
+    return Fill(
+        account=account,
+        seq=seq,
+        at=moment(fill.at_ns),
+        bot=fact.bot or None,
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=amount(fill.quantity),
+        price=amount(fill.price),
+        fee=amount(fill.fee),
+        fee_asset=fill.fee_asset,
+        is_maker=fill.is_maker,
+        trade_id=fill.trade_id,
+        order_id=fill.venue_order_id,
+        cid=fill.cid or None,
+        held=amount_or_none(held),
     )
 
 

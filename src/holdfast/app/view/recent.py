@@ -22,11 +22,16 @@ KEPT: Final = 720
 
 
 class Recent:
-    """Points of every account of a model, newest last."""
+    """Points of every account of a model, newest last.
+
+    Attributes:
+        looks: how often it has looked.
+    """
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._points: dict[str, deque[Point]] = {}
+        self.looks = 0
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -36,6 +41,7 @@ class Recent:
 
     def look(self, now_ns: int) -> None:
         """Keep what each account is worth now, where that is known."""
+        self.looks += 1
         for name, followed in self._model.journals.accounts.items():
             state = followed.state
             equity = state.equity(by_asset(self._model.last, state.reporting))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -15,14 +14,11 @@ from holdfast.app.live.start import start_at
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError, CorruptionError
 from holdfast.journal.database import Database, SqliteDatabase
-from holdfast.journal.port import Snapshot
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.reading import head_of, records_at
 from holdfast.journal.tail import Tail
-from holdfast.ledger.fold import apply
-from holdfast.ledger.state import AccountState, to_bytes
 from tests.support.postgres import database
-from tests.support.report_stream import ACCOUNT, order, stream, write
+from tests.support.report_stream import ACCOUNT, folded, order, save_snapshot, stream, write
 
 TRADES = 10
 SAVED_SEQ = 60
@@ -41,31 +37,12 @@ def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database
         yield found
 
 
-def folded(journal: Database, until: int | None = None) -> AccountState:
-    state = AccountState()
-    for record in journal.read(ACCOUNT):
-        if until is None or record.seq <= until:
-            apply(state, record.seq, record.epoch, record.at_ns, record.fact)
-    return state
-
-
-def save(journal: Database, seq: int) -> None:
-    async def run() -> None:
-        store = journal.store()
-        digest = await store.hash_at(ACCOUNT, seq)
-        assert digest is not None
-        await store.save_snapshot(Snapshot(ACCOUNT, seq, digest, to_bytes(folded(journal, seq))))
-        await store.close()
-
-    asyncio.run(run())
-
-
 def test_an_account_begins_at_its_newest_snapshot(tmp_path: Path) -> None:
     """What lies before it is not even read: damage there is for `audit verify` to find."""
     journal = SqliteDatabase(tmp_path / "journal.db")
     write(journal, stream(TRADES))
     whole = folded(journal)
-    save(journal, SAVED_SEQ)
+    save_snapshot(journal, SAVED_SEQ)
     with closing(sqlite3.connect(journal.name)) as file, file:
         file.execute("UPDATE record SET body = x'00' WHERE seq = ?", (SAVED_SEQ - 20,))
     assert account_state(journal, ACCOUNT) == whole
@@ -77,7 +54,7 @@ def test_an_account_begins_at_its_newest_snapshot(tmp_path: Path) -> None:
 
 def test_it_is_the_same_with_a_snapshot_and_without(journal: Database) -> None:
     before = account_state(journal, ACCOUNT)
-    save(journal, SAVED_SEQ)
+    save_snapshot(journal, SAVED_SEQ)
     assert account_state(journal, ACCOUNT) == before == folded(journal)
     with pytest.raises(ConfigError, match="no records of account other"):
         account_state(journal, "other")
