@@ -26,6 +26,9 @@ const HOURS: Record<Span, number | null> = { "1h": 1, "24h": 24, "7d": 168, "30d
 const POINTS = 800;
 const READ_AGAIN_MS = 60_000;
 
+// Everybody who looks within a minute asks for the same, which the API answers once.
+const minute = (): number => Math.floor(Date.now() / 60_000) * 60_000;
+
 interface Props {
   title?: string;
   account?: string;
@@ -43,7 +46,7 @@ export function EquityPanel({ title = "Equity", account, bot, controls, height }
     queryFn: () => {
       const hours = HOURS[span];
       const since =
-        hours === null ? undefined : new Date(Date.now() - hours * 3_600_000).toISOString();
+        hours === null ? undefined : new Date(minute() - hours * 3_600_000).toISOString();
       return call("GET /api/v1/equity", {
         query: {
           points: POINTS,

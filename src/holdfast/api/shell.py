@@ -160,7 +160,7 @@ class _Answer:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
             if not tag and 0 < len(body) <= _MOST_TAGGED:
-                tag = b'"' + hashlib.sha256(body).hexdigest()[:24].encode() + b'"'
+                tag = b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
                 start["headers"].append((b"etag", tag))
             if tag and self._has and tag in {each.strip() for each in self._has.split(b",")}:
                 self.status = start["status"] = 304

@@ -36,7 +36,7 @@ from holdfast.platform.identity.values import Principal
 STANDING_S: Final = 1.0
 FASTEST_S: Final = 0.1
 BEAT_S: Final = 5.0
-MOST_PER_S: Final = 4000
+MOST_PER_S: Final = 2000
 """Messages of how one thing stands, all readers together: many readers hear it less often."""
 MOST_MISSED: Final = 20_000
 """Records that a journal is read for; who missed more looks anew."""

@@ -39,7 +39,7 @@ from holdfast.domain.money import ZERO
 from holdfast.journal.report_months import moment, nanoseconds
 from holdfast.journal.report_query import Wanted
 from holdfast.journal.reports import Reports, Row, Series
-from holdfast.platform.identity.values import Principal, Role
+from holdfast.platform.identity.values import Principal
 
 T = TypeVar("T")
 Passes = Callable[[Shown[Any]], bool]
@@ -73,7 +73,7 @@ class Lists:
     ) -> Part[Order]:
         """Orders that pass the filters, newest first."""
         of = self._of(who, which.account)
-        begin, passes = _place(after), _filter(who, which)
+        begin, passes = _place(after), _filter(of, who, which)
         found, is_enough = _page_of(remembered(of, begin), whole_since_ns(of), passes, limit)
         if is_enough:
             return _part(found, limit)
@@ -111,7 +111,7 @@ class Lists:
     ) -> Part[Fill]:
         """Executions that pass the filters, newest first."""
         of = self._of(who, which.account)
-        begin, passes = _place(after), _filter(who, which)
+        begin, passes = _place(after), _filter(of, who, which)
         await self._learn_fills([f for f in of if f.fills.lacks_past()])
         since_ns = max((f.fills.since_ns for f in of), default=0)
         found, is_enough = _page_of(_executions(of, begin), since_ns, passes, limit)
@@ -308,9 +308,10 @@ def _wanted(who: Principal, which: Which, limit: int, *, has_condition: bool) ->
     )
 
 
-def _filter(who: Principal, which: Which) -> Passes | None:
+def _filter(of: Sequence[Followed], who: Principal, which: Which) -> Passes | None:
     """Whether an item of memory belongs into the list; None where each one does."""
-    if who.role is Role.ADMIN and which == Which():
+    is_all_his = all(who.owns(followed.name, "") for followed in of)
+    if is_all_his and which == Which(account=which.account):
         return None
 
     def passes(shown: Shown[Order] | Shown[Fill]) -> bool:
