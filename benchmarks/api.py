@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -27,7 +28,12 @@ from holdfast.platform.identity.values import Role, Scope
 from tests.support.report_stream import stream, write
 
 BARE = "/api/v1/me"
-READS = ("/api/v1/overview", "/api/v1/positions", "/api/v1/bots", "/api/v1/orders?limit=50")
+EQUITY = "/api/v1/equity?points=200"
+READS = (
+    "/api/v1/overview", "/api/v1/positions", "/api/v1/bots", "/api/v1/orders?limit=50",
+    "/api/v1/fills?limit=50", "/api/v1/balances", "/api/v1/prices", EQUITY,
+)  # fmt: skip
+TRADES = 200
 ROUNDS = 15
 ROUND_S = 0.6
 CONNECTIONS = 16
@@ -49,7 +55,7 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         token = _prepared(Path(folder))
         with _serving(Path(folder)) as (url, pid):
-            _await_orders(url, token)
+            _await_marks(url, token)
             found = asyncio.run(_measured(url, pid, token))
     rows = [
         Row(
@@ -78,7 +84,7 @@ def run() -> list[Row]:
 def _prepared(folder: Path) -> str:
     """A journal with some hundreds of orders, and an administrator's token."""
     database = SqliteDatabase(folder / "journal.db")
-    write(database, stream(200))
+    write(database, stream(TRADES))
     (folder / "holdfast.toml").write_text(
         f'database_url = "sqlite:///{folder}/journal.db"\nstate_dir = "{folder}"\n{_CONFIG}'
     )
@@ -104,15 +110,16 @@ def _serving(folder: Path) -> Iterator[tuple[str, int]]:
         process.communicate()
 
 
-def _await_orders(url: str, token: str) -> None:
-    """Wait until the journal has been read."""
+def _await_marks(url: str, token: str) -> None:
+    """Wait until the journal has been read, and the tables of reports were filled from it."""
     request = urllib.request.Request(
-        f"{url}/api/v1/orders?limit=50", headers={"Authorization": f"Bearer {token}"}
+        f"{url}{EQUITY}", headers={"Authorization": f"Bearer {token}"}
     )
     while True:
         with urllib.request.urlopen(request) as response:
-            if json.load(response)["items"]:
+            if len(json.load(response)["items"]) >= TRADES:
                 return
+        time.sleep(0.1)
 
 
 async def _measured(url: str, pid: int, token: str) -> dict[str, list[_Turn]]:

@@ -7,6 +7,7 @@ Not here: asking the tables (history).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -44,6 +45,7 @@ from holdfast.platform.identity.values import Principal
 T = TypeVar("T")
 Passes = Callable[[Shown[Any]], bool]
 
+SAME_S: Final = 0.5
 LONGEST_STORY: Final = 1000
 """Records about one order that are told; one that rests for a year has a few dozen."""
 
@@ -67,6 +69,7 @@ class Lists:
         self._history = history
         self._recent = recent
         self._drawn: Shared[EquitySeries] = Shared()
+        self._moves: Shared[Part[Failover]] = Shared()
 
     async def orders(
         self, who: Principal, which: Which, after: Mark | None, limit: int
@@ -160,10 +163,16 @@ class Lists:
         self, who: Principal, account: str | None, after: Mark | None, limit: int
     ) -> Part[Failover]:
         """How leadership moved, newest first."""
-        of = [f.name for f in self._of(who, account)]
-        wanted = Wanted(limit=limit + 1)
-        rows = await self._history.newest("report_takeover", of, wanted, _place(after))
-        return Part(tuple(failover_of_row(row) for row in rows[:limit]), _end(rows, limit))
+        of, place = tuple([f.name for f in self._of(who, account)]), _place(after)
+
+        async def read() -> Part[Failover]:
+            wanted = Wanted(limit=limit + 1)
+            rows = await self._history.newest("report_takeover", of, wanted, place)
+            return Part(tuple([failover_of_row(row) for row in rows[:limit]]), _end(rows, limit))
+
+        # As late as the tables are at worst: whoever asks within it is told the same.
+        version = int(time.monotonic() / SAME_S)
+        return await self._moves.answer((of, place, limit), version, read)
 
     async def equity(
         self,
@@ -314,16 +323,18 @@ def _filter(of: Sequence[Followed], who: Principal, which: Which) -> Passes | No
     if is_all_his and which == Which(account=which.account):
         return None
 
-    def passes(shown: Shown[Order] | Shown[Fill]) -> bool:
+    bot, symbol, condition = which.bot, which.symbol, which.condition
+    since_ns, until_ns = _ns(which.since), _ns(which.until)
+
+    def passes(shown: Shown[Any]) -> bool:
         one = shown.item
-        at = one.armed_at if isinstance(one, Order) else one.at
         return (
-            who.owns(one.account, one.bot or "")
-            and which.bot in {None, one.bot}
-            and which.symbol in {None, one.symbol}
-            and (isinstance(one, Fill) or which.condition in {None, one.condition})
-            and (which.since is None or at >= which.since)
-            and (which.until is None or at < which.until)
+            (bot is None or one.bot == bot)
+            and (symbol is None or one.symbol == symbol)
+            and (condition is None or one.condition == condition)
+            and (since_ns is None or shown.where[0] >= since_ns)
+            and (until_ns is None or shown.where[0] < until_ns)
+            and (is_all_his or who.owns(one.account, one.bot or ""))
         )
 
     return passes
