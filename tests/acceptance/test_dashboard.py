@@ -40,7 +40,7 @@ from tests.support.operations_tools import operations_tool
 LACKING = lacking(BUILD / "index.html", AXE)
 pytestmark = pytest.mark.slow
 
-PATIENCE_MS = 40_000
+PATIENCE_MS = 180_000
 PATHS = (
     "/", "/bots", "/bots/main/grid", "/orders", "/orders?show=fills", "/risk", "/cluster",
     "/research", "/accounts", "/people", "/audit",

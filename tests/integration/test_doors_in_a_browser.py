@@ -30,7 +30,7 @@ from tests.support.threaded import threaded
 LACKING = lacking(BUILD / "index.html")
 pytestmark = pytest.mark.skipif(bool(LACKING), reason=LACKING)
 
-PATIENCE_MS = 40_000
+PATIENCE_MS = 180_000
 OWN = "a sentence is a fine password"
 FAR = "http://trading.example"
 STRANGER = "stranger@example.com"
