@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
-from holdfast.api.ports import Mark, NotThereError, Which
+from holdfast.api.ports import Mark, NotThereError, Part, Which
 from holdfast.api.shapes.trading import EquitySeries, Fill, Order, OrderCondition
 from holdfast.app.reports.projector import fill
 from holdfast.app.view import fills, lists
@@ -41,6 +41,8 @@ from tests.support.report_stream import (
     trade,
     write,
 )
+
+T = TypeVar("T")
 
 ADMIN = Principal(user_id="1", name="ada", role=Role.ADMIN, scopes=Role.ADMIN.scopes)
 OF_ONE = Principal(
@@ -94,10 +96,19 @@ async def followed_reads(
 
 
 async def paged(made: ViewReads, who: Principal, which: Which, limit: int) -> list[Order]:
-    found: list[Order] = []
+    return await joined(lambda after: made.orders(who, which, after, limit))
+
+
+async def paged_fills(made: ViewReads, which: Which, limit: int) -> list[Fill]:
+    return await joined(lambda after: made.fills(ADMIN, which, after, limit))
+
+
+async def joined(page: Callable[[Mark | None], Awaitable[Part[T]]]) -> list[T]:
+    """All pages, each asked for with the end of the one before."""
+    found: list[T] = []
     after: Mark | None = None
     while True:
-        part = await made.orders(who, which, after, limit)
+        part = await page(after)
         found += part.items
         if part.end is None:
             return found
@@ -145,17 +156,6 @@ async def test_a_page_of_what_folds_remember_is_written_as_its_orders_are_by_now
         for part in (before, half, whole):
             written = msgspec.json.decode(msgspec.json.encode(part.written), type=list[Order])
             assert tuple(written) == part.items != ()
-
-
-async def paged_fills(made: ViewReads, which: Which, limit: int) -> list[Fill]:
-    found: list[Fill] = []
-    after: Mark | None = None
-    while True:
-        part = await made.fills(ADMIN, which, after, limit)
-        found += part.items
-        if part.end is None:
-            return found
-        after = part.end
 
 
 @pytest.mark.parametrize("unreported", [0, 3, TRADES])
