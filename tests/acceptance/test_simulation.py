@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,25 @@ def test_a_campaign_goes_on_where_it_was_and_adds_up(tmp_path: Path) -> None:
     code, _, told = simulate_failing("--seeds", "1-3", "--minutes", "1", "--campaign", file)
     assert code == 2
     assert "not added up" in told
+
+
+def test_a_campaign_that_is_told_to_end_keeps_what_is_over_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "runs.jsonl"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "holdfast", "simulate", "--seeds", "1-500", "--minutes", "0.5",
+            "--nodes", "1", "--campaign", str(file), "--json",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with process:
+        while not file.exists() or file.read_bytes().count(b"\n") < 2:  # settings, and a seed
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert 1 <= json.loads(stdout)["seeds"] < 500
+    assert not list(Path("/dev/shm").glob(f"holdfast-sim-{process.pid}-*"))

@@ -18,6 +18,9 @@ from holdfast.cluster.timing import Timing
 FORGET_TTLS: Final = 10
 """A dead member is shown to people for so many lifetimes of a lease before it is removed."""
 
+UNDER_WAY_S: Final = 10.0
+"""A renewal may be so long on its way to the store: whoever sent it may be gone as it arrives."""
+
 
 class Take(msgspec.Struct, frozen=True):
     """What to ask of `LeaseStore.take`, in one call.
@@ -32,9 +35,10 @@ class Take(msgspec.Struct, frozen=True):
 
 
 class _Watched(msgspec.Struct):
-    """A counter, and since when it has stood still."""
+    """A counter, when it was first seen, and since when it has stood still."""
 
     renewals: int
+    first_ns: int
     since_ns: int
     moved: bool = False  # since it was first seen: its member lives, or lived a moment ago
 
@@ -146,12 +150,13 @@ class Election:
             )
         ]
 
-    def twin(self, view: View) -> Member | None:
+    def twin(self, view: View, is_gone: Callable[[Member], bool]) -> Member | None:
         """Another live member with this one's name that was here before, as far as was seen.
 
-        It lives when its counter has moved since it was first seen, so what a node left behind that
-        was killed is none; nor is what an earlier keeper of this very process left: its last
-        renewal may come about after it has ended. Of two that start at once, one is told.
+        It lives when its counter still moves `UNDER_WAY_S` after it was first seen. What a killed
+        node left behind is none, then, though renewals that it had sent may arrive after the next
+        node of its name has looked; nor is what an earlier keeper of this very process left, or a
+        process of this host that is proven gone. Of two that start at once, one is told.
         """
         me, node = self._me.boot_id, self._me.node
         members = self._by_boot_id(view)
@@ -164,8 +169,9 @@ class Election:
             seen, watched = members[boot_id], self._members.get(boot_id)
             if (
                 watched is not None
-                and watched.moved
+                and watched.since_ns - watched.first_ns >= UNDER_WAY_S * 1e9
                 and _process(seen.member) != _process(self._me)
+                and not self._is_gone(seen.member, is_gone)
                 and (seen.renewals, boot_id) > order
             ):
                 return seen.member
@@ -177,9 +183,9 @@ class Election:
         for boot_id, one in seen.items():
             watched = known.get(boot_id)
             if watched is None:
-                watched = _Watched(one.renewals, now_ns)
+                watched = _Watched(one.renewals, now_ns, now_ns)
             elif watched.renewals != one.renewals:
-                watched = _Watched(one.renewals, now_ns, moved=True)
+                watched = _Watched(one.renewals, watched.first_ns, now_ns, moved=True)
             self._members[boot_id] = watched
         if view.claims != self._seen_claims:
             self._seen_claims = view.claims

@@ -296,7 +296,7 @@ class Keeper:
         return since_ns is not None and self._now_ns() - since_ns > self._timing.renew_s * 1e9
 
     def _require_name(self, view: View) -> None:
-        twin = self._election.twin(view)
+        twin = self._election.twin(view, self._is_gone)
         if twin is not None:
             raise ConfigError(
                 f"seen: node {self._member.node} runs already, as process {twin.pid}; "

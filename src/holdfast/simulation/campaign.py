@@ -32,8 +32,8 @@ def simulate(
 ) -> Total:
     """Run every seed that `file` does not hold yet, and add all of them up.
 
-    Blocks. Ctrl-C ends it with what there is. With a `file` it gives way to whatever else runs on
-    this machine: that lasts for hours.
+    Blocks, in the main thread. Ctrl-C or SIGTERM ends it with what there is. With a `file` it gives
+    way to whatever else runs on this machine: that lasts for hours.
 
     Args:
         jobs: processes side by side.
@@ -74,7 +74,7 @@ def simulate(
                 left.clear()
 
         asyncio.run(_work(left, settings, min(jobs, max(1, len(left))), note))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         pass
     finally:
         if log is not None:
@@ -98,6 +98,9 @@ def commit_of_this() -> str:
 async def _work(
     left: list[int], settings: Settings, jobs: int, note: Callable[[int, Outcome | str], None]
 ) -> None:
+    here = asyncio.current_task()
+    assert here is not None  # noqa: S101 - a coroutine runs in a task
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
     # In memory where there is some. A worker is killed when nothing is left for it to do, and
     # removes nothing of the run that it is at then.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - private within

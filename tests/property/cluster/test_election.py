@@ -269,4 +269,4 @@ def test_no_list_of_members_whoever_wrote_it_raises(views: list[tuple[View, int,
             assert all(claim.boot_id != "me" for claim in take.claims)
         election.forgettable(view, now_ns, is_gone)
         election.live(view, now_ns, is_gone)
-        election.twin(view)
+        election.twin(view, is_gone)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from holdfast.cluster.election import FORGET_TTLS, Election, Take
+from holdfast.cluster.election import FORGET_TTLS, UNDER_WAY_S, Election, Take
 from holdfast.cluster.port import Claim, Member, Seen, View
 from holdfast.cluster.timing import PROFILES
 from tests.support.leases import member
 
 TIMING = PROFILES["fast"]
 POLL_NS, TTL_NS = round(TIMING.poll_s * 1e9), round(TIMING.ttl_s * 1e9)
+LATE_NS = round(UNDER_WAY_S * 1e9)
 HINT_NS = round(TIMING.hint_s * 1e9)
 T0 = 10**12
 
@@ -169,7 +170,7 @@ def test_what_several_dead_members_held_is_asked_for_by_holder() -> None:
     assert takes == [Take((claims[0], claims[2]), members[1]), Take((claims[1],), members[2])]
 
 
-def test_a_twin_is_another_live_member_of_this_name_that_was_here_before() -> None:
+def test_a_twin_is_another_member_of_this_name_that_was_here_before_and_still_renews() -> None:
     other = member("old", node="me", pid=2)
     younger, older = Election(ME, TIMING), Election(other, TIMING)
 
@@ -178,25 +179,46 @@ def test_a_twin_is_another_live_member_of_this_name_that_was_here_before() -> No
 
     for election in (younger, older):
         election.look(at(old=8, new=0), T0, runs)
-        assert election.twin(at(old=8, new=0)) is None  # a row that a killed node left behind?
-        election.look(at(old=9, new=1), T0 + POLL_NS, runs)
-    assert younger.twin(at(old=9, new=1)) == other
-    assert older.twin(at(old=9, new=1)) is None
+        assert election.twin(at(old=8, new=0), runs) is None  # what a killed node left behind?
+        election.look(at(old=9, new=1), T0 + LATE_NS, runs)
+    assert younger.twin(at(old=9, new=1), runs) == other
+    assert older.twin(at(old=9, new=1), runs) is None
+
+
+def test_renewals_of_a_host_that_lost_its_power_make_no_twin_of_what_it_runs_now() -> None:
+    """The store may carry them out after the next node has looked, and nothing proves them gone."""
+    before = member("old", node="me", pid=2, host="the same machine, another boot")
+    election = Election(ME, TIMING)
+    for renewals, later_ns in ((86, 0), (87, POLL_NS), (88, LATE_NS - 1), (88, 2 * LATE_NS)):
+        view = View((Seen(ME, 0), Seen(before, renewals)), ())
+        election.look(view, T0 + later_ns, runs)
+        assert election.twin(view, runs) is None
 
 
 def test_what_an_earlier_keeper_of_this_process_left_on_its_way_makes_it_no_twin() -> None:
     election = Election(ME, TIMING)
     for renewals in (8, 9):  # the last renewal came about after that keeper had ended
         view = View((Seen(ME, 0), Seen(member("old", node="me"), renewals)), ())
-        election.look(view, T0, runs)
-    assert election.twin(view) is None
+        election.look(view, T0 + renewals * LATE_NS, runs)
+    assert election.twin(view, runs) is None
+
+
+def test_only_of_this_host_is_it_known_that_a_namesake_has_ended() -> None:
+    killed = member("old", node="me", pid=2, host=ME.host)
+    elsewhere = member("other", node="me", pid=3, host="elsewhere")
+    for other, twin in ((killed, None), (elsewhere, elsewhere)):
+        election = Election(ME, TIMING)
+        for renewals in (8, 9):
+            view = View((Seen(ME, 0), Seen(other, renewals)), ())
+            election.look(view, T0 + renewals * LATE_NS, ended)
+        assert election.twin(view, ended) == twin
 
 
 def test_a_member_of_another_name_is_no_twin() -> None:
     election = Election(ME, TIMING)
     for renewals in (1, 2):
-        election.look(of(ME, A, renewals=renewals), T0, runs)
-    assert election.twin(of(ME, A, renewals=2)) is None
+        election.look(of(ME, A, renewals=renewals), T0 + renewals * LATE_NS, runs)
+    assert election.twin(of(ME, A, renewals=2), runs) is None
 
 
 def test_dead_members_that_hold_nothing_are_to_be_forgotten_after_a_while() -> None:
