@@ -121,7 +121,9 @@ async def _feed(
         worker = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "holdfast.simulation.worker", directory,
             str(settings.minutes), str(settings.nodes), settings.bug,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            # Not a session: Linux shares processors between sessions first, whatever they are worth.
+            process_group=0,
             # The order of sets is part of a run; nothing else of the environment may be.
             env={"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")},
             limit=1 << 26,
