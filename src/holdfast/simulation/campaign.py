@@ -122,7 +122,7 @@ async def _feed(
             sys.executable, "-m", "holdfast.simulation.worker", directory,
             str(settings.minutes), str(settings.nodes), settings.bug,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            # Not a session: Linux may share processors between sessions first, whatever their worth.
+            # No session: Linux may share processors between sessions first, whatever their worth.
             process_group=0,
             # The order of sets is part of a run; nothing else of the environment may be.
             env={"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")},

@@ -217,6 +217,36 @@ def test_the_exchanges_own_limits_are_never_broken_by_us() -> None:
     asyncio.run(scenario())
 
 
+def test_limits_beyond_the_assumed_ones_are_learned_when_those_are_used_up_for_reading() -> None:
+    """A process that begins while others ask from its address knows the documented limits only."""
+
+    async def scenario() -> None:
+        clock = Clock()
+        async with local_exchange(
+            limits=Limits(weight_per_minute=60_000), now_ns=clock
+        ) as (running, client):
+            key = Key(client.api_key, client.secret)
+            other, beginning = [
+                BinanceVenue(
+                    key, Endpoints(rest_url=running.url), mono_ns=lambda: 0, wall_ns=clock
+                )
+                for _ in range(2)
+            ]
+            await other.time()
+            await other.instruments()
+            for _ in range(220):  # of weight 20 each, within a minute that does not end
+                await other.balances(Purpose.READ)
+            await beginning.time()
+            with pytest.raises(ThrottledError):
+                await beginning.balances(Purpose.READ)
+            await beginning.instruments(("BTC/USDT",))
+            assert (await beginning.balances(Purpose.READ))["BTC"].free == 10
+            await other.close()
+            await beginning.close()
+
+    asyncio.run(scenario())
+
+
 def test_orders_that_fill_do_not_count_against_the_limit_of_orders() -> None:
     async def scenario() -> None:
         async with few_orders() as (venue, running, clock):

@@ -174,7 +174,7 @@ class Follower:
             )
 
     async def prepare(self) -> None:
-        """Learn the exchange's time and the bars so far.
+        """Learn the exchange's time, then its limits, as all else goes by them, and the bars so far.
 
         Raises:
             ConfigError: it does not list a symbol, or the key is another account's.
@@ -187,8 +187,8 @@ class Follower:
             self.on_exchange(False)
             raise
         self.on_exchange(True)
-        await self.keys.begin()
         self._require_listed(await self.venue.instruments(symbols_of(self.bots)))
+        await self.keys.begin()
         for bot in self.bots:
             if bot.name in self.quarantine:
                 bot.give_up(self.quarantine[bot.name])

@@ -321,7 +321,8 @@ class BinanceVenue:
     async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
         """The markets called `symbols`, or all; also renews the limits and the names.
 
-        The whole list has ten megabytes, so it is asked for only when it is needed.
+        The whole list has ten megabytes, so it is asked for only when it is needed. Reading waits
+        by limits that are assumed until this one told the real ones, so it goes before all reading.
         """
         try:
             found = await self._listed(symbols)
@@ -329,13 +330,12 @@ class BinanceVenue:
             if not symbols or int(error.code) not in _NO_SUCH_SYMBOL:
                 raise
             return await self._listed()
-        if {each.symbol for each in found}.issuperset(symbols):
-            return found
-        return await self._listed()
+        is_whole = {each.symbol for each in found}.issuperset(symbols)
+        return found if is_whole else await self._listed()
 
     async def _listed(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
-        path = listing_path(symbols)
-        current = listing(await self._ask(self._queries, path, gate.EXCHANGE_INFO, Purpose.READ))
+        path, cost = listing_path(symbols), gate.EXCHANGE_INFO
+        current = listing(await self._ask(self._queries, path, cost, Purpose.RESOLVE))
         self.gate.learn(current.limits)
         self._names.update((each.venue_symbol, each.symbol) for each in current.instruments)
         return current.instruments
