@@ -174,7 +174,7 @@ class Follower:
             )
 
     async def prepare(self) -> None:
-        """Learn the exchange's time, then its limits, as all else goes by them, and the bars so far.
+        """Learn the exchange's time, then its limits, as all else goes by them, and the bars.
 
         Raises:
             ConfigError: it does not list a symbol, or the key is another account's.
