@@ -26,6 +26,9 @@ _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
 _REJECTED: Final = AttemptState.REJECTED
 _TRADING: Final = TradingStatus.TRADING
+LOSS_DIGITS: Final = 8
+"""Of a loss as it is told: measured in units, it has no last digit of its own."""
+
 Why = tuple[str, str, str]  # rule, seen, limit
 Rule = Callable[[Proposed, "Gate"], Why | None]
 
@@ -278,7 +281,7 @@ def _daily_loss(_order: Proposed, gate: Gate) -> Why | None:
             return "max_daily_loss", "equity unknown", "a price for every holding"
         loss = gate.bot_loss() if own else gate.account.units.day_loss(equity)
         if loss >= most:
-            return "max_daily_loss", plain(loss), plain(most)
+            return "max_daily_loss", plain(round(loss, LOSS_DIGITS)), plain(most)
     return None
 
 

@@ -89,7 +89,7 @@ class Units(msgspec.Struct):
         last: unit price at the last mark or flow, 0 before the first.
         marked_ns: time of the last mark, 0 before the first.
         bot_peaks, bot_last: the same of each bot's profit.
-        day_price: unit price at the first mark of the current UTC day.
+        day_price: what a unit would be worth had nothing been won or lost in the current UTC day.
         day_pnl: each bot's profit at that mark.
     """
 
@@ -109,31 +109,40 @@ class Units(msgspec.Struct):
     def flow(self, value: Decimal, equity: Decimal | None) -> None:
         """Money worth `value` (signed, reporting units) came while equity was `equity`.
 
-        While equity cannot be told, a unit is taken to be worth what it was worth last.
+        While equity cannot be told, a unit is taken to be worth what it was worth last. What was
+        lost today is an amount of money, so it is spread over the units that there are from now on.
         """
         price = self.price(equity) if equity is not None and equity > ZERO else self.last
         price = price if price > ZERO else Decimal(1)
-        self.units = max(ZERO, self.units + value / price)
+        lost = self._lost_at(price)
+        is_empty = equity is not None and equity + value <= ZERO  # whatever a division rounds to
+        self.units = ZERO if is_empty else max(ZERO, self.units + value / price)
         self.last = price
         self.peak = max(self.peak, price)
-        if self.day_price == ZERO:
-            self.day_price = price
+        self.day_price = price + lost / (self.units or 1)
 
     def mark(self, at_ns: int, equity: Decimal, pnl: dict[str, Decimal], *, new_day: bool) -> None:
         """Take a mark in."""
+        begins = new_day or (self.day_price == ZERO and not self.marked_ns)
         self.marked_ns = at_ns
         price = self.last = self.price(equity)
         self.peak = max(self.peak, price)
         self.bot_last.update(pnl)
         for bot, profit in pnl.items():
             self.bot_peaks[bot] = max(self.bot_peaks.get(bot, ZERO), profit)
-        if new_day or self.day_price == ZERO:
+        if begins:
             self.day_price = price
             self.day_pnl = dict(pnl)
 
     def day_loss(self, equity: Decimal) -> Decimal:
-        """Reporting units lost since the day's first mark; negative when won."""
-        return (self.day_price - self.price(equity)) * self.units
+        """Reporting units lost since the day's first mark, without flows; negative when won."""
+        return self._lost_at(self.price(equity))
+
+    def _lost_at(self, price: Decimal) -> Decimal:
+        """The day's loss at a unit price; while there are no units it is kept as that of one."""
+        if self.units > ZERO:
+            return (self.day_price - price) * self.units
+        return self.day_price - self.last if self.day_price else ZERO
 
     def drawdown_pct(self, equity: Decimal) -> Decimal:
         """How far the unit price is under its peak, in percent; 0 at the peak."""

@@ -213,8 +213,33 @@ def test_the_day_s_loss_is_in_money_and_flows_are_none_of_it(
     assert abs(units.day_loss(evening) - (morning - evening)) < Decimal("1e-30")
     amount = max(amount, 1 - evening)
     units.flow(amount, evening)
-    share = (evening + amount) / evening  # what is lost per unit is lost on every unit
-    assert abs(units.day_loss(evening + amount) - (morning - evening) * share) < Decimal("1e-25")
+    assert abs(units.day_loss(evening + amount) - (morning - evening)) < Decimal("1e-25")
+
+
+@given(equities, equities)
+def test_the_day_s_loss_is_kept_while_everything_is_withdrawn(
+    morning: Decimal, evening: Decimal
+) -> None:
+    units = Units()
+    units.flow(morning, None)
+    units.mark(0, morning, {}, new_day=True)
+    units.flow(-evening, evening)
+    assert units.units == 0
+    assert abs(units.day_loss(Decimal(0)) - (morning - evening)) < Decimal("1e-25")
+    units.flow(Decimal(50), Decimal(0))
+    assert abs(units.day_loss(Decimal(50)) - (morning - evening)) < Decimal("1e-25")
+    assert abs(units.day_loss(Decimal(40)) - (morning - evening) - 10) < Decimal("1e-25")
+
+
+def test_what_was_won_today_is_still_known_when_exactly_that_is_left() -> None:
+    units = Units()
+    units.flow(Decimal(100), None)
+    units.mark(0, Decimal(100), {}, new_day=True)
+    units.mark(5, Decimal(200), {"bot": Decimal(100)}, new_day=False)
+    units.flow(Decimal(-100), Decimal(200))
+    units.mark(9, Decimal(100), {"bot": Decimal(100)}, new_day=False)
+    assert units.day_loss(Decimal(100)) == -100
+    assert units.day_pnl == {}
 
 
 @given(equities, equities)

@@ -171,6 +171,25 @@ def test_a_bot_s_own_drawdown_halts_that_bot_alone() -> None:
     assert world.account.bots["other"].halted == ""
 
 
+def test_taking_all_money_out_is_no_drawdown() -> None:
+    world = World(limits=Limits(max_drawdown_pct=Decimal(90)), cash=Decimal("522.15"))
+    world.wish(target("5"))
+    world.bar()
+    world.settle()
+    world.bar(price=Decimal("15.57"))
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    left = world.account.holdings["USDT"]
+    for amount, equity in ((-left, left), (Decimal(300), Decimal(0))):
+        world.commit(flow("USDT", amount, "transfer", equity=equity))
+        for _ in range(6):
+            world.bar()
+        assert world.account.halted == ""
+    loss = world.account.units.day_loss(Decimal(300))
+    assert abs(loss - (Decimal("522.15") - left)) < Decimal("1e-30")
+
+
 def test_equity_that_cannot_be_told_stops_entries_under_a_loss_limit_and_never_exits() -> None:
     for limits in (Limits(max_daily_loss=ONE), Limits(max_drawdown_pct=ONE)):
         world = world_with(target("1"))

@@ -188,6 +188,25 @@ def test_money_that_left_is_no_loss() -> None:
     assert refused(world) == []
 
 
+@pytest.mark.parametrize("withdrawn", ["-5000", "-99800"])
+def test_what_was_lost_stays_lost_when_money_leaves(withdrawn: str) -> None:
+    world = wished(limited("account", max_daily_loss=Decimal(10)), target("1"))
+    world.bar(price=80)
+    equity = world.engine.marks.equity()
+    world.commit(flow("USDT", Decimal(withdrawn), "withdrawal", equity=equity))
+    wished(world, target("2"))
+    assert refused(world) == [("max_daily_loss", "20", "10")]
+
+
+def test_a_deposit_loses_nothing() -> None:
+    world = wished(limited("account", max_daily_loss=Decimal(10)), target("1"))
+    world.bar(price=95)
+    equity = world.engine.marks.equity()
+    world.commit(flow("USDT", Decimal(900_000), "deposit", equity=equity))
+    wished(world, target("2"))
+    assert refused(world) == []
+
+
 def test_cash_that_is_set_aside_is_not_there() -> None:
     world = World(cash=Decimal(200))
     wished(world, bids("90", "91"), bids("90", "91", "92"))
