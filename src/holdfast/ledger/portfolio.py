@@ -90,7 +90,7 @@ class Units(msgspec.Struct):
         marked_ns: time of the last mark, 0 before the first.
         bot_peaks, bot_last: the same of each bot's profit.
         day_price: what a unit would be worth had nothing been won or lost in the current UTC day.
-        day_pnl: each bot's profit at that mark.
+        day_pnl: each bot's profit at that day's first mark, or at its last one before.
     """
 
     units: Decimal = ZERO
@@ -132,7 +132,7 @@ class Units(msgspec.Struct):
             self.bot_peaks[bot] = max(self.bot_peaks.get(bot, ZERO), profit)
         if begins:
             self.day_price = price
-            self.day_pnl = dict(pnl)
+            self.day_pnl = dict(self.bot_last)  # who is away or has no price has made it as well
 
     def day_loss(self, equity: Decimal) -> Decimal:
         """Reporting units lost since the day's first mark, without flows; negative when won."""

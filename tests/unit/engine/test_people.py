@@ -99,6 +99,32 @@ def test_a_new_process_does_not_begin_a_new_day() -> None:
     assert [f.new_day for f in world.facts if isinstance(f, Marked)].count(True) == 1
 
 
+@pytest.mark.parametrize("price", [50, 150])
+def test_a_bot_that_was_away_at_midnight_begins_the_day_with_what_it_had_made(price: int) -> None:
+    limits = Limits(max_daily_loss=Decimal(200), max_orders_per_minute=None, price_band_pct=None)
+    world = World(bot("bot", limits=limits), bot("other"))
+    world.wish(target("10"))
+    world.bar()
+    world.settle()
+    world.wish(FLAT)
+    world.bar(price=price)
+    world.settle()
+    for _ in range(6):
+        world.bar(price=100)
+    made = (price - 100) * 10
+    assert world.account.units.bot_last["bot"] == made
+    equity = world.engine.marks.equity()
+    assert equity is not None
+    world.now_ns = world.now_ns // DAY_NS * DAY_NS + DAY_NS
+    pnl = {"other": Decimal(0)}
+    world.commit(Marked(at_ns=world.now_ns, equity=equity, pnl=pnl, prices={}, new_day=True))
+    assert world.engine.marks.day_loss(world.engine.bots["bot"]) == 0
+    world.wish(target("1"))
+    world.bar()
+    world.settle()
+    assert world.refusals == []
+
+
 def test_a_drawdown_halts_until_a_person_resumes_and_counts_from_there() -> None:
     limits = Limits(max_drawdown_pct=Decimal(10))
     world = World(limits=limits, cash=Decimal(1000))
