@@ -31,14 +31,14 @@ class Decider:
 
     Args:
         prices: quote units by symbol.
-        equity: tells the account's, reporting units; None while it cannot be told.
+        equity: tells the account's in units of an asset; None while it cannot be told.
     """
 
     def __init__(
         self,
         account: AccountState,
         prices: Mapping[str, Decimal],
-        equity: Callable[[], Decimal | None],
+        equity: Callable[[str], Decimal | None],
     ) -> None:
         self._account = account
         self._prices = prices
@@ -163,10 +163,11 @@ class Decider:
     # -- what it is measured on ------------------------------------------------------------------
 
     def _means_of(self, symbol: str, state: BotState) -> Means:
+        instrument = self._account.instruments[symbol]
         return Means(
-            instrument=self._account.instruments[symbol],
+            instrument=instrument,
             price=self._prices[symbol],
-            equity=self._equity(),
+            equity=self._equity(instrument.quote),
             held=state.held(symbol),
         )
 

@@ -5,7 +5,7 @@ Not here: the folds that losses are measured on (ledger.portfolio), refusing ord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -18,6 +18,7 @@ from holdfast.ledger.state import AccountState
 
 MARK_EVERY_NS: Final = 300_000_000_000
 NS_PER_DAY: Final = 86_400_000_000_000
+_ONE: Final = Decimal(1)
 
 
 class Marks:
@@ -70,30 +71,45 @@ class Marks:
             self._valued_seq = seq
         return self._equity
 
-    def pnl(self, bot: BotRuntime) -> Decimal:
-        """A bot's profit since it began, quote units; without a price a position counts zero.
+    def mark_of(self, asset: str) -> Decimal | None:
+        """Reporting units per unit of an asset; None without a price."""
+        return _ONE if asset == self._account.reporting else self._by_asset.get(asset)
 
-        What it earned or lost in symbols that it trades no more is part of it.
+    def equity_in(self, asset: str) -> Decimal | None:
+        """The account's equity in units of an asset; None while it or a price is missing."""
+        equity, mark = self.equity(), self.mark_of(asset)
+        return None if equity is None or mark is None else equity / mark
+
+    def pnl(self, bot: BotRuntime) -> Decimal | None:
+        """A bot's profit since it began, reporting units; None while its quote has no price.
+
+        A position without a price counts zero. What it earned or lost in symbols that it trades no
+        more is part of it.
         """
+        if self.mark_of(bot.quote) is None:
+            return None
         total = ZERO
         for symbol, position in self._account.bot(bot.name).positions.items():
-            total += position.pnl(self.prices.get(symbol, ZERO))
+            mark = self.mark_of(symbol.partition("/")[2])
+            if mark is not None:
+                total += position.pnl(self.prices.get(symbol, ZERO)) * mark
         return total
 
     def _is_priced(self, bot: BotRuntime) -> bool:
         return self.prices.keys() >= bot.all_symbols
 
-    def day_loss(self, bot: BotRuntime) -> Decimal:
-        """What a bot lost since 00:00 UTC; negative when it won."""
-        return self._account.units.day_pnl.get(bot.name, ZERO) - self.pnl(bot)
+    def day_loss(self, bot: BotRuntime) -> Decimal | None:
+        """Reporting units that a bot lost since 00:00 UTC, negative when it won; None as `pnl`."""
+        pnl = self.pnl(bot)
+        return None if pnl is None else self._account.units.day_pnl.get(bot.name, ZERO) - pnl
 
     def drawdown_pct(self, bot: BotRuntime | None) -> Decimal | None:
-        """Of a bot, or of the account (None); None while equity cannot be told.
+        """Of a bot, or of the account (None); None while equity, or a bot's quote, has no price.
 
-        A bot without a price stands where it stood.
+        A bot without a price of what it trades stands where it stood.
         """
         equity = self.equity()
-        if equity is None:
+        if equity is None or (bot is not None and self.mark_of(bot.quote) is None):
             return None
         name = "" if bot is None else bot.name
         known = self._drawdowns.get(name)
@@ -105,9 +121,8 @@ class Marks:
         units = self._account.units
         if bot is None:
             return units.drawdown_pct(equity)
-        if not self._is_priced(bot):
-            return ZERO
-        return units.bot_drawdown_pct(bot.name, self.pnl(bot), equity)
+        pnl = self.pnl(bot) if self._is_priced(bot) else None
+        return ZERO if pnl is None else units.bot_drawdown_pct(bot.name, pnl, equity)
 
     def if_due(self, now_ns: int) -> list[Note]:
         """A mark every now and then, and at once when a drawdown halts trading."""
@@ -126,11 +141,18 @@ class Marks:
         marked = Marked(
             at_ns=now_ns,
             equity=equity,
-            pnl={b.name: self.pnl(b) for b in self._bots.values() if self._is_priced(b)},
+            pnl={bot.name: pnl for bot, pnl in self._profits()},
             prices=dict(self.prices),
             new_day=now_ns // NS_PER_DAY != last_ns // NS_PER_DAY,
         )
         return [Note((marked, *halts))]
+
+    def _profits(self) -> Iterator[tuple[BotRuntime, Decimal]]:
+        """Of the bots whose profit can be told."""
+        for bot in self._bots.values():
+            pnl = self.pnl(bot) if self._is_priced(bot) else None
+            if pnl is not None:
+                yield bot, pnl
 
     def halted(self, fact: Halted) -> None:
         """A halt is in the journal."""

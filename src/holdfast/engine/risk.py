@@ -28,6 +28,8 @@ _REJECTED: Final = AttemptState.REJECTED
 _TRADING: Final = TradingStatus.TRADING
 LOSS_DIGITS: Final = 8
 """Of a loss as it is told: measured in units, it has no last digit of its own."""
+_UNKNOWN_EQUITY: Final = ("equity unknown", "a price for every holding")
+_UNKNOWN_PROFIT: Final = ("profit unknown", "a price for what the bot pays with")
 
 Why = tuple[str, str, str]  # rule, seen, limit
 Rule = Callable[[Proposed, "Gate"], Why | None]
@@ -43,7 +45,8 @@ class Gate(msgspec.Struct):
         max_order_notional, price_band_pct: the tighter of both limits.
         bot_rate, account_rate: attempts armed lately.
         equity: tells the account's, None while it cannot be told.
-        bot_loss: tells what the bot lost since 00:00 UTC, reporting units; negative when it won.
+        bot_loss: tells what the bot lost since 00:00 UTC, reporting units; negative when it won,
+            None while it cannot be told.
         drawdown_pct: tells the bot's (True) or the account's, None while it cannot be told.
     """
 
@@ -55,7 +58,7 @@ class Gate(msgspec.Struct):
     bot_rate: RateMeter
     account_rate: RateMeter
     equity: Callable[[], Decimal | None]
-    bot_loss: Callable[[], Decimal]
+    bot_loss: Callable[[], Decimal | None]
     drawdown_pct: Callable[[bool], Decimal | None]
     max_order_notional: Decimal | None = None
     price_band_pct: Decimal | None = None
@@ -278,8 +281,10 @@ def _daily_loss(_order: Proposed, gate: Gate) -> Why | None:
             continue
         equity = gate.equity()
         if equity is None:
-            return "max_daily_loss", "equity unknown", "a price for every holding"
+            return "max_daily_loss", *_UNKNOWN_EQUITY
         loss = gate.bot_loss() if own else gate.account.units.day_loss(equity)
+        if loss is None:
+            return "max_daily_loss", *_UNKNOWN_PROFIT
         if loss >= most:
             return "max_daily_loss", plain(round(loss, LOSS_DIGITS)), plain(most)
     return None
@@ -291,8 +296,10 @@ def _drawdown(_order: Proposed, gate: Gate) -> Why | None:
         if most is None:
             continue
         drawdown = gate.drawdown_pct(own)
+        if drawdown is None and gate.equity() is not None:
+            return "max_drawdown_pct", *_UNKNOWN_PROFIT
         if drawdown is None:
-            return "max_drawdown_pct", "equity unknown", "a price for every holding"
+            return "max_drawdown_pct", *_UNKNOWN_EQUITY
         if drawdown >= most:
             return "max_drawdown_pct", f"{drawdown:.2f} %", f"{plain(most)} %"
     return None

@@ -75,7 +75,7 @@ class Engine:
         self.prices = self.marks.prices
         self.books: dict[str, BookLevels] = {}
         self.trades: dict[str, Trade] = {}
-        self._decider = Decider(account, self.prices, self.marks.equity)
+        self._decider = Decider(account, self.prices, self.marks.equity_in)
         self.facts = {n: BotFacts(account, self.marks, bot) for n, bot in self.bots.items()}
         self.wake_ns = 0  # earliest time at which a bot waits for time to pass, 0 for none
         self._acting = False  # until `resume`: what start-up records must make nobody act

@@ -171,8 +171,11 @@ def bot_of(followed: Followed, name: str, last: Last, written: WrittenBot | None
     state, bot = followed.state, followed.state.bot(name)
     config = config_of(bot)
     pnl, value = _profit(bot, last), _value(bot, last)
-    day_pnl = None if pnl is None else pnl - state.units.day_pnl.get(name, ZERO)
     symbols = config.traded or (written.symbols if written is not None else ())
+    quote = symbols[0].split("/")[1] if symbols else state.reporting
+    mark = _mark(quote, last, state.reporting)
+    begun = state.units.day_pnl.get(name, ZERO)  # reporting units
+    day_pnl = None if pnl is None or mark is None else pnl - begun / mark
     timeframe = timeframe_text(config.timeframe_s)
     return Bot(
         account=followed.name,
@@ -187,9 +190,9 @@ def bot_of(followed: Followed, name: str, last: Last, written: WrittenBot | None
         decisions=bot.number,
         wish=legs_text(bot.legs) if bot.number else "",
         pnl=amount_or_none(pnl),
-        day_pnl=amount_or_none(day_pnl),
+        day_pnl=None if day_pnl is None else amount(round(day_pnl, RATIO_DIGITS)),
         value=amount_or_none(value),
-        quote=symbols[0].split("/")[1] if symbols else state.reporting,
+        quote=quote,
         decided_at=time_of(bot.decided_ns),
     )
 
@@ -202,6 +205,14 @@ def _profit(bot: BotState, last: Last) -> Decimal | None:
             return None
         total += position.cash if seen is None else position.pnl(seen.price)
     return total
+
+
+def _mark(asset: str, last: Last, reporting: str) -> Decimal | None:
+    """Reporting units per unit of an asset."""
+    if asset == reporting:
+        return Decimal(1)
+    seen = last.get(f"{asset}/{reporting}")
+    return None if seen is None else seen.price
 
 
 def _value(bot: BotState, last: Last) -> Decimal | None:
