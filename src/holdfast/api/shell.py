@@ -123,6 +123,7 @@ class _Answer:
     """Sends an answer on, with what every answer has.
 
     A small answer to a GET is given an ETag of its bytes, and is not sent to who has it already.
+    One that a handler gave names a version of a part, for `If-Match`; the rest changes under it.
     """
 
     def __init__(self, scope: Any, send: Send, if_none_match: bytes, request_id: str) -> None:
@@ -158,8 +159,8 @@ class _Answer:
     async def _finish(self, start: Any, message: Any) -> None:
         body = message.get("body", b"")
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
-            if not tag and 0 < len(body) <= _MOST_TAGGED:
+            tag, has_own = b"", any(name == b"etag" for name, _ in start["headers"])
+            if not has_own and 0 < len(body) <= _MOST_TAGGED:
                 tag = b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
                 start["headers"].append((b"etag", tag))
             if tag and self._has and tag in {each.strip() for each in self._has.split(b",")}:

@@ -107,6 +107,20 @@ def test_what_has_not_changed_is_not_sent_again(tmp_path: Path) -> None:
     within(tmp_path, work)
 
 
+@pytest.mark.parametrize("path", ["/api/v1/accounts/main", "/api/v1/accounts/main/bots/cross"])
+def test_the_version_of_a_configuration_does_not_say_that_nothing_else_changed(
+    tmp_path: Path, path: str
+) -> None:
+    async def work(made: World) -> None:
+        tag = (await made.ask("GET", path, "tom")).headers["etag"]
+        assert tag == '"v3"'
+        again = await made.ask("GET", path, "tom", headers={"If-None-Match": tag})
+        assert (again.status_code, again.headers["etag"]) == (200, tag)
+        assert again.json()
+
+    within(tmp_path, work)
+
+
 def test_a_change_made_from_an_old_state_is_refused(tmp_path: Path) -> None:
     async def work(made: World) -> None:
         path = "/api/v1/accounts/main/bots/cross"
