@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.domain.fact import Armed, Filled
+from holdfast.domain.fact import Armed, CommandTaken, Filled
 from holdfast.platform.identity.console import Console
 from holdfast.platform.identity.values import Role, Scope
 from tests.acceptance.test_api import serving
@@ -26,7 +26,8 @@ from tests.support.node import ACCOUNT, Node, flips, until_node
 from tests.support.scene import scene
 from tests.support.waiting import PATIENCE_S
 
-BOTS = f"/accounts/{ACCOUNT}/bots"
+ACCOUNT_PATH = f"/accounts/{ACCOUNT}"
+BOTS = f"{ACCOUNT_PATH}/bots"
 GRID = {"low": "2999.2", "high": "2999.8", "cells": 2, "unit": "0.1"}
 NEW = {
     "name": "net", "strategy": "grid", "symbols": ["ETH/USDT"], "timeframe": "1s", "params": GRID,
@@ -133,6 +134,44 @@ async def lived(folder: Path, store: str) -> None:
             assert {one["bot"] for one in orders.json()["items"]} == {"net", "flip-btc"}
         judgement = await at.ended_well(node)
         assert judgement.faults == []
+
+
+@pytest.mark.slow
+def test_of_two_changes_of_limits_that_wait_for_a_leader_the_second_is_refused(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with scene(tmp_path) as at:
+            node = at.node(flips(["BTC/USDT"]))
+            await node.start()
+            with caller(node) as client:
+                await until_node(node, lambda: bool(node.armed()), "a first order")
+                await node.stop()
+                seen = {"If-Match": (await ask(client, "GET", ACCOUNT_PATH)).headers["etag"]}
+                kept = [
+                    await ask(
+                        client, "PUT", f"{ACCOUNT_PATH}/limits?wait_s=0", headers={**seen},
+                        json={"max_order_notional": most},
+                    )
+                    for most in ("10000", "1000000")
+                ]  # fmt: skip
+                assert [answer.status_code for answer in kept] == [202, 202]
+                await node.start()
+                asked = [f"/commands/{answer.json()['command_id']}" for answer in kept]
+                await until_node(node, lambda: len(taken(node)) == 2, "both looked at")
+                found = [(await ask(client, "GET", path)).json() for path in asked]
+                assert [one["state"] for one in found] == ["taken", "refused"]
+                shown = (await ask(client, "GET", ACCOUNT_PATH)).json()
+                assert shown["limits"]["max_order_notional"] == "10000"
+            judgement = await at.ended_well(node)
+            assert judgement.faults == []
+
+    asyncio.run(scenario())
+
+
+def taken(node: Node) -> list[CommandTaken]:
+    """The commands that its leader looked at."""
+    return [r.fact for r in node.records() if isinstance(r.fact, CommandTaken)]
 
 
 def bought(node: Node) -> bool:

@@ -121,6 +121,19 @@ def test_the_version_of_a_configuration_does_not_say_that_nothing_else_changed(
     within(tmp_path, work)
 
 
+def test_a_change_of_limits_names_the_ones_that_it_was_made_from(tmp_path: Path) -> None:
+    async def work(made: World) -> None:
+        path = "/api/v1/accounts/main/limits?wait_s=0"
+        for given in ('"v3"', "*"):
+            sent = await made.ask("PUT", path, "tom", json={}, headers={"If-Match": given})
+            assert sent.status_code == 202
+        for _, name, told, _ in made.commands():
+            assert name == "limits"
+            assert '"version":"3"' in told  # as they were when it was looked whether one is raised
+
+    within(tmp_path, work)
+
+
 def test_a_change_made_from_an_old_state_is_refused(tmp_path: Path) -> None:
     async def work(made: World) -> None:
         path = "/api/v1/accounts/main/bots/cross"

@@ -78,7 +78,8 @@ async def set_limits(
     if raised:
         request.require_confirmed(f"a higher `{raised}`")
     text = msgspec.json.encode(data).decode()
-    return await give(request, account, "limits", {"limits": text}, wait_s)
+    arguments = {"limits": text, "version": str(found.config_version)}
+    return await give(request, account, "limits", arguments, wait_s)
 
 
 @post(

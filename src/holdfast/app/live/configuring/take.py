@@ -8,7 +8,8 @@ within a second or two; orders that rest go on meanwhile. Not here: the configur
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -48,14 +49,21 @@ class Configurator:
         self._venue = venue
         self._recorder = recorder
         self._writer = writer
+        self._one_at_a_time = asyncio.Lock()
 
     async def take(self, asked: OperatorAsked) -> None:
-        """Journal what it comes to, or why it comes to nothing.
+        """Journal what it comes to, or why it comes to nothing; one after the other, in order.
+
+        Each is checked against what those before it left, which is known once it is durable.
 
         Raises:
             OutgrownError: it is in effect, and the account must begin again with it.
             RetryableError, RejectedError: the exchange does not tell what it lists; ask again.
         """
+        async with self._one_at_a_time:
+            await self._take(asked)
+
+    async def _take(self, asked: OperatorAsked) -> None:
         told = {name: value for name, value in asked.arguments.items() if name != "config"}
         taken = CommandTaken(
             command_id=asked.command_id,
@@ -84,7 +92,7 @@ class Configurator:
             return self._limits(asked)
         name = told.get("bot", "")
         state = self._account.bot(name)
-        self._require_version(name, state, told.get("version", ""))
+        _require_version(told, state.config_version, f"of bot {name}")
         if asked.name == "remove":
             return self._removed(name, state, asked.by)
         is_new = name not in self._account.bots or state.removed
@@ -96,6 +104,8 @@ class Configurator:
         return await self._configured(read_bot(told.get("config", "")), name, asked.by)
 
     def _limits(self, asked: OperatorAsked) -> LimitsSet:
+        in_force = 1 + self._account.limits_version  # the first are the file's
+        _require_version(asked.arguments, in_force, "of the account's limits")
         text = asked.arguments.get("limits", "")
         if not text:
             return LimitsSet(limits="", by=asked.by)
@@ -176,13 +186,15 @@ class Configurator:
                 "one that is stopped or drained where symbols are taken from it",
             )
 
-    @staticmethod
-    def _require_version(name: str, state: BotState, version: str) -> None:
-        if version and version != str(state.config_version):
-            raise _refused(
-                f"configuration {state.config_version} of bot {name}",
-                f"{version}, which the change was made to; look at it again",
-            )
+
+def _require_version(told: Mapping[str, str], in_force: int, of_what: str) -> None:
+    """A change is made to the version that its sender has seen; the CLI names none."""
+    version = told.get("version", "")
+    if version and version != str(in_force):
+        raise _refused(
+            f"configuration {in_force} {of_what}",
+            f"{version}, which the change was made to; look at it again",
+        )
 
 
 def _refused(seen: str, expected: str) -> ConfigError:
