@@ -13,8 +13,10 @@ import pytest
 from holdfast.api.build import Terms
 from holdfast.api.ports import Rate
 from holdfast.config import Config, SignalSource
+from holdfast.platform.identity.console import Console
+from holdfast.platform.identity.values import Grant, Role
 from holdfast.signals.webhook import SIGNATURE, signature
-from tests.support.api_world import PLENTY, World, problem, world
+from tests.support.api_world import PASSWORD, PLENTY, World, problem, world
 
 SECRET = "correct horse battery staple"
 HALT = "/api/v1/accounts/main/halt"
@@ -172,6 +174,33 @@ def test_who_asked_too_often_can_still_halt(tmp_path: Path) -> None:
         assert resumed.status_code == 429, "only what stops something is urgent"
 
     within(tmp_path, work, Terms(by_user=Rate(5, 60.0), by_address=PLENTY, folder=tmp_path))
+
+
+def test_who_was_granted_single_bots_halts_and_resumes_those(tmp_path: Path) -> None:
+    async def work(made: World) -> None:
+        grants = (Grant("main"), Grant("other", "grid"))
+        Console(made.store, "test@here").create("kim", Role.TRADER, grants, PASSWORD)
+        halted = await made.ask("POST", "/api/v1/halt?wait_s=0", "kim", json={})
+        assert halted.status_code == 202
+        assert len({one["command_id"] for one in halted.json()["items"]}) == 2
+        await made.ask("POST", "/api/v1/resume?wait_s=0", "kim")
+        assert [(name, told) for _, name, told, _ in made.commands()] == [
+            ("halt", '{"level":"entries"}'), ("halt", '{"bot":"grid","level":"entries"}'),
+            ("resume", "{}"), ("resume", '{"bot":"grid"}'),
+        ]  # fmt: skip
+        assert [account for account, *_ in made.commands()] == ["main", "other"] * 2
+
+    within(tmp_path, work)
+
+
+def test_a_halt_that_reaches_nothing_is_refused_and_not_called_done(tmp_path: Path) -> None:
+    async def work(made: World) -> None:
+        Console(made.store, "test@here").create("kim", Role.TRADER, (), PASSWORD)
+        halted = await made.ask("POST", "/api/v1/halt?wait_s=0", "kim", json={})
+        assert halted.status_code == 409
+        assert problem(halted)["code"] == "nothing_yours"
+
+    within(tmp_path, work)
 
 
 def test_guessing_tokens_is_paid_for_by_the_address(tmp_path: Path) -> None:

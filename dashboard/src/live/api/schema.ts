@@ -1220,7 +1220,7 @@ export interface Routes {
     };
     answer: Fills;
   };
-  /** Halt every account that is yours. */
+  /** Halt every account that is yours, and your bots on accounts of others. */
   "POST /api/v1/halt": {
     query?: {
       wait_s?: number;
@@ -1366,7 +1366,7 @@ export interface Routes {
     };
     answer: Prices;
   };
-  /** Lift the halt of every account that is yours. */
+  /** Lift the halt of all accounts that are yours, and of your bots on accounts of others. */
   "POST /api/v1/resume": {
     query?: {
       wait_s?: number;

@@ -13,6 +13,7 @@ from litestar import Response, get, post, put
 from litestar.params import JSONBody
 
 from holdfast.api.ask import Ask
+from holdfast.api.problem import ProblemError
 from holdfast.api.routes.answers import (
     ALL_MAY_WAIT,
     MAY_WAIT,
@@ -161,9 +162,17 @@ async def hand_over_account(
 async def halt_everything(
     request: Ask, data: JSONBody[Halt], wait_s: WaitQuery = DEFAULT_WAIT_S
 ) -> Response[CommandsGiven]:
-    """Halt every account that is yours."""
+    """Halt every account that is yours, and your bots on accounts of others."""
     _require_confirmed(request, data)
-    return await give_all(request, await _mine(request), "halt", _told(data), wait_s)
+    mine = await _mine(request)
+    if not mine:  # who asks for a halt must not hear that all is well
+        raise ProblemError(
+            409, "nothing_yours",
+            "seen: nothing that is yours and has traded, so nothing was halted; expected: an "
+            "account or a bot; do: repeat it when this API has just begun; else ask an "
+            "administrator to halt, or to grant you what you have to halt",
+        )  # fmt: skip
+    return await give_all(request, mine, "halt", _told(data), wait_s)
 
 
 @post(
@@ -173,7 +182,7 @@ async def halt_everything(
 async def resume_everything(
     request: Ask, wait_s: WaitQuery = DEFAULT_WAIT_S
 ) -> Response[CommandsGiven]:
-    """Lift the halt of every account that is yours."""
+    """Lift the halt of all accounts that are yours, and of your bots on accounts of others."""
     return await give_all(request, await _mine(request), "resume", {}, wait_s)
 
 
@@ -183,8 +192,12 @@ async def get_command(request: Ask, command_id: IdPath) -> Command:
     return await request.ports.commands.find(request.who, command_id)
 
 
-async def _mine(request: Ask) -> list[str]:
-    return [one.name for one in await request.ports.reads.accounts(request.who)]
+async def _mine(request: Ask) -> list[tuple[str, str]]:
+    """His accounts, and with their account the bots that are his without it."""
+    reads, who = request.ports.reads, request.who
+    whole = [(one.name, "") for one in await reads.accounts(who)]
+    bots = [(one.account, one.name) for one in await reads.bots(who) if not who.owns(one.account)]
+    return whole + bots
 
 
 def _require_confirmed(request: Ask, data: Halt) -> None:

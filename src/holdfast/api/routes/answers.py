@@ -33,9 +33,7 @@ async def give(
     request: Ask, account: str, name: str, arguments: Mapping[str, str], wait_s: float
 ) -> Response[Command]:
     """Ask the account's leader; 200 when it took effect, 202 when it is kept."""
-    given = Given(
-        command_id=request.only_id(account), account=account, name=name, arguments=arguments
-    )
+    given = _given(request, account, name, arguments)
     (done,) = await request.ports.commands.give(
         request.who, (given,), request.request_id, wait_s
     )
@@ -44,17 +42,33 @@ async def give(
 
 
 async def give_all(
-    request: Ask, accounts: Sequence[str], name: str, arguments: Mapping[str, str], wait_s: float
+    request: Ask,
+    targets: Sequence[tuple[str, str]],
+    name: str,
+    arguments: Mapping[str, str],
+    wait_s: float,
 ) -> Response[CommandsGiven]:
-    """The same, of several accounts at once."""
+    """The same, of several accounts and bots at once.
+
+    Args:
+        targets: an account and a bot of it each; an empty bot stands for the whole account.
+    """
     given = [
-        Given(command_id=request.only_id(one), account=one, name=name, arguments=arguments)
-        for one in accounts
+        _given(request, account, name, {**arguments, "bot": bot} if bot else arguments, bot)
+        for account, bot in targets
     ]
     done = await request.ports.commands.give(request.who, given, request.request_id, wait_s)
     await _be_shown(request, done)
     waits = any(one.state is CommandState.WAITING for one in done)
     return Response(CommandsGiven(items=done), status_code=202 if waits else 200)
+
+
+def _given(
+    request: Ask, account: str, name: str, arguments: Mapping[str, str], bot: str = ""
+) -> Given:
+    """Args: bot: tells it apart from what the same request asks of the account's other bots."""
+    command_id = request.only_id(f"{account}/{bot}" if bot else account)
+    return Given(command_id=command_id, account=account, name=name, arguments=arguments)
 
 
 async def move(request: Ask, account: str, node: str, wait_s: float) -> Response[Command]:
