@@ -255,12 +255,16 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         command_id: the same id asks once, however often it is given.
         arguments: as the engine and the leader know them; what has parts is JSON text.
+        by_key: the id comes from an `Idempotency-Key`, which may be used anew once it is forgotten,
+            and after a failure: the id stands for the same thing only, until the leader refuses
+            it or the key's week is over. What is asked for then has another id.
     """
 
     command_id: str
     account: str
     name: str
     arguments: Mapping[str, str]
+    by_key: bool = False
 
 
 class Commands(Protocol):

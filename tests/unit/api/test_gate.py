@@ -79,6 +79,26 @@ def test_the_same_key_with_another_body_is_refused_and_does_nothing(tmp_path: Pa
     within(tmp_path, work)
 
 
+def test_a_key_that_was_forgotten_is_free_for_another_command(tmp_path: Path) -> None:
+    async def work(made: World) -> None:
+        key = {"Idempotency-Key": "halt-000001"}
+        first = await made.ask("POST", f"{HALT}?wait_s=0", "tom", json={}, headers=dict(key))
+        made.store.change(lambda change: change.run("DELETE FROM kept_request"))
+        other = await made.ask(
+            "POST", f"{HALT}?wait_s=0", "tom", json={"level": "cancel"}, headers=dict(key)
+        )
+        assert other.status_code == 202
+        assert [told for _, _, told, _ in made.commands()] == [
+            '{"level":"entries"}', '{"level":"cancel"}',
+        ]  # fmt: skip
+        told = other.json()["command_id"]
+        assert told != first.json()["command_id"]
+        shown = await made.ask("GET", f"/api/v1/commands/{told}", "tom")
+        assert shown.json() == other.json()
+
+    within(tmp_path, work)
+
+
 def test_another_user_s_key_is_another_key(tmp_path: Path) -> None:
     async def work(made: World) -> None:
         key = {"Idempotency-Key": "halt-000001"}

@@ -68,7 +68,9 @@ def _given(
 ) -> Given:
     """Args: bot: tells it apart from what the same request asks of the account's other bots."""
     command_id = request.only_id(f"{account}/{bot}" if bot else account)
-    return Given(command_id=command_id, account=account, name=name, arguments=arguments)
+    return Given(
+        command_id=command_id, account=account, name=name, arguments=arguments, by_key=True
+    )
 
 
 async def move(request: Ask, account: str, node: str, wait_s: float) -> Response[Command]:

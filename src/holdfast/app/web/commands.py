@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -23,14 +24,25 @@ from holdfast.errors import ConfigError, RejectedError, UnreachableError
 from holdfast.journal.database import Database
 from holdfast.platform.identity.values import Principal
 from holdfast.platform.port import Change, Look, PlatformStore
+from holdfast.platform.requests.store import ABANDONED_NS, KEPT_NS
 from holdfast.telemetry import trace
 
 LOOK_S: Final = 0.02
+
+REPEATED_NS: Final = KEPT_NS - ABANDONED_NS
+"""Since a command was given by a key: a key is forgotten a week after its request began, which was
+not longer before the command than a request may take."""
+
+_AGAIN: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "again.commands.holdfast")
 
 _FIND: Final = """
     SELECT c.id, c.account, c.name, c.arguments, c."by", c.at_ns, t.seq FROM command c
     LEFT JOIN command_taken t ON t.account = c.account AND t.command_id = c.id WHERE c.id = ?
 """
+
+
+class _CrossedError(Exception):
+    """An id was free a moment ago, and is another request's now."""
 
 
 class JournalCommands:
@@ -57,10 +69,10 @@ class JournalCommands:
         self, who: Principal, given: Sequence[Given], request_id: str, wait_s: float
     ) -> tuple[Command, ...]:
         """Ask for them all, and wait until they took effect or `wait_s` has passed."""
-        await asyncio.to_thread(self._ask, who, given, request_id)
+        command_ids = await asyncio.to_thread(self._ask, who, given, request_id)
         deadline_s = time.monotonic() + wait_s
         while True:
-            found = await asyncio.to_thread(self._look, [one.command_id for one in given])
+            found = await asyncio.to_thread(self._look, command_ids)
             waiting = any(one.state is CommandState.WAITING for one in found)
             if not waiting or time.monotonic() >= deadline_s:
                 return found
@@ -99,20 +111,49 @@ class JournalCommands:
             seq=done.seq, by=who.actor, asked_at=moment_of(asked_ns),
         )  # fmt: skip
 
-    def _ask(self, who: Principal, given: Sequence[Given], request_id: str) -> None:
+    def _ask(self, who: Principal, given: Sequence[Given], request_id: str) -> list[str]:
+        """Ask for what was not asked for yet; the ids of all of them, in order."""
         now_ns = self._now_ns()
+        while True:
+            meant = self._meant(given, now_ns)
+            new = [one for one, is_new in meant if is_new]
 
-        def ask(change: Change) -> None:
-            for one in given:
-                text = msgspec.json.encode(dict(one.arguments), order="sorted").decode()
-                noted = CommandGiven(
-                    by=who.actor, user_id=who.user_id, command_id=one.command_id,
-                    account=one.account, name=one.name, arguments=text, request_id=request_id,
-                )  # fmt: skip
-                give(change, noted, who.actor, now_ns)
+            def ask(change: Change, new: Sequence[Given] = new) -> None:
+                for one in new:
+                    noted = CommandGiven(
+                        by=who.actor, user_id=who.user_id, command_id=one.command_id,
+                        account=one.account, name=one.name, arguments=_text(one),
+                        request_id=request_id,
+                    )  # fmt: skip
+                    if not give(change, noted, who.actor, now_ns) and one.by_key:
+                        raise _CrossedError  # a request that was given up may still be writing
 
-        self._store.change(ask)
-        _trace(given, request_id)
+            try:
+                if new:
+                    self._store.change(ask)
+            except _CrossedError:
+                continue
+            _trace(new, request_id)
+            return [one.command_id for one, _ in meant]
+
+    def _meant(self, given: Sequence[Given], now_ns: int) -> list[tuple[Given, bool]]:
+        """The commands under the ids that they are to have, and whether each may be new."""
+        keyed = [one.command_id for one in given if one.by_key]
+        newest = iter(self._store.look(lambda look: [_newest(look, each) for each in keyed]))
+        meant: list[tuple[Given, bool]] = []
+        for one in given:
+            number, row = next(newest) if one.by_key else (0, None)
+            is_new = row is None or not self._is_repeated(one, row, now_ns)
+            command_id = _numbered(one.command_id, number + (row is not None and is_new))
+            meant.append((msgspec.structs.replace(one, command_id=command_id), is_new))
+        return meant
+
+    def _is_repeated(self, one: Given, row: tuple[Any, ...], now_ns: int) -> bool:
+        """Whether `row` was asked for by the same request, and was not refused."""
+        _, _, name, arguments, _, at_ns, seq = row
+        if (name, arguments) != (one.name, _text(one)) or now_ns - int(at_ns) > REPEATED_NS:
+            return False
+        return seq is None or not self._refused(one.account, int(seq))
 
     def _look(self, command_ids: Sequence[str]) -> tuple[Command, ...]:
         def rows(look: Look) -> list[Any]:
@@ -137,6 +178,36 @@ class JournalCommands:
             return str(getattr(next(records).fact, "refused", ""))
         finally:
             records.close()  # type: ignore[attr-defined]
+
+
+def _text(one: Given) -> str:
+    return msgspec.json.encode(dict(one.arguments), order="sorted").decode()
+
+
+def _numbered(command_id: str, number: int) -> str:
+    """The id of what was asked for by a key after `number` others."""
+    return uuid.uuid5(_AGAIN, f"{command_id}\0{number}").hex if number else command_id
+
+
+def _newest(look: Look, command_id: str) -> tuple[int, tuple[Any, ...] | None]:
+    """The number and the row of what was last asked for by a key; 0 and None when nothing was.
+
+    Rows are never deleted and numbers have no gaps, so few are looked at however many there are.
+    """
+    row = look.row(_FIND, command_id)
+    if row is None:
+        return 0, None
+    low, high = 0, 1
+    while (found := look.row(_FIND, _numbered(command_id, high))) is not None:
+        row, low, high = found, high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        found = look.row(_FIND, _numbered(command_id, middle))
+        if found is None:
+            high = middle
+        else:
+            row, low = found, middle
+    return low, row
 
 
 def _trace(given: Sequence[Given], request_id: str) -> None:
