@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -79,7 +80,9 @@ class Books:
         self._find = find
         self.strays = Strays()
         self.sold_without_us = asyncio.Event()
-        self._locks: dict[str, asyncio.Lock] = {}
+        # Gone when nobody holds one or waits for it. `locked()` does not tell: between a release
+        # and the turn of who waits it says no.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._booked: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._foreign: set[str] = set()
         self._late: set[str] = set()
@@ -382,8 +385,6 @@ class Books:
     def _lock(self, cid: str) -> asyncio.Lock:
         lock = self._locks.get(cid)
         if lock is None:
-            if len(self._locks) > 4 * len(self._account.live) + 64:
-                self._locks = {c: held for c, held in self._locks.items() if held.locked()}
             lock = self._locks[cid] = asyncio.Lock()
         return lock
 

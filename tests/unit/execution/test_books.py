@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from holdfast.domain.fact import AttemptMoved, Filled, Ghost
-from holdfast.domain.order import OrderState
+from holdfast.domain.order import AttemptState, OrderState
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Head
 from tests.support.exchange import on_loop
@@ -79,6 +79,42 @@ async def test_a_report_that_is_cancelled_on_its_way_to_the_journal_is_not_made_
     moved = [fact for fact in at.of_kind(AttemptMoved) if fact.cid == attempt.cid]
     assert [fact.evidence for fact in moved] == ["reply"]
     assert at.broken == []
+
+
+@on_loop
+async def test_who_waits_for_an_attempt_keeps_others_out_whatever_comes_between() -> None:
+    """In the turn in which one report has ended and the next has not begun, nobody holds it."""
+    store = SlowStore()
+    at = await world(store=store)
+    order = await at.doubt(1)
+    told = report(order.armed, OrderState.NEW, executed="0")
+    ends = asyncio.Event()
+
+    async def first() -> None:
+        async with at.books._alone(order.armed.cid):
+            await ends.wait()
+        for number in range(100):  # and of many another attempt, in the same turn
+            async with at.books._alone(str(number)):
+                pass
+
+    firstly = asyncio.create_task(first())
+    await asyncio.sleep(0)
+    stream = asyncio.create_task(at.books.report(told, "stream"))
+    await asyncio.sleep(0)
+    store.goes_on.clear()
+    ends.set()
+    await firstly
+    query = asyncio.create_task(at.books.report(told, "query by id"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    store.goes_on.set()
+    await asyncio.gather(stream, query)
+    await at.drain()
+
+    moved = [m for m in at.of_kind(AttemptMoved) if m.state is AttemptState.ACKED]
+    assert [fact.evidence for fact in moved] == ["stream"]
+    assert at.broken == []
+    assert len(at.books._locks) <= 1, "what nobody holds is kept for nobody"
 
 
 @on_loop
