@@ -29,7 +29,7 @@ log = get_logger("execution.resolve")
 HORIZON_MS = 12_000
 # With this much of the horizon left, a cancel is worth sending even for an order meant to rest.
 LAST_CALL_MS = 4_000
-_RESTING = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER})
+_RESTING = frozenset(OrderType) - {OrderType.MARKET}
 _ROUND_S = (0.1, 0.2, 0.4, 0.8, 1.0)
 _STRAYS = ""  # in place of a symbol
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved, CancelArmed, Filled
 from holdfast.domain.money import ZERO
-from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
+from holdfast.domain.order import AttemptState, OrderSpec, OrderState, OrderType, Side
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution import points
 from holdfast.execution.resolve import HORIZON_MS
@@ -47,6 +48,25 @@ async def test_absence_is_concluded_after_the_horizon_and_a_barrier_never_before
     await at.resolver.settle("BTC/USDT")
     assert _state(order) is AttemptState.NEVER_EXECUTED
     assert at.venue.cancelled == [order.armed.cid]
+
+
+@on_loop
+async def test_a_stop_that_is_not_to_be_seen_yet_is_not_taken_back_before_absence_is_near() -> None:
+    """It may be good, and the position would be without it."""
+    at = await world()
+    attempt = at.attempt(1, side=Side.SELL)
+    spec = msgspec.structs.replace(attempt.spec, type=OrderType.STOP_LOSS, stop_price=ONE)
+    attempt = msgspec.structs.replace(attempt, spec=spec)
+    doubted = AttemptMoved(cid=attempt.cid, state=AttemptState.IN_DOUBT)
+    await at.recorder.record(attempt, doubted)
+
+    at.pass_s(WINDOW_MS / 1000 + 1)
+    await at.resolver.settle("BTC/USDT")
+    assert at.venue.cancelled == []
+
+    at.venue.orders[attempt.cid] = report(attempt, OrderState.NEW, executed="0")
+    await at.resolver.settle("BTC/USDT")
+    assert _state(at.account.live[attempt.cid]) is AttemptState.ACKED
 
 
 @on_loop

@@ -15,7 +15,7 @@ from holdfast.ledger.state import LiveOrder
 
 TIMESTAMP_MS, WINDOW_MS = 10_000, 2000
 DEADLINE_MS = TIMESTAMP_MS + WINDOW_MS
-RESTING = (OrderType.LIMIT, OrderType.LIMIT_MAKER)
+RESTING = tuple(kind for kind in OrderType if kind is not OrderType.MARKET)
 
 
 def attempt(
