@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from holdfast.domain.event import Committed
+from holdfast.domain.fact import AttemptMoved, OrderMoved
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import AttemptState
 from holdfast.errors import RejectedError, RetryableError
@@ -83,10 +85,25 @@ class Sweep:
         self._stream_is_up = stream_is_up
         self._hurry = asyncio.Event()
         self._foreign: dict[tuple[str, str], OrderReport] = {}
+        self._moved: set[str] = set()  # by the group that is being told
 
     def hurry(self) -> None:
         """Go round soon: the stream came back, or something may have been missed."""
         self._hurry.set()
+
+    def committed(self, event: Committed) -> None:
+        """Go round soon when a durable group leaves an order without all of its fills.
+
+        A report's fills come behind what it says of the order, in the same group.
+        """
+        if isinstance(event.fact, AttemptMoved | OrderMoved):
+            self._moved.add(event.fact.cid)
+        if event.more or not self._moved:
+            return
+        orders = [order for cid in self._moved if (order := self._account.order(cid)) is not None]
+        self._moved.clear()
+        if any(map(is_behind, orders)):
+            self.hurry()
 
     async def run(self) -> None:
         """Go round until cancelled."""

@@ -51,12 +51,13 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 # Up to which part of a limit each purpose may go. What is above a purpose's line stays for those
-# further down: adding exposure stops first, cancels stop last.
+# further down: adding exposure stops first, cancels stop last. Questions stop before exits: they
+# weigh more and are asked again and again, and what a cancel took back must be replaced.
 CEILING: Final[dict[Purpose, float]] = {
     Purpose.READ: 0.60,
     Purpose.ENTER: 0.75,
-    Purpose.REDUCE: 0.85,
-    Purpose.RESOLVE: 0.92,
+    Purpose.RESOLVE: 0.85,
+    Purpose.REDUCE: 0.95,
     Purpose.CANCEL: 1.00,
 }
 

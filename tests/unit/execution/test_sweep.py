@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from holdfast.domain.fact import Filled
+from holdfast.domain.event import Committed
+from holdfast.domain.fact import Filled, OrderMoved
 from holdfast.domain.fill import Fill
+from holdfast.domain.order import OrderState
 from holdfast.errors import RetryableError
 from holdfast.execution.sweep import side_by_side
 from holdfast.simulation.loop import VirtualLoop
@@ -86,6 +89,33 @@ def test_trades_that_are_never_listed_are_asked_for_less_and_less_often() -> Non
         await asyncio.wait({sweeping})
 
     _in_virtual_time(course())
+
+
+@pytest.mark.parametrize(("executed", "is_asked"), [("1", False), ("2", True)])
+@on_loop
+async def test_only_what_executed_without_its_fills_is_asked_for_at_once(
+    executed: str, *, is_asked: bool
+) -> None:
+    """A round costs a question for every symbol with a resting order, and each fill is told."""
+    at = await world()
+    attempt = await at.arm(1, price=Decimal(100))
+    await at.books.report(report(attempt, OrderState.NEW, executed="0"), "reply")
+    hurried: list[bool] = []
+    at.sweep.hurry = lambda: hurried.append(True)  # type: ignore[method-assign]
+    fold = at.recorder._on_committed
+
+    def committed(event: Committed) -> None:
+        fold(event)
+        at.sweep.committed(event)
+
+    at.recorder._on_committed = committed
+    told = report(
+        attempt, OrderState.PARTIALLY_FILLED, executed=executed, fills=(fill(5, cid=attempt.cid),)
+    )
+    await at.books.report(told, "stream")
+
+    assert [type(fact) for fact in at.facts[-2:]] == [OrderMoved, Filled]
+    assert hurried == ([True] if is_asked else [])
 
 
 @on_loop

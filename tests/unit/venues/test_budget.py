@@ -26,13 +26,23 @@ def used_up(budget: RateBudget, purpose: Purpose, cost: Cost, server_ms: int) ->
 def test_a_purpose_stops_at_its_own_ceiling_and_the_rest_stays_for_cancels() -> None:
     budget = RateBudget([WEIGHT])
     assert used_up(budget, Purpose.ENTER, Cost(), MIDDLE_MS) == 75
-    assert used_up(budget, Purpose.RESOLVE, Cost(), MIDDLE_MS) == 17
-    assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 8
+    assert used_up(budget, Purpose.RESOLVE, Cost(), MIDDLE_MS) == 10
+    assert used_up(budget, Purpose.REDUCE, Cost(), MIDDLE_MS) == 10
+    assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 5
 
 
 def test_ceilings_rise_from_reading_to_cancelling() -> None:
-    order = [Purpose.READ, Purpose.ENTER, Purpose.REDUCE, Purpose.RESOLVE, Purpose.CANCEL]
+    order = [Purpose.READ, Purpose.ENTER, Purpose.RESOLVE, Purpose.REDUCE, Purpose.CANCEL]
     assert sorted(CEILING, key=CEILING.__getitem__) == order
+
+
+@pytest.mark.parametrize("share", [1.0, 1 / 9])
+def test_questions_that_are_asked_again_and_again_leave_room_for_exits(share: float) -> None:
+    """Without the user stream every symbol with a resting order is asked after each second."""
+    budget = RateBudget([RateLimit(LimitKind.WEIGHT, 60_000, 6_000), ORDERS], share=share)
+    assert used_up(budget, Purpose.RESOLVE, Cost(weight=6), MIDDLE_MS) > 0
+    assert budget.delay_s(Purpose.RESOLVE, Cost(weight=6), MIDDLE_MS, 0) > 0
+    assert budget.delay_s(Purpose.REDUCE, Cost(1, orders=1), MIDDLE_MS, 0) == 0
 
 
 def test_what_is_more_than_a_window_holds_never_fits() -> None:

@@ -51,7 +51,6 @@ from holdfast.execution.attempts import Identity
 from holdfast.execution.books import Books
 from holdfast.execution.breaker import Breakers
 from holdfast.execution.desk import Desk
-from holdfast.execution.evidence import is_behind
 from holdfast.execution.guarded import GuardedVenue
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.reconcile import Reconciler
@@ -184,6 +183,7 @@ class Trader:
         self.observers.committed(event)
         fact = event.fact
         self.follower.know(fact)
+        self.sweep.committed(event)
         if isinstance(fact, Filled):
             self.reconciler.booked(fact.fill)
         if not isinstance(fact, AttemptMoved | OrderMoved):
@@ -192,9 +192,6 @@ class Trader:
             self.resolver.wake()
         if fact.state is AttemptState.REJECTED:
             self.upkeep.suspect_filters()
-        order = self.account.order(fact.cid)
-        if order is not None and is_behind(order):
-            self.sweep.hurry()
 
     def _on_arm_failed(self, failed: ArmFailed) -> None:
         self.follower.take(failed)
