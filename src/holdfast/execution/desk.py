@@ -7,7 +7,6 @@ settling what is in doubt (resolve).
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -26,6 +25,7 @@ from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.passage import Nobody, Passage, Watcher
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
+from holdfast.execution.room import affordable, exits_first
 from holdfast.execution.strays import Stray
 from holdfast.journal.port import CommitUnknownError, Refused
 from holdfast.ledger.state import AccountState
@@ -131,6 +131,7 @@ class Desk:
 
     async def _arm(self, action: Arm, taken_ns: int, handed_ns: int) -> None:
         self._arming -= 1
+        action = exits_first(action)
         orders, why = self._sendable(action)
         requests = [self._attempts.of(order) for order in orders]
         armed = tuple(attempt for request in requests for attempt in request)
@@ -261,7 +262,7 @@ class Desk:
                 return (), f"attempt {live.armed.cid} came in doubt meanwhile"
         if not kept:
             return (), why
-        orders, short = self._affordable(kept, Purpose.ENTER if entered else Purpose.REDUCE)
+        orders, short = affordable(self._venue, kept, self._unsent)
         return orders, (short or why) if len(orders) < len(action.orders) else ""
 
     def _guarded(self, orders: tuple[Approved, ...]) -> tuple[tuple[Approved, ...], str]:
@@ -283,25 +284,6 @@ class Desk:
             is_busy = self._unsent or any(o.is_under_way for o in self._account.live.values())
             why = "one order at a time, until the exchange has taken some"
             return orders[: first if is_busy else first + 1], why
-        return orders, ""
-
-    def _affordable(
-        self, orders: tuple[Approved, ...], purpose: Purpose
-    ) -> tuple[tuple[Approved, ...], str]:
-        """All orders when the rate budget has room for all, so that none is armed and not sent.
-
-        When so many never fit at once they go in parts: the engine hands the rest out again.
-        """
-        sizes = [len(approved.order.specs) for approved in orders]
-        count = len(sizes)
-        while count > 1 and self._venue.delay_s(purpose, sum(sizes[:count])) == math.inf:
-            count //= 2
-        wait_s = self._venue.delay_s(purpose, sum(sizes[:count]) + self._unsent)
-        if wait_s > 0:
-            return (), f"the rate budget is used up for {wait_s:.1f} s"
-        if count < len(orders):
-            why = f"the rate budget never has room for {len(orders)} orders at once"
-            return orders[:count], why
         return orders, ""
 
     async def _withdraw(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved
 from holdfast.domain.money import ZERO
@@ -33,7 +35,7 @@ def _arm(numbers: Iterable[int]) -> Arm:
     return Arm(None, tuple(_approved(number) for number in numbers))
 
 
-def _approved(number: int) -> Approved:
+def _approved(number: int, side: Side = Side.BUY) -> Approved:
     proposed = Proposed(
         bot="bot",
         intent_id=f"00000000-0000-5000-8000-{number:012d}",
@@ -41,8 +43,8 @@ def _approved(number: int) -> Approved:
         leg="BTC/USDT",
         seq=0,
         decision=number,
-        spec=OrderSpec(symbol="BTC/USDT", side=Side.BUY, type=OrderType.MARKET, quantity=ONE),
-        reduces=False,
+        spec=OrderSpec(symbol="BTC/USDT", side=side, type=OrderType.MARKET, quantity=ONE),
+        reduces=side is Side.SELL,
         price=ONE,
     )
     return Approved(proposed, "USDT", ZERO)
@@ -124,3 +126,34 @@ async def test_room_that_was_kept_for_an_arming_that_failed_is_free_again() -> N
     await _carry(at, _arm(range(1, FITS)))
 
     assert (len(at.venue.placed), at.failed) == (FITS, [])
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0)])
+@on_loop
+async def test_what_reduces_goes_when_there_is_no_room_for_the_entries_armed_with_it(
+    places: tuple[int, int],
+) -> None:
+    at = await _world()
+    assert at.venue.rates is not None
+    at.venue.rates.spend(ORDER.times(FITS), START_MS)
+    sell, buy = _approved(1, Side.SELL), _approved(2)
+
+    await _carry(at, Arm(None, tuple((sell, buy)[place] for place in places)))
+
+    assert [armed.intent_id for armed in at.of_kind(Armed)] == [sell.order.intent_id]
+    assert len(at.venue.placed) == 1
+    (failed,) = at.failed
+    assert failed.intent_ids == (buy.order.intent_id,)
+    assert "rate budget" in failed.reason
+
+
+@on_loop
+async def test_without_room_for_exits_none_of_them_is_armed() -> None:
+    at = await _world()
+    assert at.venue.rates is not None
+    at.venue.rates.spend(ORDER.times(int(LIMIT * CEILING[Purpose.REDUCE])), START_MS)
+
+    await _carry(at, Arm(None, (_approved(1, Side.SELL), _approved(2))))
+
+    assert at.of_kind(Armed) == []
+    assert [len(failed.intent_ids) for failed in at.failed] == [2]
