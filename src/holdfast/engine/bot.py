@@ -64,7 +64,9 @@ class BotRuntime:
         due: a bar closed that could not be decided on yet; decide as soon as that is possible.
         missed: news came while something was being journaled; look again when it is in.
         failures: armings in a row that failed.
+        exits_failed: the last of them was not of entries alone.
         not_before_ns: no order is handed out before this time, because arming failed.
+        exits_not_before_ns: for protective orders, which do not wait when only entries failed.
         ask: calls the strategy; a live process wraps it, to see how long it takes.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
         making_way: symbols whose protective orders are being taken back for a sale.
@@ -115,7 +117,9 @@ class BotRuntime:
         self.due = False
         self.missed = False
         self.failures = 0
+        self.exits_failed = False
         self.not_before_ns = 0
+        self.exits_not_before_ns = 0
         self.refusals: dict[str, str] = {}
         self.taking: set[str] = set()
         self.making_way: set[str] = set()

@@ -181,8 +181,7 @@ class News:
 
     def take_failed(self, event: ArmFailed) -> BotRuntime | None:
         """Forget what could not be journaled; the bot whose it was."""
-        for intent in event.intent_ids:
-            self.pending.pop(intent, None)
+        failed = [self.pending.pop(intent, None) for intent in event.intent_ids]
         bot = self._bots.get(event.bot)
         if bot is None:
             return None
@@ -190,6 +189,7 @@ class News:
         if event.decision:
             bot.deciding = False
         bot.failures += 1
+        bot.exits_failed = not failed or any(a is None or a.order.reduces for a in failed)
         bot.due = True
         return bot
 

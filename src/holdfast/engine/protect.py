@@ -67,7 +67,8 @@ def _place(
     leg = f"{symbol}|{STOP if is_through or target is None else EXITS}"
     smallest = at.instrument.smallest_order(price)
     progress = at.progress.get(leg)
-    if quantity < smallest or must_wait(at, progress if _failed(at, progress) else None, found):
+    again = progress if _failed(at, progress) else None
+    if quantity < smallest or must_wait(at, again, found, protects=True):
         return
     placed = []
     for seq, n, part in intents(at, progress, _SELL, quantity, smallest):

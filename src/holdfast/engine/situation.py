@@ -71,6 +71,7 @@ class Situation(msgspec.Struct, gc=False):
             decided then; quotes and capped orders that ended are wanted again only then.
         split_notional: largest notional of one order that reduces; None when unlimited.
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
+        exits_not_before_ns: the same for protective orders.
         taking: the take-profit was reached: the position is being left.
         lists: the venue takes order lists.
         halt: how much of the bot is stopped; None while it trades.
@@ -88,6 +89,7 @@ class Situation(msgspec.Struct, gc=False):
     fresh: bool
     split_notional: Decimal | None = None
     not_before_ns: int = 0
+    exits_not_before_ns: int = 0
     taking: bool = False
     lists: bool = False
     halt: HaltLevel | None = None
@@ -129,9 +131,11 @@ def take_back(at: Situation, orders: Iterable[LiveOrder], found: Derivation) -> 
             cancel(at, order, found)
 
 
-def must_wait(at: Situation, progress: LegProgress | None, found: Derivation) -> bool:
+def must_wait(
+    at: Situation, progress: LegProgress | None, found: Derivation, *, protects: bool = False
+) -> bool:
     """Whether it is too early: the leg's last attempts came to nothing, or an arming failed."""
-    at_ns = at.not_before_ns
+    at_ns = at.exits_not_before_ns if protects else at.not_before_ns
     if progress is not None and progress.misses:
         wait_ns = backoff_ns(progress.misses)
         at_ns = max(at_ns, progress.missed_ns + wait_ns)

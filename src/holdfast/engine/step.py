@@ -231,6 +231,7 @@ class Engine:
                 pending=self._pending_of(bot, symbol) if bot.pending else (),
                 now_ns=self.now_ns,
                 not_before_ns=bot.not_before_ns,
+                exits_not_before_ns=bot.exits_not_before_ns,
                 fresh=fresh,
                 split_notional=self._gates[bot.name].max_order_notional,
                 taking=halt is not HaltLevel.FLATTEN
@@ -349,6 +350,8 @@ class Engine:
         if bot is None:
             return []
         bot.not_before_ns = self.now_ns + backoff_ns(bot.failures)
+        if bot.exits_failed:
+            bot.exits_not_before_ns = bot.not_before_ns
         self._wake_at(bot.not_before_ns)
         return self._rederive(
             _everywhere(b for b in self.bots.values() if b.missed or b.refusals)

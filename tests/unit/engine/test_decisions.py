@@ -5,7 +5,11 @@ Not here: exits (test_exits), limits (test_risk).
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from holdfast.domain.fact import BotStopped
+from holdfast.domain.order import OrderType
+from holdfast.strategy import Percent, Target
 from tests.support.engine_wishes import (
     bids,
     target,
@@ -82,6 +86,23 @@ def test_armings_that_go_on_failing_are_tried_ever_more_slowly() -> None:
         world.fail_arm()
     assert waits[:4] == [0.25, 0.5, 1.0, 2.0]
     assert waits[-1] == 30.0
+
+
+def test_a_stop_does_not_wait_because_entries_could_not_be_armed() -> None:
+    """Entries have the smallest part of the rate budget, and it may be used up for a minute."""
+    protected = Target(quantity=Decimal(2), limit=Decimal(99), stop=Percent(2))
+    world = world_with(protected)
+    world.settle()
+    (entry,) = world.working()
+    world.wish(Target(quantity=Decimal(3), limit=Decimal(99), stop=Percent(2)))
+    world.bar()
+    world.fail_arm(decision_stands=True)
+    world.fill(entry.armed.cid, Decimal(1))
+    (arming,) = world.arming
+    assert [each.order.spec.type for each in arming.orders] == [OrderType.STOP_LOSS]
+    world.fail_arm()
+    assert not world.arming, "whatever failed needs a moment"
+    assert world.seconds_until_arming() > 0
 
 
 def test_a_decision_that_is_still_being_journaled_is_not_made_twice() -> None:
