@@ -165,13 +165,23 @@ class Reconciler:
         return [text for each in found if (text := self._drift(each, facts))]
 
     def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
-        """Both assets of each live order that `of` picks."""
-        return frozenset(
+        """What the live orders that `of` picks may move: both assets of each, and those of fees."""
+        live = self._account.live.values()
+        moved = _assets_of(order.armed.spec.symbol for order in live if of(order))
+        return moved | self._fee_assets() if moved else moved
+
+    def _fee_assets(self) -> frozenset[str]:
+        """Held assets beside those that are traded, and those that took fees of other symbols."""
+        instruments = self._account.instruments
+        beside = self._account.holdings.keys() - _assets_of((*self._symbols, *instruments))
+        paid = (
             asset
-            for order in self._account.live.values()
-            if of(order)
-            for asset in order.armed.spec.symbol.split("/")
+            for bot in self._account.bots.values()
+            for symbol, position in bot.positions.items()
+            for asset in position.fees
+            if asset not in symbol.split("/")
         )
+        return frozenset(beside).union(paid)
 
     def _opening(self, balance: Balance) -> CashFlow:
         return CashFlow(
@@ -245,7 +255,8 @@ class Reconciler:
         if lasting and await self._explain(lasting):
             return []  # the next comparison shows what is left
         if not found and self._account.unsettled():
-            await self._recorder.record(Reconciled(agreed=True))
+            again = self._agree_again(found, unsettled)
+            await self._recorder.record(*again, Reconciled(agreed=True))
             return []
         facts: list[AnyFact] = [*self._agree_again(found, unsettled)]
         findings = tuple(text for each in lasting if (text := self._drift(each, facts)))
@@ -364,3 +375,7 @@ class Reconciler:
         """One step of the finest instrument that has the asset as its base; else exact."""
         steps = [i.quantity_step for i in self._account.instruments.values() if i.base == asset]
         return min(steps, default=ZERO)
+
+
+def _assets_of(symbols: Iterable[str]) -> frozenset[str]:
+    return frozenset(asset for symbol in symbols for asset in symbol.split("/"))

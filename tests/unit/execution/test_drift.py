@@ -83,6 +83,18 @@ async def test_it_ends_by_itself_when_the_balance_agrees_again() -> None:
 
 
 @on_loop
+async def test_it_ends_by_itself_although_an_order_has_closed_before_each_comparison() -> None:
+    at = await world(QUARANTINE)
+    _holds(at, USDT="1050")
+    await _twice(at)
+    _holds(at, USDT="1000")
+    await at.books.report(report(await at.arm(1), OrderState.CANCELLED, executed="0"), "reply")
+    await at.reconciler.in_passing()
+    assert at.account.quarantine == {}
+    assert not at.account.unsettled()
+
+
+@on_loop
 async def test_one_difference_that_ends_while_another_stays_settles_nothing() -> None:
     at = await world(QUARANTINE)
     _holds(at, USDT="1050", ETH="3")

@@ -21,10 +21,11 @@ from holdfast.domain.order import OrderState, Side
 from holdfast.errors import CorruptionError
 from holdfast.execution import drift
 from holdfast.venues.port import Balance, MoneyMoved
-from tests.support.exchange import on_loop
+from tests.support.exchange import ETH_USDT, on_loop
 from tests.support.execution_world import START_MS, ExecutionWorld, fill, report, world
 
 HALT, ADOPT, IGNORE = ReconcilePolicy.HALT, ReconcilePolicy.ADOPT, ReconcilePolicy.IGNORE
+BNB = msgspec.structs.replace(ETH_USDT, symbol="BNB/USDT", venue_symbol="BNBUSDT", base="BNB")
 DEPOSIT = MoneyMoved("USDT", Decimal(50), 1_767_225_606_000_000_000)
 
 
@@ -148,6 +149,47 @@ async def test_what_a_doubt_may_still_move_is_not_compared() -> None:
 
     for _ in range(3):
         assert await at.reconciler.in_passing() == []
+
+
+@on_loop
+async def test_an_asset_that_fees_may_be_taken_in_is_not_compared_while_an_order_may_execute() -> (
+    None
+):
+    at = await world(HALT)
+    await at.reconciler.moved(MoneyMoved("BNB", Decimal(1), 1))
+    order = await at.doubt(1)
+    _holds(at, USDT="900", BTC="1", BNB="0.999")
+
+    assert await at.reconciler.at_start()
+    for _ in range(3):
+        assert await at.reconciler.in_passing() == []
+
+    paid = msgspec.structs.replace(
+        fill(5, cid=order.armed.cid), fee=Decimal("0.0005"), fee_asset="BNB"
+    )
+    await at.books.report(report(order.armed, fills=(paid,)), "query by id")
+    await at.reconciler.in_passing()
+    (found,) = await at.reconciler.in_passing()
+    assert found.startswith("BNB: journal 0.9995, exchange 0.999,"), "now nothing may"
+
+
+@on_loop
+async def test_an_asset_that_is_traded_counts_as_one_of_fees_once_a_bot_has_paid_in_it() -> None:
+    at = await world(HALT)
+    at.account.instruments["BNB/USDT"] = BNB
+    await at.reconciler.moved(MoneyMoved("BNB", Decimal(1), 1))
+    await at.doubt(2)
+    _holds(at, USDT="900", BTC="1", BNB="0.99")
+    found = await at.reconciler.compared()
+    assert found is not None
+    assert [each.asset for each in found[0]] == ["BNB"]
+
+    attempt = await at.arm(1)
+    told = fill(5, cid=attempt.cid)
+    paid = msgspec.structs.replace(told, fee=Decimal("0.001"), fee_asset="BNB")
+    await at.books.report(report(attempt, fills=(paid,)), "reply")
+    _holds(at, USDT="800", BTC="2", BNB="0.99")
+    assert await at.reconciler.compared() == ([], frozenset({"BTC", "USDT", "BNB"}))
 
 
 # -- trades and orders of nobody, at the start -----------------------------------------------------
