@@ -84,7 +84,13 @@ def _is_news(order: LiveOrder, report: OrderReport) -> bool:
     known = order.order_state
     if known is None or known is report.state:
         return report.executed > order.executed
-    return report.state in ORDER_MOVES[known] and report.executed >= order.executed
+    if report.state not in ORDER_MOVES[known]:
+        return False
+    # What a copy of the order executed counts as executed of it too: its own end is news all the
+    # same.
+    return report.executed >= order.executed or (
+        is_settled(report.state) and report.order_id == order.order_id != ""
+    )
 
 
 def is_behind(order: LiveOrder) -> bool:

@@ -68,6 +68,22 @@ async def test_what_a_copy_executed_before_its_cancel_is_booked() -> None:
 
 
 @on_loop
+async def test_the_first_order_ends_although_its_copy_has_executed_more() -> None:
+    at = await world()
+    attempt = await at.arm(1, price=PRICE)
+    await at.books.report(report(attempt, OrderState.NEW, executed=GONE), "reply")
+    copy = report(attempt, order_id="8", fills=(fill(6, "8", cid=attempt.cid),))
+    await at.books.report(copy, "stream")
+    assert attempt.cid in at.account.live
+
+    await at.books.report(report(attempt, OrderState.CANCELLED, executed=GONE), "stream")
+
+    assert attempt.cid not in at.account.live
+    assert at.account.holdings["BTC"] == 1
+    assert at.broken == []
+
+
+@on_loop
 async def test_a_copy_that_has_ended_meanwhile_is_asked_for_by_its_own_id() -> None:
     """Unknown order says nothing of what it executed; the newest order of the id may be another."""
     at = await world()
