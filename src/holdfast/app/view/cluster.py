@@ -34,7 +34,6 @@ class Nodes:
     """Members and what each leads, as of the last look.
 
     Attributes:
-        all: by name and start; empty until the store was read.
         is_reached: the store answered the last time.
     """
 
@@ -42,10 +41,28 @@ class Nodes:
         self._url = config.cluster.lease_url or lease_url_beside(config.database_url)
         self._timing = config.cluster.timing
         self._deployment = config.deployment
+        self._patience_s = MISSED * self._timing.renew_s + LOOK_S
         self._renewed: dict[str, _Renewed] = {}
+        self._seen: tuple[Node, ...] = ()
+        self._seen_s: float | None = None
         self.profile = config.cluster.profile
-        self.all: tuple[Node, ...] = ()
         self.is_reached = False
+
+    @property
+    def unread_s(self) -> float:
+        """How long the store has told nothing, beyond what is usual; 0 while it tells.
+
+        It is asked when somebody wants to know: a store may as well hang as refuse.
+        """
+        waited_s = 0.0 if self._seen_s is None else time.monotonic() - self._seen_s
+        return waited_s if waited_s >= self._patience_s else 0.0
+
+    @property
+    def all(self) -> tuple[Node, ...]:
+        """By name and start; empty until the store was read. Of old news nobody is live."""
+        if self.unread_s:
+            return tuple(msgspec.structs.replace(node, is_live=False) for node in self._seen)
+        return self._seen
 
     def leader_of(self, account: str) -> str | None:
         """Name of the live node that has the lease of an account."""
@@ -54,6 +71,7 @@ class Nodes:
     async def run(self) -> None:
         """Look until cancelled."""
         store: LeaseStore | None = None
+        self._seen_s = time.monotonic()
         try:
             while True:
                 try:
@@ -71,8 +89,7 @@ class Nodes:
                 await store.close()
 
     def _take(self, view: View) -> None:
-        now_s = time.monotonic()
-        patience_s = MISSED * self._timing.renew_s + LOOK_S
+        self._seen_s = now_s = time.monotonic()
         found = []
         for seen in view.members:
             member = seen.member
@@ -85,10 +102,11 @@ class Nodes:
                     boot_id=member.boot_id,
                     pid=member.pid,
                     version=member.version,
-                    is_live=now_s - renewed.at_s < patience_s and seen.is_connected is not False,
+                    is_live=now_s - renewed.at_s < self._patience_s
+                    and seen.is_connected is not False,
                     leads=tuple(c.account for c in view.claims if c.boot_id == member.boot_id),
                 )
             )
         there = {node.boot_id for node in found}
         self._renewed = {boot: seen for boot, seen in self._renewed.items() if boot in there}
-        self.all = tuple(sorted(found, key=lambda node: (node.name, node.boot_id)))
+        self._seen = tuple(sorted(found, key=lambda node: (node.name, node.boot_id)))

@@ -38,6 +38,8 @@ SLICE: Final = 200
 """Records folded before others get their turn: some two milliseconds."""
 AGAIN_S: Final = 0.5
 """Between two tries at a database that does not answer, or has no journal yet."""
+PATIENCE_S: Final = 3.0
+"""Without news of a database that is asked all the time; then what is known counts as old."""
 ANEW_S: Final = 5.0
 """The same at a journal that contradicts itself."""
 CLOCKS_NS: Final = 60 * 10**9
@@ -128,17 +130,23 @@ class Journals:
         accounts: by name.
         faults: what is wrong with a journal that cannot be followed, by account.
         is_reached: the database answered the last time it was asked.
-        on_news: told of records that were just folded in.
+        is_read: all journals that there were have been read to their ends, or are at fault.
+        on_news: told of records that were just folded in, of an account that is whole.
+        on_whole: told of an account that was just folded to its end, for the first time or, after a
+            fault, anew.
     """
 
     def __init__(self, database: Database, on_news: News = lambda *_: None) -> None:
         self._database = database
         self._tail: Tail = database.tail()
         self._anew_s: dict[str, float] = {}
+        self._reached_s: float | None = None
         self.accounts: dict[str, Followed] = {}
         self.faults: dict[str, str] = {}
         self.is_reached = False
+        self.is_read = False
         self.on_news = on_news
+        self.on_whole: Callable[[Followed], None] = lambda _: None
 
     async def run(self) -> None:
         """Follow until cancelled; a database that does not answer is asked again."""
@@ -155,6 +163,18 @@ class Journals:
         heard_s = max((followed.heard_s for followed in self.accounts.values()), default=0.0)
         return BUSY_POLL_S if time.monotonic() - heard_s < BUSY_S else POLL_S
 
+    @property
+    def unread_s(self) -> float:
+        """How long nothing could be read, beyond what is usual; 0 while it can, and before ever.
+
+        A database may as well hang as refuse, and one look may have much to fold.
+        """
+        if self._reached_s is None:
+            return 0.0
+        heard_s = max((followed.heard_s for followed in self.accounts.values()), default=0.0)
+        waited_s = time.monotonic() - max(heard_s, self._reached_s)
+        return waited_s if waited_s >= PATIENCE_S else 0.0
+
     def close(self) -> None:
         """Let the connection go; it is opened again when it is needed."""
         self._tail.close()
@@ -169,8 +189,10 @@ class Journals:
             if self.is_reached:
                 log.warning("journal not read", action="view_wait", why=str(error))
             self.is_reached = False
+            self.is_read |= isinstance(error, ConfigError)  # there are none yet
         else:
-            self.is_reached = True
+            self.is_reached = self.is_read = True
+            self._reached_s = time.monotonic()
         return self.is_reached
 
     async def _follow(self, head: Head) -> None:
@@ -185,8 +207,10 @@ class Journals:
                 followed.end = end
                 if len(records) < MOST:
                     break
-            followed.is_whole = True
             self.faults.pop(name, None)
+            if not followed.is_whole:
+                followed.is_whole = True
+                self.on_whole(followed)
         except CorruptionError as error:
             log.warning("journal contradicts itself", action="view_fault", why=str(error))
             self.faults[name] = str(error)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from holdfast.app.live.lines import endpoints_of
@@ -22,6 +23,13 @@ from holdfast.journal.database import Database
 from holdfast.venues.binance.endpoints import Endpoints
 
 _LEVELS: Final = tuple(HaltLevel)
+
+Mine = Callable[[str, str], bool]
+"""Of an account and a bot of it."""
+
+
+def _all(_account: str, _bot: str) -> bool:
+    return True
 
 
 class Model:
@@ -93,13 +101,13 @@ class Model:
                 found |= symbols_in(followed)
         return tuple(sorted(found))
 
-    def price_age_s(self, accounts: Iterable[Followed]) -> float | None:
+    def price_age_s(self, accounts: Iterable[Followed], mine: Mine = _all) -> float | None:
         """Of the oldest price that a running bot looks at; None while one is missing."""
         wanted = {
             symbol
             for followed in accounts
-            for bot in followed.state.bots.values()
-            if bot.running
+            for name, bot in followed.state.bots.items()
+            if bot.running and mine(followed.name, name)
             for symbol in config_of(bot).traded
         }
         return age_s(self.last, tuple(wanted))
@@ -108,20 +116,29 @@ class Model:
         """The sentence about these accounts."""
         return say(self.situation(list(accounts)))
 
-    def situation(self, accounts: list[Followed]) -> Situation:
-        """What their sentence is made of."""
+    def situation(self, accounts: list[Followed], mine: Mine = _all) -> Situation:
+        """What their sentence is made of.
+
+        Args:
+            mine: whether a bot of an account counts; of the others nothing is told.
+        """
         names = {followed.name for followed in accounts}
         states = [followed.state for followed in accounts]
         leaders = {name: self.nodes.leader_of(name) for name in sorted(names)}
         doubtful = [
             (followed, cid) for followed in accounts
-            for cid, order in followed.state.live.items() if order.in_doubt
+            for cid, order in followed.state.live.items()
+            if order.in_doubt and mine(followed.name, order.armed.bot)
+        ]  # fmt: skip
+        bots = [
+            (name, bot) for followed in accounts
+            for name, bot in sorted(followed.state.present.items()) if mine(followed.name, name)
         ]  # fmt: skip
         since = [f.places[cid].armed_ns for f, cid in doubtful if cid in f.places]
         halted = [state for state in states if state.halted]
         worst = max(halted, key=lambda s: _LEVELS.index(s.halt_level), default=None)
         return Situation(
-            faults=[text for name, text in self.journals.faults.items() if name in names],
+            faults=list(self._faults(names)),
             unled=[name for name, leader in leaders.items() if leader is None],
             leaders=[leader for leader in leaders.values() if leader is not None],
             doubts=len(doubtful),
@@ -129,11 +146,19 @@ class Model:
             halt=worst.halt_level if worst is not None else None,
             why=worst.halted if worst is not None else "",
             is_failing=any(state.in_maintenance or state.breakers for state in states),
-            failed=[name for s in states for name, bot in sorted(s.present.items()) if bot.failed],
-            bots=sum(len(state.present) for state in states),
-            running=sum(bot.running for state in states for bot in state.present.values()),
-            price_age_s=self.price_age_s(accounts),
+            failed=[name for name, bot in bots if bot.failed],
+            bots=len(bots),
+            running=sum(bot.running for _, bot in bots),
+            price_age_s=self.price_age_s(accounts, mine),
         )
+
+    def _faults(self, names: AbstractSet[str]) -> Iterator[str]:
+        """What makes that which is known of accounts wrong, or old."""
+        yield from (text for name, text in self.journals.faults.items() if name in names)
+        if names and (unread_s := self.journals.unread_s):
+            yield f"the journal was not read for {unread_s:.0f} s, and all but prices is as old"
+        if names and (unread_s := self.nodes.unread_s):
+            yield f"the lease store told nothing for {unread_s:.0f} s, so who leads is not known"
 
 
 def _by_exchange(config: Config) -> Mapping[Endpoints, tuple[str, ...]]:

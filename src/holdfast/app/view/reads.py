@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from holdfast.api.ports import NotThereError
 from holdfast.api.shapes.accounts import Account, AccountDetail, Overview, Tone
 from holdfast.api.shapes.base import amount
@@ -76,10 +78,15 @@ class ViewReads(Lists):
     # -- accounts ----------------------------------------------------------------------------------
 
     async def overview(self, who: Principal) -> Overview:
-        """All accounts of which he has the whole, in one sentence and a few numbers."""
-        followed = self._whole(who)
+        """All accounts of which he has the whole, in one sentence and a few numbers.
+
+        Who has the whole of none is told of his bots in the sentence.
+        """
+        seen, followed = self._of(who, None), self._whole(who)
         accounts = tuple(self._shown(one) for one in followed)
-        situation = self._model.situation(followed)
+        situation = self._model.situation(followed or seen, who.owns)
+        if not (who.accounts is None or who.accounts):
+            situation = msgspec.structs.replace(situation, is_granted=False)
         sentence, tone = say(situation)
         reporting = {one.reporting for one in accounts}
         equity = _sum(one.equity for one in accounts) if len(reporting) == 1 else None
@@ -102,7 +109,7 @@ class ViewReads(Lists):
             exposure=_text(exposure),
             exposure_pct=_percent_of(exposure, equity),
             accounts=accounts,
-            positions={one.name: one.state.seq for one in followed},
+            positions={one.name: one.state.seq for one in seen},
         )
 
     async def accounts(self, who: Principal) -> tuple[Account, ...]:

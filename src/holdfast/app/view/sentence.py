@@ -43,6 +43,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
         failed: bots that broke.
         bots, running: how many there are, and how many of them run.
         price_age_s: of the oldest price that is looked at; None while one is missing.
+        is_granted: something of some account is his who is told.
     """
 
     faults: Sequence[str] = ()
@@ -57,10 +58,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     bots: int = 0
     running: int = 1
     price_age_s: float | None = None
+    is_granted: bool = True
 
 
 def say(at: Situation) -> tuple[str, Tone]:
     """The sentence, and how it is meant."""
+    if not at.is_granted:
+        return "No account and no bot is yours to see. An admin can grant you some.", Tone.ATTENTION
     if at.faults:
         return f"Something is wrong: {at.faults[0]}.", Tone.BAD
     if at.unled:
