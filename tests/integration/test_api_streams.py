@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -19,12 +19,13 @@ from granian.server.embed import Server
 
 from holdfast.api import streams as streams_module
 from holdfast.api.build import Terms, build
-from holdfast.api.ports import Ports, Rate
+from holdfast.api.ports import Frame, Ports, Rate
 from holdfast.api.rates import MemoryRates
 from holdfast.app.view.feeds import ViewFeeds
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import Seen
 from holdfast.config import Config
+from holdfast.errors import RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.platform.identity.values import Grant, Principal, Role, UnauthenticatedError
 from tests.support.exchange import on_loop
@@ -274,6 +275,33 @@ async def test_one_more_than_there_may_be_is_refused(
             await ws.send_str(hello("vera"))
             await heard(ws, "ready")
         await sockets[1].close()
+
+
+@on_loop
+async def test_who_comes_while_journals_are_read_is_asked_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(*_: Any) -> AsyncGenerator[Frame, None]:
+        raise RetryableError("seen: journals that are still being read")
+        yield
+
+    async with site(tmp_path) as made, aiohttp.ClientSession(made.url) as http:
+        monkeypatch.setattr(made.feeds, "subscribe", refuses)
+        async with http.ws_connect("/api/v1/stream") as ws:
+            await ws.send_str(hello("vera"))
+            assert await closed(ws) == 4503
+        vera = {"Authorization": "Bearer vera"}
+        async with http.get("/api/v1/events", headers=vera) as events:
+            bye = await _event(events)
+        assert (bye["event"], msgspec.json.decode(bye["data"])["code"]) == ("bye", 4503)
+
+
+def test_an_id_follows_a_reset_to_a_shorter_history() -> None:
+    positions = {ACCOUNT: 130}
+    reset = streams_module._event(Frame("reset", ACCOUNT, 7, b"{}"), positions)
+    assert reset.startswith(b"id: main:7\n")
+    later = streams_module._event(Frame("orders", ACCOUNT, 9, b"{}"), positions)
+    assert later.startswith(b"id: main:9\n")
 
 
 @on_loop

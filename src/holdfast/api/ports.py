@@ -245,6 +245,7 @@ class Feeds(Protocol):
 
         Raises:
             SlowReaderError: what is told is not taken in time.
+            RetryableError: not yet: journals are still being read.
         """
         ...
 

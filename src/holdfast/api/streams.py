@@ -162,7 +162,7 @@ class Streams:
         stream = self._ports.feeds.subscribe(socket.who, hello.topics, hello.after)
         loop = asyncio.get_running_loop()
         async with aclosing(stream):
-            async for frame in _until_slow(stream):
+            async for frame in _until_refused(stream):
                 socket.sends_since_s = loop.time()
                 await send({"type": "websocket.send", "text": frame.body.decode(), "bytes": None})
                 socket.sends_since_s = None
@@ -208,7 +208,7 @@ class Streams:
             with self.counted(who):
                 stream = self._ports.feeds.subscribe(who, topics, after)
                 async with aclosing(stream):
-                    async for frame in _until_slow(stream):
+                    async for frame in _until_refused(stream):
                         if loop.time() - proved_s > PROVE_AGAIN_S:
                             _require_same(who, await self._proved(token))
                             proved_s = loop.time()
@@ -277,12 +277,14 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-async def _until_slow(stream: AsyncGenerator[Frame, None]) -> AsyncIterator[Frame]:
+async def _until_refused(stream: AsyncGenerator[Frame, None]) -> AsyncIterator[Frame]:
     try:
         async for frame in stream:
             yield frame
     except SlowReaderError as error:
         raise GoodbyeError(TOO_SLOW) from error
+    except RetryableError as error:
+        raise GoodbyeError(NOT_NOW) from error
 
 
 async def _give_up(socket: _Socket) -> None:
@@ -352,7 +354,9 @@ def _require_same(before: Principal, now: Principal) -> None:
 
 
 def _event(frame: Frame, positions: dict[str, int]) -> bytes:
-    if frame.seq:
+    if frame.topic == "reset":  # perhaps of a history that is shorter
+        positions[frame.account] = frame.seq
+    elif frame.seq:
         positions[frame.account] = max(frame.seq, positions.get(frame.account, 0))
     where = ",".join(f"{account}:{seq}" for account, seq in sorted(positions.items()))
     head = f"id: {where}\nevent: {frame.topic}\ndata: ".encode()

@@ -55,7 +55,9 @@ class ViewFeeds:
         self._listening: dict[Reader, tuple[Principal, Sequence[str]]] = {}
         self._standing: dict[Channel, bytes] = {}
         self._changed: set[str] = set()
+        self._begun_anew: set[str] = set()
         model.journals.on_news = self._on_news
+        model.journals.on_whole = self._on_whole
 
     @property
     def readers(self) -> int:
@@ -72,11 +74,13 @@ class ViewFeeds:
         self, who: Principal, topics: Sequence[str], after: Mapping[str, int]
     ) -> AsyncGenerator[Frame, None]:
         """Messages until it is closed; see the port."""
+        journals = self._model.journals
+        if not journals.is_read:
+            raise RetryableError("seen: journals that are still being read; do: come again")
         reader = Reader()
-        followed = [f for f in self._model.journals.accounts.values() if _sees(who, f.name)]
+        # Of one that is begun later, or anew, readers are told once it is read (`_on_whole`).
+        followed = [f for f in journals.accounts.values() if f.is_whole and _sees(who, f.name)]
         reached = {one.name: one.state.seq for one in followed}
-        for one in followed:
-            self._remember(one)
         self._listening[reader] = (who, topics)
         self._hub.join(reader, [Channel("beat")])
         if "prices" in topics:
@@ -100,29 +104,38 @@ class ViewFeeds:
 
     # -- events ------------------------------------------------------------------------------------
 
-    def _remember(self, followed: Followed) -> None:
-        """From here on what is said of an account is kept, and its readers hear it."""
-        name = followed.name
+    def _on_whole(self, followed: Followed) -> None:
+        """From here on what is said of an account is kept, and its readers hear it.
+
+        Those who listen already have seen nothing of it, or another history: they look anew.
+        """
+        name, seq = followed.name, followed.state.seq
         if (EVENTS[0], name) in self._memories:
-            return
+            self._begun_anew.add(name)
         for topic in EVENTS:
-            self._memories[topic, name] = Memory(followed.state.seq)
+            self._memories[topic, name] = Memory(seq)
+        joining = {
+            reader: channels
+            for reader, (who, topics) in self._listening.items()
+            if _sees(who, name) and (channels := list(_channels(who, topics, followed)))
+        }
+        self._hub.tell(joining, _reset(name, seq))
+        for reader, channels in joining.items():
+            self._hub.join(reader, channels)
 
     def _on_news(self, followed: Followed, records: Sequence[Record]) -> None:
-        name = followed.name
-        if (EVENTS[0], name) not in self._memories:
-            for topic in EVENTS:
-                self._memories[topic, name] = Memory(records[0].seq - 1)
-            for reader, (who, topics) in self._listening.items():
-                if _sees(who, name):
-                    self._hub.join(reader, _channels(who, topics, followed))
-        for topic, said in events_of(followed, records).items():
-            if said:
-                self._memories[topic, name].add(said)
-                for channel in list(self._hub.channels(topic, name)):
-                    own = [one for one in said if channel.bot in {"", one.bot}]
-                    if own:
-                        self._hub.send(channel, frame_of(topic, name, own))
+        name, batch = followed.name, events_of(followed, records)
+        for topic, said in batch.items():
+            self._memories[topic, name].add(said)
+        parts = [
+            (channel, own)
+            for topic, said in batch.items() if said
+            for channel in self._hub.channels(topic, name)
+            if (own := [one for one in said if channel.bot in {"", one.bot}])
+        ]  # fmt: skip
+        if parts:
+            reached = max(said[-1].seq for said in batch.values() if said)
+            self._hub.send_batch(parts, records[0].seq - 1, reached)
         self._changed.add(name)
 
     async def _missed(
@@ -136,19 +149,24 @@ class ViewFeeds:
             memory = self._memories[topic, followed.name]
             said = memory.after(after) if after <= reached else None
             if said is None:
+                if followed.name in self._begun_anew:  # whose position it is cannot be told
+                    return [_reset(followed.name, reached)]
                 try:
                     found = await asyncio.to_thread(self._read_missed, followed, after, reached)
                 except (RetryableError, CorruptionError, LookupError):
-                    reset = {"topic": "reset", "account": followed.name, "seq": reached}
-                    return [Frame("reset", followed.name, reached, _encode(reset))]
+                    return [_reset(followed.name, reached)]
                 break
             found[topic] = [one for one in said if one.seq <= reached]
-        frames = []
-        for topic in EVENTS:
-            own = [one for one in found[topic] if topic in topics and _hears(who, followed, one)]
-            if own:
-                frames.append(frame_of(topic, followed.name, own))
-        return frames
+        parts = [
+            (topic, own)
+            for topic in EVENTS if topic in topics
+            if (own := [one for one in found[topic] if _hears(who, followed, one)])
+        ]  # fmt: skip
+        told = max((own[-1].seq for _, own in parts), default=after)
+        return [  # positions as of `Hub.send_batch`
+            frame_of(topic, followed.name, own, told if left == 0 else after)
+            for left, (topic, own) in zip(reversed(range(len(parts))), parts, strict=True)
+        ]
 
     def _read_missed(
         self, followed: Followed, after: int, reached: int
@@ -262,6 +280,11 @@ def _channels(who: Principal, topics: Sequence[str], followed: Followed) -> Iter
             for grant in who.grants:
                 if grant.account == name and grant.bot:
                     yield Channel(topic, name, grant.bot)
+
+
+def _reset(account: str, seq: int) -> Frame:
+    told = _encode({"topic": "reset", "account": account, "seq": seq})
+    return Frame("reset", account, seq, told)
 
 
 def _hears(who: Principal, followed: Followed, said: Said) -> bool:

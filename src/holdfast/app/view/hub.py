@@ -178,6 +178,36 @@ class Hub:
             reader.put(frame)
         self._wake(readers)
 
+    def send_batch(
+        self, parts: Sequence[tuple[Channel, Sequence[Said]]], before: int, reached: int
+    ) -> None:
+        """Give everybody what he listens to of one batch of an account's records.
+
+        A position is of an account, whatever the channel: only the last message that a reader gets
+        of the batch carries `reached`, and those ahead of it carry `before`. Who breaks off in
+        between hears some of it twice, and none of it never.
+        """
+        last = {
+            reader: at
+            for at, (channel, _) in enumerate(parts)
+            for reader in self._readers.get(channel, ())
+        }
+        for at, (channel, said) in enumerate(parts):
+            frames: dict[int, Frame] = {}
+            for reader in self._readers.get(channel, ()):
+                seq = reached if last[reader] == at else before
+                if seq not in frames:
+                    frames[seq] = frame_of(channel.topic, channel.account, said, seq)
+                reader.put(frames[seq])
+        self._wake(last)
+
+    def tell(self, readers: Iterable[Reader], frame: Frame) -> None:
+        """Give a frame to some readers, whatever they listen to."""
+        told = list(readers)
+        for reader in told:
+            reader.put(frame)
+        self._wake(told)
+
     def send_latest(self, channel: Channel, frame: Frame) -> None:
         """The same with what only the newest counts of; who joins later gets it as well."""
         self._latest[channel] = frame
@@ -199,8 +229,7 @@ class Hub:
             asyncio.get_running_loop().call_soon(self._wake_some)
 
 
-def frame_of(topic: str, account: str, said: Sequence[Said]) -> Frame:
-    """Events of one topic and account as one message."""
-    seq = said[-1].seq
+def frame_of(topic: str, account: str, said: Sequence[Said], seq: int) -> Frame:
+    """Events of one topic and account as one message, with which the position `seq` is reached."""
     head = f'{{"topic":"{topic}","account":"{account}","seq":{seq},"events":['.encode()
     return Frame(topic, account, seq, head + b",".join(one.body for one in said) + b"]}")

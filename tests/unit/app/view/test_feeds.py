@@ -13,6 +13,7 @@ import pytest
 
 from holdfast.api.ports import TOPICS, Frame, SlowReaderError
 from holdfast.app.view import feeds as feeds_module
+from holdfast.app.view import journals as journals_module
 from holdfast.app.view.feeds import ViewFeeds
 from holdfast.app.view.hub import (
     MOST_BYTES,
@@ -26,6 +27,7 @@ from holdfast.app.view.hub import (
 )
 from holdfast.app.view.model import Model
 from holdfast.config import Config
+from holdfast.errors import CorruptionError, RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.platform.identity.values import Grant, Principal, Role
 from tests.support.exchange import on_loop
@@ -155,6 +157,142 @@ async def test_who_missed_too_much_or_knows_another_history_is_told_to_look_anew
 
 
 @on_loop
+async def test_nobody_is_let_in_before_the_journals_are_read(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    await asyncio.to_thread(write, world.database, [opening(), *trade(1)])
+    with pytest.raises(RetryableError):
+        await anext(world.listen(ADMIN, "orders", after={ACCOUNT: 4}))
+    assert world.feeds.readers == 0
+    await world.model.journals.look()
+    stream = world.listen(ADMIN, "orders", after={ACCOUNT: 4})
+    await world.write(2)
+    heard = await taken(stream)
+    assert seqs(heard[1:]) == [*range(5, 13), *range(14, 22)]
+    await stream.aclose()
+
+
+@on_loop
+async def test_nobody_is_let_in_while_a_journal_is_read_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path)
+    await asyncio.to_thread(write, world.database, [opening(), *trade(1)])
+
+    def gone(_end: object) -> None:
+        raise RetryableError("seen: no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.model.journals._tail, "since", gone)
+        assert not await world.model.journals.look()
+    assert list(world.model.journals.accounts) == [ACCOUNT]
+    with pytest.raises(RetryableError):
+        await anext(world.listen(ADMIN, "orders", after={ACCOUNT: 4}))
+    await world.model.journals.look()
+    stream = world.listen(ADMIN, "orders", after={ACCOUNT: 4})
+    assert seqs((await taken(stream))[1:]) == list(range(5, 13))
+    await stream.aclose()
+
+
+@on_loop
+async def test_who_listens_before_an_account_is_there_looks_anew_when_it_is(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    await world.model.journals.look()  # a database that has no journal yet
+    stream, of_prices = world.listen(ADMIN, "orders"), world.listen(ADMIN, "prices")
+    for each in (stream, of_prices):
+        assert msgspec.json.decode((await anext(each)).body)["positions"] == {}
+    await asyncio.to_thread(write, world.database, [opening()])
+    await world.model.journals.look()
+    await world.write(1)
+    reset, orders = await taken(stream)
+    assert reset == {"topic": "reset", "account": ACCOUNT, "seq": 4}
+    assert seqs([orders]) == list(range(5, 13))
+    assert await taken(of_prices, 0.05) == []
+    for each in (stream, of_prices):
+        await each.aclose()
+
+
+@on_loop
+async def test_of_a_journal_that_is_begun_anew_nothing_old_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It contradicted itself: perhaps another copy is in its place, with another history."""
+    monkeypatch.setattr(journals_module, "ANEW_S", 0.0)
+    world = await World.begun(tmp_path)
+    stream = world.listen(ADMIN, "orders")
+    await frames(stream, 1, "ready")
+    await world.write(1)
+    await frames(stream, 1, "orders")
+
+    def contradicts(_end: object) -> None:
+        raise CorruptionError("seen: another hash")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(world.model.journals._tail, "since", contradicts)
+        await world.write(2)
+    assert world.model.journals.accounts == {}
+    meanwhile = world.listen(ADMIN, "orders", after={ACCOUNT: 13})
+    assert (await anext(meanwhile)).topic == "ready"
+    await world.model.journals.look()
+    for each in (stream, meanwhile):
+        assert (await anext(each)).topic == "reset"
+        await each.aclose()
+    old, new = (world.listen(ADMIN, "orders", after={ACCOUNT: seq}) for seq in (13, 22))
+    await world.write(3)
+    assert [m["topic"] for m in await taken(old)] == ["ready", "reset"]
+    assert seqs((await taken(new))[1:]) == list(range(23, 31))
+    for each in (old, new):
+        await each.aclose()
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+@on_loop
+async def test_who_breaks_off_amid_what_came_at_once_misses_nothing(
+    tmp_path: Path, is_live: bool
+) -> None:
+    """A batch is told in a message for each topic, and has one position."""
+    world = await World.begun(tmp_path)
+    stream = world.listen(ADMIN, "orders", "alerts", after={ACCOUNT: 4})
+    if is_live:
+        await anext(stream)
+    await asyncio.to_thread(write, world.database, [*trade(1), *trade(2)])
+    await world.model.journals.look()
+    if not is_live:
+        await stream.aclose()
+        stream = world.listen(ADMIN, "orders", "alerts", after={ACCOUNT: 4})
+        await anext(stream)
+    first = await anext(stream)
+    assert first.topic == "orders"
+    await stream.aclose()
+    assert msgspec.json.decode(first.body)["seq"] == first.seq
+    again = world.listen(ADMIN, "orders", "alerts", after={ACCOUNT: first.seq})
+    orders, alerts = (await taken(again))[1:]
+    assert (seqs([alerts]), alerts["seq"]) == ([10, 19], 21)
+    assert seqs([orders]) == [*range(5, 13), *range(14, 22)]
+    await again.aclose()
+    whole = world.listen(ADMIN, "orders", "alerts", after={ACCOUNT: alerts["seq"]})
+    assert [message["topic"] for message in await taken(whole)] == ["ready"]
+    await whole.aclose()
+
+
+@on_loop
+async def test_who_has_two_bots_and_breaks_off_between_them_misses_neither(tmp_path: Path) -> None:
+    world = await World.begun(tmp_path)
+    both = viewer(Grant(ACCOUNT, "one"), Grant(ACCOUNT, "two"))
+    stream, of_one = world.listen(both, "orders"), world.listen(ADMIN, "orders")
+    for each in (stream, of_one):
+        await anext(each)
+    await world.write(1)
+    first, second = await anext(stream), await anext(stream)
+    assert (first.seq, second.seq, (await anext(of_one)).seq) == (4, 12, 12)
+    again = world.listen(both, "orders", after={ACCOUNT: first.seq})
+    assert seqs((await taken(again))[1:]) == list(range(5, 13))
+    for each in (stream, of_one, again):
+        await each.aclose()
+
+
+@on_loop
 async def test_nobody_hears_of_what_is_not_his(tmp_path: Path) -> None:
     world = await World.begun(tmp_path)
     stranger = world.listen(viewer(Grant("other")))
@@ -206,7 +344,7 @@ async def test_bytes_are_made_once_for_all_readers() -> None:
     channel = Channel("orders", "main")
     for reader in readers:
         hub.join(reader, [channel])
-    hub.send(channel, frame_of("orders", "main", [Said(1, b"{}"), Said(2, b"{}")]))
+    hub.send(channel, frame_of("orders", "main", [Said(1, b"{}"), Said(2, b"{}")], 2))
     bodies = {id((await reader.take())[0].body) for reader in readers}
     assert len(bodies) == 1
     assert all(reader.positions == {"main": 2} for reader in readers)
