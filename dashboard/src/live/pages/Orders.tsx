@@ -11,6 +11,7 @@ import { Unit } from "../parts/Amount";
 import { Card, PageHead } from "../parts/Card";
 import { Choice, Field, Select } from "../parts/Field";
 import { Pages, usePages } from "../parts/Pages";
+import { Loading } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { useNow } from "../parts/now";
 import { useLive } from "../stream/store";
@@ -73,6 +74,7 @@ function Doubts(): ReactNode {
     () => (orders ?? []).filter((order) => order.condition === "in_doubt"),
     [orders],
   );
+  if (orders === null) return <Loading what="orders in doubt" />;
   if (doubted.length === 0) {
     return (
       <p className="muted small">

@@ -42,6 +42,8 @@ class Follower {
   private ended = false;
   private socket: WebSocket | null = null;
   private positions: Record<string, number> = {};
+  /** Accounts for which all was asked for anew, because the snapshot was without them. */
+  private sought = new Set<string>();
   private wait_ms = FIRST_WAIT_MS;
   private heard = 0;
   private told = "";
@@ -135,9 +137,22 @@ class Follower {
     if (frame.account && frame.seq) {
       this.positions[frame.account] = Math.max(this.positions[frame.account] ?? 0, frame.seq);
     }
+    if (frame.topic === "ready" && this.lacks(frame as unknown as Ready)) {
+      this.socket?.close(4009, START_OVER);
+      return;
+    }
     const heard = take(frame, this.heard);
     if (heard === "look") this.soon();
     if (heard === "start over") this.socket?.close(4009, START_OVER);
+  }
+
+  /** Whether an account was read only after the snapshot was made. Asked for once each. */
+  private lacks({ positions }: Ready): boolean {
+    const missing = Object.keys(positions).filter(
+      (name) => !(name in this.positions) && !this.sought.has(name),
+    );
+    for (const name of missing) this.sought.add(name);
+    return missing.length > 0;
   }
 
   private keepSummary(): void {
@@ -178,6 +193,11 @@ class Follower {
     this.wake?.();
     if (this.socket !== null) this.soon();
   };
+}
+
+interface Ready {
+  /** How far the journal of each account has been read. */
+  positions: Record<string, number>;
 }
 
 const START_OVER = "start over";

@@ -132,12 +132,11 @@ function trimmed(orders: readonly Order[]): readonly Order[] {
   return orders.filter((one, at) => at < MOST_ROWS || matters(one));
 }
 
+/** Of which something may still become. */
+export const UNSETTLED = ["open", "under_way", "in_doubt"] as const;
+
 export function matters(order: Order): boolean {
-  return (
-    order.condition === "open" ||
-    order.condition === "under_way" ||
-    order.condition === "in_doubt"
-  );
+  return UNSETTLED.some((condition) => order.condition === condition);
 }
 
 export function withFill(fills: readonly Fill[] | null, fill: Fill): readonly Fill[] {
