@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pyotp
 import pytest
@@ -262,6 +262,42 @@ def test_of_a_page_that_cannot_be_loaded_the_frame_stays(site: Site, visit: Visi
     page.unroute(parts)
     page.get_by_role("button", name="Load it anew").click()
     expect(page.get_by_role("heading", name="People")).to_be_visible()
+
+
+def test_of_old_orders_the_page_knows_what_may_still_become_of_them(
+    site: Site, visit: Visit
+) -> None:
+    """As after a reload: only the newest orders come by themselves. Until then nothing is sure."""
+    held: list[tuple[Route, dict[str, Any]]] = []
+
+    def answer(route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        condition = asked.get("condition", [""])[0]
+        if not condition and asked["limit"] != ["200"]:  # the list below, page by page
+            route.continue_()
+            return
+        told = route.fetch(url=f"{route.request.url.partition('?')[0]}?limit=1").json()
+        if not condition:
+            route.fulfill(json={**told, "next_cursor": "more"})
+            return
+        old = {**told["items"][0], "cid": "old", "condition": condition}
+        rest = {"items": [old] if condition == "in_doubt" else [], "next_cursor": None}
+        if not held:
+            held.append((route, rest))
+        else:
+            route.fulfill(json=rest)
+
+    page = visit().new_page()
+    page.route("**/api/v1/orders?*", answer)
+    page.goto(f"{site.url}/orders")
+    sign_in(page, "tom")
+    expect(page.get_by_text("Fetching orders in doubt …")).to_be_visible()
+    expect(page.get_by_text("Nothing is in doubt")).to_have_count(0)
+    while not held:
+        page.wait_for_timeout(20)
+    route, rest = held[0]
+    route.fulfill(json=rest)
+    expect(page.get_by_role("region", name="One order is in doubt")).to_be_visible()
 
 
 def refuse(route: Route, status: int) -> None:
