@@ -282,8 +282,10 @@ async def test_who_comes_while_journals_are_read_is_asked_to_come_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuses(*_: Any) -> AsyncGenerator[Frame, None]:
+        nothing: list[Frame] = []
+        for frame in nothing:
+            yield frame
         raise RetryableError("seen: journals that are still being read")
-        yield
 
     async with site(tmp_path) as made, aiohttp.ClientSession(made.url) as http:
         monkeypatch.setattr(made.feeds, "subscribe", refuses)
