@@ -41,6 +41,7 @@ class _Watched(msgspec.Struct):
     first_ns: int
     since_ns: int
     moved: bool = False  # since it was first seen: its member lives, or lived a moment ago
+    moves_late: bool = False  # also `UNDER_WAY_S` after it was first seen, for certain
 
 
 class Election:
@@ -63,6 +64,7 @@ class Election:
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
         self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
         self._sorted: tuple[View, dict[str, Seen]] | None = None  # members of the last view
+        self._looked_ns = self._viewed_ns = 0  # at the last look; before the last view was asked
 
     def look(self, view: View, now_ns: int, is_gone: Callable[[Member], bool]) -> list[Take]:
         """What to take now; most often nothing.
@@ -125,6 +127,10 @@ class Election:
         watched = self._members.get(boot_id)
         return watched.since_ns if watched is not None else 0
 
+    def free_since_ns(self, claim: Claim, now_ns: int) -> int:
+        """Since when a claim could be taken, as far as was seen; `now_ns` when it could not."""
+        return self._free.get(_key(claim), now_ns)
+
     def forgettable(
         self, view: View, now_ns: int, is_gone: Callable[[Member], bool]
     ) -> list[Seen]:
@@ -153,7 +159,8 @@ class Election:
     def twin(self, view: View, is_gone: Callable[[Member], bool]) -> Member | None:
         """Another live member with this one's name that was here before, as far as was seen.
 
-        It lives when its counter still moves `UNDER_WAY_S` after it was first seen. What a killed
+        It lives when its counter still moves `UNDER_WAY_S` after it was first seen, and was seen to
+        have stood between: what moved while nobody looked may have done so at once. What a killed
         node left behind is none, then, though renewals that it had sent may arrive after the next
         node of its name has looked; nor is what an earlier keeper of this very process left, or a
         process of this host that is proven gone. Of two that start at once, one is told.
@@ -169,7 +176,7 @@ class Election:
             seen, watched = members[boot_id], self._members.get(boot_id)
             if (
                 watched is not None
-                and watched.since_ns - watched.first_ns >= UNDER_WAY_S * 1e9
+                and watched.moves_late
                 and _process(seen.member) != _process(self._me)
                 and not self._is_gone(seen.member, is_gone)
                 and (seen.renewals, boot_id) > order
@@ -185,8 +192,14 @@ class Election:
             if watched is None:
                 watched = _Watched(one.renewals, now_ns, now_ns)
             elif watched.renewals != one.renewals:
-                watched = _Watched(one.renewals, watched.first_ns, now_ns, moved=True)
+                # Since the last view, which was asked for after the look before it.
+                is_late = self._viewed_ns - watched.first_ns >= UNDER_WAY_S * 1e9
+                watched = _Watched(
+                    one.renewals, watched.first_ns, now_ns, moved=True,
+                    moves_late=is_late or watched.moves_late,
+                )  # fmt: skip
             self._members[boot_id] = watched
+        self._viewed_ns, self._looked_ns = self._looked_ns, now_ns
         if view.claims != self._seen_claims:
             self._seen_claims = view.claims
             self._claims = {key: self._claims.get(key, now_ns) for key in map(_key, view.claims)}

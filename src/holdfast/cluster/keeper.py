@@ -69,6 +69,9 @@ class Keeper:
         self._cut_at_ns: dict[str, int] = {}
         self._giving: dict[str, int] = {}  # since when
         self._patience_s: dict[str, float] = {}
+        self._held_at_ns: dict[str, int] = {}  # since when each is held
+        self._failures: dict[str, int] = {}  # how often each was held in vain, one after the other
+        self._given_at_ns: dict[str, int] = {}  # when each was last given to nobody
 
     def stop(self) -> None:
         """Hand over what is held, as soon as it has come to rest, and leave."""
@@ -192,16 +195,20 @@ class Keeper:
     def _hold(self, held: Iterable[Claim]) -> None:
         """What is held is to be led, and nothing else."""
         self._held = {claim.account: claim for claim in held}
+        now_ns = self._now_ns()
         for account in self._member.accounts:
             claim, wanted = self._held.get(account), self._board.wanted(account)
             if claim is None:
                 self._led.discard(account)
                 self._giving.pop(account, None)
                 self._cut_at_ns.pop(account, None)
+                self._held_at_ns.pop(account, None)
                 if wanted is not Wanted.FOLLOW:
                     log.warning("deposed", action="deposed", account=account)
                     self._board.want(account, Wanted.FOLLOW)
-            elif wanted is Wanted.FOLLOW and not self._stopping:
+                continue
+            self._held_at_ns.setdefault(account, now_ns)
+            if wanted is Wanted.FOLLOW and not self._stopping:
                 self._board.want(account, Wanted.LEAD)
 
     async def _take(self, view: View, now_ns: int) -> None:
@@ -209,7 +216,7 @@ class Keeper:
         for take in self._election.look(view, now_ns, self._is_gone):
             live = self._election.live(view, now_ns, self._is_gone)
             alone = not live - {self._me}
-            warm = [claim for claim in take.claims if self._is_warm(claim.account, alone=alone)]
+            warm = [c for c in take.claims if self._is_warm(c, now_ns, alone=alone)]
             if not warm:
                 continue
             taken = await self._store.take(self._me, warm, take.of)
@@ -223,10 +230,24 @@ class Keeper:
         for seen in self._election.forgettable(view, now_ns, self._is_gone):
             await self._store.forget(seen)
 
-    def _is_warm(self, account: str, *, alone: bool) -> bool:
-        """Whether it could be led here at once; who is cut off leaves it to others."""
-        is_ready = self._board.state(account) is State.FOLLOWING
-        return is_ready and (alone or self._board.reaches(account))
+    def _is_warm(self, claim: Claim, now_ns: int, *, alone: bool) -> bool:
+        """Whether it could be led here at once; who is cut off leaves it to others.
+
+        So does who has just given it to nobody. What all of them leave is nobody's for a while, and
+        then led by one of them: whether an exchange answers is only a judgement.
+        """
+        account = claim.account
+        if self._board.state(account) is not State.FOLLOWING:
+            return False
+        if alone:
+            return True
+        given_ns = self._given_at_ns.get(account)
+        if given_ns is not None and now_ns - given_ns < self._timing.ttl_s * 1e9 / 2:
+            return False
+        if self._board.reaches(account):
+            return True
+        free_ns = now_ns - self._election.free_since_ns(claim, now_ns)
+        return not claim.boot_id and free_ns >= self._timing.ttl_s * 1e9
 
     async def _give(self, view: View, now_ns: int) -> None:
         """What is planned for another, what ended here, and everything when this node stops."""
@@ -240,6 +261,7 @@ class Keeper:
             state = self._board.state(account)
             if state is State.LEADING:
                 self._led.add(account)
+                self._failures.pop(account, None)
             to = self._successor(claim, view, live, state)
             if to is None:
                 if state is State.FOLLOWING and self._board.wanted(account) is Wanted.YIELD:
@@ -248,12 +270,20 @@ class Keeper:
                 self._board.want(account, Wanted.YIELD)
             elif await self._store.hand(claim, to):
                 log.info("handed over", action="handed", account=account, to=to)
+                if not to:
+                    self._given_at_ns[account] = now_ns
+                    if account not in self._led:
+                        self._failures[account] = self._failures.get(account, 0) + 1
                 await self._renew()
 
     def _successor(
         self, claim: Claim, view: View, live: frozenset[str], state: State
     ) -> str | None:
-        """Who is to have an account next: a boot id, empty for nobody; None while it stays."""
+        """Who is to have an account next: a boot id, empty for nobody; None while it stays.
+
+        Nobody knows from here who is warm: what is nobody's is taken by one that is, by its next
+        look or the one after. Only who stops names one, which saves that time.
+        """
         now = next(iter([c for c in view.claims if c.account == claim.account]), claim)
         if now.wanted and now.wanted != self._me and now.wanted in live:
             return now.wanted
@@ -265,10 +295,28 @@ class Keeper:
         )
         ended = state is State.DOWN and claim.account in self._led
         if others and self._gives_up(claim.account):
-            return others[0]
-        if self._stopping or state is State.UNFIT or (ended and others):
-            return others[0] if others else ""
+            return ""
+        if self._stopping:
+            after = [boot_id for boot_id in others if boot_id > self._me]
+            return next(iter(after or others), "")  # each its own: not all to the same one
+        if state is State.UNFIT or (others and (ended or self._fails(claim.account, state))):
+            return ""
         return None
+
+    def _fails(self, account: str, state: State) -> bool:
+        """Whether it is held in vain: it has not begun to lead, so that another had better try.
+
+        Where nobody can begin, each time it stays twice as long. A takeover that is under way is
+        left alone for longer: it may have to wait for the exchange.
+        """
+        if account in self._led:
+            return False
+        failures = self._failures.get(account, 0)
+        patience_s = min(self._timing.ttl_s * 2**failures, PATIENCE_S)
+        if state is State.FOLLOWING:
+            patience_s = PATIENCE_S * 2**failures
+        now_ns = self._now_ns()
+        return now_ns - self._held_at_ns.get(account, now_ns) >= patience_s * 1e9
 
     def _gives_up(self, account: str) -> bool:
         """Whether its exchange does not answer here, so that another had better try.

@@ -12,6 +12,8 @@ from tests.support.leases import member
 TIMING = PROFILES["fast"]
 POLL_NS, TTL_NS = round(TIMING.poll_s * 1e9), round(TIMING.ttl_s * 1e9)
 LATE_NS = round(UNDER_WAY_S * 1e9)
+STILL_MOVES = ((8, 0), (8, LATE_NS), (8, LATE_NS + POLL_NS), (9, LATE_NS + 2 * POLL_NS))
+"""Renewals, and when after the first look: what makes a twin."""
 HINT_NS = round(TIMING.hint_s * 1e9)
 T0 = 10**12
 
@@ -180,7 +182,9 @@ def test_a_twin_is_another_member_of_this_name_that_was_here_before_and_still_re
     for election in (younger, older):
         election.look(at(old=8, new=0), T0, runs)
         assert election.twin(at(old=8, new=0), runs) is None  # what a killed node left behind?
-        election.look(at(old=9, new=1), T0 + LATE_NS, runs)
+        for later_ns in (LATE_NS, LATE_NS + POLL_NS):
+            election.look(at(old=8, new=0), T0 + later_ns, runs)
+        election.look(at(old=9, new=1), T0 + LATE_NS + 2 * POLL_NS, runs)
     assert younger.twin(at(old=9, new=1), runs) == other
     assert older.twin(at(old=9, new=1), runs) is None
 
@@ -195,11 +199,26 @@ def test_renewals_of_a_host_that_lost_its_power_make_no_twin_of_what_it_runs_now
         assert election.twin(view, runs) is None
 
 
+def test_a_renewal_that_came_while_nobody_looked_makes_no_twin() -> None:
+    """The store was away, or this process stood still: it may have come right after a look."""
+    other = member("old", node="me", pid=2, host="elsewhere")
+    gap_ns = LATE_NS + POLL_NS
+    looks = [
+        (86, 0, None), (87, gap_ns, None), (88, 2 * gap_ns, None),
+        (88, 2 * gap_ns + POLL_NS, None), (89, 2 * gap_ns + 2 * POLL_NS, other),
+    ]  # fmt: skip
+    election = Election(ME, TIMING)
+    for renewals, later_ns, twin in looks:
+        view = View((Seen(ME, 0), Seen(other, renewals)), ())
+        election.look(view, T0 + later_ns, runs)
+        assert election.twin(view, runs) == twin, later_ns
+
+
 def test_what_an_earlier_keeper_of_this_process_left_on_its_way_makes_it_no_twin() -> None:
     election = Election(ME, TIMING)
-    for renewals in (8, 9):  # the last renewal came about after that keeper had ended
+    for renewals, later_ns in STILL_MOVES:  # the last one came after that keeper had ended
         view = View((Seen(ME, 0), Seen(member("old", node="me"), renewals)), ())
-        election.look(view, T0 + renewals * LATE_NS, runs)
+        election.look(view, T0 + later_ns, runs)
     assert election.twin(view, runs) is None
 
 
@@ -208,17 +227,17 @@ def test_only_of_this_host_is_it_known_that_a_namesake_has_ended() -> None:
     elsewhere = member("other", node="me", pid=3, host="elsewhere")
     for other, twin in ((killed, None), (elsewhere, elsewhere)):
         election = Election(ME, TIMING)
-        for renewals in (8, 9):
+        for renewals, later_ns in STILL_MOVES:
             view = View((Seen(ME, 0), Seen(other, renewals)), ())
-            election.look(view, T0 + renewals * LATE_NS, ended)
+            election.look(view, T0 + later_ns, ended)
         assert election.twin(view, ended) == twin
 
 
 def test_a_member_of_another_name_is_no_twin() -> None:
     election = Election(ME, TIMING)
-    for renewals in (1, 2):
-        election.look(of(ME, A, renewals=renewals), T0 + renewals * LATE_NS, runs)
-    assert election.twin(of(ME, A, renewals=2), runs) is None
+    for renewals, later_ns in STILL_MOVES:
+        election.look(of(ME, A, renewals=renewals), T0 + later_ns, runs)
+    assert election.twin(of(ME, A, renewals=9), runs) is None
 
 
 def test_dead_members_that_hold_nothing_are_to_be_forgotten_after_a_while() -> None:

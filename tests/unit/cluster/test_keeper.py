@@ -200,6 +200,79 @@ async def test_what_died_here_goes_to_who_is_warm() -> None:
 
 
 @on_loop
+async def test_what_two_cannot_lead_goes_past_them_to_the_third() -> None:
+    async with nodes("a", "b", "c") as (made, leases, _):
+        for node in made[:2]:
+            node.obeying.cancel()
+            node.board.tell("main", State.UNFIT)
+        await until(lambda: made[2].leads, "the third leads")
+        assert (await leases.view()).claims[0].turn <= 6
+    async with nodes("a", "b", "c") as (made, leases, _):
+        for node in made[:2]:
+            node.board.reach("main", reaches=False)
+        await until(lambda: made[2].leads, "the third leads")
+        assert (await leases.view()).claims[0].turn <= 6
+
+
+@on_loop
+async def test_who_gave_it_to_nobody_leaves_it_to_the_others_while_they_are_warm() -> None:
+    async with nodes("one", "two", "three") as (made, _, _):
+        for _ in range(6):
+            [leader] = [node for node in made if node.leads]
+            leader.board.tell("main", State.DOWN)  # its process ends, and is warm again at once
+            board = leader.board
+            await until(lambda at=board: at.wanted("main") is Wanted.FOLLOW, "it gave it up")  # type: ignore[misc]
+            await until(leads_one(made), "another leads")
+            assert not leader.leads
+
+
+@on_loop
+async def test_who_was_given_it_and_cannot_begin_gives_it_on() -> None:
+    async with nodes("one", "two", "three") as ([one, two, three], leases, _):
+        two.obeying.cancel()
+        two.board.tell("main", State.DOWN)
+        assert await leases.plan("main", "two")
+        await until(lambda: not one.leads, "it hands over")
+        began_s = time.monotonic()
+        await until(lambda: one.leads or three.leads, "one that can")
+        assert time.monotonic() - began_s < 4 * QUICK.ttl_s
+        assert two.board.wanted("main") is Wanted.FOLLOW
+
+
+@on_loop
+async def test_who_begins_again_and_again_and_never_leads_gives_it_on() -> None:
+    async with nodes("one", "two", "three") as ([one, two, three], leases, _):
+        two.obeying.cancel()
+
+        async def try_in_vain() -> None:
+            while True:
+                await two.board.until("main", Wanted.LEAD)
+                await asyncio.sleep(QUICK.ttl_s / 8)
+                two.board.tell("main", State.DOWN)
+                await asyncio.sleep(QUICK.ttl_s / 8)
+                two.board.tell("main", State.FOLLOWING)
+
+        two.obeying = asyncio.create_task(try_in_vain())
+        assert await leases.plan("main", "two")
+        await until(lambda: not one.leads, "it hands over")
+        await until(lambda: one.leads or three.leads, "one that can")
+        turn = (await leases.view()).claims[0].turn
+        await asyncio.sleep(QUICK.ttl_s)
+        assert (await leases.view()).claims[0].turn == turn, "it does not try again"
+
+
+@on_loop
+async def test_a_takeover_that_takes_its_time_is_let_end() -> None:
+    async with nodes("one", "two") as ([one, two], leases, _):
+        two.obeying.cancel()
+        assert await leases.plan("main", "two")
+        await until(lambda: two.board.wanted("main") is Wanted.LEAD, "it is to lead")
+        await asyncio.sleep(3 * QUICK.ttl_s)
+        assert two.board.wanted("main") is Wanted.LEAD, "it follows until it leads"
+        assert not one.leads
+
+
+@on_loop
 async def test_who_is_told_to_stop_hands_over_first_and_leaves() -> None:
     async with nodes("one", "two") as ([one, two], leases, _):
         one.keeper.stop()
