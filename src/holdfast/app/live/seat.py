@@ -25,6 +25,7 @@ log = get_logger("app.seat")
 DECIDE_BUDGET_S = 2.0  # a strategy that takes longer has hung, or starves its whole account
 HANG_S = 30.0  # an event loop that does not turn for this long, whatever it does
 STOP_TIMEOUT_S = 8.0
+LOOK_S = 0.25  # between two looks; what is longer than that says nothing about who is watched
 _FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
 
 Run = Callable[[Config, Watch, dict[str, str]], None]
@@ -54,7 +55,7 @@ class Seat:
         self._blame = Blame(blame_file(config.state_dir, self.name, config.cluster.node))
         self._pid = 0
         self._restarts = 0
-        self._began_s = self._due_s = self._beat_s = 0.0
+        self._began_s = self._due_s = self._beat_s = self._looked_s = 0.0
         self._beats = -1
         self._told_s = 0.0
 
@@ -71,6 +72,9 @@ class Seat:
     def look(self, *, stopping: bool) -> None:
         """Take note of an end, begin what is due, end what hangs."""
         now_s = time.monotonic()
+        # A pause of the whole node, or of the host, stops whoever beats as well.
+        self._beat_s += max(0.0, now_s - self._looked_s - LOOK_S)
+        self._looked_s = now_s
         if self._pid:
             self._reap(now_s, stopping=stopping)
         if self._pid:

@@ -1,0 +1,101 @@
+"""An account's process and whoever watches over it, when both or one of them stood still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from holdfast.app.live.board import SharedBoard
+from holdfast.app.live.seat import DECIDE_BUDGET_S, Seat
+from holdfast.app.live.watch import Watch
+from holdfast.cluster.board import State
+from holdfast.config import Config
+from tests.support.waiting import PATIENCE_S
+
+POLL_S = 0.02
+HANG_S = 1.0
+PAUSE_S = DECIDE_BUDGET_S + 0.5
+
+
+def decides(_config: Config, watch: Watch, _quarantine: dict[str, str]) -> None:
+    """A process whose bot decides now and then, and whose event loop turns between."""
+    while True:
+        with watch.running("trend"):
+            time.sleep(POLL_S)
+        watch.beat()
+
+
+def waits(_config: Config, watch: Watch, _quarantine: dict[str, str]) -> None:
+    """A process whose bots decide nothing."""
+    while True:
+        watch.beat()
+        time.sleep(POLL_S)
+
+
+@contextmanager
+def seated(run: object, state_dir: Path) -> Iterator[Seat]:
+    board = SharedBoard(["main"])
+    seat = Seat(Config(state_dir=str(state_dir)), board, HANG_S, run)  # type: ignore[arg-type]
+    watched(seat, 0.5)
+    board.tell("main", State.LEADING)
+    try:
+        yield seat
+    finally:
+        if seat.pid:
+            os.kill(seat.pid, signal.SIGKILL)
+            os.waitpid(seat.pid, 0)
+
+
+def watched(seat: Seat, seconds: float, *, every_s: float = POLL_S) -> None:
+    until_s = time.monotonic() + seconds
+    while time.monotonic() < until_s:
+        seat.look(stopping=False)
+        time.sleep(every_s)
+
+
+def stopped_while_deciding(seat: Seat) -> None:
+    while True:
+        os.kill(seat.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, seat.pid, os.WSTOPPED)
+        if seat._watch.deciding() is not None:
+            return
+        os.kill(seat.pid, signal.SIGCONT)
+        time.sleep(0.003)
+
+
+@pytest.mark.parametrize("run", [decides, waits])
+def test_a_pause_of_the_whole_node_ends_nobody_and_blames_no_bot(
+    run: object, tmp_path: Path
+) -> None:
+    with seated(run, tmp_path) as seat:
+        pid = seat.pid
+        if run is decides:
+            stopped_while_deciding(seat)
+        else:
+            os.kill(pid, signal.SIGSTOP)
+        seat.look(stopping=False)  # it has seen the last beat
+        time.sleep(PAUSE_S)  # and stands still as well
+        seat.look(stopping=False)  # and is back first
+        os.kill(pid, signal.SIGCONT)
+        watched(seat, 0.5)
+        assert seat._blame.quarantine == {}
+        assert seat.pid == pid
+
+
+@pytest.mark.parametrize("every_s", [POLL_S, 0.5])
+def test_a_decision_that_does_not_return_is_ended_by_a_slow_supervisor_too(
+    every_s: float, tmp_path: Path
+) -> None:
+    with seated(decides, tmp_path) as seat:
+        pid = seat.pid
+        stopped_while_deciding(seat)
+        began_s = time.monotonic()
+        while seat.pid == pid and time.monotonic() - began_s < PATIENCE_S:
+            watched(seat, every_s, every_s=every_s)
+        assert list(seat._blame.quarantine) == ["trend"]
