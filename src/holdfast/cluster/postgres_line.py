@@ -24,6 +24,7 @@ from holdfast.journal.postgres_connect import (
     meaning,
     name_of,
     refused,
+    was_let_in,
     with_passwords,
 )
 from holdfast.telemetry.log import get_logger
@@ -175,12 +176,15 @@ class Line:
         trying = with_passwords(asked)
         while (known := await asyncio.to_thread(next, trying, None)) is not None:
             try:
-                return await psycopg.AsyncConnection.connect(**known)
+                connection = await psycopg.AsyncConnection.connect(**known)
             except psycopg.OperationalError as error:
                 refusal = error
                 if not is_wrong_password(error):
                     break
-        raise refused(self.name, str(refusal).strip()) from refusal
+            else:
+                was_let_in(self._url)
+                return connection
+        raise refused(self._url, str(refusal).strip()) from refusal
 
     async def _require_tables(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
         found = await connection.execute(

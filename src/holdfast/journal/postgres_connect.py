@@ -65,6 +65,10 @@ ENDED_BY_THE_SERVER: Final = ("57P", "08")
 _NOBODY_THERE: Final = ("No such file", "failed to resolve host", "could not translate host name")
 
 
+_let_in: Final[set[str]] = set()
+"""Addresses at which this process, or the one that it was forked off, has been let in."""
+
+
 def name_of(url: str) -> str:
     """The address without its password, for people."""
     known = _parsed(url)
@@ -98,7 +102,8 @@ def connect(
     try:
         connection = Session.connect(**asked_of(url, application), autocommit=True)
     except psycopg.OperationalError as error:
-        raise refused(name, str(error).strip()) from error
+        raise refused(url, str(error).strip()) from error
+    was_let_in(url)
     try:
         prepare(name, connection, idles=idles)
     except BaseException:
@@ -290,12 +295,28 @@ def _encryption(url: str) -> dict[str, str]:
     return {} if is_here or "PGSSLMODE" in os.environ else {"sslmode": "require"}
 
 
-def refused(name: str, said: str) -> PlatformError:
-    """What it means that a server does not let us in."""
+def was_let_in(url: str) -> None:
+    """Remember that an address is right: what is refused there later is no mistake in it."""
+    _let_in.add(url)
+
+
+def refused(url: str, said: str) -> PlatformError:
+    """What it means that a server does not let us in.
+
+    Whoever has been in waits: one side of a rotation may be late, or a restored server has no role
+    yet; no reason to end a node.
+    """
+    name = name_of(url)
     # The driver indents what it only guesses: that nobody may be running there.
     lines = [line for line in said.splitlines() if line[:1] not in "\t "] or ["no answer"]
     refusals = [line for line in lines if any(words in line for words in _WRONG_ADDRESS)]
     if refusals and not any(words in said for words in _NOBODY_THERE):
+        if url in _let_in:
+            return RetryableError(
+                f"seen: {name} refuses us by now ({refusals[-1]}); expected: the role, password "
+                "and database that it knew; nothing was done; do: wait for the end of a rotation "
+                "or restore, or correct what the address refers to"
+            )
         return ConfigError(
             f"seen: {name} refuses us ({refusals[-1]}); expected: a database that may be reached "
             "like this, and a role that may use it; do: correct DATABASE_URL, or create them"

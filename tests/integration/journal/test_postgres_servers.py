@@ -23,6 +23,7 @@ from holdfast.domain.fact import Armed
 from holdfast.errors import (
     ConfigError,
     CorruptionError,
+    OutcomeUnknownError,
     PlatformError,
     RetryableError,
     exit_code,
@@ -212,6 +213,61 @@ def test_a_password_that_was_rotated_is_asked_for_anew_and_the_one_before_is_tri
     finally:
         set_password(encrypted, PASSWORD)
         keeper.vanish()
+        forget()
+
+
+def test_whoever_was_in_waits_for_the_other_side_of_a_rotation(
+    encrypted: EncryptedServer, tmp_path: Path
+) -> None:
+    """The database goes first: every version of the password is refused for a while."""
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
+    reference = f"sslmode=require&password_from=file:{tmp_path}/password"
+    url = f"postgresql://desk@localhost:{encrypted.port}/desk?{reference}"
+    new_password = "other/hunter4"
+
+    def ask(pool: Pool) -> None:
+        with pool.connection() as connection:
+            connection.execute("SELECT 1")
+
+    async def renew_anew() -> None:
+        """As who joins under another boot id."""
+        with closing(Line(url, 5.0)) as line:
+            await line.run("SELECT 1", {}, writes=False)
+
+    async def rotate() -> None:
+        line, pool, store = Line(url, 5.0), Pool(url), PostgresStore(url)
+        asking = [
+            lambda: line.run("SELECT 1", {}, writes=False),
+            renew_anew,
+            lambda: asyncio.to_thread(ask, pool),
+            lambda: store.head(MAIN),
+            lambda: store.acquire(MAIN, "a"),
+        ]
+        try:
+            for ask_it in asking:
+                await ask_it()
+            set_password(encrypted, new_password)
+            with psycopg.connect(encrypted.url, autocommit=True) as beside:
+                beside.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'desk'"
+                )
+            for ask_it in [*asking, *asking]:
+                with pytest.raises((RetryableError, OutcomeUnknownError)):
+                    await ask_it()
+            (tmp_path / "password").write_text(new_password)
+            forget()
+            for ask_it in asking:
+                await ask_it()
+        finally:
+            line.close()
+            pool.close()
+            await store.close()
+
+    try:
+        asyncio.run(rotate())
+    finally:
+        set_password(encrypted, PASSWORD)
         forget()
 
 
