@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from holdfast.cluster import redis_scripts as scripts
 from holdfast.cluster.port import Claim, Member, Seen, View, already_there
@@ -132,6 +132,9 @@ class RedisLeases:
                     call = ("EVAL", script, len(self._keys), *self._keys, *arguments)
                     await connection.send_command(*call)
                     return await connection.read_response()
+                except ReadOnlyError:  # demoted; whoever leads now may answer at the same address
+                    await self._drop()
+                    raise
                 except ResponseError:
                     raise  # an answer: the next call has this connection again
                 except BaseException:

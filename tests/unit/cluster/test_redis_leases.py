@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -151,6 +152,34 @@ def test_a_replica_takes_no_renewal_and_nothing_was_done(own: RedisServer, name:
         assert await leases.renew("a") == ()
 
     run(use, name, url=own.url)
+
+
+def test_whoever_leads_now_at_the_same_address_is_found_after_a_failover(
+    own: RedisServer, name: str, tmp_path: Path
+) -> None:
+    """As behind an address that moves: the connection to the demoted one lives on."""
+    address, promoted = tmp_path / "redis.sock", RedisServer()
+    address.symlink_to(own.socket)
+
+    async def use(leases: RedisLeases) -> None:
+        await leases.join(A)
+        assert await leases.renew("a") == ()
+        address.unlink()
+        address.symlink_to(promoted.socket)
+        with by_hand(own.url) as client:
+            client.replicaof("127.0.0.1", "1")
+        try:
+            with pytest.raises(RetryableError, match="expected: a primary"):
+                await leases.renew("a")
+            assert await leases.renew("a") is None, "it knows nobody yet"
+        finally:
+            with by_hand(own.url) as client:
+                client.replicaof("NO", "ONE")
+
+    try:
+        run(use, name, url=f"unix://{address}")
+    finally:
+        promoted.stop()
 
 
 def test_a_server_without_memory_is_told(own: RedisServer, name: str) -> None:
