@@ -21,7 +21,7 @@ from holdfast import __version__
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.opening import database_of
 from holdfast.app.live.process import CRASHED, Life, account_process, run_child
-from holdfast.app.live.seat import STOP_TIMEOUT_S, Seat
+from holdfast.app.live.seat import NO_FORK_S, STOP_TIMEOUT_S, Seat
 from holdfast.app.live.slate import Slate
 from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.telling import Telling
@@ -79,6 +79,7 @@ class Supervisor:
         self._teller = Teller(config, told, self._alive, self._held_open)
         self._keeper = 0
         self._keeper_code: int | None = None
+        self._keeper_due_s = 0.0
         self._told_s = 0.0
         self._stopping = False
 
@@ -152,7 +153,17 @@ class Supervisor:
                 os.kill(self._keeper, signal.SIGKILL)
 
     def _begin_keeper(self) -> None:
-        pid = os.fork()
+        now_s = time.monotonic()
+        if now_s < self._keeper_due_s:
+            return
+        try:
+            pid = os.fork()
+        except OSError as error:  # as of an account's process
+            log.error(  # noqa: TRY400 - nothing of ours failed
+                "no process for the keeper", action="keeper_restart", why=str(error)
+            )
+            self._keeper_due_s = now_s + NO_FORK_S
+            return
         if pid == 0:
             os.close(self._held_open)
             run_child("keeper", self._keep(), self._alive, _code_of_keeper, EXIT_OK)

@@ -26,6 +26,7 @@ DECIDE_BUDGET_S = 2.0  # a strategy that takes longer has hung, or starves its w
 HANG_S = 30.0  # an event loop that does not turn for this long, whatever it does
 STOP_TIMEOUT_S = 8.0
 LOOK_S = 0.25  # between two looks; what is longer than that says nothing about who is watched
+NO_FORK_S = 1.0  # until the next try where the system gives no process
 _FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
 
 Run = Callable[[Config, Watch, dict[str, str]], None]
@@ -85,7 +86,14 @@ class Seat:
     def _begin(self, now_s: float) -> None:
         self._watch.clear()
         self._began_s, self._beat_s, self._beats, self._told_s = now_s, now_s, -1, 0.0
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes: it may pass
+            log.error(  # noqa: TRY400 - nothing of ours failed
+                "no process for the account", action="restart", account=self.name, why=str(error)
+            )
+            self._due_s = now_s + NO_FORK_S
+            return
         if pid == 0:
             self._run(self._config, self._watch, self._blame.quarantine)
         self._pid = pid

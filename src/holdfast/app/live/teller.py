@@ -219,7 +219,11 @@ class Teller:
             self._pid = 0
 
     def _begin(self) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # it is tried again; what tells numbers ends no node
+            log.warning("no process to tell them", action="telling_failed", why=str(error))
+            return
         if pid == 0:
             os.close(self._held_open)
             run_child("teller", self._serve(), self._alive, lambda _: CRASHED, CRASHED)

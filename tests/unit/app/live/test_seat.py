@@ -1,7 +1,8 @@
-"""An account's process and whoever watches over it, when both or one of them stood still."""
+"""An account's process and whoever watches over it: pauses, and a system that gives none."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -11,8 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.app.live import seat as seat_module
 from holdfast.app.live.board import SharedBoard
+from holdfast.app.live.node import Supervisor
 from holdfast.app.live.seat import DECIDE_BUDGET_S, Seat
+from holdfast.app.live.slate import Slate
+from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State
 from holdfast.config import Config
@@ -99,3 +104,29 @@ def test_a_decision_that_does_not_return_is_ended_by_a_slow_supervisor_too(
         while seat.pid == pid and time.monotonic() - began_s < PATIENCE_S:
             watched(seat, every_s, every_s=every_s)
         assert list(seat._blame.quarantine) == ["trend"]
+
+
+def test_a_system_that_gives_no_process_ends_no_node_and_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(seat_module, "NO_FORK_S", 0.1)
+    config = Config(state_dir=str(tmp_path))
+    board = SharedBoard(["main"])
+    seat = Seat(config, board, HANG_S, waits)
+    told = Sources("node", board, {"main": Slate()}, {"main": "fake"})
+    with monkeypatch.context() as without:
+        without.setattr(os, "fork", refuse)
+        watched(seat, 0.3)
+        Teller(config, told, 0, 0).look()
+        supervisor = Supervisor(config)
+        supervisor._look_after_keeper()
+    assert not seat.is_running
+    assert not supervisor._keeper
+    assert seat.code is None
+    watched(seat, 0.3)
+    assert seat.is_running
+    os.kill(seat.pid, signal.SIGKILL)
+    os.waitpid(seat.pid, 0)
