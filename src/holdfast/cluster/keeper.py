@@ -311,10 +311,10 @@ class Keeper:
         """
         if account in self._led:
             return False
-        failures = self._failures.get(account, 0)
-        patience_s = min(self._timing.ttl_s * 2**failures, PATIENCE_S)
+        longer = 1 << min(self._failures.get(account, 0), 10)
+        patience_s = min(self._timing.ttl_s * longer, PATIENCE_S)
         if state is State.FOLLOWING:
-            patience_s = PATIENCE_S * 2**failures
+            patience_s = PATIENCE_S * longer
         now_ns = self._now_ns()
         return now_ns - self._held_at_ns.get(account, now_ns) >= patience_s * 1e9
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -237,7 +237,7 @@ def test_whoever_was_in_waits_for_the_other_side_of_a_rotation(
 
     async def rotate() -> None:
         line, pool, store = Line(url, 5.0), Pool(url), PostgresStore(url)
-        asking = [
+        asking: list[Callable[[], Awaitable[object]]] = [
             lambda: line.run("SELECT 1", {}, writes=False),
             renew_anew,
             lambda: asyncio.to_thread(ask, pool),
