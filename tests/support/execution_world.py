@@ -188,6 +188,7 @@ class ExecutionWorld:
     ) -> None:
         self.account = AccountState()
         self.facts: list[AnyFact] = []
+        self.rates: dict[str, Decimal] = {}  # reporting units by asset
         self.mono_ns = 0
         self.broken: list[BaseException] = []
         self.failed: list[ArmFailed] = []
@@ -234,8 +235,8 @@ class ExecutionWorld:
             clock=self.clock,
             symbols=("BTC/USDT",),
             policy=self._policy,
-            rate=lambda _asset: None,
-            equity=lambda: None,
+            rate=self.rates.get,
+            equity=lambda: self.account.equity(self.rates),
         )
 
     def reborn(self) -> ExecutionWorld:

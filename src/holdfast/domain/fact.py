@@ -8,6 +8,7 @@ bytes and the chain (journal.record), the fold (ledger.fold).
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -271,12 +272,17 @@ class ForeignOrder(Fact, frozen=True, tag="foreign_order"):
     evidence: str
 
 
+UNKNOWN: Final = "unknown"
+"""Why money came or went that a balance alone told of; it was accepted by a person or a policy."""
+
+
 class CashFlow(Fact, frozen=True, tag="cash_flow"):
     """Money that came or went without a fill.
 
     Attributes:
         amount: signed, in units of `asset`.
-        reason: `opening`, `deposit`, `withdrawal`, `transfer`, `unknown`, …
+        reason: `opening`, `deposit`, `withdrawal`, `transfer`, `UNKNOWN`, …
+        at_ns: when it moved, exchange time; of an `UNKNOWN` one, when its balance was asked for.
         flow_id: unique at its source when there is one, so that it is booked once.
         rate: reporting units per unit of `asset` at that time; None when unknown.
         equity: of the account just before, reporting units; None while it cannot be told.
@@ -310,7 +316,9 @@ class Marked(Fact, frozen=True, tag="marked"):
 
 
 class Adjustment(Fact, frozen=True, tag="adjustment"):
-    """A reviewed correction of a holding, with evidence and actor.
+    """A correction of a holding, with evidence and actor, where a bot's position lost something.
+
+    Other differences that were accepted are an `UNKNOWN` cash flow; in older records, this.
 
     Attributes:
         bot, symbol: whose position lost it as well, at what it had cost; empty when no bot's did.

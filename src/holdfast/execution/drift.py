@@ -12,7 +12,14 @@ from typing import Final
 
 import msgspec
 
-from holdfast.domain.fact import Adjustment, AnyFact, CommandTaken, Liquidated
+from holdfast.domain.fact import (
+    UNKNOWN,
+    Adjustment,
+    AnyFact,
+    CashFlow,
+    CommandTaken,
+    Liquidated,
+)
 from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import Side
@@ -28,11 +35,13 @@ class Difference(msgspec.Struct, frozen=True):
 
     Attributes:
         journal, exchange: units of `asset`.
+        asked_ns: exchange time at which the balances were asked for that showed it first.
     """
 
     asset: str
     journal: Decimal
     exchange: Decimal
+    asked_ns: int = 0
 
     @property
     def gap(self) -> tuple[str, Decimal]:
@@ -51,12 +60,14 @@ def differences(
     balances: Mapping[str, Balance],
     tolerance: Callable[[str], Decimal],
     unsettled: frozenset[str],
+    asked_ns: int = 0,
 ) -> list[Difference]:
     """Assets whose balance differs by the tolerance or more, in order of name.
 
     Args:
         tolerance: by asset: one step of the instrument it is the base of; smaller is dust.
         unsettled: assets that an attempt may still move; comparing them proves nothing.
+        asked_ns: exchange time before which nobody read the balances.
     """
     found = []
     for asset in sorted({*holdings, *balances}):
@@ -67,7 +78,7 @@ def differences(
         journal = holdings.get(asset, ZERO)
         apart = abs(exchange - journal)
         if apart and apart >= tolerance(asset):
-            found.append(Difference(asset, journal, exchange))
+            found.append(Difference(asset, journal, exchange, asked_ns))
     return found
 
 
@@ -99,6 +110,41 @@ class Lately:
             self._until.popleft()
 
 
+class Flows:
+    """Differences that were accepted, as money that came or went: neither profit nor loss.
+
+    Each is measured on the equity that those before it leave.
+
+    Args:
+        rate: reporting units per unit of an asset; None when unknown.
+        equity: of the account before all of them, reporting units; None while it cannot be told.
+    """
+
+    def __init__(
+        self, reporting: str, rate: Callable[[str], Decimal | None], equity: Decimal | None
+    ) -> None:
+        self._reporting = reporting
+        self._rate = rate
+        self._equity = equity
+
+    def of(self, found: Difference, evidence: str) -> CashFlow:
+        """What is booked of a difference; the next one comes after it."""
+        amount = found.exchange - found.journal
+        rate = Decimal(1) if found.asset == self._reporting else self._rate(found.asset)
+        before = self._equity
+        if before is not None and rate is not None:
+            self._equity = before + amount * rate
+        return CashFlow(
+            asset=found.asset,
+            amount=amount,
+            reason=UNKNOWN,
+            evidence=evidence,
+            at_ns=found.asked_ns,
+            rate=rate,
+            equity=before,
+        )
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator asked for with `holdfast reconcile`.
 
@@ -114,8 +160,14 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     assets: frozenset[str] = frozenset()
     bot: str = ""
 
-    def facts(self, found: Iterable[Difference], account: AccountState) -> list[AnyFact]:
-        """The command, and an adjustment for each difference that was accepted."""
+    def facts(
+        self, found: Iterable[Difference], account: AccountState, flows: Flows
+    ) -> list[AnyFact]:
+        """The command, and what is booked of each difference that was accepted.
+
+        Where the bot's position lost something, all of it is an adjustment: what came for it is no
+        deposit. Else it is money that came or went.
+        """
         asked = {"adjust": ",".join(sorted(self.assets)), "bot": self.bot, "reason": self.reason}
         taken = CommandTaken(
             command_id=self.command_id,
@@ -123,7 +175,13 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
             by=self.by,
             arguments=str(sorted((key, value) for key, value in asked.items() if value)),
         )
-        held = account.bot(self.bot).positions
+        accepted = [each for each in found if each.asset in self.assets]
+        lost = {each.asset: self._lost_from(each, account) for each in accepted}
+        if not any(lost.values()):
+            return [
+                taken,
+                *(flows.of(each, f"{self._evidence(each)}; by {self.by}") for each in accepted),
+            ]
         return [
             taken,
             *(
@@ -131,14 +189,24 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
                     asset=each.asset,
                     amount=each.exchange - each.journal,
                     actor=self.by,
-                    evidence=f"{each}; {self.reason}" if self.reason else str(each),
+                    evidence=self._evidence(each),
                     bot=self.bot,
-                    symbol=next((s for s in held if s.split("/")[0] == each.asset), ""),
+                    symbol=lost[each.asset],
                 )
-                for each in found
-                if each.asset in self.assets
+                for each in accepted
             ),
         ]
+
+    def _evidence(self, found: Difference) -> str:
+        return f"{found}; {self.reason}" if self.reason else str(found)
+
+    def _lost_from(self, found: Difference, account: AccountState) -> str:
+        """The symbol whose position of the bot's lost what is missing; empty when none did."""
+        if not self.bot or found.exchange >= found.journal:
+            return ""
+        held = account.bot(self.bot).positions
+        of_asset = (symbol for symbol in held if symbol.split("/")[0] == found.asset)
+        return next((symbol for symbol in of_asset if held[symbol].quantity), "")
 
 
 def liquidations(fill: Fill, account: AccountState, evidence: str) -> list[Liquidated]:

@@ -9,12 +9,13 @@ settling doubts (resolve).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+
+import msgspec
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
-    Adjustment,
     AnyFact,
     AttemptMoved,
     CashFlow,
@@ -25,13 +26,14 @@ from holdfast.domain.fact import (
     Released,
 )
 from holdfast.domain.fill import Fill
+from holdfast.domain.market import NS_PER_MS
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import Difference, Lately, Review, differences
+from holdfast.execution.drift import Difference, Flows, Lately, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strangers import TELLING, Strangers
@@ -85,9 +87,10 @@ class Reconciler:
         self._strangers = Strangers(
             account=account, venue=venue, books=books, sweep=sweep, recorder=recorder, policy=policy
         )
-        self._suspected: set[tuple[str, Decimal]] = set()
+        self._suspected: dict[tuple[str, Decimal], Difference] = {}  # as it was seen first
         self._lately = Lately()
         self._agreed_ms = 0  # exchange time at which all balances agreed last
+        self._flowing = asyncio.Lock()  # a flow is on its way into the journal
 
     async def doubt_what_was_armed(self, boot_id: str) -> int:
         """Everything armed before this process began is in doubt: nobody heard the answer.
@@ -143,9 +146,10 @@ class Reconciler:
             findings += await self._balances(facts)
         if self._policy is ReconcilePolicy.HALT and findings and not self._account.halted:
             facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
-        await self._recorder.record(
-            *facts, Reconciled(agreed=not findings, findings=tuple(findings))
-        )
+        async with self._flowing:
+            await self._recorder.record(
+                *facts, Reconciled(agreed=not findings, findings=tuple(findings))
+            )
         for finding in findings:
             log.warning(finding, action="reconcile_finding")
         return not findings
@@ -158,11 +162,17 @@ class Reconciler:
             facts += [self._opening(balance) for balance in balances.values()]
             return []
         unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
-        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        found = differences(
+            self._account.holdings, balances, self._tolerance, unsettled, asked_ms * NS_PER_MS
+        )
         facts += self._agree_again(found, unsettled)
         if not found and not unsettled:
             self._agreed_ms = asked_ms
-        return [text for each in found if (text := self._drift(each, facts))]
+        flows = self._flows()
+        return [text for each in found if (text := self._drift(each, facts, flows))]
+
+    def _flows(self) -> Flows:
+        return Flows(self._account.reporting, self._rate, self._equity())
 
     def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
         """What the live orders that `of` picks may move: both assets of each, and those of fees."""
@@ -197,19 +207,25 @@ class Reconciler:
     # -- while it runs -----------------------------------------------------------------------------
 
     async def moved(self, money: MoneyMoved) -> bool:
-        """Book a deposit, withdrawal or transfer, once however often it is told."""
-        outcome = await self._recorder.record(
-            CashFlow(
-                asset=money.asset,
-                amount=money.amount,
-                reason="deposit" if money.amount > ZERO else "withdrawal",
-                evidence="user stream",
-                at_ns=money.at_ns,
-                flow_id=f"{money.asset} {plain(money.amount)} {money.at_ns}",
-                rate=self._rate(money.asset),
-                equity=self._equity(),
+        """Book a deposit, withdrawal or transfer, once however often it is told.
+
+        One that is told after its balance was accepted is booked with that already.
+        """
+        async with self._flowing:
+            if money.at_ns <= self._account.as_of_ns.get(money.asset, -1):
+                return False
+            outcome = await self._recorder.record(
+                CashFlow(
+                    asset=money.asset,
+                    amount=money.amount,
+                    reason="deposit" if money.amount > ZERO else "withdrawal",
+                    evidence="user stream",
+                    at_ns=money.at_ns,
+                    flow_id=f"{money.asset} {plain(money.amount)} {money.at_ns}",
+                    rate=self._rate(money.asset),
+                    equity=self._equity(),
+                )
             )
-        )
         return not isinstance(outcome, Refused)
 
     def booked(self, fill: Fill) -> None:
@@ -249,9 +265,8 @@ class Reconciler:
         if compared is None:
             return []
         found, unsettled = compared
-        gaps = {each.gap: each for each in found}
-        lasting = [each for gap, each in gaps.items() if gap in self._suspected]
-        self._suspected = set(gaps)
+        lasting = _seen_again(found, self._suspected)
+        self._suspected = {each.gap: self._suspected.get(each.gap, each) for each in found}
         if lasting and await self._explain(lasting):
             return []  # the next comparison shows what is left
         if not found and self._account.unsettled():
@@ -259,29 +274,24 @@ class Reconciler:
             await self._recorder.record(*again, Reconciled(agreed=True))
             return []
         facts: list[AnyFact] = [*self._agree_again(found, unsettled)]
-        findings = tuple(text for each in lasting if (text := self._drift(each, facts)))
+        flows = self._flows()
+        findings = tuple(text for each in lasting if (text := self._drift(each, facts, flows)))
         if self._policy is ReconcilePolicy.HALT and findings:
             if self._account.halted:
                 return list(findings)  # said already
             facts.append(Halted(level=HaltLevel.ENTRIES, reason=findings[0], by="reconcile"))
         if facts:
             agreed = not found or self._policy is ReconcilePolicy.ADOPT
-            await self._recorder.record(*facts, Reconciled(agreed=agreed, findings=findings))
+            async with self._flowing:
+                await self._recorder.record(*facts, Reconciled(agreed=agreed, findings=findings))
         for each in lasting if facts else ():
             log.warning("a balance differs", action="position_mismatch", found=str(each))
         return list(findings)
 
-    def _drift(self, found: Difference, facts: list[AnyFact]) -> str:
+    def _drift(self, found: Difference, facts: list[AnyFact], flows: Flows) -> str:
         """What the policy does about a balance that is off; the finding when it halts."""
         if self._policy is ReconcilePolicy.ADOPT:
-            facts.append(
-                Adjustment(
-                    asset=found.asset,
-                    amount=found.exchange - found.journal,
-                    actor="reconcile policy adopt",
-                    evidence=str(found),
-                )
-            )
+            facts.append(flows.of(found, f"{found}; by reconcile policy adopt"))
         if self._policy is ReconcilePolicy.QUARANTINE:
             if found.asset in self._account.quarantine:
                 return ""  # said already
@@ -312,9 +322,11 @@ class Reconciler:
         unsettled = self._assets(lambda order: order.is_unresolved or is_behind(order))
         seq, asked_ms = self._account.seq, self._clock.earliest_ms()
         balances = await self._venue.balances(Purpose.RESOLVE)
-        if self._account.seq != seq:
+        if self._account.seq != seq or self._flowing.locked():
             return None
-        found = differences(self._account.holdings, balances, self._tolerance, unsettled)
+        found = differences(
+            self._account.holdings, balances, self._tolerance, unsettled, asked_ms * NS_PER_MS
+        )
         now_s = asyncio.get_running_loop().time()
         unsettled |= {each.asset for each in found if self._lately.explains(each, now_s)}
         found = [each for each in found if each.asset not in unsettled]
@@ -329,7 +341,7 @@ class Reconciler:
         for symbol in self._symbols:
             if not assets.isdisjoint(symbol.split("/")):
                 await self._strangers.trades(symbol, self._unexplained_ms())
-        return self._account.seq != seq
+        return self._account.seq != seq or self._flowing.locked()
 
     def _unexplained_ms(self) -> int:
         """From when on something may have happened that explains a difference."""
@@ -357,9 +369,8 @@ class Reconciler:
         second = None
         while second is None:
             second = await self.compared()
-        gaps = {each.gap for each in first[0]}
-        found = [each for each in second[0] if each.gap in gaps]
-        facts = adjust.facts(found, self._account)
+        found = _seen_again(second[0], {each.gap: each for each in first[0]})
+        facts = adjust.facts(found, self._account, self._flows())
         left = [each for each in found if each.asset not in adjust.assets]
         findings += [str(each) for each in left]
         differ = {each.asset for each in left} | second[1]
@@ -369,7 +380,8 @@ class Reconciler:
             if what not in strange and differ.isdisjoint(what.split("/"))
         ]
         told = Reconciled(agreed=not findings, findings=tuple(findings))
-        await self._recorder.record(*facts, *released, told)
+        async with self._flowing:
+            await self._recorder.record(*facts, *released, told)
 
     def _tolerance(self, asset: str) -> Decimal:
         """One step of the finest instrument that has the asset as its base; else exact."""
@@ -379,3 +391,14 @@ class Reconciler:
 
 def _assets_of(symbols: Iterable[str]) -> frozenset[str]:
     return frozenset(asset for symbol in symbols for asset in symbol.split("/"))
+
+
+def _seen_again(
+    found: Iterable[Difference], before: Mapping[tuple[str, Decimal], Difference]
+) -> list[Difference]:
+    """What differs as it did before; its money had moved by then already."""
+    return [
+        msgspec.structs.replace(each, asked_ns=before[each.gap].asked_ns)
+        for each in found
+        if each.gap in before
+    ]

@@ -318,6 +318,8 @@ def _cash_flow(state: AccountState, _at: int, fact: facts.CashFlow) -> None:
     rate = Decimal(1) if fact.asset == state.reporting else fact.rate
     if rate is not None:
         state.units.flow(fact.amount * rate, fact.equity)
+    if fact.reason == facts.UNKNOWN:
+        state.as_of_ns[fact.asset] = max(fact.at_ns, state.as_of_ns.get(fact.asset, 0))
 
 
 def _adjustment(state: AccountState, _at: int, fact: facts.Adjustment) -> None:

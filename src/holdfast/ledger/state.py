@@ -270,6 +270,7 @@ class AccountState(msgspec.Struct):
         limits_version: how often a command has.
         uid: what the exchange calls the account; empty until a leader learnt it, then for good.
         lost: the time whose records a restored backup lacks; None where none was restored.
+        as_of_ns: exchange time of the balances that a holding was last taken from, by asset.
     """
 
     account: str = ""
@@ -298,6 +299,7 @@ class AccountState(msgspec.Struct):
     limits_version: int = 0
     uid: str = ""
     lost: LostTime | None = None
+    as_of_ns: dict[str, int] = {}
 
     def bot(self, name: str) -> BotState:
         """The bot called `name`, to read: an empty one when the journal does not know it."""

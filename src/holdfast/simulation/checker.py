@@ -17,11 +17,13 @@ import msgspec
 
 from holdfast.app.demo.told import Told
 from holdfast.domain.fact import (
+    UNKNOWN,
     Adjustment,
     AnyFact,
     Armed,
     AttemptMoved,
     CancelArmed,
+    CashFlow,
     ForeignOrder,
     Ghost,
     Halted,
@@ -182,6 +184,8 @@ class Checker:
                 self._declared_absent(fact.cid)
             case Ghost() | Halted() | Adjustment() | ForeignOrder() | Quarantined():
                 self._alarmed(fact)
+            case CashFlow(reason=reason) if reason == UNKNOWN:
+                self._alarmed(fact)
             case TookOver():
                 self._took_over(fact)
             case Reconciled(agreed=False):
@@ -189,7 +193,9 @@ class Checker:
             case _:
                 pass
 
-    def _alarmed(self, fact: Ghost | Halted | Adjustment | ForeignOrder | Quarantined) -> None:
+    def _alarmed(
+        self, fact: Ghost | Halted | Adjustment | CashFlow | ForeignOrder | Quarantined
+    ) -> None:
         """I13: somebody did something beside the platform, or an assumption was broken."""
         self.counts["ghosts" if isinstance(fact, Ghost) else "alarms"] += 1
         if not (self.breaks or (self.is_meddled and not isinstance(fact, Ghost))):

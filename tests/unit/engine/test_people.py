@@ -14,6 +14,7 @@ from holdfast.domain.fact import Halted, Marked
 from holdfast.domain.limits import Limits
 from holdfast.domain.order import Side
 from holdfast.engine.marks import MARK_EVERY_NS
+from holdfast.execution.drift import Difference, Flows
 from holdfast.strategy import FLAT, Level, Quotes
 from tests.support.engine_wishes import (
     DAY_NS,
@@ -214,6 +215,28 @@ def test_taking_all_money_out_is_no_drawdown() -> None:
         assert world.account.halted == ""
     loss = world.account.units.day_loss(Decimal(300))
     assert abs(loss - (Decimal("522.15") - left)) < Decimal("1e-30")
+
+
+@pytest.mark.parametrize("moved", ["-300", "500"])
+def test_a_balance_that_was_accepted_is_no_drawdown_and_hides_none(moved: str) -> None:
+    limits = Limits(max_drawdown_pct=Decimal(20), max_daily_loss=Decimal(50))
+    world = World(limits=limits, cash=Decimal(1000))
+    for _ in range(6):
+        world.bar()
+    difference = Difference("USDT", Decimal(1000), 1000 + Decimal(moved))
+    equity = world.engine.marks.equity()
+    world.commit(Flows("USDT", lambda _asset: None, equity).of(difference, "a test"))
+    for _ in range(6):
+        world.bar()
+    assert world.account.halted == ""
+    world.wish(target("6"))
+    world.bar()
+    world.settle()
+    world.bar(price=90)
+    world.wish(target("7"))
+    world.bar(price=90)
+    world.settle()
+    assert [r.rule for r in world.refusals] == ["max_daily_loss"]
 
 
 def test_equity_that_cannot_be_told_stops_entries_under_a_loss_limit_and_never_exits() -> None:

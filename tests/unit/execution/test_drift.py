@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from decimal import Decimal
 
@@ -10,7 +11,10 @@ import pytest
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
+    UNKNOWN,
     Adjustment,
+    AnyFact,
+    CashFlow,
     CommandTaken,
     Filled,
     Halted,
@@ -21,6 +25,9 @@ from holdfast.domain.fact import (
 from holdfast.domain.order import OrderState
 from holdfast.execution import reconcile
 from holdfast.execution.drift import Review
+from holdfast.journal.port import Outcome
+from holdfast.ledger.portfolio import Position
+from holdfast.ledger.state import from_bytes, to_bytes
 from holdfast.venues.port import Balance, MoneyMoved, OrderReport, Purpose
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
@@ -130,6 +137,109 @@ def _of_somebody(told: OrderReport) -> OrderReport:
     return msgspec.structs.replace(told, cid="web_1")
 
 
+# -- money that moved while nobody was told --------------------------------------------------------
+
+
+def _accepted(at: ExecutionWorld) -> list[CashFlow]:
+    return [flow for flow in at.of_kind(CashFlow) if flow.reason == UNKNOWN]
+
+
+def _worth(at: ExecutionWorld) -> Decimal:
+    """Of a unit of the account."""
+    equity = at.account.equity(at.rates)
+    assert equity is not None
+    return at.account.units.price(equity)
+
+
+@pytest.mark.parametrize("by", ["adopt", "adopt at the start", "review"])
+@pytest.mark.parametrize("held", [{"USDT": "650"}, {"USDT": "1500"}, {"USDT": "300", "BTC": "9"}])
+def test_money_that_moved_while_nobody_was_told_is_neither_profit_nor_loss(
+    by: str, held: dict[str, str]
+) -> None:
+    @on_loop
+    async def run() -> None:
+        at = await world(QUARANTINE if by == "review" else ReconcilePolicy.ADOPT)
+        at.rates["BTC"] = Decimal(120)
+        at.account.units.mark(1, Decimal(1100), {}, new_day=True)
+        await at.recorder.record(
+            CashFlow(asset="USDT", amount=Decimal(100), reason="opening", evidence="", at_ns=0)
+        )
+        before = _worth(at)
+        _holds(at, **held)
+        if by == "review":
+            await at.reconciler.review(_review(*held, reason="ticket 9"))
+        elif by == "adopt":
+            await _twice(at)
+        else:
+            await at.reconciler.at_start()
+        assert at.account.holdings == {asset: Decimal(text) for asset, text in held.items()}
+        assert abs(_worth(at) - before) < Decimal("1e-20")
+        assert not at.of_kind(Adjustment)
+
+    run()
+
+
+@pytest.mark.parametrize("by", ["adopt", "review"])
+def test_money_whose_balance_was_accepted_is_not_booked_again_when_it_is_told_late(by: str) -> None:
+    @on_loop
+    async def run() -> None:
+        at = await world(QUARANTINE if by == "review" else ReconcilePolicy.ADOPT)
+        at.pass_s(60)
+        _holds(at, USDT="1100")
+        await (at.reconciler.review(_review("USDT")) if by == "review" else _twice(at))
+        told_ns = at.clock.earliest_ms() * 1_000_000
+        for amount in (70, 30):  # one difference may be of several movements
+            assert not await at.reconciler.moved(
+                MoneyMoved("USDT", Decimal(amount), told_ns - 1_000_000_000)
+            )
+        assert at.account.holdings["USDT"] == 1100
+        assert await at.reconciler.moved(MoneyMoved("USDT", Decimal(5), told_ns + 1))
+        assert await at.reconciler.moved(MoneyMoved("ETH", Decimal(5), told_ns - 1))
+        assert at.account.holdings == {"USDT": Decimal(1105), "ETH": Decimal(5)}
+        assert from_bytes(to_bytes(at.account)) == at.account, "a new process knows it as well"
+
+    run()
+
+
+@on_loop
+async def test_money_that_moved_between_the_looks_is_booked_when_it_is_told() -> None:
+    """What lasts was there at the first look; what came since is no part of it."""
+    at = await world(ReconcilePolicy.ADOPT)
+    _holds(at, USDT="1100")
+    await at.reconciler.in_passing()
+    at.pass_s(10)
+    came_ns = at.clock.earliest_ms() * 1_000_000
+    at.pass_s(10)
+    await at.reconciler.in_passing()
+    assert at.account.holdings["USDT"] == 1100
+    assert await at.reconciler.moved(MoneyMoved("USDT", Decimal(5), came_ns))
+
+
+@on_loop
+async def test_money_that_is_being_booked_is_no_difference_meanwhile() -> None:
+    at = await world(ReconcilePolicy.ADOPT)
+    at.pass_s(60)
+    _holds(at, USDT="1100")
+    await at.reconciler.in_passing()
+    came = MoneyMoved("USDT", Decimal(100), at.clock.earliest_ms() * 1_000_000 - 1)
+    record, written = at.recorder.record, asyncio.Event()
+
+    async def slow(*facts: AnyFact) -> Outcome:
+        if isinstance(facts[0], CashFlow):
+            await written.wait()
+        return await record(*facts)
+
+    at.recorder.record = slow  # type: ignore[method-assign]
+    telling = asyncio.create_task(at.reconciler.moved(came))
+    await asyncio.sleep(0)
+    await at.reconciler.in_passing()
+    written.set()
+    await telling
+    await _twice(at)
+    assert at.account.holdings["USDT"] == 1100
+    assert not _accepted(at)
+
+
 # -- an operator's review --------------------------------------------------------------------------
 
 
@@ -146,14 +256,14 @@ async def test_a_review_tells_what_differs_and_books_nothing_that_was_not_accept
 
 
 @on_loop
-async def test_what_is_accepted_is_adjusted_with_actor_and_evidence_and_released() -> None:
+async def test_what_is_accepted_is_booked_with_actor_and_evidence_and_released() -> None:
     at = await world(QUARANTINE)
     _holds(at, USDT="990", ETH="3")
     await _twice(at)
     await at.reconciler.review(_review("ETH", reason="airdrop, ticket 7"))
-    (adjusted,) = at.of_kind(Adjustment)
-    assert (adjusted.asset, adjusted.amount, adjusted.actor) == ("ETH", Decimal(3), "ana")
-    assert adjusted.evidence == "ETH: journal 0, exchange 3, difference 3; airdrop, ticket 7"
+    (came,) = _accepted(at)
+    assert (came.asset, came.amount) == ("ETH", Decimal(3))
+    assert came.evidence == "ETH: journal 0, exchange 3, difference 3; airdrop, ticket 7; by ana"
     assert set(at.account.quarantine) == {"USDT"}
     assert at.of_kind(Reconciled)[-1].agreed is False
     await at.reconciler.review(_review("USDT", reason="dust, ticket 8"))
@@ -179,8 +289,8 @@ async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
 
     at.venue.balances = trading  # type: ignore[method-assign]
     await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
-    (adjusted,) = at.of_kind(Adjustment)
-    assert (adjusted.asset, adjusted.amount) == ("USDT", Decimal(-10))
+    (went,) = _accepted(at)
+    assert (went.asset, went.amount) == ("USDT", Decimal(-10))
     assert at.account.holdings["USDT"] == Decimal(890)
     assert at.of_kind(Reconciled)[-1].agreed is True
 
@@ -194,6 +304,36 @@ async def test_what_was_sold_by_hand_can_be_taken_off_the_bot_that_held_it() -> 
     assert (position.quantity, position.average_price) == (Decimal("0.25"), Decimal(100))
     assert position.pnl(Decimal(100)) == 0, "neither gain nor loss"
     assert at.account.holdings["BTC"] == Decimal("0.25")
+    assert [a.symbol for a in at.of_kind(Adjustment)] == ["BTC/USDT"]
+
+
+@on_loop
+async def test_what_came_for_a_sale_by_hand_is_no_deposit() -> None:
+    at = await _holding()
+    at.rates["BTC"] = Decimal(100)
+    _holds(at, BTC="0.25", USDT="985")
+    await at.reconciler.review(_review("BTC", "USDT", bot="bot", reason="sold by hand"))
+    assert not _accepted(at)
+    assert _worth(at) == Decimal("1.01")
+
+
+@on_loop
+async def test_what_is_missing_goes_off_the_position_that_holds_it() -> None:
+    """A bot that once traded the asset for another one has an empty position there still."""
+    at = await _holding()
+    position = at.account.bots["bot"].positions.pop("BTC/USDT")
+    at.account.bots["bot"].positions |= {"BTC/EUR": Position(), "BTC/USDT": position}
+    _holds(at, BTC="0.25", USDT="900")
+    await at.reconciler.review(_review("BTC", bot="bot", reason="moved to cold storage"))
+    assert position.quantity == Decimal("0.25")
+
+
+@on_loop
+async def test_what_a_named_bot_did_not_hold_is_money_that_went() -> None:
+    at = await _holding()
+    _holds(at, BTC="1", USDT="800")
+    await at.reconciler.review(_review("USDT", bot="bot", reason="withdrawn"))
+    assert [flow.amount for flow in _accepted(at)] == [Decimal(-100)]
 
 
 @on_loop

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
-    Adjustment,
+    UNKNOWN,
     CashFlow,
     Filled,
     ForeignOrder,
@@ -32,6 +32,11 @@ DEPOSIT = MoneyMoved("USDT", Decimal(50), 1_767_225_606_000_000_000)
 def _holds(at: ExecutionWorld, **amounts: str) -> None:
     """What the exchange says the account has."""
     at.venue.held = {a: Balance(a, Decimal(text), Decimal(0)) for a, text in amounts.items()}
+
+
+def _flows(at: ExecutionWorld) -> list[Decimal]:
+    """Money that came or went since the account was opened."""
+    return [flow.amount for flow in at.of_kind(CashFlow)[1:]]
 
 
 async def _traded(policy: ReconcilePolicy) -> ExecutionWorld:
@@ -125,7 +130,9 @@ async def test_a_lasting_difference_is_said_once_and_adopted_when_that_is_the_po
     for _ in range(5):
         await at.reconciler.in_passing()
 
-    assert [change.amount for change in at.of_kind(Adjustment)] == [Decimal(7)]
+    (came,) = at.of_kind(CashFlow)[1:]
+    assert (came.amount, came.reason) == (Decimal(7), UNKNOWN)
+    assert came.evidence.endswith("difference 7; by reconcile policy adopt")
     assert at.account.holdings["USDT"] == 1007
     assert at.account.halted == ""
 
@@ -213,7 +220,7 @@ async def test_a_trade_of_nobody_is_booked_without_a_bot_under_the_policy_adopt(
 
     assert [each.bot for each in at.of_kind(Filled)] == ["bot", ""]
     assert at.account.holdings["BTC"] == 2
-    assert at.of_kind(Adjustment) == []
+    assert _flows(at) == []
 
 
 @on_loop
@@ -357,7 +364,7 @@ def test_trades_of_the_lost_time_are_booked_as_nobodys_whatever_the_policy(
         assert [each.fill.cid for each in booked] == cids
         assert {each.bot for each in booked} == {""}
         assert at.account.holdings == {"USDT": Decimal(900), "BTC": Decimal(1)}
-        assert at.of_kind(Adjustment) == []
+        assert _flows(at) == []
         assert "1 BTC/USDT bought in the lost time: no bot's" in at.of_kind(Reconciled)[-1].findings
         assert at.account.generation == 2
 
@@ -447,7 +454,7 @@ async def test_a_lost_sale_that_shows_later_is_taken_off_at_once(
 
     assert at.account.bot("bot").held("BTC/USDT") == 0
     assert at.account.holdings == {"USDT": Decimal(1000), "BTC": Decimal(0)}
-    assert at.of_kind(Adjustment) == []
+    assert _flows(at) == []
 
 
 @on_loop

@@ -17,7 +17,14 @@ import msgspec
 from holdfast.app.live.given import give
 from holdfast.app.live.start import start_at
 from holdfast.app.reports.telling import order_of
-from holdfast.domain.fact import Adjustment, AnyFact, Reconciled, Released
+from holdfast.domain.fact import (
+    UNKNOWN,
+    Adjustment,
+    AnyFact,
+    CashFlow,
+    Reconciled,
+    Released,
+)
 from holdfast.domain.platform import CommandGiven
 from holdfast.errors import ConfigError, CorruptionError, UnreachableError
 from holdfast.journal.database import Database
@@ -170,23 +177,26 @@ class Reviewed(msgspec.Struct, frozen=True):
     """What a comparison with the exchange showed.
 
     Attributes:
+        adjusted: what was booked of differences that were accepted.
         quarantine: what nothing is added to any more, as of now, with the evidence.
     """
 
     agreed: bool
     findings: tuple[str, ...]
-    adjusted: tuple[Adjustment, ...]
+    adjusted: tuple[Adjustment | CashFlow, ...]
     released: tuple[str, ...]
     quarantine: dict[str, str]
 
 
 def reviewed(database: Database, account: str, seq: int) -> Reviewed:
     """What the comparison found that took effect at record `seq`."""
-    adjusted: list[Adjustment] = []
+    adjusted: list[Adjustment | CashFlow] = []
     released: list[str] = []
     for record in database.read(account, seq):
         fact = record.fact
-        if isinstance(fact, Adjustment):
+        if isinstance(fact, Adjustment) or (
+            isinstance(fact, CashFlow) and fact.reason == UNKNOWN
+        ):
             adjusted.append(fact)
         elif isinstance(fact, Released):
             released.append(fact.what)

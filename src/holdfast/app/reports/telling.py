@@ -191,7 +191,10 @@ _TELL: Final[dict[type, Callable[[Any], str]]] = {
         f"An order at the exchange that is {'not in the journal' if f.ours else 'not ours'} "
         f"({f.symbol}, policy {f.policy}){_why(f.evidence)}"
     ),
-    facts.CashFlow: lambda f: f"{_signed(f.amount)} {f.asset} without a trade ({f.reason})",
+    facts.CashFlow: lambda f: (
+        f"{_signed(f.amount)} {f.asset} without a trade ({f.reason})"
+        f"{_why(f.evidence) if f.reason == facts.UNKNOWN else ''}"
+    ),
     facts.Adjustment: lambda f: (
         f"{_signed(f.amount)} {f.asset} adjusted by {f.actor}{_why(f.evidence)}"
     ),

@@ -75,7 +75,8 @@ def topics_of(fact: AnyFact) -> tuple[str, ...]:
     topics = []
     if order_of(fact) or isinstance(fact, facts.Refusal):
         topics.append("orders")
-    if level_of(fact) is not Level.INFO or isinstance(fact, _GOOD_NEWS):
+    accepted = isinstance(fact, facts.CashFlow) and fact.reason == facts.UNKNOWN
+    if accepted or level_of(fact) is not Level.INFO or isinstance(fact, _GOOD_NEWS):
         topics.append("alerts")
     if isinstance(fact, _LEADING):
         topics.append("cluster")
