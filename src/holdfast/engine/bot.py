@@ -98,10 +98,12 @@ class BotRuntime:
         self._join_timeout_ns = int(join_timeout_s * NS_PER_S)
         self.setup = Setup(self.symbols, timeframe_s)
         try:
-            strategy.setup(self.setup)
-            strategy.seal()
-            self.feed = Feed(self.setup)
-            self._memories = memories_of(strategy)
+            # An author's code that sets a precision of its own sets nobody else's, here and below.
+            with decimal.localcontext():
+                strategy.setup(self.setup)
+                strategy.seal()
+                self.feed = Feed(self.setup)
+                self._memories = memories_of(strategy)
         except Exception as error:
             raise ConfigError(
                 f"seen: setup of bot {name}'s strategy raised {_said(error)}; expected: indicators "
@@ -268,7 +270,7 @@ class BotRuntime:
         """
         if self._memories is not None:
             try:
-                with self._guard:
+                with decimal.localcontext(), self._guard:
                     self._memories.read(text)
             except Exception as error:  # its own `migrate` may raise anything
                 raise StrategyFault(_said(error)) from error
@@ -314,14 +316,14 @@ class BotRuntime:
             memory=recalled,
         )
         try:
-            # A strategy that sets a precision of its own sets nobody else's.
             with decimal.localcontext(), self._guard:
                 returned: object = self.ask(self.strategy, view)
         except BaseException as error:  # a strategy may raise anything; it stops its bot
             raise StrategyFault(_said(error)) from error
         try:
             if recalled is not None:
-                returned, memory = recalled.after(returned)
+                with decimal.localcontext():
+                    returned, memory = recalled.after(returned)
             return Asked(by_symbol(returned, self.symbols), memory)
         except ValueError as error:
             raise StrategyFault(str(error)[:MOST_SAID]) from error

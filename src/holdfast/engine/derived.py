@@ -6,6 +6,7 @@ Lives here: what is kept of a bot and how it is taken up. Not here: when that is
 
 from __future__ import annotations
 
+import decimal
 from typing import Any, Final
 
 import msgspec
@@ -44,13 +45,15 @@ def derived_of(bot: BotRuntime, config: str) -> msgspec.Raw | None:
     keeping: list[Any] = [one for one in bot.feed.indicators if hasattr(one, "restore")]
     if len(keeping) < len(bot.feed.indicators):
         return None
+    with decimal.localcontext():  # an author's own code
+        states = [one.state() for one in keeping]
     kept = Derived(
         config=config,
         first_bar=bot.first_bar,
         bars=bot.bars,
         decides_ns=bot.decides_ns,
         longer=bot.feed.state(),
-        indicators=[one.state() for one in keeping],
+        indicators=states,
     )
     return msgspec.Raw(_encoder.encode(kept))
 
@@ -70,7 +73,8 @@ def go_on(bot: BotRuntime, kept: Derived) -> None:
         ValueError: it is of other indicators; the bot is not to be used.
     """
     indicators: list[Any] = list(bot.feed.indicators)
-    for one, state in zip(indicators, kept.indicators, strict=True):
-        one.restore(state)
+    with decimal.localcontext():  # an author's own code
+        for one, state in zip(indicators, kept.indicators, strict=True):
+            one.restore(state)
     bot.feed.restore(kept.longer)
     bot.first_bar, bot.bars, bot.decides_ns = kept.first_bar, dict(kept.bars), kept.decides_ns

@@ -5,6 +5,7 @@ Not here: the strategies.
 
 from __future__ import annotations
 
+import decimal
 import math
 import re
 from collections.abc import Mapping
@@ -44,7 +45,9 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
             f" ({kind.__name__} has no others)"
         )
     try:
-        made = msgspec.convert(dict(given), kind, strict=False)
+        # A `__post_init__` that sets a precision of its own sets nobody else's.
+        with decimal.localcontext():
+            made = msgspec.convert(dict(given), kind, strict=False)
     except (msgspec.ValidationError, ValueError) as error:
         raise ConfigError(_refusal(kind, given, str(error))) from error
     except (ArithmeticError, TypeError) as error:

@@ -238,7 +238,7 @@ class Actor:
         self.symbols = tuple(symbols)
         self._around = around or nullcontext()
         self.on = Setup(symbols, bar_s)
-        with self._around:
+        with decimal.localcontext(), self._around:
             strategy.setup(self.on)
         strategy.seal()
         self.bars: dict[str, Bar] = {}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import decimal
+from collections.abc import Callable
 from decimal import Decimal
+from typing import ClassVar
 
+import msgspec
 import pytest
 
 from holdfast.domain.fact import BotStopped
 from holdfast.domain.market import Bar
 from holdfast.domain.money import PRECISION
 from holdfast.engine.bot import MOST_SAID, BotRuntime
+from holdfast.engine.derived import derived_of, go_on, read_derived
 from holdfast.errors import ConfigError
 from holdfast.strategy import FLAT, KEEP, Setup, Strategy, Target, View, Wish
+from holdfast.strategy.indicators import Sma
+from holdfast.strategy.parameters import build
 from tests.support.engine_world import FREE_LIMITS, World, bot
 
 ONE = Decimal(1)
@@ -109,6 +115,114 @@ def test_a_strategy_s_own_precision_is_nobody_else_s() -> None:
     world = World(bot(strategy=Coarse()))
     world.bar()
     assert decimal.getcontext().prec == PRECISION
+
+
+def _coarse() -> None:
+    decimal.getcontext().prec = 3
+    decimal.getcontext().rounding = decimal.ROUND_UP
+
+
+class CoarseSetup(Strategy):
+    """Sets one when it is set up."""
+
+    def setup(self, on: Setup) -> None:
+        _coarse()
+
+    def decide(self, now: View) -> Wish:
+        return FLAT
+
+
+class CoarseLimit(CoarseSetup):
+    """Sets one when it is made."""
+
+    def __post_init__(self) -> None:
+        _coarse()
+
+    def setup(self, on: Setup) -> None:
+        on.bars()
+
+
+class CoarseIndicator:
+    """Sets one at every bar, and when it is kept and taken up."""
+
+    def __init__(self) -> None:
+        self.value, self.ready, self.warmup = 0.0, True, 1
+
+    def update(self, bar: Bar) -> None:
+        _coarse()
+
+    def state(self) -> dict[str, float]:
+        _coarse()
+        return {}
+
+    def restore(self, state: dict[str, float]) -> None:
+        _coarse()
+
+
+class CoarseBeside(CoarseSetup):
+    """Uses it beside one that is shipped."""
+
+    def setup(self, on: Setup) -> None:
+        on.bars().add(Sma(2))
+        on.bars().add(CoarseIndicator())
+
+
+class CoarseMemory(CoarseSetup):
+    """Sets one when it reads what an older version wrote, and when a memory is made."""
+
+    class Memory(msgspec.Struct):
+        version: ClassVar[int] = 2
+        seen: int = 0
+
+        def __post_init__(self) -> None:
+            _coarse()
+
+        @classmethod
+        def migrate(cls, version: int, written: object) -> CoarseMemory.Memory:
+            _coarse()
+            return cls(seen=version)
+
+    def setup(self, on: Setup) -> None:
+        on.bars()
+
+    def decide(self, now: View) -> Wish:
+        return FLAT, now.memory  # type: ignore[return-value]
+
+
+def _made() -> None:
+    build(CoarseLimit, {})
+
+
+def _at_work(kind: type[Strategy]) -> Callable[[], None]:
+    def run() -> None:
+        world = World(bot(strategy=kind()))
+        for _ in range(3):
+            world.bar()
+            world.settle()
+        assert not world.account.bots["bot"].failed
+        runtime = world.engine.bots["bot"]
+        runtime.require_memory('{"version":1,"memory":{}}')
+        body = derived_of(runtime, "")
+        assert body is not None
+        kept = read_derived(body)
+        assert kept is not None
+        go_on(world.engine.bots["bot"], kept)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "run", [_made, *map(_at_work, (CoarseSetup, CoarseBeside, CoarseMemory))],
+    ids=["parameters", "setup", "indicator", "memory"],
+)  # fmt: skip
+def test_no_code_of_an_author_s_sets_the_precision_of_others(run: Callable[[], None]) -> None:
+    before = decimal.getcontext().copy()
+    try:
+        run()
+        after = decimal.getcontext()
+        assert (after.prec, after.rounding) == (PRECISION, before.rounding)
+    finally:
+        decimal.setcontext(before)
 
 
 class Fussy:

@@ -5,6 +5,7 @@ Not here: finding or running them (strategy, engine), the laws themselves (strat
 
 from __future__ import annotations
 
+import decimal
 import keyword
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,7 +79,8 @@ def describe(
 def _set_up(strategy: Strategy, symbols: Sequence[str], timeframe: str) -> Setup:
     on = Setup(symbols, timeframe_s(timeframe))
     try:
-        strategy.setup(on)
+        with decimal.localcontext():  # a precision that it sets is its own
+            strategy.setup(on)
     except Exception as error:  # the author's code may raise anything
         raise ConfigError(
             f"seen: setup raised {type(error).__name__}: {error}; expected: declarations for bars "
