@@ -37,6 +37,8 @@ class Marks:
         self._watched: list[tuple[BotRuntime | None, Decimal]] = []
         self.watch(limits)
         self._by_asset: dict[str, Decimal] = {}
+        self._seen_ns: dict[str, int] = {}  # exchange time of a price, where it is known
+        self._bought_ns: dict[str, int] = {}  # of one that a purchase of ours told
         self._equity: Decimal | None = None
         self._drawdowns: dict[str, Decimal] = {}  # at that equity, by bot, "" for the account
         self._valued_seq = -1  # the last fact that both know of; -1 when a price has moved since
@@ -51,13 +53,32 @@ class Marks:
             if (most := each.max_drawdown_pct) is not None
         ]
 
-    def take(self, symbol: str, price: Decimal) -> None:
-        """The market's last price of `symbol`."""
+    def take(self, symbol: str, price: Decimal, at_ns: int | None = None) -> None:
+        """The market's last price of `symbol`.
+
+        Args:
+            at_ns: exchange time of it; what a purchase has told since stands.
+        """
+        if at_ns is not None:
+            if at_ns < self._bought_ns.get(symbol, at_ns):
+                return
+            self._seen_ns[symbol] = at_ns
         self.prices[symbol] = price
         self._valued_seq = -1
         base, _, quote = symbol.partition("/")
         if quote == self._account.reporting:
             self._by_asset[base] = price
+
+    def bought(self, symbol: str, price: Decimal, at_ns: int) -> None:
+        """A purchase of ours tells that the market has fallen, before any quote has.
+
+        Else a price from before it counts as its profit. It never raises a price: an order that
+        walks through the book tells what it cost, not what is bid.
+        """
+        known = self.prices.get(symbol)
+        if known is not None and price < known and at_ns > self._seen_ns.get(symbol, at_ns):
+            self.take(symbol, price, at_ns)
+            self._bought_ns[symbol] = at_ns
 
     def equity(self) -> Decimal | None:
         """Of the account, reporting units; None while a holding has no price.

@@ -108,7 +108,10 @@ class News:
             known.update(where)
 
     def _is_filled(self, fact: Filled, _at_ns: int) -> None:
-        self._concern(fact.bot, fact.fill.symbol)
+        fill = fact.fill
+        if fill.side is not _SELL:
+            self._marks.bought(fill.symbol, fill.price, fill.at_ns)
+        self._concern(fact.bot, fill.symbol)
         self._concern_refused()
 
     def _has_moved(self, fact: AttemptMoved | OrderMoved | RejectClosed, _at_ns: int) -> None:

@@ -114,7 +114,7 @@ class Engine:
     def _on_bar(self, event: BarClosed) -> list[Action]:
         bar = event.bar
         self.now_ns = max(self.now_ns, bar.close_ns)
-        self.marks.take(bar.symbol, bar.close)
+        self.marks.take(bar.symbol, bar.close, bar.close_ns)
         actions: list[Action] = []
         acting = event.live and self._acting
         for bot in self.bots.values():
@@ -131,7 +131,7 @@ class Engine:
         if quote.bid is None or quote.ask is None:
             return []
         price = (quote.bid + quote.ask) / 2
-        self.marks.take(quote.symbol, price)
+        self.marks.take(quote.symbol, price, quote.at_ns)
         where = (quote.symbol,)
         return self._rederive(
             (bot, where) for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from holdfast.domain.event import QuoteSeen
+from holdfast.domain.event import BarClosed, QuoteSeen
 from holdfast.domain.market import Quote
 from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side
 from holdfast.ledger.state import Exits, LiveOrder
@@ -53,6 +53,45 @@ def test_a_stop_rests_at_its_distance_from_the_first_fill() -> None:
     assert world.account.bots["bot"].exits == {"BTC/USDT": Exits(D(98), D(104))}
     assert world.bar(price=101) == []
     world.check()
+
+
+DIP = Target(quantity=ONE, limit=D(97), stop=Percent(5), take_profit=Percent(2))
+
+
+def falling() -> tuple[World, LiveOrder]:
+    """A bid rests at 97 and the market was seen at 100."""
+    world = World()
+    world.wish(DIP)
+    world.bar()
+    world.settle()
+    (entry,) = world.working()
+    return world, entry
+
+
+def test_a_purchase_that_no_quote_has_explained_yet_is_not_sold_again_at_the_price_before() -> None:
+    world, entry = falling()
+    world.tick(2)
+    world.fill(entry.armed.cid, ONE)
+    world.take(BarClosed(world.bar_at(D(100))))  # it closed before the fill, and comes after it
+    world.settle()
+    assert [(order.type, order.stop_price) for order in sells(world)] == [
+        (OrderType.STOP_LOSS, D("92.15"))
+    ]
+    quote(world, 99)
+    world.settle()
+    assert world.held() == 0, "the take-profit is taken where a quote comes to it"
+
+
+def test_a_purchase_that_is_booked_late_sets_no_price_back() -> None:
+    world, entry = falling()
+    bought_ns = world.now_ns
+    world.tick(2)
+    quote(world, 99)
+    world.engine.marks.bought("BTC/USDT", D(97), bought_ns)
+    assert world.engine.prices["BTC/USDT"] == 99
+    world.engine.marks.bought("BTC/USDT", D(103), world.now_ns + 1)
+    assert world.engine.prices["BTC/USDT"] == 99, "what an order had to pay is not what is bid"
+    assert entry.armed.cid in world.account.live
 
 
 def test_exits_stay_where_the_first_fill_put_them() -> None:

@@ -195,7 +195,7 @@ class Follower:
             body = self.fold.found.get(bot.name)
             if take_up(bot, self.written(bot), body, self.now_ns()):  # bit for bit
                 for bar in bot.bars.values():
-                    self.engine.marks.take(bar.symbol, bar.close)
+                    self.engine.marks.take(bar.symbol, bar.close, bar.close_ns)
             await self.history.catch_up(bot)
         await self._warm()
 

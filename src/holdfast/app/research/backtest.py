@@ -260,7 +260,10 @@ class Backtest(SimulatedAccount):
         venue, low, high = market.venue, market.bars.low[number], market.bars.high[number]
         reached, open_ns = high >= market.take_at, market.bars.open_ns[number]
         if reached or high >= venue.rise_to or low <= venue.fall_to:
-            self._book(venue.inside(exact(low), exact(high), open_ns))
+            for outcome in venue.inside(exact(low), exact(high), open_ns):
+                if outcome.fills:  # the market is there by now; the open was before
+                    self.engine.marks.take(market.symbol, outcome.fills[-1].price)
+                self._book((outcome,))
         if not reached:
             return
         watched = self._watched(market.symbol)
@@ -268,7 +271,7 @@ class Backtest(SimulatedAccount):
             venue.ambiguous_bars += 1
             return
         price = max(opened, watched)
-        self.step(QuoteSeen(Quote(open_ns, market.symbol, price, price)))
+        self.step(QuoteSeen(Quote(self.now_ns, market.symbol, price, price)))
         self._book(venue.now(price, open_ns))
 
     def _close(self, at: int, wish: Wish) -> None:

@@ -155,7 +155,7 @@ class TapeBacktest(SimulatedAccount):
             seen = self._print
             self._print = next(self._prints, None)
             self._last[seen.symbol] = seen
-            self.engine.marks.take(seen.symbol, seen.price)
+            self.engine.marks.take(seen.symbol, seen.price, seen.at_ns)
             venue = self._venues[seen.symbol]
             if venue.is_idle and not exits:
                 venue.last = seen.price

@@ -100,6 +100,28 @@ def test_a_list_is_left_by_its_limit_or_its_stop_and_the_stop_comes_first(
     assert found.orders == 3
 
 
+DIP = Target(quantity=D(1), limit=D(97), stop=Percent(5), take_profit=Percent(2))
+
+
+@pytest.mark.parametrize("lists", [True, False])
+@pytest.mark.parametrize(
+    ("rows", "sold"),
+    [
+        ([(96.5, 97, 90, 91)], (2, "92.15")),
+        ([(96.5, 97, 96, 97), (97, 99.5, 97, 99)], (3, "98.94")),
+    ],
+)
+def test_a_bid_that_fills_far_below_the_open_is_not_left_at_the_open_s_price(
+    rows: list[Row], sold: tuple[int, str], lists: bool
+) -> None:
+    """The open is higher than its take-profit, and was there before anything was bought."""
+    terms = Terms(fee_rate=D(0), order_lists=lists)
+    found = over((100, 100.5, 96, 96.5), *rows, wishes=[DIP], terms=terms).run()
+    (bought, *left) = trades(found)
+    assert (bought[:2], D(bought[2])) == ((1, "BUY"), D(97))
+    assert [(at, side, D(price)) for at, side, price in left] == [(sold[0], "SELL", D(sold[1]))]
+
+
 def test_slippage_is_the_stop_s_alone() -> None:
     slipping = Terms(fee_rate=D(0), slippage=D("0.005"))
     taken = over((100, 106, 99, 105), terms=slipping).run()
