@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from holdfast.domain.market import NS_PER_S, Bar
 from holdfast.domain.timeframe import span_start
 from holdfast.strategy.api import Setup
-from holdfast.strategy import indicators
 from holdfast.strategy.indicators import Indicator
+
+_SHIPPED: Final = Indicator.__module__.rpartition(".")[0] + "."
 
 
 class Feed:
@@ -31,36 +32,33 @@ class Feed:
             one for series in on.series.values() for one in series
         )
         self._is_shipped = all(
-            type(one).__module__.startswith(f"{indicators.__name__}.") for one in self.indicators
+            type(one).__module__.startswith(_SHIPPED) for one in self.indicators
         )
         self.warmup_bars = 1
         self.updating: Indicator | None = None
         self._series: dict[str, list[tuple[Longer | None, list[Indicator]]]] = {}
-        for (symbol, bar_s), of_series in on.series.items():
+        for (symbol, bar_s), indicators in on.series.items():
             ratio = bar_s // on.bar_s
-            longest = max((one.warmup for one in of_series), default=1)
+            longest = max((one.warmup for one in indicators), default=1)
             # The first of the longer bars may have begun before the feed did: it is not counted.
             self.warmup_bars = max(self.warmup_bars, longest * ratio + ratio - 1)
             builder = Longer(bar_s) if ratio > 1 else None
-            self._series.setdefault(symbol, []).append((builder, of_series))
+            self._series.setdefault(symbol, []).append((builder, indicators))
 
     def take(self, bar: Bar) -> None:
         """Show a closed bar of the bot's own length to all that wait for one of its symbol.
 
         An indicator of an author's own that sets a decimal precision sets nobody else's.
         """
-        if self._is_shipped:  # none of them does, and this is called for every bar
-            self._show(bar)
-            return
-        with decimal.localcontext():
-            self._show(bar)
-
-    def _show(self, bar: Bar) -> None:
         for builder, indicators in self._series.get(bar.symbol, ()):
             for closed in (bar,) if builder is None else builder.take(bar):
                 for one in indicators:
                     self.updating = one
-                    one.update(closed)
+                    if self._is_shipped:  # none of them does, and this is the hot way
+                        one.update(closed)
+                        continue
+                    with decimal.localcontext():
+                        one.update(closed)
 
     def state(self) -> list[LongerState]:
         """The longer bars that have begun; indicators have states of their own."""

@@ -194,9 +194,7 @@ def reviewed(database: Database, account: str, seq: int) -> Reviewed:
     released: list[str] = []
     for record in database.read(account, seq):
         fact = record.fact
-        if isinstance(fact, Adjustment) or (
-            isinstance(fact, CashFlow) and fact.reason == UNKNOWN
-        ):
+        if isinstance(fact, Adjustment) or (isinstance(fact, CashFlow) and fact.reason == UNKNOWN):
             adjusted.append(fact)
         elif isinstance(fact, Released):
             released.append(fact.what)
