@@ -224,10 +224,10 @@ async def test_money_that_is_being_booked_is_no_difference_meanwhile() -> None:
     came = MoneyMoved("USDT", Decimal(100), at.clock.earliest_ms() * 1_000_000 - 1)
     record, written = at.recorder.record, asyncio.Event()
 
-    async def slow(*facts: AnyFact) -> Outcome:
+    async def slow(*facts: AnyFact, flush: bool = True) -> Outcome:
         if isinstance(facts[0], CashFlow):
             await written.wait()
-        return await record(*facts)
+        return await record(*facts, flush=flush)
 
     at.recorder.record = slow  # type: ignore[method-assign]
     telling = asyncio.create_task(at.reconciler.moved(came))
