@@ -15,6 +15,7 @@ from holdfast.domain.platform import SignInFailed, UserChanged
 from holdfast.errors import ConfigError
 from holdfast.platform.identity import oidc, throttle
 from holdfast.platform.identity.service import IdentityService
+from holdfast.platform.identity.totp import STEP_S
 from holdfast.platform.identity.values import (
     AbsentError,
     ForbiddenError,
@@ -23,7 +24,7 @@ from holdfast.platform.identity.values import (
     ThrottledError,
     UnauthenticatedError,
 )
-from tests.support.identity import AFAR, ELSEWHERE, World, world
+from tests.support.identity import AFAR, ELSEWHERE, PASSWORD, World, world
 from tests.support.openid_provider import REDIRECT_URI, OpenIdProvider, provider
 from tests.support.platform_stores import KINDS
 
@@ -95,6 +96,33 @@ async def test_who_confirms_there_signs_in_there_again(visit: Visit) -> None:
     with pytest.raises(ForbiddenError) as refused:
         await visit.identity.confirm(who, "", "", AFAR)
     assert refused.value.code == "sign_in_again"
+
+
+@scenario
+async def test_a_sign_in_there_confirms_nothing_for_who_has_a_second_factor(visit: Visit) -> None:
+    """In a browser that is signed in there, the provider asks for no more than a click."""
+    visit.world.console.create(ANA, Role.TRADER)
+    who = (await visit.sign_in()).principal
+    offer = await visit.identity.begin_totp(who)
+    await visit.identity.enable_totp(who, visit.world.code(offer.secret))
+    who = (await visit.sign_in()).principal
+    assert not who.confirmed(visit.world.now_ns)
+    with pytest.raises(ForbiddenError) as refused:
+        await visit.identity.disable_totp(who)
+    assert refused.value.code == "step_up_required"
+    visit.world.wait(STEP_S)
+    code = visit.world.code(offer.secret)
+    confirmed = await visit.identity.confirm(who, "", code, AFAR)
+    assert confirmed.principal.confirmed(visit.world.now_ns)
+
+
+@scenario
+async def test_a_sign_in_there_confirms_nothing_for_who_has_a_password(visit: Visit) -> None:
+    visit.world.create(ANA, Role.TRADER)
+    who = (await visit.sign_in()).principal
+    assert not who.confirmed(visit.world.now_ns)
+    confirmed = await visit.identity.confirm(who, PASSWORD, "", AFAR)
+    assert confirmed.principal.confirmed(visit.world.now_ns)
 
 
 @scenario

@@ -123,7 +123,9 @@ class Identity(Protocol):
     async def finish_oidc(
         self, cookie: str, state: str, code: str, redirect_uri: str, caller: Caller
     ) -> SessionTokens:
-        """Begin the session that was begun elsewhere. It is a confirmation as well.
+        """Begin the session that was begun elsewhere.
+
+        It is a confirmation as well of a user who has neither password nor second factor here.
 
         Raises:
             UnauthenticatedError: `oidc_failed`; `oidc_unknown_user`: no user has this address.

@@ -91,11 +91,17 @@ def going_on(look: Look, user_id: str, now_ns: int) -> tuple[Session, ...]:
 def begin(
     change: Change, user: UserRow, method: Method, caller: Caller, now_ns: int
 ) -> tuple[SessionRow, str]:
-    """A new session, and its first refresh token."""
+    """A new session, and its first refresh token.
+
+    A sign-in elsewhere is a confirmation only of who has nothing else to confirm with here: a
+    provider in whose browser somebody is signed in asks him for no more than a click.
+    """
+    has_proof = bool(user.totp_secret or user.password_hash)
+    is_confirmed = method is Method.OIDC and not has_proof
     row = SessionRow(
         secret_text.new_id(), user.user_id, method, caller.address, _readable(caller.agent),
         now_ns, now_ns, now_ns + IDLE_S * _S,
-        now_ns + STEP_UP_S * _S if method is Method.OIDC else 0, 0,
+        now_ns + STEP_UP_S * _S if is_confirmed else 0, 0,
     )  # fmt: skip
     change.run(
         f"INSERT INTO session ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
