@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -18,7 +19,9 @@ from holdfast.domain.fact import BotStarted, Halted, HaltLevel
 from holdfast.domain.platform import CommandGiven, StepUpConfirmed
 from holdfast.errors import ConfigError
 from holdfast.operations.notify.telegram import Bot
+from holdfast.platform.identity import throttle
 from holdfast.platform.identity.sealing import Sealer
+from holdfast.platform.port import Change
 from holdfast.secrets import Secret
 from holdfast.secrets.candidates import candidates
 from holdfast.telemetry.log import configure
@@ -238,6 +241,30 @@ def test_who_has_a_second_factor_confirms_by_it(
                 lambda: sum("That is no code" in one for one in server.told(TOM)) >= 2, "used once"
             )
         assert len(made.asked()) == 1
+
+    play(scenario)
+
+
+def test_what_others_try_under_his_name_holds_up_no_code_from_his_chat(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDENTITY_KEY", IDENTITY_KEY)
+
+    async def scenario(made: World, server: TelegramServer) -> None:
+        secret = pyotp.random_base32()
+        give_factor(made, secret, IDENTITY_KEY)
+
+        def attack(change: Change) -> None:
+            for number in range(110):
+                throttle.failed(change, "tom", f"192.0.2.{number}", time.time_ns())
+
+        made.store.change(attack)
+        async with made.telling():
+            await link(made, server, "tom")
+            await server.say(TOM, "/resume")
+            await hears(made, server, TOM, "resume main? Send /confirm and a code")
+            await server.say(TOM, f"/confirm {pyotp.TOTP(secret).now()}")
+            await hears(made, server, TOM, "resume main: took effect")
 
     play(scenario)
 

@@ -94,14 +94,15 @@ def prove_code(
         ThrottledError: too many were wrong.
         ConfigError: his second factor is sealed by a key that is not here.
     """
-    throttle.require_free(change, user.name, ADDRESS, now_ns)
+    within = f"{ADDRESS} {user.user_id}"  # a chat that is his, whatever others try elsewhere
+    throttle.require_free(change, user.name, ADDRESS, now_ns, within=within)
     row = users.required(change, user.user_id)
     step = totp.step_of(sealer.opened(row.totp_secret, row.user_id), code, now_ns)
     if step is not None and users.use_totp_step(change, row, step):
-        throttle.succeeded(change, user.name, ADDRESS)
+        throttle.succeeded(change, user.name, ADDRESS, within=within)
         note(change, who, "totp")
         return True
-    throttle.failed(change, user.name, ADDRESS, now_ns)
+    throttle.failed(change, user.name, ADDRESS, now_ns, within=within)
     change.note(
         SignInFailed(by=who.actor, user_id=user.user_id, why="confirmation", address=ADDRESS)
     )

@@ -66,7 +66,8 @@ class Identity(Protocol):
 
         Raises:
             UnauthenticatedError: `totp_required` only after a password that is right.
-            ThrottledError: too many tries failed, of this name or from this address.
+            ThrottledError: too many tries failed from this address, or of this name from anywhere
+                while he was not let in from this address for a month.
         """
         ...
 

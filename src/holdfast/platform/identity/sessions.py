@@ -88,6 +88,19 @@ def going_on(look: Look, user_id: str, now_ns: int) -> tuple[Session, ...]:
     return tuple(_shown(msgspec.convert(row, SessionRow)) for row in rows)
 
 
+def is_usual(look: Look, name: str, address: str, now_ns: int) -> bool:
+    """Whether the user of this name was let in from an address, and was here since, in a month.
+
+    A session that ended counts too; its row stays for longer than that.
+    """
+    row = look.row(
+        "SELECT 1 FROM session WHERE address = ? AND last_used_ns > ? AND user_id = "
+        "(SELECT user_id FROM platform_user WHERE name = ?) LIMIT 1",
+        address, now_ns - WHOLE_S * _S, name,
+    )  # fmt: skip
+    return row is not None
+
+
 def begin(
     change: Change, user: UserRow, method: Method, caller: Caller, now_ns: int
 ) -> tuple[SessionRow, str]:

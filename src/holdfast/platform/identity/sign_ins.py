@@ -136,7 +136,7 @@ class SignIns:
                 raise UnauthenticatedError(
                     "totp_required", "seen: no code; expected: one of the authenticator; do: add it"
                 )
-            await self._prove_totp(name, user, totp, caller)
+            await self._prove_totp(user, totp, caller)
             method = Method.TOTP
         return await self._begin(user, method, caller, lambda c: self._passed(c, user, caller))
 
@@ -206,11 +206,14 @@ class SignIns:
     ) -> SessionTokens:
         """Let a session do for some minutes what adds risk."""
         require_session(principal)
-        user = await self._core.look(lambda look: self._let_try(look, principal.name, caller))
+        within = principal.session_id
+        user = await self._core.look(
+            lambda look: self._let_try(look, principal.name, caller, within)
+        )
         if user is None:
             raise _wrong()
         if user.totp_secret:
-            await self._prove_totp(user.name, user, totp, caller)
+            await self._prove_totp(user, totp, caller, within)
             method = "totp"
         elif user.password_hash:
             await self.prove_password(principal, password, caller)
@@ -228,7 +231,7 @@ class SignIns:
             session = sessions.find(change, principal.session_id)
             if session is None or not session.goes_on(self._core.now_ns()):
                 raise UnauthenticatedError("revoked", _REFUSED[Refusal.REVOKED])
-            throttle.succeeded(change, user.name, caller.address)
+            throttle.succeeded(change, user.name, caller.address, within=within)
             change.note(
                 StepUpConfirmed(
                     by=principal.actor, user_id=user.user_id, session_id=session.session_id,
@@ -247,16 +250,25 @@ class SignIns:
         Raises:
             UnauthenticatedError, ThrottledError
         """
-        user = await self._core.look(lambda look: self._let_try(look, principal.name, caller))
+        within = principal.session_id
+        user = await self._core.look(
+            lambda look: self._let_try(look, principal.name, caller, within)
+        )
         if user is None or not await self._is_right(user, password):
-            await self._fail(principal.name, user, "confirmation", caller)
+            await self._fail(principal.name, user, "confirmation", caller, within=within)
             raise _wrong()
         return user
 
     # -- proofs --------------------------------------------------------------------------------
 
-    def _let_try(self, look: Look, name: str, caller: Caller) -> UserRow | None:
-        throttle.require_free(look, name, caller.address, self._core.now_ns())
+    def _let_try(
+        self, look: Look, name: str, caller: Caller, within: str = ""
+    ) -> UserRow | None:
+        now_ns = self._core.now_ns()
+        is_usual = sessions.is_usual(look, name, caller.address, now_ns)
+        throttle.require_free(
+            look, name, caller.address, now_ns, within=within, is_usual=is_usual
+        )
         return users.by_name(look, name)
 
     async def _is_right(self, user: UserRow | None, password: str) -> bool:
@@ -264,7 +276,9 @@ class SignIns:
         given = password[: passwords.LONGEST + 1]
         return await self._core.hashing(passwords.verified, kept, given)
 
-    async def _prove_totp(self, name: str, user: UserRow, code: str, caller: Caller) -> None:
+    async def _prove_totp(
+        self, user: UserRow, code: str, caller: Caller, within: str = ""
+    ) -> None:
         sealer = self._core.sealer
         secret = sealer.opened(user.totp_secret, user.user_id)
         step = totp.step_of(secret, code, self._core.now_ns())
@@ -277,7 +291,7 @@ class SignIns:
 
         if await self._core.change(change):
             return
-        await self._fail(name, user, "totp", caller)
+        await self._fail(user.name, user, "totp", caller, within=within)
         raise _wrong()
 
     async def _owner(self, code: str, purpose: Purpose, caller: Caller) -> UserRow:
@@ -298,11 +312,15 @@ class SignIns:
         throttle.succeeded(change, user.name, caller.address)
         throttle.forget_old(change, self._core.now_ns())
 
-    async def _fail(self, name: str, user: UserRow | None, why: str, caller: Caller) -> None:
+    async def _fail(
+        self, name: str, user: UserRow | None, why: str, caller: Caller, *, within: str = ""
+    ) -> None:
         """Count it, and note it; a name that is nobody's may be a password, and is not noted."""
 
         def change(change: Change) -> None:
-            throttle.failed(change, name, caller.address, self._core.now_ns())
+            throttle.failed(
+                change, name, caller.address, self._core.now_ns(), within=within
+            )
             change.note(
                 SignInFailed(
                     by=f"user:{user.name}" if user else "somebody",
