@@ -107,9 +107,7 @@ class People:
         kept, now_ns = await self._core.hash_password(new, user.name), self._core.now_ns()
 
         def change(change: Change) -> None:
-            throttle.succeeded(
-                change, user.name, caller.address, within=principal.session_id
-            )
+            throttle.succeeded(change, user.name, caller.address, within=principal.session_id)
             users.set_password(change, user, kept, by=principal.actor)
             sessions.end_all(
                 change, user.user_id, "password",

@@ -261,14 +261,10 @@ class SignIns:
 
     # -- proofs --------------------------------------------------------------------------------
 
-    def _let_try(
-        self, look: Look, name: str, caller: Caller, within: str = ""
-    ) -> UserRow | None:
+    def _let_try(self, look: Look, name: str, caller: Caller, within: str = "") -> UserRow | None:
         now_ns = self._core.now_ns()
         is_usual = sessions.is_usual(look, name, caller.address, now_ns)
-        throttle.require_free(
-            look, name, caller.address, now_ns, within=within, is_usual=is_usual
-        )
+        throttle.require_free(look, name, caller.address, now_ns, within=within, is_usual=is_usual)
         return users.by_name(look, name)
 
     async def _is_right(self, user: UserRow | None, password: str) -> bool:
@@ -276,9 +272,7 @@ class SignIns:
         given = password[: passwords.LONGEST + 1]
         return await self._core.hashing(passwords.verified, kept, given)
 
-    async def _prove_totp(
-        self, user: UserRow, code: str, caller: Caller, within: str = ""
-    ) -> None:
+    async def _prove_totp(self, user: UserRow, code: str, caller: Caller, within: str = "") -> None:
         sealer = self._core.sealer
         secret = sealer.opened(user.totp_secret, user.user_id)
         step = totp.step_of(secret, code, self._core.now_ns())
@@ -318,9 +312,7 @@ class SignIns:
         """Count it, and note it; a name that is nobody's may be a password, and is not noted."""
 
         def change(change: Change) -> None:
-            throttle.failed(
-                change, name, caller.address, self._core.now_ns(), within=within
-            )
+            throttle.failed(change, name, caller.address, self._core.now_ns(), within=within)
             change.note(
                 SignInFailed(
                     by=f"user:{user.name}" if user else "somebody",
