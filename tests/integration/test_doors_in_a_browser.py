@@ -1,6 +1,6 @@
 """Ways into the dashboard, in a real browser over the real API: a password with a second factor, an
 invitation, another's word for it; two tabs of one browser that share a session; and what a page
-inside says of an API that refuses.
+inside says of an API that refuses, and of what another changed meanwhile.
 
 Not here: the demo's link (tests/acceptance/test_dashboard), how anything is proved
 (tests/unit/platform), the provider's lies (tests/integration/platform).
@@ -15,13 +15,16 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
+from holdfast.api.shapes.bots import BotDetail
 from holdfast.api.site import BUILD
 from holdfast.app.web.serve import serving
 from holdfast.platform.identity.totp import STEP_S
+from tests.support.api_reads import LIMITS, bot
 from tests.support.api_world import PASSWORD, World
 from tests.support.browsing import DESK, chromium, lacking
 from tests.support.openid_provider import ANA, OpenIdProvider, world_with_provider
@@ -35,6 +38,9 @@ OWN = "a sentence is a fine password"
 FAR = "http://trading.example"
 STRANGER = "stranger@example.com"
 SESSIONS = "**/api/v1/me/sessions"
+COMES_BACK = "setInterval(() => window.dispatchEvent(new Event('visibilitychange')), 500)"
+"""Somebody who looks at another window and comes back: what was read seconds ago is read again."""
+
 SLOW = {
     "offline": False, "latency": 100, "downloadThroughput": -1, "uploadThroughput": -1,
 }  # fmt: skip
@@ -298,6 +304,53 @@ def test_of_old_orders_the_page_knows_what_may_still_become_of_them(
     route, rest = held[0]
     route.fulfill(json=rest)
     expect(page.get_by_role("region", name="One order is in doubt")).to_be_visible()
+
+
+def test_what_another_changed_meanwhile_is_told_and_not_set_back(
+    site: Site, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {name: {"type": "integer", "default": 5} for name in ("fast", "slow")}
+    found = BotDetail(
+        bot=bot("main"), params={"fast": 10, "slow": 20}, schema=fields, limits=LIMITS,
+        join_timeout_s=5.0, decide_budget_ms=100.0,
+    )  # fmt: skip
+
+    async def told(*_asked: Any) -> BotDetail:
+        return found
+
+    def change(version: int, slow: int) -> None:
+        nonlocal found
+        now = msgspec.structs.replace(found.bot, config_version=version)
+        found = msgspec.structs.replace(found, bot=now, params={"fast": 10, "slow": slow})
+
+    monkeypatch.setattr(site.world.reads, "bot", told)
+    page = visit().new_page()
+    page.goto(f"{site.url}/bots/main/cross")
+    sign_in(page, "tom")
+    card = page.get_by_role("region", name="Parameters", exact=True)
+    card.get_by_label("fast").fill("11")
+    change(4, 30)
+    save = card.get_by_role("button", name="Save and apply")
+    save.click()
+    prove_again_for(page.get_by_text("Nothing was saved."))
+    news = card.get_by_role("status")
+    expect(news).to_contain_text("version 4: slow is 30")
+    change(5, 40)
+    page.evaluate(COMES_BACK)
+    expect(news).to_contain_text("version 5: slow is 40")
+    expect(card.get_by_label("slow")).to_have_value("20")
+    save.click()  # what is shown was read anew, and what was typed was not
+    expect(page.get_by_text("Nothing was saved.")).to_have_count(2)
+    assert site.world.commands() == []
+    card.get_by_role("button", name="Take that over").click()
+    expect(card.get_by_label("fast")).to_have_value("11")
+    expect(card.get_by_label("slow")).to_have_value("40")
+    save.click()
+    expect(page.get_by_text("is asked for on main")).to_be_visible()
+    ((_, name, arguments, _),) = site.world.commands()
+    given = msgspec.json.decode(arguments)
+    assert (name, given["version"]) == ("configure", "5")
+    assert msgspec.json.decode(given["config"])["params"] == {"fast": 11, "slow": 40}
 
 
 def refuse(route: Route, status: int) -> None:

@@ -5,6 +5,7 @@ import { useMemo, useState, type ReactNode } from "react";
 import { Link } from "wouter";
 import { decimal, when } from "../../format";
 import { BotControls } from "../BotControls";
+import { BotParameters } from "../BotParameters";
 import { Condition } from "../BotTable";
 import { EquityPanel } from "../EquityPanel";
 import { LimitFacts } from "../Limits";
@@ -12,17 +13,13 @@ import { Market } from "../MarketPanel";
 import { OrderTable } from "../OrderTable";
 import { call } from "../api/http";
 import type { Bot, BotDetail } from "../api/schema";
-import { useSession } from "../api/session";
-import { WAIT, said } from "../commands";
 import { Gain } from "../parts/Amount";
 import { Card, PageHead } from "../parts/Card";
 import { Fetched } from "../parts/Fetched";
 import { Choice } from "../parts/Field";
 import { Pages, usePages } from "../parts/Pages";
 import { Empty, Loading } from "../parts/Remarks";
-import { SchemaForm, paramsOf, valuesOf, type Values } from "../parts/SchemaForm";
 import { useIsNarrow } from "../parts/narrow";
-import { useAct } from "../parts/useAct";
 import { useLive } from "../stream/store";
 import { LEVELS, baseOf, quoteOf } from "../words";
 
@@ -95,7 +92,7 @@ function Shown({ bot, detail }: { bot: Bot; detail: BotDetail }): ReactNode {
           <BotOrders account={account} name={name} />
         </div>
         <div className="stack">
-          <Parameters detail={detail} />
+          <BotParameters detail={detail} />
           <Card title="Limits" sub="of this bot; the account’s bind as well">
             <div className="pad">
               <LimitFacts limits={detail.limits} quote={bot.quote} />
@@ -201,85 +198,6 @@ function BotOrders({ account, name }: Props): ReactNode {
       )}
     </Card>
   );
-}
-
-function Parameters({ detail }: { detail: BotDetail }): ReactNode {
-  const session = useSession();
-  const { busy, act } = useAct();
-  const schema = detail.schema ?? {};
-  const [values, setValues] = useState<Values | null>(null);
-  const { bot } = detail;
-  const may = session.phase === "in" && session.me.scopes.includes("trade");
-  const told = valuesOf(schema, detail.params);
-  const shown = values ?? told;
-  const isChanged = Object.keys(shown).some((name) => shown[name] !== told[name]);
-  if (detail.schema === null || detail.schema === undefined) {
-    return (
-      <Card title="Parameters" sub={bot.strategy}>
-        <dl className="facts pad">
-          {Object.entries(detail.params).map(([name, value]) => (
-            <div key={name} style={{ display: "contents" }}>
-              <dt>{name.replaceAll("_", " ")}</dt>
-              <dd>{String(value)}</dd>
-            </div>
-          ))}
-        </dl>
-      </Card>
-    );
-  }
-  const save = async (): Promise<void> => {
-    const done = await act(async () => {
-      const command = await call("PUT /api/v1/accounts/{account}/bots/{bot}", {
-        path: { account: bot.account, bot: bot.name },
-        query: WAIT,
-        ifMatch: `"v${bot.config_version}"`,
-        body: {
-          strategy: bot.strategy,
-          symbols: bot.symbols,
-          timeframe: bot.timeframe,
-          params: paramsOf(schema, shown),
-          limits: limitsAsTold(detail),
-          join_timeout_s: detail.join_timeout_s,
-          decide_budget_ms: detail.decide_budget_ms,
-        },
-      });
-      return said(`The change of ${bot.name}`, [command]);
-    });
-    if (done) setValues(null);
-  };
-  return (
-    <Card title="Parameters" sub={`${bot.strategy}, version ${bot.config_version}`}>
-      <form
-        className="pad"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void save();
-        }}
-      >
-        <fieldset disabled={!may} className="plain">
-          <legend className="visually-hidden">Parameters of {bot.strategy}</legend>
-          <SchemaForm schema={schema} values={shown} set={setValues} />
-        </fieldset>
-        {may && (
-          <div className="form-end">
-            {isChanged && (
-              <button type="button" onClick={() => setValues(null)}>
-                Undo
-              </button>
-            )}
-            <button type="submit" className="primary" disabled={!isChanged || busy}>
-              {busy ? "Saving …" : "Save and apply"}
-            </button>
-          </div>
-        )}
-      </form>
-    </Card>
-  );
-}
-
-/** What a change sends along unchanged. */
-function limitsAsTold(detail: BotDetail): BotDetail["limits"] {
-  return detail.limits;
 }
 
 function Log({ account, name }: Props): ReactNode {
