@@ -242,7 +242,7 @@ function EditUser({ user, isMe, close, invited }: EditProps): ReactNode {
               )
             }
           >
-            {user.disabled ? "Let them in again" : "Disable, and end their sessions"}
+            {user.disabled ? "Let them in again" : "Disable, and end their sessions and tokens"}
           </button>
         )}
       </div>

@@ -22,6 +22,7 @@ from holdfast.platform.identity.values import (
     UnauthenticatedError,
     UnsuitableError,
 )
+from holdfast.platform.port import Change
 from holdfast.secrets import Secret
 from tests.support.identity import AFAR, HERE, PASSWORD, S, World, scenario
 
@@ -230,6 +231,34 @@ async def test_a_token_has_no_more_than_its_user_has_now(world: World) -> None:
     await world.identity.change_user(root, user_id, disabled=True)
     with pytest.raises(UnauthenticatedError):
         await world.identity.authenticate(made.secret)
+
+
+@scenario
+async def test_who_is_let_in_again_has_none_of_the_tokens_from_before(world: World) -> None:
+    world.create("root", Role.ADMIN)
+    user_id = world.create("ana", Role.TRADER)
+    made = await world.identity.create_token(await world.confirmed("ana"), "bot", [Scope.READ])
+    root = await world.confirmed("root")
+    await world.identity.change_user(root, user_id, disabled=False)
+    await world.identity.authenticate(made.secret)
+    await world.identity.change_user(root, user_id, disabled=True)
+    await world.identity.change_user(root, user_id, disabled=False)
+    with pytest.raises(UnauthenticatedError):
+        await world.identity.authenticate(made.secret)
+    who = await world.signed_in("ana")
+    assert await world.identity.tokens(who) == ()
+    assert [fact.by for fact in world.facts(TokenRevoked)] == ["user:root"]
+
+    again = await world.identity.create_token(await world.confirmed("ana"), "bot", [Scope.READ])
+    world.store.change(disabled_before)
+    await world.identity.change_user(await world.confirmed("root"), user_id, disabled=False)
+    with pytest.raises(UnauthenticatedError):
+        await world.identity.authenticate(again.secret)
+
+
+def disabled_before(change: Change) -> None:
+    """As an earlier version did it, which left tokens as they were."""
+    change.run("UPDATE platform_user SET disabled = 1 WHERE name = 'ana'")
 
 
 @scenario

@@ -125,6 +125,12 @@ def revoke(change: Change, token_id: str, user_id: str, *, by: str, now_ns: int)
     change.note(TokenRevoked(by=by, user_id=row[0], token_id=token_id))
 
 
+def revoke_all(change: Change, user_id: str, *, by: str, now_ns: int) -> None:
+    """End all of a user's that are good."""
+    for token in good(change, user_id, now_ns):
+        revoke(change, token.token_id, user_id, by=by, now_ns=now_ns)
+
+
 def _shown(row: tuple[Any, ...]) -> ApiToken:
     token_id, user_id, name, scopes, created_ns, expires_ns, last_used_ns = row
     return ApiToken(

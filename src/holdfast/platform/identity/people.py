@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from holdfast.platform.identity import codes, sessions, throttle, totp, users
+from holdfast.platform.identity import api_tokens, codes, sessions, throttle, totp, users
 from holdfast.platform.identity.codes import Purpose
 from holdfast.platform.identity.core import (
     Core,
@@ -187,7 +187,7 @@ def changed(
     by: str,
     now_ns: int,
 ) -> None:
-    """Change what is given; a user who is disabled has no session any more.
+    """Change what is given; a user who is or was disabled has no session and no token any more.
 
     Raises:
         AbsentError, ForbiddenError
@@ -195,8 +195,11 @@ def changed(
     if role is not None:
         users.set_role(change, users.required(change, user_id), role, by=by)
     if disabled is not None:
-        users.set_disabled(change, users.required(change, user_id), disabled, by=by)
+        row = users.required(change, user_id)
+        users.set_disabled(change, row, disabled, by=by)
         if disabled:
             sessions.end_all(change, user_id, "disabled", by=by, now_ns=now_ns)
+        if disabled or row.disabled:  # whoever an earlier version disabled has his still
+            api_tokens.revoke_all(change, user_id, by=by, now_ns=now_ns)
     if reset_totp:
         users.disable_totp(change, users.required(change, user_id), by=by)

@@ -173,7 +173,7 @@ class Identity(Protocol):
         disabled: bool | None = None,
         reset_totp: bool = False,
     ) -> User:
-        """Change what is given; for confirmed admins. Disabling ends his sessions.
+        """Change what is given; for confirmed admins. Disabling ends his sessions and API tokens.
 
         Raises:
             ForbiddenError: `last_admin`: nobody could undo it.
