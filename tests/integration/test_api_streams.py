@@ -50,6 +50,10 @@ class Tokens:
             "vera": person("vera", Role.VIEWER, Grant(ACCOUNT)),
             "bea": person("bea", Role.TRADER, Grant("other")),
         }
+        self.lost = 0
+
+    async def losses(self) -> int:
+        return self.lost
 
     async def authenticate(self, bearer: str) -> Principal:
         if bearer not in self.good:
@@ -225,6 +229,35 @@ async def test_a_token_that_is_revoked_ends_its_streams(
             await heard(ws, "ready")
             made.tokens.good["bea"] = person("bea", Role.TRADER, Grant(ACCOUNT))
             assert await closed(ws) == 4409, "what he may see has changed"
+
+
+@on_loop
+async def test_who_is_shut_out_hears_nothing_more_after_a_second(tmp_path: Path) -> None:
+    """Both kinds of streams; who is not concerned goes on."""
+    async with (
+        site(tmp_path) as made,
+        aiohttp.ClientSession(made.url) as http,
+        http.ws_connect("/api/v1/stream") as ws,
+        http.ws_connect("/api/v1/stream") as other,
+        http.get("/api/v1/events", headers={"Authorization": "Bearer vera"}) as events,
+    ):
+        for each, who in ((ws, "vera"), (other, "ada")):
+            await each.send_str(hello(who))
+            await heard(each, "ready")
+        await _event(events)
+        await asyncio.sleep(2 * streams_module.HEAR_S)  # the first look is over
+        del made.tokens.good["vera"]
+        made.tokens.lost += 1
+        shut_out_s = time.monotonic()
+        assert await closed(ws) == 4401
+        assert time.monotonic() - shut_out_s < streams_module.PROVE_AGAIN_S / 2
+        await made.write(1)
+        while (last := await _event(events))["event"] != "bye":
+            assert time.monotonic() - shut_out_s < streams_module.PROVE_AGAIN_S / 2
+        assert msgspec.json.decode(last["data"])["code"] == 4401
+        assert not other.closed
+        await made.write(2)
+        await heard(other, "orders")
 
 
 @on_loop

@@ -34,6 +34,8 @@ MOST_WORD: Final = 8192
 """Characters of what a client says."""
 PROVE_S: Final = 5.0
 PROVE_AGAIN_S: Final = 20.0
+"""At least so often; and at once when it is heard that somebody was shut out."""
+HEAR_S: Final = 0.5
 SEND_S: Final = 10.0
 """A connection that takes nothing for so long is given up."""
 LOOK_S: Final = 2.0
@@ -91,6 +93,9 @@ class Streams:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._by_user: dict[str, int] = {}
+        self._losses = -1
+        self._lost = asyncio.Event()
+        self._hearing: asyncio.Task[None] | None = None
 
     @property
     def count(self) -> int:
@@ -108,6 +113,8 @@ class Streams:
         if own >= MOST_OF_ONE or self.count >= MOST_STREAMS:
             raise GoodbyeError(TOO_MANY)
         self._by_user[who.user_id] = own + 1
+        if self._hearing is None or self._hearing.done():
+            self._hearing = asyncio.create_task(self._hear())
         try:
             yield
         finally:
@@ -116,6 +123,17 @@ class Streams:
                 self._by_user[who.user_id] = left
             else:
                 del self._by_user[who.user_id]
+
+    async def _hear(self) -> None:
+        """While there are streams, let them know when somebody was shut out: one timer for all."""
+        while self._by_user:
+            with suppress(RetryableError):  # each says so itself when it proves itself again
+                losses = await self._ports.identity.losses()
+                if losses != self._losses:
+                    self._losses = losses
+                    self._lost.set()
+                    self._lost = asyncio.Event()
+            await asyncio.sleep(HEAR_S)
 
     # -- WebSocket ---------------------------------------------------------------------------------
 
@@ -140,13 +158,14 @@ class Streams:
         hello = await _first_word(receive)
         if hello is None:
             return
+        lost = self._lost
         who = await self._proved(hello.token)
         with self.counted(who):
             socket = _Socket(hello.token, who)
             parts = [
                 asyncio.create_task(self._tell(socket, hello, send)),
                 asyncio.create_task(self._listen(socket, receive)),
-                asyncio.create_task(self._prove_again(socket)),
+                asyncio.create_task(self._prove_again(socket, lost)),
                 asyncio.create_task(_give_up(socket)),
             ]
             try:
@@ -175,10 +194,13 @@ class Streams:
             _require_same(socket.who, who)
             socket.token = hello.token
 
-    async def _prove_again(self, socket: _Socket) -> None:
-        """A token that ran out or was revoked ends the socket."""
+    async def _prove_again(self, socket: _Socket, lost: asyncio.Event) -> None:
+        """A token that ran out or was revoked ends the socket; `lost` is from before its proof."""
         while True:
-            await asyncio.sleep(PROVE_AGAIN_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROVE_AGAIN_S):
+                    await lost.wait()
+            lost = self._lost
             _require_same(socket.who, await self._proved(socket.token))
 
     async def _proved(self, token: str) -> Principal:
@@ -203,15 +225,15 @@ class Streams:
         """
         positions = dict(after)
         loop = asyncio.get_running_loop()
-        proved_s = loop.time()
+        proved_s, losses = loop.time(), self._losses
         try:
             with self.counted(who):
                 stream = self._ports.feeds.subscribe(who, topics, after)
                 async with aclosing(stream):
                     async for frame in _until_refused(stream):
-                        if loop.time() - proved_s > PROVE_AGAIN_S:
+                        if losses != self._losses or loop.time() - proved_s > PROVE_AGAIN_S:
+                            proved_s, losses = loop.time(), self._losses
                             _require_same(who, await self._proved(token))
-                            proved_s = loop.time()
                         yield _event(frame, positions)
         except GoodbyeError as goodbye:
             told = msgspec.json.encode({"code": goodbye.bye.code, "reason": goodbye.bye.reason})

@@ -101,6 +101,30 @@ async def test_what_a_user_may_do_changes_at_once_and_in_every_process(world: Wo
 
 
 @scenario
+async def test_it_is_heard_in_every_process_that_somebody_lost_something(world: World) -> None:
+    world.create("root", Role.ADMIN)
+    ana_id = world.create("ana", Role.TRADER)
+    elsewhere = world.process()
+
+    async def heard() -> int:
+        await elsewhere.news()
+        return await elsewhere.losses()
+
+    numbers = [await heard()]
+    root = await world.confirmed("root")
+    who = await world.confirmed("ana")
+    made = await world.identity.create_token(who, "bot", [Scope.READ])
+    assert await heard() == numbers[0], "sign-ins and tokens that were made take nothing away"
+    await world.identity.sign_out(await world.signed_in("ana"))
+    numbers.append(await heard())
+    await world.identity.revoke_token(who, made.token.token_id)
+    numbers.append(await heard())
+    await world.identity.change_user(root, ana_id, role=Role.VIEWER)
+    numbers.append(await heard())
+    assert numbers == sorted(set(numbers)), "each was heard"
+
+
+@scenario
 async def test_who_is_disabled_is_out_at_once_and_comes_back_only_by_signing_in(
     world: World,
 ) -> None:

@@ -54,11 +54,20 @@ class Known:
         self._looked_s = -LOOK_S
         self._sure_s = -TRUSTED_S
         self._looking = asyncio.Lock()
+        self._losses = 0
 
     @property
     def seq(self) -> int:
         """Up to which record of the stream everything known is true."""
         return self._seq or 0
+
+    @property
+    def losses(self) -> int:
+        """How often something was heard of by which somebody may do less than before.
+
+        New keys do not count: they void tokens and shut nobody out, and all would ask at once.
+        """
+        return self._losses
 
     def get(self, bearer: str) -> Principal | None:
         """Who it was proved to be, unless that is over."""
@@ -118,6 +127,8 @@ class Known:
         return facts, seq
 
     def _forget(self, fact: AnyPlatformFact) -> None:
+        if isinstance(fact, UserChanged | SessionEnded | TokenRevoked):
+            self._losses += 1
         if isinstance(fact, UserChanged):
             self._drop(lambda known: known.user_id == fact.user_id)
         elif isinstance(fact, SessionEnded):

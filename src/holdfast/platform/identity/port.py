@@ -61,6 +61,13 @@ class Identity(Protocol):
         """
         ...
 
+    async def losses(self) -> int:
+        """A number that grows when somebody was shut out, or may do less; as of a second ago.
+
+        Who relies on an earlier `authenticate` for long asks again when it has grown.
+        """
+        ...
+
     async def sign_in(self, name: str, password: str, totp: str, caller: Caller) -> SessionTokens:
         """Begin a session. `totp` is empty when the user gave none.
 

@@ -68,6 +68,11 @@ class SignIns:
         known.put(bearer, principal, expires_ns, as_of)
         return principal
 
+    async def losses(self) -> int:
+        """A number that grows when somebody was shut out, or may do less; as of a second ago."""
+        await self._core.known.keep_up()
+        return self._core.known.losses
+
     def _access_token(self, bearer: str) -> tuple[Principal, int]:
         if not bearer:
             raise UnauthenticatedError("no_token", "seen: no token; expected: one; do: sign in")
