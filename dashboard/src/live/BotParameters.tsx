@@ -75,9 +75,9 @@ function Form({ detail, schema }: { detail: BotDetail; schema: Schema }): ReactN
       try {
         return await put();
       } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 412) throw error;
+        if (!(error instanceof ApiError) || !REFUSED.has(error.status)) throw error;
         await queries.invalidateQueries({ queryKey: ["bot", bot.account, bot.name] });
-        throw new ApiError(412, CHANGED);
+        throw error.status === 412 ? new ApiError(412, CHANGED) : error;
       }
     });
     if (done) setEdit(null);
@@ -119,6 +119,8 @@ function Form({ detail, schema }: { detail: BotDetail; schema: Schema }): ReactN
   );
 }
 
+/** By the API, or a moment later by the leader: what is in force may be another by now. */
+const REFUSED = new Set([409, 412]);
 const CHANGED = {
   code: "stale",
   title: "This bot was changed elsewhere meanwhile.",
