@@ -177,9 +177,9 @@ class News:
         )
 
     def _concern_refused(self) -> None:
-        """What was refused may pass now: a doubt ended, or cash and room became free."""
+        """What was refused or waits may pass now: a doubt ended, or cash and room became free."""
         for name, bot in self._bots.items():
-            if bot.refusals:
+            if bot.refusals or bot.waits_for_cash:
                 self._concern(name)
 
     def take_failed(self, event: ArmFailed) -> BotRuntime | None:

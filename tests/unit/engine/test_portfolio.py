@@ -104,6 +104,35 @@ def test_a_wish_that_says_nothing_new_decides_nothing() -> None:
     assert len(made.decided) == 1
 
 
+def test_a_purchase_that_waits_for_a_sale_goes_at_once_when_another_bot_frees_the_cash() -> None:
+    made = World(
+        bot("bot", symbols=BOTH),
+        bot("other", symbol="ETH/USDT"),
+        instruments=(BTC, ETH),
+        cash=D(1_000),
+        prices={"BTC/USDT": D(100), "ETH/USDT": D(100)},
+    )
+    made.bars_close(*BOTH)
+    made.wish({"ETH/USDT": Target(quantity=D(1))})
+    made.bars_close(*BOTH)
+    made.settle()
+    made.wish({"ETH/USDT": KEEP})
+    made.wish(Target(quantity=D(5)), "other")
+    made.bars_close(*BOTH)
+    made.arm()
+    (theirs,) = made.unanswered
+    made.wish({"BTC/USDT": Target(quantity=D(8)), "ETH/USDT": FLAT})
+    made.wish(KEEP, "other")
+    made.bars_close(*BOTH)
+    made.arm()
+    (sale,) = set(made.unanswered) - {theirs}
+    assert made.unanswered[sale].spec.symbol == "ETH/USDT"
+    assert not made.arming, "what BTC costs is the other's until that has bought"
+    made.not_sent(theirs)
+    (action,) = made.arming
+    assert [order.order.spec.symbol for order in action.orders] == ["BTC/USDT"]
+
+
 def test_weights_that_leave_their_band_are_traded_back_and_sales_pay_for_purchases() -> None:
     made = world()
     weights = {
