@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from holdfast.domain.action import Note
 from holdfast.domain.event import OperatorAsked
 from holdfast.domain.fact import (
@@ -44,8 +46,13 @@ def take_command(
     )
     known = bot in account.bots
     if not known and (bot or event.name in {"stop", "start", "drain"}):
-        return Note((taken,))
+        return Note((msgspec.structs.replace(taken, refused=_no_such(bot, account)),))
     return Note((taken, *effects.get(event.name, ())))
+
+
+def _no_such(bot: str, account: AccountState) -> str:
+    names = ", ".join(sorted(account.bots)) or "none is known yet"
+    return f"seen: no bot {bot!r}; expected: one of {names}; do: correct the name"
 
 
 def _level(event: OperatorAsked) -> HaltLevel:

@@ -66,7 +66,7 @@ def asked(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> Any:
 
 
 @contextmanager
-def leader(path: Path) -> Iterator[list[Command]]:
+def leader(path: Path, refused: str = "") -> Iterator[list[Command]]:
     """Takes the first command it sees into the stream, as a node does, and ends; what it took."""
     took: list[Command] = []
     is_over = threading.Event()
@@ -78,7 +78,8 @@ def leader(path: Path) -> Iterator[list[Command]]:
             pass
         for command in pending[:1]:
             took.append(command)
-            file.commit(head, [Group((taken(command.command_id),))], 1)
+            fact = msgspec.structs.replace(taken(command.command_id), refused=refused)
+            file.commit(head, [Group((fact,))], 1)
         commands.close()
         file.close()
 
@@ -89,6 +90,20 @@ def leader(path: Path) -> Iterator[list[Command]]:
     finally:
         is_over.set()
         thread.join()
+
+
+@pytest.mark.parametrize("verb", ["halt", "resume"])
+def test_a_halt_of_a_bot_that_is_none_is_no_success(
+    capsys: pytest.CaptureFixture[str], path: Path, verb: str
+) -> None:
+    why = "seen: no bot 'smaa'; expected: one of idle, sma; do: correct the name"
+    with leader(path, refused=why):
+        code = main([
+            verb, "--bot", "smaa", "--database", f"sqlite:///{path}", "--account", "main",
+        ])  # fmt: skip
+    told = capsys.readouterr()
+    assert (code, told.out) == (2, "")
+    assert "no bot 'smaa'" in told.err
 
 
 def test_bots_show_their_state_position_and_the_reason_of_a_failure(

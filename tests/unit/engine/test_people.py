@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from holdfast.domain.fact import Halted, Marked
+from holdfast.domain.fact import CommandTaken, Halted, Marked, Resumed
 from holdfast.domain.limits import Limits
 from holdfast.domain.order import Side
 from holdfast.engine.marks import MARK_EVERY_NS
@@ -70,6 +70,15 @@ def test_a_command_to_no_bot_makes_no_bot(command: str, name: str) -> None:
     world = World()
     world.ask(command, bot=name)
     assert list(world.account.bots) == ["bot"]
+
+
+@pytest.mark.parametrize("command", ["stop", "start", "drain", "halt", "resume"])
+def test_a_command_to_a_bot_that_is_none_is_refused_with_the_names_that_are(command: str) -> None:
+    world = World()
+    world.ask(command, bot="bto")
+    (taken,) = [fact for fact in world.facts if isinstance(fact, CommandTaken)]
+    assert taken.refused == "seen: no bot 'bto'; expected: one of bot; do: correct the name"
+    assert not [fact for fact in world.facts if isinstance(fact, Halted | Resumed)]
 
 
 def test_equity_is_marked_now_and_then_and_once_a_day_as_a_new_day() -> None:

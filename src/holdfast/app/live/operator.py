@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -22,6 +22,7 @@ from holdfast.domain.fact import (
     Adjustment,
     AnyFact,
     CashFlow,
+    CommandTaken,
     Reconciled,
     Released,
 )
@@ -130,7 +131,7 @@ def ask_all(
     A command stays asked for when the wait ends: a node that starts later takes it first.
 
     Raises:
-        ConfigError: there is no such journal.
+        ConfigError: there is no such journal; or a leader refused it, as of a bot that is none.
         UnreachableError: one of them did not take it within `wait_s`.
     """
     database.require()
@@ -145,12 +146,21 @@ def ask_all(
                 if seq is not None:
                     taken[account] = seq
             if len(taken) == len(waiting):
+                _require_taken(database, taken)
                 return {account: taken[account] for account in accounts}
             if time.monotonic() > deadline:
                 raise _not_taken(name, wait_s, taken, [a for a in accounts if a not in taken])
             time.sleep(POLL_S)
     finally:
         commands.close()
+
+
+def _require_taken(database: Database, taken: Mapping[str, int]) -> None:
+    """What is in the stream may stand there with the reason why nothing was done."""
+    for account, seq in taken.items():
+        fact = next(database.read(account, seq - 1)).fact
+        if isinstance(fact, CommandTaken) and fact.refused:
+            raise ConfigError(fact.refused)
 
 
 def _asked(

@@ -12,7 +12,7 @@ import msgspec
 from holdfast.app.live.configuring.in_effect import read_written_limits, written_in
 from holdfast.app.live.operator import ask
 from holdfast.config import Bot, WrittenLimits
-from holdfast.domain.fact import BotConfigured, BotRemoved, CommandTaken, LimitsSet
+from holdfast.domain.fact import BotConfigured, BotRemoved, LimitsSet
 from holdfast.errors import ConfigError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import proved
@@ -118,10 +118,8 @@ def _changed(
     seq = ask(database, account, name, arguments, by=by, wait_s=wait_s)
     with database.one_moment() as rows:
         records = islice(proved(database.name, rows, account, seq - 1), 2)
-        taken, *rest = (record.fact for record in records)
+        _, *rest = (record.fact for record in records)
     bot = arguments.get("bot", "")
-    if isinstance(taken, CommandTaken) and taken.refused:
-        raise ConfigError(taken.refused)
     match rest:
         case [BotConfigured() as fact]:
             return Changed(account, bot, seq, fact.config_version, fact.anew)
