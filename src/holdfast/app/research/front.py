@@ -271,7 +271,7 @@ def _result(
         figures=found,
         provenance=Provenance(
             data_sha256=joint_sha256(digests) or "",
-            strategy_sha256=_source_sha256(strategy),
+            strategy_sha256=source_sha256(type(strategy)),
             params=as_json(strategy),
             version=__version__,
             seed=None,
@@ -336,9 +336,8 @@ def _name_of(kind: type[Strategy]) -> str:
     return next((name for name, home in SHIPPED.items() if home == place), kind.__name__)
 
 
-def _source_sha256(strategy: Strategy) -> str:
-    """Of the file that the strategy's class is in, or of its text where there is no file."""
-    kind = type(strategy)
+def source_sha256(kind: type[Strategy]) -> str:
+    """Of the file that a strategy's class is in, or of its text where there is no file."""
     try:
         file = inspect.getsourcefile(kind)
         source = Path(file).read_bytes() if file else inspect.getsource(kind).encode()

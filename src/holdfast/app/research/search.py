@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
+from holdfast import __version__
 from holdfast.app.research.costs import recorded_sha256
-from holdfast.app.research.front import backtest, require_alike
+from holdfast.app.research.front import backtest, require_alike, source_sha256
 from holdfast.app.research.search_data import SearchData, Span
 from holdfast.app.research.search_figures import comparable, direction_of, joined, number_of
 from holdfast.app.research.search_runs import Outcome, Runs, Task
@@ -197,10 +198,13 @@ def _begun(
     require_alike(tables)
     bars = SearchData(tables)
     spans = _spans(bars, walk_forward)
-    dimensions = space_of(find(task.strategy), space, task.fixed)
+    kind = find(task.strategy)
+    dimensions = space_of(kind, space, task.fixed)
     named = list(task.costs.get("signals") or ())
     backtest(_Idle(signals=named), bars.first_bars(), **task.costs)
     made_of = {
+        "version": __version__,
+        "strategy": source_sha256(kind),
         "task": msgspec.to_builtins(task),
         "data": [
             [table.sha256, table.symbol, table.bar_s, table.first_ns, len(table)]

@@ -105,8 +105,9 @@ class Store:
         )
         if study.user_attrs.setdefault("made_of", self._made_of) != self._made_of:
             raise ConfigError(
-                f"seen: {self._file} of another search (strategy, data, costs, space, objective or "
-                "windows differ); expected: the same; do: name a new file"
+                f"seen: {self._file} of another search (the strategy or its file, data, costs, "
+                "space, objective, windows or Holdfast's version differ); expected: the same; "
+                "do: name a new file"
             )
         study.set_user_attr("made_of", self._made_of)
         self._abandon(study)

@@ -26,6 +26,16 @@ from tests.unit.app.research.test_front import HOUR_NS, table
 COSTS = {"cash": "10000", "fee_bps": "10"}
 TASK = Task("sma_cross", {"quantity": "5"}, COSTS)
 NARROW = ["fast=2:12", "slow=6:30"]
+MINE = """
+from typing import Annotated
+from holdfast.strategy import FLAT, Range, Strategy, Target
+
+class Mine(Strategy):
+    size: Annotated[int, Range(1, 6)] = 1
+
+    def decide(self, now):
+        return {}
+"""
 
 
 class Many(Strategy):
@@ -129,12 +139,7 @@ def test_an_objective_that_is_never_defined_fails_with_its_name() -> None:
 
 def test_a_strategy_that_breaks_fails_its_trial_and_not_the_search(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
-        "from typing import Annotated\n"
-        "from holdfast.strategy import Range, Strategy, Target\n"
-        "class Mine(Strategy):\n"
-        "    size: Annotated[int, Range(1, 6)] = 1\n"
-        "    def decide(self, now):\n"
-        "        return Target(weight=0.1 * self.size) if self.size < 4 else 1 / 0\n"
+        MINE.format("Target(weight=0.1 * self.size) if self.size < 4 else 1 / 0")
     )
     task = Task(f"{tmp_path}/mine.py:Mine", {}, COSTS)
     found = search(task, table(60), objective="return_pct", trials=20, seed=1)
@@ -190,6 +195,30 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_call(tmp_path: Path) ->
     assert told(run(study=file)) == told(second)
     with pytest.raises(ConfigError, match="another search"):
         run(study=file, objective="sharpe")
+
+
+def test_a_search_does_not_go_on_with_the_trials_of_a_strategy_that_was_changed(
+    tmp_path: Path,
+) -> None:
+    own, file = tmp_path / "mine.py", str(tmp_path / "study.db")
+    own.write_text(MINE.format("Target(weight=0.1 * self.size)"))
+    task = Task(f"{own}:Mine", {}, COSTS)
+    options: dict[str, Any] = {"objective": "return_pct", "seed": 1, "study": file}
+    first = search(task, table(60), trials=2, **options)
+    assert told(search(task, table(60), trials=3, **options))[:2] == told(first)
+    own.write_text(MINE.format("FLAT"))
+    with pytest.raises(ConfigError, match="another search"):
+        search(task, table(60), trials=4, **options)
+
+
+def test_a_search_does_not_go_on_with_the_trials_of_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(tmp_path / "study.db")
+    run(study=file, trials=1)
+    monkeypatch.setattr("holdfast.app.research.search.__version__", "0.0.0")
+    with pytest.raises(ConfigError, match="another search"):
+        run(study=file, trials=2)
 
 
 def test_stopped_in_a_later_window_the_ones_before_are_told() -> None:
