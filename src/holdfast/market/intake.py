@@ -242,6 +242,12 @@ def _counted(apart: pl.Series) -> list[int]:
     return [int(value) for value in counts["ns"]]
 
 
+def _most_on_grid(times: pl.Series, span_ns: int) -> bool:
+    """Whether all rows but one, or but one in ten, are multiples of a span apart."""
+    most: int = max((times % span_ns).value_counts(name="n")["n"])
+    return len(times) - most <= max(1, len(times) // 10)
+
+
 def _bar_s(cells: Cells, times: pl.Series, told: Told) -> int:
     """Seconds of a candle: what the rows' distances tell, then the user, then the name.
 
@@ -249,7 +255,8 @@ def _bar_s(cells: Cells, times: pl.Series, told: Told) -> int:
         ConfigError: nothing tells.
     """
     said = timeframe_s(told.timeframe) if told.timeframe else None
-    named = said or names.bar_length_in(cells.name) or names.bar_length_in(cells.path.name)
+    written = names.bar_length_in(cells.name) or names.bar_length_in(cells.path.name)
+    named = said or written
     apart = times.diff().drop_nulls()
     distances = [int(apart[0])] if len(apart) and apart.min() == apart.max() else _counted(apart)
     if not distances:
@@ -267,6 +274,12 @@ def _bar_s(cells: Cells, times: pl.Series, told: Told) -> int:
     if named is not None and divisor != least:
         named_ns = named * _SECOND_NS
         seconds = named if divisor % named_ns == 0 or named_ns in distances else seconds
+    # A row half-way between two others, such as one with the time of an export, is beside the grid
+    # too, and so small a length would close every candle before its prices were there.
+    usual = distances[0]
+    half_way = divisor == least != usual and seconds not in {said, written}
+    if half_way and (usual == (written or 0) * _SECOND_NS or _most_on_grid(times, usual)):
+        seconds = usual // _SECOND_NS
     if seconds < 1:
         raise ConfigError(
             f"seen: {cells.path} with rows {distances[0]:,} ns apart; expected: candles of a "

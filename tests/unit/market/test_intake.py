@@ -160,6 +160,23 @@ def test_a_row_beside_the_grid_is_bad(tmp_path: Path) -> None:
     assert found.bad == [Fault(3, "2024-08-08T12:01:01Z, beside the grid of the other 1m bars")]
 
 
+@pytest.mark.parametrize("name", ["BTC_USDT-1m.csv", "BTC_USDT.csv"])
+def test_a_row_half_way_between_two_others_is_bad_and_makes_no_shorter_timeframe(
+    name: str, tmp_path: Path
+) -> None:
+    half_way = CSV.replace(str(START_MS + 180_000), str(START_MS + 150_000))
+    found = take_in(write(tmp_path, half_way, name))
+    assert found.bar_s == 60
+    assert found.bad == [Fault(5, "2024-08-08T12:02:30Z, beside the grid of the other 1m bars")]
+
+
+def test_a_shorter_timeframe_that_is_told_is_one_where_markets_stood_still(tmp_path: Path) -> None:
+    sparse = CSV.replace(str(START_MS + 180_000), str(START_MS + 150_000))
+    for name, told in (("BTC_USDT-30s.csv", Told()), ("BTC_USDT.csv", Told(timeframe="30s"))):
+        found = take_in(write(tmp_path, sparse, name), told)
+        assert (found.bar_s, found.bad) == (30, [])
+
+
 def test_a_bad_row_after_an_empty_line_has_the_editor_s_number(tmp_path: Path) -> None:
     gap = CSV.split("\n")
     text = "\n".join([gap[0], gap[1], "", gap[2].replace("12.5", "x"), *gap[3:]])
