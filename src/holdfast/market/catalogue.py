@@ -236,14 +236,12 @@ def join(there: Rows, new: Rows, where: str, *, replace: bool) -> pl.DataFrame:
 
 
 def _refuse_overlap(old: pl.DataFrame, fresh: pl.DataFrame, where: str) -> None:
-    def span(frame: pl.DataFrame) -> tuple[int, int]:
-        return int(frame["time_ns"][0]), int(frame["time_ns"][-1])
-
-    (old_first, old_last), (first, last) = span(old), span(fresh)
-    if first <= old_last and last >= old_first:
+    first, last = fresh["time_ns"][0], fresh["time_ns"][-1]
+    there = old.filter(pl.col("time_ns").is_between(first, last))["time_ns"]
+    if len(there):
         raise ConfigError(
             f"seen: trades without ids from {iso(first)} to {iso(last)}, where {where} has some "
-            f"from {iso(old_first)} to {iso(old_last)}; expected: no overlap, because nobody can "
+            f"from {iso(there[0])} to {iso(there[-1])}; expected: no overlap, because nobody can "
             "tell which are the same; do: import files that follow each other, or with ids"
         )
 

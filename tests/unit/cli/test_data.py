@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from holdfast.cli import main
@@ -177,6 +178,82 @@ def test_trades_are_stored_as_such_or_as_candles(run: Run) -> None:
     assert (code, entry["kind"], entry["rows"], entry["added"]) == (0, "bars", 2, 6)
     code, out, _ = run("check", ".holdfast/data/imported/BTC_USDT-trades.parquet")
     assert code == 0
+
+
+def candles_of(entry: dict[str, Any]) -> list[tuple[Any, ...]]:
+    frame = pl.read_parquet(entry["path"])
+    return frame.with_columns(pl.col("open_time").dt.epoch("ms") - START_MS).rows()
+
+
+def test_a_longer_candle_over_the_border_of_two_files_is_made_of_both(run: Run) -> None:
+    names = [write("BTC_USDT-1m-a.csv", [0, 1, 2, 3, 4, 5, 6]),
+             write("BTC_USDT-1m-b.csv", [7, 8, 9, 10, 11, 12, 13, 14])]  # fmt: skip
+    code, out, _ = run("import", *names, "--timeframe", "5m", "--json")
+    (entry,) = document(out)["entries"]
+    assert (code, entry["rows"], entry["added"], entry["gaps"]) == (0, 3, 15, [])
+    assert [row[-1] for row in candles_of(entry)] == [2.5, 2.5, 2.5]
+
+
+def test_files_that_are_short_for_a_candle_make_it_together_and_are_refused_alone(
+    run: Run,
+) -> None:
+    names = [write("BTC_USDT-1m-a.csv", [0, 1, 2]), write("BTC_USDT-1m-b.csv", [3, 4])]
+    code, _, err = run("import", names[0], "--timeframe", "5m")
+    assert (code, "BTC_USDT-1m-a.csv, which cover no candle of 5m" in err) == (2, True)
+    assert not Path(".holdfast").exists()
+    code, out, _ = run("import", *names, "--timeframe", "5m", "--json")
+    assert (code, document(out)["rows"]) == (0, 1)
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("order", ["abc", "acb", "cab"])
+def test_a_candle_of_trades_that_two_files_have_parts_of_is_made_of_both(
+    order: str, numbered: bool, run: Run
+) -> None:
+    header = "time,id,price,quantity" if numbered else "time,price,quantity"
+    trades = [
+        f"{START_MS + n * 20_000},{f'{n},' if numbered else ''}{10 + n},0.1" for n in range(15)
+    ]
+    whole = {"whole": trades}
+    parts = {"a": trades[:4], "b": trades[4:8], "c": trades[8:]}
+    for name, rows in (whole | parts).items():
+        Path(f"BTCUSDT-trades-{name}.csv").write_text("\n".join([header, *rows]))
+    words = ("--timeframe", "1m", "--json")
+    code, out, _ = run("import", "BTCUSDT-trades-whole.csv", "--exchange", "whole", *words)
+    (expected,) = document(out)["entries"]
+    assert (code, expected["rows"]) == (0, 5)
+    names = [f"BTCUSDT-trades-{name}.csv" for name in order]
+    code, out, err = run("import", *names, *words)
+    assert (code, err) == (0, "")
+    (entry,) = document(out)["entries"]
+    assert candles_of(entry) == candles_of(expected)
+    assert (entry["added"], entry["sha256"]) == (15, expected["sha256"])
+
+
+def test_a_file_that_begins_and_ends_within_another_changes_no_candle(run: Run) -> None:
+    trades = [f"{START_MS + n * 20_000},{n},{10 + n},0.1" for n in range(15)]
+    for name, rows in (("a", trades), ("b", trades[4:11])):
+        text = "\n".join(["time,id,price,quantity", *rows])
+        Path(f"BTCUSDT-trades-{name}.csv").write_text(text)
+    found = []
+    for exchange, names in (("one", "a"), ("two", "ab"), ("three", "ba")):
+        files = [f"BTCUSDT-trades-{name}.csv" for name in names]
+        code, out, _ = run("import", *files, "--timeframe", "1m", "--exchange", exchange, "--json")
+        assert code == 0
+        found.append(document(out)["entries"][0]["sha256"])
+    assert len(set(found)) == 1
+
+
+def test_trades_without_ids_must_not_overlap(run: Run) -> None:
+    for name, numbers in (("a", range(4)), ("b", range(3, 6))):
+        rows = [f"{START_MS + n * 20_000},{10 + n},0.1" for n in numbers]
+        text = "\n".join(["time,price,quantity", *rows])
+        Path(f"BTCUSDT-trades-{name}.csv").write_text(text)
+    names = ("BTCUSDT-trades-a.csv", "BTCUSDT-trades-b.csv")
+    for words in ((), ("--timeframe", "1m")):
+        code, _, err = run("import", *names, *words)
+        assert code == 2
+        assert "some from 2024-08-08T12:01:00Z to 2024-08-08T12:01:00Z" in err
 
 
 def test_a_damaged_catalogue_file_is_told(run: Run) -> None:

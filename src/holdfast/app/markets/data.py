@@ -13,14 +13,15 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from holdfast.domain.timeframe import timeframe_s
+from holdfast.domain.timeframe import timeframe_s, timeframe_text
 from holdfast.errors import ConfigError
-from holdfast.market.bar_table import SCHEMA, BarTable, Gap
+from holdfast.market.bar_table import SCHEMA, BarTable, Gap, starts_of
+from holdfast.market.candles import candles_of
 from holdfast.market.catalogue import DEFAULT_FOLDER, Catalogue, Entry, Rows, join
 from holdfast.market.columns import Kind
 from holdfast.market.findings import TOLD_FAULTS, Findings, findings_of
 from holdfast.market.intake import Intake, Told, take_in
-from holdfast.market.load import load_bars, table_of
+from holdfast.market.load import load_bars
 from holdfast.market.read import unified_symbol
 from holdfast.market.rules import Fault
 from holdfast.strategy.invented import invented
@@ -141,16 +142,16 @@ def import_files(wanted: Import) -> list[Stored]:
         intake = take_in(path, wanted.told)
         if not wanted.skip_bad:
             intake.refuse_faults("pass --skip-bad to leave them out")
-        rows = _rows(intake, wanted.told)
-        batch = batches.setdefault((rows.symbol, rows.timeframe), _Batch(rows))
-        batch.add(rows, intake, replace=wanted.replace)
-    for batch in batches.values():
-        catalogue.check(wanted.exchange, batch.rows, replace=wanted.replace)
+        bar_s = timeframe_s(wanted.told.timeframe) if wanted.told.timeframe else intake.bar_s
+        entry = intake.symbol, timeframe_text(bar_s) if bar_s else ""
+        batches.setdefault(entry, _Batch(*entry)).add(intake, replace=wanted.replace)
+    made = [(batch, batch.rows(replace=wanted.replace)) for batch in batches.values()]
+    for _, rows in made:
+        catalogue.check(wanted.exchange, rows, replace=wanted.replace)
     return [
-        _stored(catalogue.put(wanted.exchange, batch.rows, batch.source, replace=wanted.replace),
-                batch)
-        for batch in batches.values()
-    ]  # fmt: skip
+        _stored(catalogue.put(wanted.exchange, rows, batch.source, replace=wanted.replace), batch)
+        for batch, rows in made
+    ]
 
 
 def totals(entries: Sequence[Entry]) -> Totals:
@@ -167,10 +168,15 @@ def totals(entries: Sequence[Entry]) -> Totals:
 
 
 class _Batch:
-    """The rows of one entry from several files."""
+    """The rows of one entry from several files.
 
-    def __init__(self, rows: Rows) -> None:
-        self.rows = Rows(rows.symbol, rows.timeframe, rows.frame.clear())
+    They are joined before candles are made of them: one of which two files have parts is whole.
+    """
+
+    def __init__(self, symbol: str, timeframe: str) -> None:
+        self._symbol = symbol
+        self._timeframe = timeframe
+        self._parts: dict[str, Rows] = {}  # by their own timeframe
         self.names: list[str] = []
         self.added = 0
         self.duplicates = 0
@@ -182,31 +188,75 @@ class _Batch:
         """The files' names."""
         return ", ".join(self.names)
 
-    def add(self, rows: Rows, intake: Intake, *, replace: bool) -> None:
+    def add(self, intake: Intake, *, replace: bool) -> None:
         """Count a file in.
 
         Raises:
             ConfigError: it contradicts those before it.
         """
-        if self.names:
-            frame = join(self.rows, rows, self.source, replace=replace)
-            rows = Rows(rows.symbol, rows.timeframe, frame)
-        self.rows = rows
+        for part in self._parts_of(intake):
+            self._parts[part.timeframe] = self._joined(part, replace=replace)
         self.names.append(intake.path.name)
         self.added += len(intake.good)
         self.duplicates += len(intake.duplicates)
         self.bad_rows += len(intake.bad) + len(intake.misplaced)
         self.faults += intake.faults[: TOLD_FAULTS - len(self.faults)]
 
+    def rows(self, *, replace: bool) -> Rows:
+        """All of them, in the entry's timeframe.
 
-def _rows(intake: Intake, told: Told) -> Rows:
-    """The good rows in the catalogue's form: candles, or trades where no timeframe is named."""
-    if intake.kind is Kind.BARS or told.timeframe is not None:
-        table = table_of(intake, told.timeframe)
-        return Rows(table.symbol, table.timeframe, table.frame)
-    if not len(intake.good):
-        raise ConfigError(f"seen: {intake.path} has no usable row; expected: trades")
-    return Rows(intake.symbol, "", intake.good.drop("row"))
+        Raises:
+            ConfigError: candles of several lengths contradict each other, or make no longer one.
+        """
+        for part in [part for own, part in self._parts.items() if own != self._timeframe]:
+            self._parts[self._timeframe] = self._joined(self._built(part), replace=replace)
+        rows = self._parts[self._timeframe]
+        if not len(rows.frame):
+            raise ConfigError(
+                f"seen: {self.source}, which cover no candle of {self._timeframe} from its "
+                "beginning to its end; expected: one at least; do: take more files at once, or a "
+                "shorter timeframe"
+            )
+        return rows
+
+    def _joined(self, new: Rows, *, replace: bool) -> Rows:
+        there = self._parts.get(new.timeframe)
+        if there is None:
+            return new
+        return Rows(self._symbol, new.timeframe, join(there, new, self.source, replace=replace))
+
+    def _parts_of(self, intake: Intake) -> list[Rows]:
+        """The good rows in the catalogue's form: as they are, or trades as candles.
+
+        The first and the last candle of trades stay trades: another file may have the others.
+        """
+        if not len(intake.good):
+            raise ConfigError(f"seen: {intake.path} has no usable row; expected: trades or candles")
+        if intake.kind is Kind.BARS:
+            own = timeframe_text(intake.bar_s)
+            return [Rows(self._symbol, own, intake.good.select(SCHEMA.names()))]
+        trades = intake.good.drop("row")
+        if not self._timeframe:
+            return [Rows(self._symbol, "", trades)]
+        bar_s = timeframe_s(self._timeframe)
+        candles = candles_of(trades, bar_s)
+        opens = candles["open_ns"]
+        at_ends = starts_of(pl.col("time_ns"), bar_s).is_in([opens[0], opens[-1]])
+        return [
+            Rows(self._symbol, self._timeframe, candles[1:-1]),
+            Rows(self._symbol, "", trades.filter(at_ends)),
+        ]
+
+    def _built(self, part: Rows) -> Rows:
+        """Candles of the entry's timeframe from shorter ones, or from trades."""
+        bar_s = timeframe_s(self._timeframe)
+        if part.timeframe:
+            table = BarTable(part.frame, symbol=part.symbol, bar_s=timeframe_s(part.timeframe))
+            return Rows(self._symbol, self._timeframe, table.resample(bar_s).frame)
+        # What begins or ends a file amid another one is whole there.
+        whole = self._parts[self._timeframe].frame
+        built = candles_of(part.frame, bar_s).join(whole, on="open_ns", how="anti")
+        return Rows(self._symbol, self._timeframe, built)
 
 
 def _stored(entry: Entry, batch: _Batch) -> Stored:
