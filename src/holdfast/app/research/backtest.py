@@ -136,7 +136,7 @@ class Backtest(SimulatedAccount):
         rows = [(m, m.venue, m.index, m.bars.low, m.bars.high) for m in self.markets]
         main = [(one.indicator, one.values) for one in self.timeline.series if one.name == "value"]
         others = [one for one in self.timeline.series if one.name != "value"]
-        feeds, warm = bool(self._feed.indicators), not self._feed.indicators
+        feeds = bool(self._feed.indicators)
         touched: list[Market] = []
         standing: Wish = KEEP
         for at in range(len(self.timeline.times_ns)):
@@ -154,9 +154,8 @@ class Backtest(SimulatedAccount):
                 touched.clear()
             if feeds:
                 self._show(at)
-            if at < first or not (warm or self._feed.ready):
+            if at < first or (feeds and not self._feed.ready):
                 continue
-            warm = True
             for indicator, values in main:
                 indicator.value = values[at]
             for indicator, name, values in others:

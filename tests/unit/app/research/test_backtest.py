@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from decimal import ROUND_DOWN, Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.simulated import Run
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
-from holdfast.domain.market import BarColumns
+from holdfast.domain.market import Bar, BarColumns
 from holdfast.domain.order import Side
 from holdfast.errors import ConfigError, RejectedError
 from holdfast.lab.settlement import Terms
@@ -29,6 +29,7 @@ from holdfast.strategy import (
     View,
     Wish,
 )
+from holdfast.strategy.play import play
 from holdfast.strategy.shipped.grid import Grid
 from holdfast.strategy.shipped.sma_cross import SmaCross
 from holdfast.strategy.signals import Known
@@ -101,6 +102,40 @@ def test_an_author_s_own_indicator_is_fed_bar_by_bar_with_the_same_result() -> N
     quick = run(SmaCross(fast=3, slow=8), bars)
     slow = run(Fed(fast=3, slow=8), bars)
     assert quick.fills == slow.fills
+
+
+class Forgetful:
+    """An author's own indicator that begins anew with each fourth bar."""
+
+    warmup = 1
+    value = 0.0
+    ready = False
+
+    def update(self, bar: Bar) -> None:
+        self.ready = bool(bar.close_ns // MINUTE_NS % 4)
+
+
+class Asked(Strategy):
+    """Notes when it is asked."""
+
+    noted: ClassVar[list[int]] = []
+
+    def setup(self, on: Setup) -> None:
+        on.bars().add(Forgetful())
+
+    def decide(self, now: View) -> Wish:
+        self.noted.append(now.time_ns // MINUTE_NS)
+        return FLAT
+
+
+def test_while_an_indicator_is_not_ready_the_strategy_is_not_asked_just_as_in_play() -> None:
+    bars = walk(9)
+    Asked.noted.clear()
+    run(Asked(), bars)
+    backtested = list(Asked.noted)
+    Asked.noted.clear()
+    play(Asked(), bars=[bars.bar(at) for at in range(9)])
+    assert backtested == Asked.noted == [1, 2, 3, 5, 6, 7, 9]
 
 
 def test_a_grid_buys_on_the_way_down_and_sells_on_the_way_up() -> None:
