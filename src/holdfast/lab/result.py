@@ -56,6 +56,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         dust: quote units; a position worth no more counts as none.
         assumptions: what the simulation took for granted, in words: name to text.
         terms: the same in numbers, as text: basis points, milliseconds.
+        asked: whether the strategy was asked at all; with too few bars its indicators never warm up.
         warnings: what its author probably did not mean.
     """
 
@@ -76,6 +77,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     dust: Decimal = ZERO
     assumptions: Mapping[str, str] = msgspec.field(default_factory=dict)
     terms: Mapping[str, str] = msgspec.field(default_factory=dict)
+    asked: bool = True
     warnings: Sequence[str] = ()
 
     @property

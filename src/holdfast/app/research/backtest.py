@@ -138,6 +138,7 @@ class Backtest(SimulatedAccount):
         others = [one for one in self.timeline.series if one.name != "value"]
         feeds = bool(self._feed.indicators)
         touched: list[Market] = []
+        wish: Wish | None = None
         standing: Wish = KEEP
         for at in range(len(self.timeline.times_ns)):
             for market, venue, index, lows, highs in rows:
@@ -173,6 +174,7 @@ class Backtest(SimulatedAccount):
                 self._close(at, wish)
             # Of its own: a strategy may change a mapping that it has returned.
             standing = dict(wish) if isinstance(wish, Mapping) else wish
+        self._asked = wish is not None
 
     def _show(self, at: int) -> None:
         """What cannot be computed over columns is fed."""

@@ -170,6 +170,12 @@ def _warned(found: Result) -> dict[str, str]:
 
 
 def _warnings(done: Run, name: str) -> list[str]:
+    if not done.asked:
+        return [
+            f"{name} was never asked: not all of its indicators, which wait for "
+            f"{done.warmup_bars:,} bars, were ready by the last of {len(done.times_ns):,}; take "
+            "more data, or shorter periods"
+        ]
     own = done.markets[0].symbol
     return [
         f"{symbol} was given, but {name} has declared nothing of it and wished nothing of it: it "
@@ -281,6 +287,7 @@ def _result(
         ambiguous_bars=done.ambiguous_bars,
         run_seconds=done.run_s,
         dust=dust,
+        asked=done.asked,
         warnings=tuple(_warnings(done, name)),
     )
 

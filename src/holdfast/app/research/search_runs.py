@@ -48,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     Attributes:
         figures: by name, as in `Result.stats`; empty when there was no result.
-        refused: the parameters do not go together.
+        refused: the parameters do not go together, or wait for more bars than there are.
         broke: the strategy failed.
     """
 
@@ -82,11 +82,13 @@ class Bench:
     def run(self, span: Span, params: Mapping[str, Any]) -> Outcome:
         """Figures, or why there are none: a search goes on after both."""
         try:
-            return Outcome(self.result(span, params).stats)
+            found = self.result(span, params)
         except (ConfigError, ValueError) as error:
             return Outcome(refused=str(error))
         except RejectedError as error:
             return Outcome(broke=str(error))
+        # Who never trades loses nothing, and would be the best where all others lose.
+        return Outcome(found.stats) if found.asked else Outcome(refused="; ".join(found.warnings))
 
 
 class Runs:

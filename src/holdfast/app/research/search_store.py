@@ -30,8 +30,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: within its window, from 0; the numbers of interrupted trials are missing.
-        state: `complete`; `pruned` when the parameters do not go together or the objective is
-            undefined; `failed` when the strategy broke.
+        state: `complete`; `pruned` when the parameters do not go together, wait for more bars than
+            there are, or the objective is undefined; `failed` when the strategy broke.
         reason: of what is not complete.
         figures: all of its backtest; Decimals are text.
     """

@@ -48,6 +48,8 @@ class Run(msgspec.Struct, frozen=True):
         ambiguous_bars: see `BarVenue`.
         run_s: wall time of the stepping alone, with the reading of trades and books.
         idle: symbols of which the strategy has declared nothing, and wished nothing.
+        asked: whether the strategy was asked at all.
+        warmup_bars: after which its indicators should have been ready.
     """
 
     markets: Sequence[BarColumns]
@@ -63,6 +65,8 @@ class Run(msgspec.Struct, frozen=True):
     ambiguous_bars: int
     run_s: float
     idle: Sequence[str] = ()
+    asked: bool = True
+    warmup_bars: int = 1
 
     @property
     def final_equity(self) -> Decimal:
@@ -100,6 +104,8 @@ class SimulatedAccount(SteppedAccount):
         self._fills: list[Fill] = []
         self._fill_times: list[int] = []
         self._rejected = 0
+        self._asked = False
+        self._warmup_bars = bot.warmup_bars
         self.begin(
             instruments,
             {self._quote: cash},
@@ -141,6 +147,8 @@ class SimulatedAccount(SteppedAccount):
             ambiguous_bars=ambiguous_bars,
             run_s=run_s,
             idle=self._idle_symbols(),
+            asked=self._asked,
+            warmup_bars=self._warmup_bars,
         )
 
     def _idle_symbols(self) -> list[str]:

@@ -33,8 +33,9 @@ from holdfast.lab.tape_venue import NEVER_NS, TapeVenue
 from holdfast.ledger.state import LiveOrder
 from holdfast.market.stamp import iso
 from holdfast.market.tape import Tape
-from holdfast.strategy.api import Strategy
+from holdfast.strategy.api import Strategy, View
 from holdfast.strategy.signals import Known, hearing
+from holdfast.strategy.wish import Returned
 from holdfast.telemetry.context import market_time
 
 TICK_NS = 100_000_000
@@ -79,7 +80,7 @@ class TapeBacktest(SimulatedAccount):
             timeframe_s=bars[0].bar_s,
             limits=limits,
             join_timeout_s=0,
-            ask=lambda _strategy, view: self._decide(view),
+            ask=lambda _strategy, view: self._ask(view),
         )
         bot.setup.require_recorded(trades=True, books=bool(depth))
         # The engine hears signals from the journal; here they are heard from their files.
@@ -121,6 +122,11 @@ class TapeBacktest(SimulatedAccount):
                 self._close(at, close_ns)
         run_s = time.perf_counter() - began_s
         return self._found(self._bars, self.timeline.times_ns, run_s=run_s)
+
+    def _ask(self, view: View) -> Returned:
+        self._asked = True
+        returned: Returned = self._decide(view)
+        return returned
 
     # -- time --------------------------------------------------------------------------------------
 

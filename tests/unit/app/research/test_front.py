@@ -70,6 +70,16 @@ def test_a_strategy_can_be_run_again() -> None:
     assert first.executions == again.executions
 
 
+def test_a_strategy_that_was_never_asked_is_warned_of() -> None:
+    found = backtest(SmaCross(slow=200), [table(50)])
+    assert not found.asked
+    (warning,) = found.warnings
+    assert "sma_cross was never asked" in warning
+    assert "wait for 200 bars, were ready by the last of 50" in warning
+    just = backtest(SmaCross(slow=50), table(50))
+    assert (just.asked, just.warnings) == (True, ())
+
+
 def test_what_it_was_made_of_is_told() -> None:
     found = backtest(SmaCross(fast=3), table(), fee_bps=7.5)
     assert found.provenance.params == {"fast": 3, "slow": 30, "quantity": "0.01"}

@@ -129,6 +129,26 @@ def test_relations_that_do_not_hold_prune_the_trial() -> None:
     assert {one.state for one in found.trials} == {"complete", "pruned"}
 
 
+def test_parameters_with_which_the_strategy_is_never_asked_prune_the_trial() -> None:
+    """Such a run costs no fees, and would be the best of them all."""
+    found = run(table(60), objective="fees", space=["fast=2:4", "slow=6:200"], trials=20)
+    long = [one for one in found.trials if one.params["slow"] > 60]
+    assert 0 < len(long) < 20
+    assert {one.state for one in long} == {"pruned"}
+    assert all("never asked" in one.reason and " 60;" in one.reason for one in long)
+    assert found.best["params"]["slow"] <= 60
+
+
+def test_out_of_sample_has_figures_although_its_window_is_short() -> None:
+    task = Task("sma_cross", {"slow": "31"}, COSTS)
+    found = search(
+        task, table(61), objective="return_pct", space=["fast=2:4"], trials=2, walk_forward=1
+    )
+    assert found.out_of_sample is not None
+    (window,) = found.out_of_sample.windows
+    assert (window.bars, window.figures["orders"], window.value) == (30, 0, 0)
+
+
 def test_an_objective_that_is_never_defined_fails_with_its_name() -> None:
     rows = [(at * HOUR_NS, 100.0, 100.0, 100.0, 100.0, 1.0) for at in range(60)]
     names = ["open_ns", "open", "high", "low", "close", "volume"]

@@ -39,6 +39,7 @@ from holdfast.strategy import (
     View,
     Wish,
 )
+from holdfast.strategy.shipped.sma_cross import SmaCross
 from tests.support.books import MS, BookByHand, halved, raw_book
 from tests.support.engine_world import BTC, World
 from tests.support.recordings import recording
@@ -133,6 +134,13 @@ def test_a_market_order_fills_at_the_first_trade_from_its_arrival_on(latency_ms:
         (fill.side.value, fill.quantity, fill.price, fill.at_ns // MS) for fill in found.executions
     ] == expected
     assert len(expected) > 120
+
+
+@pytest.mark.parametrize("slow", [3, 300])
+def test_whether_the_strategy_was_asked_at_all_is_told(slow: int) -> None:
+    found = on_tape(SmaCross(fast=2, slow=slow), timeframe="1m")
+    assert len(found.bars) < 300
+    assert (found.asked, bool(found.warnings)) == (slow == 3, slow == 300)
 
 
 class Bidding(Strategy):
