@@ -104,7 +104,7 @@ class BotRuntime:
                 strategy.seal()
                 self.feed = Feed(self.setup)
                 self._memories = memories_of(strategy)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"seen: setup of bot {name}'s strategy raised {_said(error)}; expected: indicators "
                 "declared; do: correct the strategy or its parameters"

@@ -56,7 +56,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         dust: quote units; a position worth no more counts as none.
         assumptions: what the simulation took for granted, in words: name to text.
         terms: the same in numbers, as text: basis points, milliseconds.
-        asked: whether the strategy was asked at all; with too few bars its indicators never warm up.
+        asked: whether the strategy was asked at all; it is not while its indicators wait for bars.
         warnings: what its author probably did not mean.
     """
 

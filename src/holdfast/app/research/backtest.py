@@ -164,7 +164,7 @@ class Backtest(SimulatedAccount):
             view.at = at
             try:
                 wish = decide(view)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self._broken(at, f"{type(error).__name__}: {error}") from error
             if wish is KEEP or wish == standing:
                 if not settled.is_calm and settled.stirs(at, standing):
@@ -179,8 +179,14 @@ class Backtest(SimulatedAccount):
     def _show(self, at: int) -> None:
         """What cannot be computed over columns is fed."""
         for market in self.markets:
-            if market.index[at] >= 0:
+            if market.index[at] < 0:
+                continue
+            try:
                 self._feed.take(market.bar(market.index[at]))
+            except (Exception, SystemExit) as error:
+                name = type(self._feed.updating).__name__
+                why = f"indicator {name} raised {type(error).__name__}: {error}"
+                raise self._broken(at, why) from error
 
     def _fill_short(self, at: int) -> bool:
         """An order that took the short way meets its open; refused, it takes the engine's."""

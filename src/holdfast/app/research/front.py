@@ -99,7 +99,7 @@ def backtest(
 
     Raises:
         ConfigError: bars that do not go together, a number that cannot be meant, no book.
-        RejectedError: the strategy broke; it says in which bar.
+        RejectedError: the strategy broke; it says in which bar, or which indicator of its own did.
     """
     tables = [data] if isinstance(data, BarTable) else list(data)
     require_alike(tables)

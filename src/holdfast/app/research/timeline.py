@@ -16,6 +16,7 @@ import polars as pl
 
 from holdfast.domain.market import NS_PER_S, Bar, BarColumns, exact
 from holdfast.domain.money import ZERO
+from holdfast.errors import RejectedError
 from holdfast.lab.bar_venue import BarVenue
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.strategy.api import Facts, HeldPosition, Setup, View
@@ -154,6 +155,7 @@ class Timeline:
 
         Raises:
             ConfigError: what was declared is not in bars.
+            RejectedError: an indicator of an author's own raised.
         """
         on.require_recorded(trades=False, books=False)
         rest = Setup(on.symbols, on.bar_s)
@@ -171,7 +173,15 @@ class Timeline:
         shown = bars if bar_s == bars.bar_s else _longer(bars, bar_s)
         seen = self._seen(shown, bars)
         for one in indicators:
-            for name, values in zip(one.outputs, one.over(shown), strict=True):
+            try:
+                outputs = list(zip(one.outputs, one.over(shown), strict=True))
+            except (Exception, SystemExit) as error:
+                raise RejectedError(
+                    "strategy",
+                    f"seen: indicator {type(one).__name__} raised {type(error).__name__}: {error}, "
+                    "over all bars at once; do: correct the strategy",
+                ) from error
+            for name, values in outputs:
                 laid = values if seen is None else [
                     values[n] if n >= 0 else math.nan for n in seen
                 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, ClassVar
 
@@ -164,16 +165,76 @@ class Nonsense(Strategy):
         return None  # type: ignore[return-value]
 
 
+class Exits(Strategy):
+    """Ends the process at the second bar, or would."""
+
+    def decide(self, now: View) -> Wish:
+        if now.time_ns == 2 * MINUTE_NS:
+            sys.exit("no data today")
+        return FLAT
+
+
+class Fragile:
+    """An author's own indicator that breaks when it is fed the third bar."""
+
+    warmup = 1
+    value = 0.0
+    ready = True
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def update(self, bar: Bar) -> None:
+        if bar.close_ns == 3 * MINUTE_NS:
+            raise self.error
+
+
+class FragileOver(Fragile):
+    """One that breaks over columns."""
+
+    outputs = ("value",)
+
+    def over(self, bars: BarColumns) -> list[list[float]]:
+        raise self.error
+
+
+class Declares(Strategy):
+    """Has an indicator."""
+
+    indicator: Any
+
+    def setup(self, on: Setup) -> None:
+        on.bars().add(self.indicator)
+
+    def decide(self, now: View) -> Wish:
+        return FLAT
+
+
 @pytest.mark.parametrize(
     ("strategy", "told"),
     [(Breaks(), "bar 2.*ZeroDivisionError: of mine|ZeroDivisionError: of mine.*bar 2"),
-     (Nonsense(), "decide returned None")],
+     (Nonsense(), "decide returned None"),
+     (Exits(), "SystemExit: no data today, in bar 1"),
+     (Declares(Fragile(ZeroDivisionError("of mine"))),
+      "indicator Fragile raised ZeroDivisionError: of mine, in bar 2"),
+     (Declares(Fragile(SystemExit("enough"))),
+      "indicator Fragile raised SystemExit: enough, in bar 2"),
+     (Declares(FragileOver(KeyError("mine"))), "indicator FragileOver raised KeyError: 'mine'")],
 )  # fmt: skip
 def test_a_broken_strategy_ends_the_backtest_and_says_in_which_bar(
     strategy: Strategy, told: str
 ) -> None:
     with pytest.raises(RejectedError, match=told):
         run(strategy, bars_of([100.0] * 5))
+
+
+def test_a_strategy_that_exits_while_it_is_set_up_is_told_of() -> None:
+    class Leaves(Exits):
+        def setup(self, on: Setup) -> None:
+            sys.exit("no data today")
+
+    with pytest.raises(ConfigError, match="strategy raised SystemExit: no data today"):
+        run(Leaves(), bars_of([100.0] * 5))
 
 
 # -- stops and take-profits ------------------------------------------------------------------------

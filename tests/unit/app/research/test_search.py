@@ -157,10 +157,27 @@ def test_an_objective_that_is_never_defined_fails_with_its_name() -> None:
         run(flat, objective="profit_factor", space=["fast=2:4", "slow=6:9"])
 
 
-def test_a_strategy_that_breaks_fails_its_trial_and_not_the_search(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(
-        MINE.format("Target(weight=0.1 * self.size) if self.size < 4 else 1 / 0")
-    )
+IN_DECIDE = MINE.format("Target(weight=0.1 * self.size) if self.size < 4 else 1 / 0")
+IN_UPDATE = f"""{MINE.format("FLAT")}
+    def setup(self, on):
+        on.bars().add(Own(self.size))
+
+class Own:
+    warmup, value, ready = 1, 0.0, True
+
+    def __init__(self, size):
+        self.size = size
+
+    def update(self, bar):
+        1 / (self.size < 4)
+"""
+
+
+@pytest.mark.parametrize("source", [IN_DECIDE, IN_UPDATE])
+def test_a_strategy_that_breaks_fails_its_trial_and_not_the_search(
+    source: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(source)
     task = Task(f"{tmp_path}/mine.py:Mine", {}, COSTS)
     found = search(task, table(60), objective="return_pct", trials=20, seed=1)
     states = {one.params["size"]: one.state for one in found.trials}
