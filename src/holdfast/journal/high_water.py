@@ -6,9 +6,9 @@ Not here: what is done about it (start-up refuses), taking up a backup (app.rest
 
 from __future__ import annotations
 
-import asyncio
+import fcntl
 import os
-from collections.abc import Callable
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,8 +16,6 @@ import msgspec
 
 from holdfast.errors import CorruptionError, RetryableError
 from holdfast.journal.port import Head, Store
-
-INTERVAL_S = 1.0
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -29,7 +27,9 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 class HighWater:
-    """The mark of one account at one node: a small file, replaced as a whole and synced.
+    """The mark of one account at one host: a small file, replaced as a whole and synced.
+
+    Nodes of a host may share it: one that was displaced never moves it back.
 
     It is written after the commits it speaks of, never with them: once a second while the stream
     moves, at start and at a clean end. So it costs the order path nothing, is never ahead of what
@@ -44,6 +44,7 @@ class HighWater:
         self.path = path
         self._account = account
         self._written: Head | None = None
+        self._turn = threading.Lock()
 
     @classmethod
     def beside(cls, journal: Path, account: str) -> HighWater:
@@ -87,34 +88,55 @@ class HighWater:
         mark = self._read()
         return max(0, mark.seq - head.seq) if mark is not None else 0
 
-    def write(self, head: Head) -> None:
-        """Move the mark to `head`, durably; nothing happens when it is there already. Blocks.
+    def write(self, head: Head, *, anew: bool = False) -> bool:
+        """Move the mark on to `head`, durably; where it is as far already it stays. Blocks.
+
+        Args:
+            anew: another journal was put where the one was that the mark knew: it begins here.
+
+        Returns:
+            Whether it is as far now: False while another process writes it, which may be paused.
 
         Raises:
             RetryableError: the file cannot be written; the mark is where it was.
         """
-        if head == self._written:
-            return
-        mark = _Mark(self._account, head.generation, head.seq, head.hash.hex())
-        mark = msgspec.structs.replace(mark, check=_check(mark))
+        with self._turn:
+            if head == self._written and not anew:
+                return True
+            try:
+                is_there = self._moved(head, anew=anew)
+            except OSError as error:
+                raise RetryableError(
+                    f"seen: {self.path} cannot be written ({error.strerror}); expected: a small "
+                    "file beside the journal; do: free space or allow writing"
+                ) from error
+            if is_there:
+                self._written = head
+            return is_there
+
+    def _moved(self, head: Head, *, anew: bool) -> bool:
+        fresh = self.path.with_name(self.path.name + ".new")
+        file = _alone_with(fresh)
+        if file is None:
+            return False
         try:
-            _replace(self.path, msgspec.json.encode(mark))
-        except OSError as error:
-            raise RetryableError(
-                f"seen: {self.path} cannot be written ({error.strerror}); expected: a small file "
-                "beside the journal; do: free space or allow writing"
-            ) from error
-        self._written = head
+            if not anew and self._is_at(head):
+                fresh.unlink()
+            else:
+                mark = _Mark(self._account, head.generation, head.seq, head.hash.hex())
+                mark = msgspec.structs.replace(mark, check=_check(mark))
+                _replace(self.path, file, fresh, msgspec.json.encode(mark))
+        finally:
+            os.close(file)
+        return True
 
-    async def keep(self, head_of: Callable[[], Head], interval_s: float = INTERVAL_S) -> None:
-        """Follow `head_of` until cancelled.
-
-        Raises:
-            RetryableError: as `write`; the caller decides whether to go on.
-        """
-        while True:
-            await asyncio.to_thread(self.write, head_of())
-            await asyncio.sleep(interval_s)
+    def _is_at(self, head: Head) -> bool:
+        """Whether the mark is as far as `head`; a damaged one is not."""
+        try:
+            mark = self._read()
+        except CorruptionError:
+            return False
+        return mark is not None and (mark.generation, mark.seq) >= (head.generation, head.seq)
 
     def _read(self) -> _Mark | None:
         try:
@@ -143,14 +165,30 @@ def _check(mark: _Mark) -> str:
     return sha256(text.encode()).hexdigest()[:16]
 
 
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_name(path.name + ".new")
-    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _alone_with(path: Path) -> int | None:
+    """A file at `path` that nobody else writes into; None where another process does.
+
+    Who was killed leaves it, to be written over. What its writer has moved into its place since it
+    was opened here is a mark.
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.write(file, content)
-        os.fsync(file)
-    finally:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(file), path.stat()):
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except OSError:
         os.close(file)
+        raise
+    os.close(file)
+    return None
+
+
+def _replace(path: Path, file: int, fresh: Path, content: bytes) -> None:
+    os.ftruncate(file, 0)
+    os.write(file, content)
+    os.fsync(file)
     fresh.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

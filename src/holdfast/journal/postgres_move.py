@@ -89,7 +89,7 @@ def move(
         still()
         moved = _copy(rows, target, (heads, platform), still, progress)
         for head in heads:
-            target.high_water(head.account).write(head)
+            target.high_water(head.account).write(head, anew=True)
         stack.pop_all().close()
     along()
     return Moved(tuple(heads), moved, put_aside(source.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
@@ -108,11 +109,11 @@ def test_a_restored_backup_of_a_higher_generation_passes_and_a_lower_one_does_no
     mark: HighWater,
 ) -> None:
     store, heads = store_with(2)
+    mark.write(Head(MAIN, 1, 0, 99, GENESIS))
+    check(mark, store)
     mark.write(Head(MAIN, 1, 2, 1, heads[1].hash))
     with pytest.raises(CorruptionError, match="of generation 1; expected: at least 1 of 2"):
         check(mark, store)
-    mark.write(Head(MAIN, 1, 0, 99, GENESIS))
-    check(mark, store)
 
 
 @pytest.mark.parametrize(
@@ -147,26 +148,56 @@ def test_a_mark_that_cannot_be_written_is_retryable(tmp_path: Path) -> None:
         mark.write(store_with(1)[1][-1])
 
 
-def test_it_follows_the_stream_until_cancelled(mark: HighWater) -> None:
-    _, heads = store_with(3)
+WRITER = """
+import pathlib, sys
+from holdfast.journal.high_water import HighWater
+from holdfast.journal.port import Head
+number, marks = int(sys.argv[2]), 100
+mark = HighWater(pathlib.Path(sys.argv[1]), "main")
+for seq in range(1, marks):
+    mark.write(Head("main", 1, 1, seq, bytes([number]) * 32))
+"""
 
-    async def run() -> None:
-        current = iter(heads)
-        done = asyncio.Event()
 
-        def head_of() -> Head:
-            head = next(current, heads[-1])
-            if head is heads[-1]:
-                done.set()
-            return head
+def test_two_nodes_of_a_host_that_write_at_once_never_tear_it(tmp_path: Path) -> None:
+    mark = HighWater(tmp_path / "mark", MAIN)
+    command = [sys.executable, "-c", WRITER, str(mark.path)]
+    writers = [subprocess.Popen([*command, str(number)]) for number in (1, 2)]
+    furthest = 0
+    while any(writer.poll() is None for writer in writers):
+        furthest = _known(mark, at_least=furthest)
+    assert [writer.returncode for writer in writers] == [0, 0]
+    assert _known(mark, at_least=furthest) > 0
 
-        keeping = asyncio.create_task(mark.keep(head_of, interval_s=0.001))
-        await done.wait()
-        await asyncio.sleep(0.02)
-        keeping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await keeping
 
-    asyncio.run(run())
-    with pytest.raises(CorruptionError, match="at least 3"):
-        check(mark, store_with(2)[0])
+def _known(mark: HighWater, at_least: int) -> int:
+    """How far the mark is; a torn one is none, and raises."""
+    known = mark.missing(Head(MAIN, 1, 1, 0, GENESIS))
+    assert known >= at_least
+    return known
+
+
+def test_who_was_displaced_does_not_move_it_back(mark: HighWater) -> None:
+    _, heads = store_with(5)
+    before = HighWater.beside(mark.path.with_name("journal.db"), MAIN)
+    before.write(heads[2])
+    mark.write(heads[5])
+    assert before.write(heads[3])
+    assert mark.missing(heads[0]) == 5
+    assert [file.name for file in mark.path.parent.iterdir()] == [mark.path.name]
+
+
+def test_who_is_paused_while_he_writes_it_keeps_nobody_waiting(mark: HighWater) -> None:
+    _, heads = store_with(2)
+    with mark.path.with_name(mark.path.name + ".new").open("wb") as paused:
+        fcntl.flock(paused, fcntl.LOCK_EX)
+        assert not mark.write(heads[2])
+    assert mark.write(heads[2])
+    assert mark.missing(heads[0]) == 2
+
+
+def test_another_journal_that_was_put_in_its_place_begins_it_anew(mark: HighWater) -> None:
+    _, heads = store_with(5)
+    mark.write(heads[5])
+    mark.write(heads[2], anew=True)
+    assert mark.missing(heads[0]) == 2

@@ -202,8 +202,8 @@ class Upkeep:
             await asyncio.sleep(SNAPSHOT_S)
             try:
                 if (head := stream.writer.head) != marked:  # else no thread is woken
-                    await asyncio.to_thread(stream.high_water.write, head)
-                    marked = head
+                    is_marked = await asyncio.to_thread(stream.high_water.write, head)
+                    marked = head if is_marked else marked
                 grown = stream.account.seq - stream.saved_seq >= SNAPSHOT_EVERY
                 if grown or loop.time() - saved_s >= SNAPSHOT_AT_MOST_S:
                     await stream.save()
