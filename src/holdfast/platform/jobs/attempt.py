@@ -265,7 +265,9 @@ class Process:
         try:
             self._process = subprocess.Popen(  # noqa: S603 - a command of ours
                 [sys.executable, "-m", "holdfast.platform.jobs.child", str(write)],
-                stdin=subprocess.PIPE, pass_fds=(write,), start_new_session=True,
+                stdin=subprocess.PIPE, pass_fds=(write,),
+                # No session: Linux may share processors between sessions first, however nice.
+                process_group=0,
             )  # fmt: skip
         except BaseException:
             os.close(self._read)

@@ -5,14 +5,16 @@ Not here: workers that are struck (tests/integration/platform).
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from holdfast.platform.jobs.attempt import Outcome, Place, Times
+from holdfast.platform.jobs.attempt import Outcome, Place, Process, Times
 from holdfast.platform.jobs.board import Board
+from holdfast.platform.jobs.child import Request
 from holdfast.platform.jobs.local import Bench
 from holdfast.platform.jobs.port import JobState
 from holdfast.platform.jobs.rows import NewJob
@@ -75,3 +77,16 @@ def test_a_row_of_another_version_fails_and_says_so(
     assert claimed is not None
     assert alone.bench.do(claimed, threading.Event()) is Outcome.FAILED
     assert told in alone.told()[1]
+
+
+def test_a_job_is_nice_beside_its_workers_neighbours_and_ends_as_a_group_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Linux may share processors between sessions first: in one of its own it is nice to nobody."""
+    nothing = Request(
+        target="", is_split=False, given=msgspec.Raw(b"{}"), folder=str(tmp_path), config_file=None
+    )
+    with Process(nothing) as process:
+        pid = process._process.pid
+        assert os.getsid(pid) == os.getsid(0)
+        assert os.getpgid(pid) == pid
