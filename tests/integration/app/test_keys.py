@@ -144,3 +144,31 @@ async def test_a_key_that_was_refused_at_the_start_is_compared_with_the_journal_
         found.append(kept)
         assert await keeper.look() is Look.REPLACED
         assert await keeper.owner() == "1"
+
+
+@on_loop
+async def test_who_begins_while_every_version_is_refused_waits_for_one_that_is_taken() -> None:
+    """The former key was deleted before the new one was written; the journal knows the account."""
+    async with trading() as (venue, _, _):
+        kept = venue.key
+        venue.use(Key("nobodys-key", "nobodys-secret"))
+        found = [venue.key]
+        keeper = KeyKeeper("main", venue, lambda _: found[-1], lambda: None, uid="1")
+        await keeper.begin()
+        assert keeper.is_awaited
+        looking = asyncio.create_task(keeper.run())
+        found.append(kept)
+        await until(lambda: not keeper.is_awaited, "the other key")
+        assert await keeper.owner() == "1"
+        looking.cancel()
+
+
+@on_loop
+async def test_nobody_waits_for_another_key_of_an_account_that_was_never_led() -> None:
+    async with trading() as (venue, _, _):
+        venue.use(Key("nobodys-key", "nobodys-secret"))
+        keeper = KeyKeeper("main", venue, lambda _: venue.key, lambda: None)
+        await keeper.begin()
+        assert not keeper.is_awaited
+        with pytest.raises(ConfigError, match="refuses this key"):
+            await keeper.owner()

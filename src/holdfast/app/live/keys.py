@@ -115,6 +115,14 @@ class KeyKeeper:
             if await self.look() is not Look.REPLACED:
                 self._refused.set()  # for `run`, which goes on looking
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is none yet that the exchange takes, for an account that has been led.
+
+        So its references were right once: a rotation is not over, and `run` looks for the key.
+        """
+        return bool(self._uid) and not (self._is_known or self.is_taken)
+
     async def owner(self) -> str:
         """What the exchange calls the account of the key in use; empty when it does not say.
 

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from holdfast.app.live.follower import Follower, OutgrownError, following
+from holdfast.app.live.keys import KeyKeeper
 from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import leading
 from holdfast.app.live.watch import Watch
@@ -212,7 +213,7 @@ async def _live(life: Life) -> None:
         life.board.tell(life.account, State.FOLLOWING)
         log.info("following", action="following", seq=follower.account.seq)
         try:
-            await _until_it_may_lead(life)
+            await _until_it_may_lead(life, follower.keys)
             await _lead(life, follower)
         finally:
             life.told.follower = None
@@ -220,11 +221,18 @@ async def _live(life: Life) -> None:
         feeding.cancel()
 
 
-async def _until_it_may_lead(life: Life) -> None:
-    """What was wanted stands on the board for as long as the keeper hangs: the lease has to run."""
-    while not life.board.may_lead(life.account):
+async def _until_it_may_lead(life: Life, keys: KeyKeeper) -> None:
+    """What was wanted stands on the board for as long as the keeper hangs: the lease has to run.
+
+    So has a key to be taken; whoever else has one is given the account meanwhile.
+    """
+
+    def may_lead() -> bool:
+        return life.board.may_lead(life.account) and not keys.is_awaited
+
+    while not may_lead():
         await life.board.until(life.account, Wanted.LEAD)
-        if not life.board.may_lead(life.account):
+        if not may_lead():
             await asyncio.sleep(LEASE_POLL_S)
 
 

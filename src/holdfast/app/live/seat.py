@@ -27,6 +27,7 @@ HANG_S = 30.0  # an event loop that does not turn for this long, whatever it doe
 STOP_TIMEOUT_S = 8.0
 LOOK_S = 0.25  # between two looks; what is longer than that says nothing about who is watched
 NO_FORK_S = 1.0  # until the next try where the system gives no process
+AGAIN_S = 30.0  # until the next try of what was configured rightly and is refused now
 _FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
 
 Run = Callable[[Config, Watch, dict[str, str]], None]
@@ -56,6 +57,7 @@ class Seat:
         self._blame = Blame(blame_file(config.state_dir, self.name, config.cluster.node))
         self._pid = 0
         self._restarts = 0
+        self._follows = self._was_right = False
         self._began_s = self._due_s = self._beat_s = self._looked_s = 0.0
         self._beats = -1
         self._told_s = 0.0
@@ -77,6 +79,7 @@ class Seat:
         self._beat_s += max(0.0, now_s - self._looked_s - LOOK_S)
         self._looked_s = now_s
         if self._pid:
+            self._note_state()
             self._reap(now_s, stopping=stopping)
         if self._pid:
             self._watch_over(now_s, stopping=stopping)
@@ -85,6 +88,7 @@ class Seat:
 
     def _begin(self, now_s: float) -> None:
         self._watch.clear()
+        self._was_right, self._follows = self._was_right or self._follows, False
         self._began_s, self._beat_s, self._beats, self._told_s = now_s, now_s, -1, 0.0
         try:
             pid = os.fork()
@@ -98,6 +102,12 @@ class Seat:
             self._run(self._config, self._watch, self._blame.quarantine)
         self._pid = pid
 
+    def _note_state(self) -> None:
+        """What has led was configured rightly, and so was what an earlier process followed."""
+        state = self._board.state(self.name)
+        self._follows = self._follows or state is State.FOLLOWING
+        self._was_right = self._was_right or state is State.LEADING
+
     def _reap(self, now_s: float, *, stopping: bool) -> None:
         ended, status = os.waitpid(self._pid, os.WNOHANG)
         if not ended:
@@ -106,14 +116,17 @@ class Seat:
         code = self._judged(os.waitstatus_to_exitcode(status))
         if stopping:
             self._blame.forget()
-        if stopping or code in _FINAL:
+        # What was right once may be so again: one side of a rotation is late.
+        may_pass = code == EXIT_USAGE and self._was_right
+        if stopping or (code in _FINAL and not may_pass):
             self.code = EXIT_OK if stopping and code not in _FINAL else code
             self._board.tell(self.name, State.DOWN if stopping else State.UNFIT)
             return
-        self._board.tell(self.name, State.DOWN)
+        self._board.tell(self.name, State.UNFIT if may_pass else State.DOWN)
         early = code != RESTED and _is_early(code, now_s - self._began_s)
         self._restarts = self._restarts + 1 if early else 0
-        self._due_s = now_s + (min(0.25 * 2**self._restarts, 10.0) if early else 0.0)
+        wait_s = min(0.25 * 2**self._restarts, 10.0) if early else 0.0
+        self._due_s = now_s + (AGAIN_S if may_pass else wait_s)
         log.warning(
             "account process ended", action="restart", account=self.name, code=code,
             restarts=self._restarts,

@@ -1,4 +1,4 @@
-"""An account's process and whoever watches over it: pauses, and a system that gives none."""
+"""An account's process and whoever watches over it: pauses, refusals, no process to be had."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,12 +15,14 @@ import pytest
 from holdfast.app.live import seat as seat_module
 from holdfast.app.live.board import SharedBoard
 from holdfast.app.live.node import Supervisor
+from holdfast.app.live.process import RESTED
 from holdfast.app.live.seat import DECIDE_BUDGET_S, Seat
 from holdfast.app.live.slate import Slate
 from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State
 from holdfast.config import Config
+from holdfast.errors import EXIT_USAGE
 from tests.support.waiting import PATIENCE_S
 
 POLL_S = 0.02
@@ -62,6 +64,13 @@ def watched(seat: Seat, seconds: float, *, every_s: float = POLL_S) -> None:
     while time.monotonic() < until_s:
         seat.look(stopping=False)
         time.sleep(every_s)
+
+
+def watched_until(seat: Seat, comes: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while not comes():
+        assert time.monotonic() < until_s
+        watched(seat, POLL_S)
 
 
 def stopped_while_deciding(seat: Seat) -> None:
@@ -128,3 +137,50 @@ def test_a_system_that_gives_no_process_ends_no_node_and_is_asked_again(
     assert seat.pid > 0
     os.kill(seat.pid, signal.SIGKILL)
     os.waitpid(seat.pid, 0)
+
+
+@pytest.mark.parametrize("known", [State.DOWN, State.FOLLOWING, State.LEADING])
+def test_what_was_right_before_and_is_refused_now_is_tried_again_after_a_while(
+    known: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when one side of the rotation of a password is late: what begins then knows no other."""
+    monkeypatch.setattr(seat_module, "AGAIN_S", 0.3)
+    board, lives = SharedBoard(["main"]), tmp_path / "lives"
+
+    def lives_on(config: Config, watch: Watch, quarantine: dict[str, str]) -> None:
+        with lives.open("a") as noted:
+            noted.write("x")
+        life = lives.stat().st_size
+        board.tell("main", known if life == 1 else State.DOWN)
+        time.sleep(0.2)
+        if life <= 2:
+            os._exit(RESTED if life == 1 else EXIT_USAGE)
+        waits(config, watch, quarantine)
+
+    seat = Seat(Config(state_dir=str(tmp_path)), board, HANG_S, lives_on)
+    watched_until(seat, lambda: board.state("main") is State.UNFIT)
+    assert lives.read_text() == "xx"
+    if known is State.DOWN:  # nobody ever got so far: it would only repeat itself
+        assert (seat.pid, seat.code) == (0, EXIT_USAGE)
+        return
+    watched_until(seat, lambda: lives.read_text() == "xxx" or seat.code is not None)
+    assert seat.code is None
+    os.kill(seat.pid, signal.SIGKILL)
+    os.waitpid(seat.pid, 0)
+
+
+def test_what_is_refused_at_once_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it followed before the refusal, as with a key that was never taken."""
+    monkeypatch.setattr(seat_module, "AGAIN_S", 0.0)
+    board = SharedBoard(["main"])
+
+    def refused(_config: Config, _watch: Watch, _quarantine: dict[str, str]) -> None:
+        board.tell("main", State.FOLLOWING)
+        time.sleep(0.1)
+        os._exit(EXIT_USAGE)
+
+    seat = Seat(Config(state_dir=str(tmp_path)), board, HANG_S, refused)
+    watched_until(seat, lambda: board.state("main") is State.UNFIT)
+    assert (seat.pid, seat.code) == (0, EXIT_USAGE)
