@@ -7,7 +7,7 @@ query, stream); whatever the order, the same facts result. Not here: recording t
 from __future__ import annotations
 
 from holdfast.domain.fact import AnyFact, AttemptMoved, Filled, Ghost, OrderMoved
-from holdfast.domain.order import ORDER_MOVES, AttemptState, OrderState
+from holdfast.domain.order import ORDER_MOVES, AttemptState
 from holdfast.ledger.state import LiveOrder
 from holdfast.venues.port import OrderReport
 
@@ -84,20 +84,9 @@ def _is_news(order: LiveOrder, report: OrderReport) -> bool:
     known = order.order_state
     if known is None or known is report.state:
         return report.executed > order.executed
-    if report.state not in ORDER_MOVES[known]:
-        return False
-    # What a copy of the order executed counts as executed of it too: its own end is news all the
-    # same.
-    return report.executed >= order.executed or (
-        is_settled(report.state) and report.order_id == order.order_id != ""
-    )
+    return report.state in ORDER_MOVES[known] and report.executed >= order.executed
 
 
 def is_behind(order: LiveOrder) -> bool:
     """Whether fills are missing that the venue says have happened."""
     return order.executed > order.booked
-
-
-def is_settled(state: OrderState | None) -> bool:
-    """Whether the venue will not touch the order again."""
-    return state is not None and not state.is_open

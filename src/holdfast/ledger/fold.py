@@ -298,12 +298,18 @@ def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
         exits.filled(state.bots[fact.bot], fact.fill, order, instrument)
     elif state.lost is not None and fact.fill.cid.startswith(state.deployment):
         state.lost.filled(fact.fill)
-    if order is not None:
+    if order is not None and not _is_of_copy(fact.fill, order):
         order.booked += fact.fill.quantity
         order.executed = max(order.executed, order.booked)
         for mate in state.mates(order):
             mate.shared += fact.fill.quantity
         _close_if_over(state, order, at_ns)
+
+
+def _is_of_copy(fill: Fill, order: LiveOrder) -> bool:
+    """Whether the venue made another order of the same request, and that one has executed."""
+    known, of = order.order_id, fill.venue_order_id
+    return bool(known and of) and of != known
 
 
 def _ghost(state: AccountState, _at: int, fact: facts.Ghost) -> None:

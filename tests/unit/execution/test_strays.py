@@ -84,6 +84,23 @@ async def test_the_first_order_ends_although_its_copy_has_executed_more() -> Non
 
 
 @on_loop
+async def test_what_a_copy_executes_takes_nothing_off_what_the_first_order_needs() -> None:
+    at = await world()
+    attempt = await at.arm(1, price=PRICE)
+    await at.books.report(report(attempt, OrderState.NEW, executed=GONE), "reply")
+    copy = report(attempt, order_id="8", fills=(fill(6, "8", cid=attempt.cid),))
+    await at.books.report(copy, "stream")
+
+    first = at.account.live[attempt.cid]
+    assert (first.executed, first.outstanding) == (Decimal(0), Decimal(1))
+    assert at.account.reserved("USDT") == attempt.reserve
+
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "stream")
+    assert attempt.cid not in at.account.live
+    assert (at.account.reserved("USDT"), at.account.holdings["BTC"]) == (Decimal(0), Decimal(2))
+
+
+@on_loop
 async def test_a_copy_that_has_ended_meanwhile_is_asked_for_by_its_own_id() -> None:
     """Unknown order says nothing of what it executed; the newest order of the id may be another."""
     at = await world()
