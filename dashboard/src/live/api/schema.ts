@@ -182,6 +182,7 @@ export interface Cluster {
 export interface Command {
   command_id: string;
   account: string;
+  bot: string;
   name: string;
   state: CommandState;
   seq: number | null;

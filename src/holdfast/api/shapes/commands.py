@@ -23,12 +23,14 @@ class Command(Out, frozen=True, kw_only=True):
     """Something that an account's leader was asked for.
 
     Attributes:
+        bot: that it is for; empty where it is for no single one.
         seq: of the record in which it took effect, or was refused; null until then.
         by: who asked.
     """
 
     command_id: str
     account: str
+    bot: str = ""
     name: str
     state: CommandState
     seq: int | None = None

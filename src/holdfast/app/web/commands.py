@@ -83,8 +83,7 @@ class JournalCommands:
         row = await asyncio.to_thread(
             self._store.look, lambda look: look.row(_FIND, command_id)
         )
-        told = msgspec.json.decode(row[3] or "{}", type=dict[str, str]) if row else {}
-        if row is None or not who.owns(row[1], told.get("bot", "")):
+        if row is None or not who.owns(row[1], _bot_in(row[3])):
             raise NotThereError("command", "seen: no such command that you may see")
         return await asyncio.to_thread(self._shown, row)
 
@@ -162,12 +161,12 @@ class JournalCommands:
         return tuple(self._shown(row) for row in self._store.look(rows))
 
     def _shown(self, row: tuple[Any, ...]) -> Command:
-        command_id, account, name, _, by, at_ns, seq = row
+        command_id, account, name, arguments, by, at_ns, seq = row
         refused = "" if seq is None else self._refused(account, int(seq))
         state = CommandState.TAKEN if seq is not None else CommandState.WAITING
         return Command(
-            command_id=command_id, account=account, name=name, seq=seq, by=by,
-            state=CommandState.REFUSED if refused else state, reason=refused,
+            command_id=command_id, account=account, bot=_bot_in(arguments), name=name, seq=seq,
+            state=CommandState.REFUSED if refused else state, reason=refused, by=by,
             asked_at=moment_of(int(at_ns)),
         )  # fmt: skip
 
@@ -182,6 +181,11 @@ class JournalCommands:
 
 def _text(one: Given) -> str:
     return msgspec.json.encode(dict(one.arguments), order="sorted").decode()
+
+
+def _bot_in(arguments: str) -> str:
+    """The bot that a command is for; empty when it is for none."""
+    return msgspec.json.decode(arguments or "{}", type=dict[str, str]).get("bot", "")
 
 
 def _numbered(command_id: str, number: int) -> str:

@@ -152,3 +152,11 @@ def test_a_request_that_was_given_up_and_still_writes_is_not_mistaken_for_the_ne
     monkeypatch.setattr(desk.store, "change", crossed)
     desk.give(HALT)
     assert desk.asked() == ['{"level":"cancel"}', '{"level":"entries"}']
+
+
+def test_a_command_names_the_bot_that_it_is_for(desk: Desk) -> None:
+    mine = desk.give({**HALT, "bot": "cross"}, by_key=False)
+    assert (mine.account, mine.bot) == ("main", "cross")
+    admin = msgspec.structs.replace(TOM, role=Role.ADMIN)
+    assert asyncio.run(desk.commands.find(admin, mine.command_id)) == mine
+    assert desk.give(HALT).bot == ""
