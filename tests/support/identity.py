@@ -19,7 +19,16 @@ from holdfast.domain.platform import AnyPlatformFact
 from holdfast.journal.database import Database
 from holdfast.platform.identity.console import Console
 from holdfast.platform.identity.service import IdentityService
-from holdfast.platform.identity.values import Caller, Grant, Principal, Role, SessionTokens, User
+from holdfast.platform.identity.values import (
+    Caller,
+    ForbiddenError,
+    Grant,
+    Principal,
+    Role,
+    SessionTokens,
+    UnauthenticatedError,
+    User,
+)
 from holdfast.platform.port import PlatformStore
 from tests.support.platform_stores import KINDS, journal
 
@@ -60,6 +69,12 @@ class World:
         """Begin a session by the usual password."""
         return await self.identity.sign_in(name, PASSWORD, "", caller)
 
+    async def guess(self, name: str, caller: Caller = ELSEWHERE, *, times: int = 1) -> None:
+        """Try a wrong password, which nobody is let in by."""
+        for _ in range(times):
+            with pytest.raises(UnauthenticatedError):
+                await self.identity.sign_in(name, WRONG, "", caller)
+
     async def signed_in(self, name: str) -> Principal:
         """Who has just signed in."""
         return await self.identity.authenticate((await self.sign_in(name)).access_token)
@@ -78,6 +93,16 @@ class World:
         """What the stream says, of these kinds."""
         found = [event.fact for event in self.store.events(0, 10_000)]
         return [fact for fact in found if not kinds or isinstance(fact, kinds)]
+
+
+@contextmanager
+def refused_for(
+    code: str, kind: type[ForbiddenError | UnauthenticatedError] = UnauthenticatedError
+) -> Iterator[None]:
+    """What is tried within is refused, for this reason."""
+    with pytest.raises(kind) as error:
+        yield
+    assert error.value.code == code
 
 
 Scenario = Callable[[World], Coroutine[Any, Any, None]]

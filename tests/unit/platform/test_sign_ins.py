@@ -26,6 +26,7 @@ from tests.support.identity import (
     PASSWORD,
     WRONG,
     World,
+    refused_for,
     scenario,
 )
 
@@ -113,12 +114,10 @@ async def test_a_refresh_token_that_is_used_twice_ends_the_session_for_both(
     other = await world.sign_in("ana")
     mine = await world.identity.refresh(stolen, AFAR)
     world.wait(60)
-    with pytest.raises(UnauthenticatedError) as refused:
+    with refused_for("reuse"):
         await world.identity.refresh(stolen, ELSEWHERE)
-    assert refused.value.code == "reuse"
-    with pytest.raises(UnauthenticatedError) as refused:
+    with refused_for("revoked"):
         await world.identity.refresh(mine.refresh_token, AFAR)
-    assert refused.value.code == "revoked"
     with pytest.raises(UnauthenticatedError):
         await world.identity.authenticate(mine.access_token)
     (fact,) = world.facts(SessionEnded)
@@ -139,9 +138,8 @@ async def test_an_answer_that_was_lost_may_be_asked_for_again_within_seconds(
     assert again.principal.session_id == lost.principal.session_id
     world.wait(60)
     await world.identity.refresh(again.refresh_token, AFAR)
-    with pytest.raises(UnauthenticatedError) as refused:  # who has it has read what was lost
+    with refused_for("reuse"):  # who has it has read what was lost
         await world.identity.refresh(lost.refresh_token, ELSEWHERE)
-    assert refused.value.code == "reuse"
 
 
 @scenario
@@ -151,9 +149,8 @@ async def test_a_thief_within_those_seconds_is_found_out_as_well(world: World) -
     mine = await world.identity.refresh(stolen, AFAR)
     world.wait(1)
     mine = await world.identity.refresh(mine.refresh_token, AFAR)
-    with pytest.raises(UnauthenticatedError) as refused:  # the answer had arrived
+    with refused_for("reuse"):  # the answer had arrived
         await world.identity.refresh(stolen, ELSEWHERE)
-    assert refused.value.code == "reuse"
     with pytest.raises(UnauthenticatedError):
         await world.identity.refresh(mine.refresh_token, AFAR)
 
@@ -187,9 +184,8 @@ async def test_a_session_ends_after_a_week_without_use_and_after_a_month_anyway(
     world.create("ana", Role.ADMIN)
     idle = await world.sign_in("ana")
     world.wait(sessions.IDLE_S)
-    with pytest.raises(UnauthenticatedError) as refused:
+    with refused_for("expired_token"):
         await world.identity.refresh(idle.refresh_token, AFAR)
-    assert refused.value.code == "expired_token"
     tokens = await world.sign_in("ana")
     for _ in range(5):
         world.wait(6 * 86_400 - 1)
@@ -208,9 +204,8 @@ async def test_signing_out_ends_the_session_at_once_in_every_process(world: Worl
     who = await other.authenticate(tokens.access_token)
     await world.identity.sign_out(who)
     await world.identity.sign_out(who)
-    with pytest.raises(UnauthenticatedError) as refused:
+    with refused_for("revoked"):
         await world.identity.authenticate(tokens.access_token)
-    assert refused.value.code == "revoked"
     await other.news()
     with pytest.raises(UnauthenticatedError):
         await other.authenticate(tokens.access_token)
@@ -256,9 +251,8 @@ async def test_a_one_time_link_is_good_once_here_and_soon(world: World) -> None:
         await world.identity.redeem_link(code, AFAR)
     tokens = await world.identity.redeem_link(code, HERE)
     assert (tokens.principal.name, tokens.principal.role) == ("demo", Role.ADMIN)
-    with pytest.raises(UnauthenticatedError) as refused:
+    with refused_for("bad_code"):
         await world.identity.redeem_link(code, HERE)
-    assert refused.value.code == "bad_code"
     late = world.console.link("demo")
     world.wait(600)
     with pytest.raises(UnauthenticatedError):
@@ -282,9 +276,8 @@ async def test_of_many_that_bring_one_link_one_is_let_in(world: World) -> None:
 @scenario
 async def test_who_has_no_secret_confirms_on_this_machine_only(world: World) -> None:
     who = (await world.identity.redeem_link(world.console.link("demo"), HERE)).principal
-    with pytest.raises(ForbiddenError) as refused:
+    with refused_for("sign_in_again", ForbiddenError):
         await world.identity.confirm(who, "", "", AFAR)
-    assert refused.value.code == "sign_in_again"
     confirmed = await world.identity.confirm(who, "", "", HERE)
     assert confirmed.principal.confirmed(world.now_ns)
 

@@ -121,10 +121,9 @@ def exposure_of(state: AccountState, last: Last) -> Decimal | None:
 def balances_of(followed: Followed, last: Last) -> Iterator[Balance]:
     """What is not zero, by asset."""
     state = followed.state
-    marks = by_asset(last, state.reporting)
     for asset, held in sorted(state.holdings.items()):
         if held:
-            mark = Decimal(1) if asset == state.reporting else marks.get(asset)
+            mark = _mark(asset, last, state.reporting)
             reserved = state.reserved(asset)
             yield Balance(
                 account=followed.name,
