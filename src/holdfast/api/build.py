@@ -32,6 +32,7 @@ from holdfast.api.routes import (
     cluster,
     configuration,
     demo,
+    exchange_accounts,
     health,
     jobs,
     notifications,
@@ -48,8 +49,8 @@ from holdfast.telemetry.meter import Meter
 from holdfast.telemetry.metrics import HttpMetrics, Presence
 
 VERSIONED: Final = (
-    accounts, auth, bots, cluster, configuration, demo, jobs, notifications, people,
-    signals, streams, trading,
+    accounts, auth, bots, cluster, configuration, demo, exchange_accounts, jobs, notifications,
+    people, signals, streams, trading,
 )  # fmt: skip
 PREFIX: Final = "/api/v1"
 DEFAULT_RATE: Final = Rate(100, 60.0)

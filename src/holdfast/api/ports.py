@@ -18,6 +18,7 @@ from holdfast.api.shapes.bots import Bot, BotDetail, LogLine, StrategyInfo
 from holdfast.api.shapes.cluster import Cluster, Failover
 from holdfast.api.shapes.commands import Command
 from holdfast.api.shapes.configuration import Configuration
+from holdfast.api.shapes.exchange_accounts import ExchangeAccount, NewExchangeAccount
 from holdfast.api.shapes.jobs import Dataset
 from holdfast.api.shapes.market import Candles, Price
 from holdfast.api.shapes.trading import (
@@ -301,6 +302,31 @@ class Commands(Protocol):
         ...
 
 
+class ExchangeAccounts(Protocol):
+    """The exchange accounts that nodes are configured with."""
+
+    async def all(self) -> tuple[ExchangeAccount, ...]:
+        """Those of the file, and then those that were added, in order."""
+        ...
+
+    async def add(self, who: Principal, account: NewExchangeAccount) -> ExchangeAccount:
+        """One more; the same one again changes nothing.
+
+        Raises:
+            ConfigError: it does not go together with the others.
+            RejectedError: there is another one of that name.
+        """
+        ...
+
+    async def drop(self, who: Principal, name: str) -> None:
+        """One less.
+
+        Raises:
+            RejectedError: something of it goes on, or none of that name was added.
+        """
+        ...
+
+
 class Signals(Protocol):
     """External series whose sources call."""
 
@@ -384,6 +410,7 @@ class Ports:
     reads: Reads
     feeds: Feeds
     commands: Commands
+    exchange_accounts: ExchangeAccounts
     signals: Signals
     jobs: Jobs
     notifications: Notifications

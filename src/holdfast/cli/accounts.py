@@ -1,4 +1,4 @@
-"""`holdfast account`: what an account is doing, its limits, and waiting until it rests.
+"""`holdfast account`: what an account is doing, its limits, waiting until it rests, adding one.
 
 Not here: what it holds (`holdfast positions`) and its orders (`holdfast orders`).
 """
@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from holdfast.cli.account import ACCOUNT, JSON, account_name, operator
+from holdfast.cli.account import ACCOUNT, CONFIG, JSON, account_name, operator
 from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
-from holdfast.config import WrittenLimits, load
+from holdfast.config import ReconcilePolicy, WrittenLimits, load
 from holdfast.errors import EXIT_FAILED
 
 app = typer.Typer(no_args_is_help=True)
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def account() -> None:
-    """Look at what an account is doing, at its limits, or wait until it rests."""
+    """Look at what accounts are doing and at their limits, wait until one rests, or add one."""
 
 
 @app.command()
@@ -116,3 +116,76 @@ def limits(
         return
     for key, value in msgspec.to_builtins(now).items():
         typer.echo(f"{key}: {'none' if value in (None, []) else value}")
+
+
+@app.command("list")
+def list_(*, config: CONFIG = None, json: JSON = False) -> None:
+    """List the exchange accounts that nodes are configured with, and those that were added.
+
+    Example: holdfast account list
+    """
+    from holdfast.app.accounts import listed  # noqa: PLC0415
+
+    found = listed(load(config))
+    if json:
+        emit({"accounts": found})
+        return
+    for one in found:
+        told = f"{one.name}: {one.exchange or 'on no exchange'}, key {one.api_key}"
+        typer.echo(f"{told}, added by {one.added_by}" if one.added_by else told)
+        if one.left_out:
+            typer.echo(f"  left out: {one.left_out}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Of the account; its journal is called so.")],
+    *,
+    api_key: Annotated[str, typer.Option(help="Where nodes find it, such as env:SECOND_KEY.")],
+    api_secret: Annotated[str, typer.Option(help="The same for its secret.")],
+    like: Annotated[
+        str | None,
+        typer.Option(help="An account of the file, on whose exchange it is.", show_default=False),
+    ] = None,
+    reconcile: Annotated[
+        ReconcilePolicy, typer.Option(help="What to do about others' trades on it.")
+    ] = ReconcilePolicy.HALT,
+    config: CONFIG = None,
+    json: JSON = False,
+) -> None:
+    """Let all nodes trade one more exchange account; each begins anew, one after the other.
+
+    Example: holdfast account add second --api-key env:SECOND_KEY --api-secret env:SECOND_SECRET
+    """
+    from holdfast.app.accounts import add_at_machine  # noqa: PLC0415
+
+    found = load(config)
+    wanted = {
+        "name": name, "like": like or found.all_accounts[0].name, "api_key": api_key,
+        "api_secret": api_secret, "reconcile": reconcile,
+    }  # fmt: skip
+    added = add_at_machine(found, wanted, by=operator())
+    if json:
+        emit({"account": added})
+    else:
+        typer.echo(f"{added.name} was added; nodes begin anew with it, one after the other")
+
+
+@app.command()
+def drop(
+    name: Annotated[str, typer.Argument(help="Of an account that was added.")],
+    *,
+    config: CONFIG = None,
+    json: JSON = False,
+) -> None:
+    """Let nodes trade an added account no more, at which nothing goes on. Its journal stays.
+
+    Example: holdfast account drop second
+    """
+    from holdfast.app.accounts import drop_at_machine  # noqa: PLC0415
+
+    drop_at_machine(load(config), name, by=operator())
+    if json:
+        emit({"account": name})
+    else:
+        typer.echo(f"{name} was dropped; nodes begin anew without it, one after the other")

@@ -61,6 +61,7 @@ class Keeper:
         self._lease_ns = 0  # until when the last renewal that was answered lasts
         self._live: frozenset[str] = frozenset()  # when last seen
         self._others: frozenset[str] = frozenset()  # accounts that others of those could lead
+        self._beside: dict[str, tuple[str, int]] | None = None  # those others, and since when
         self._let_go: set[Claim] = set()
         self._expecting = False
         self._stopping = False
@@ -77,6 +78,16 @@ class Keeper:
         """Hand over what is held, as soon as it has come to rest, and leave."""
         self._stopping = True
         self._wake.set()
+
+    def beside(self) -> dict[str, float] | None:
+        """The other members that live, by name: for how many seconds each has been seen.
+
+        None before it is known.
+        """
+        if self._beside is None:
+            return None
+        now_ns = self._now_ns()
+        return {node: (now_ns - since_ns) / 1e9 for node, since_ns in self._beside.values()}
 
     async def run(self) -> None:
         """Take part until stopped.
@@ -257,6 +268,11 @@ class Keeper:
             members = [seen.member for seen in view.members if seen.member.boot_id in others]
             accounts = [account for member in members for account in member.accounts]
             self._live, self._others = live, frozenset(accounts)
+            known = self._beside or {}
+            self._beside = {
+                member.boot_id: known.get(member.boot_id, (member.node, now_ns))
+                for member in members
+            }
         for account, claim in list(self._held.items()):
             state = self._board.state(account)
             if state is State.LEADING:

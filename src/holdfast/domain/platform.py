@@ -144,6 +144,26 @@ class Requested(PlatformFact, frozen=True, tag="requested"):
     request_id: str = ""
 
 
+class AccountAdded(PlatformFact, frozen=True, tag="account_added"):
+    """Nodes trade one more exchange account from here on.
+
+    Attributes:
+        like: an account of their configuration, on the same exchange.
+        api_key, api_secret: references, never the values.
+    """
+
+    account: str
+    like: str
+    api_key: str
+    api_secret: str
+
+
+class AccountDropped(PlatformFact, frozen=True, tag="account_dropped"):
+    """Nodes do not trade an account any more; its journal stays."""
+
+    account: str
+
+
 AnyPlatformFact = (
     UserCreated
     | UserChanged
@@ -156,4 +176,6 @@ AnyPlatformFact = (
     | KeyCreated
     | CommandGiven
     | Requested
+    | AccountAdded
+    | AccountDropped
 )

@@ -38,6 +38,7 @@ def add_to(metadata: MetaData) -> None:
     _sessions(metadata)
     _tokens(metadata)
     _requests(metadata)
+    _accounts(metadata)
     _notifications(metadata)
 
 
@@ -177,6 +178,18 @@ def _requests(metadata: MetaData) -> None:
         Column("body", LargeBinary, nullable=False),
         PrimaryKeyConstraint("owner", "request_key"),
         Index("kept_request_claimed", "claimed_ns"),
+    )
+
+
+def _accounts(metadata: MetaData) -> None:
+    Table(
+        "added_account",
+        metadata,
+        _text("name"),
+        _text("written"),  # as JSON
+        _text("by"),
+        _number("added_ns"),
+        PrimaryKeyConstraint("name"),
     )
 
 

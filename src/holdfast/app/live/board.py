@@ -44,7 +44,8 @@ class SharedBoard:
     def __init__(self, accounts: Sequence[str]) -> None:
         self._places = {name: 1 + _CELLS * index for index, name in enumerate(accounts)}
         self._level = 1 + _CELLS * len(self._places)
-        self._memory = mmap.mmap(-1, _SIZE * (self._level + 1))
+        self._anew = self._level + 1
+        self._memory = mmap.mmap(-1, _SIZE * (self._anew + 1))
         self._wakes = {name: _Bell() for name in accounts}
         self._keeper = _Bell()
 
@@ -65,6 +66,14 @@ class SharedBoard:
         """From which; empty until it was changed."""
         place = self._get(self._level)
         return LEVELS[place - 1] if place else ""
+
+    def begin_anew(self) -> None:
+        """The node is to hand over, and to begin again with other accounts."""
+        self._put(self._anew, 1)
+
+    def begins_anew(self) -> bool:
+        """Whether it is."""
+        return bool(self._get(self._anew))
 
     def fell_silent(self, account: str, since_ns: int) -> None:
         """When the last sign of the leader before was seen, on the clock of leases; 0 for none."""
@@ -127,6 +136,12 @@ class SharedBoard:
         """Return when an account may have told something since the last call."""
         await self._keeper.rung()
 
+    def close(self) -> None:
+        """Let go of it, when no process shares it any more."""
+        for bell in (self._keeper, *self._wakes.values()):
+            bell.close()
+        self._memory.close()
+
     def _get(self, place: int) -> int:
         value: int = _CELL.unpack_from(self._memory, place * _SIZE)[0]
         return value
@@ -142,6 +157,10 @@ class _Bell:
         self._read, self._write = os.pipe()
         for end in (self._read, self._write):
             os.set_blocking(end, False)
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
 
     def ring(self) -> None:
         with suppress(BlockingIOError):  # full of rings that nobody has heard yet

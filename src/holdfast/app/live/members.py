@@ -36,6 +36,7 @@ class Node(msgspec.Struct, frozen=True):
     Attributes:
         is_live: whether it renewed while it was looked at.
         leads: accounts.
+        accounts: that it may lead.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Node(msgspec.Struct, frozen=True):
     version: str
     is_live: bool
     leads: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ async def _nodes(
                 version=seen.member.version,
                 is_live=seen.renewals > renewed.get(seen.member.boot_id, -1),
                 leads=tuple(c.account for c in after.claims if c.boot_id == seen.member.boot_id),
+                accounts=seen.member.accounts,
             )
             for seen in after.members
         ),

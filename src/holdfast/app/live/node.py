@@ -18,6 +18,7 @@ from types import FrameType
 import msgspec
 
 from holdfast import __version__
+from holdfast.app.live.added import Added
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.opening import database_of
 from holdfast.app.live.process import CRASHED, Life, account_process, run_child
@@ -44,15 +45,40 @@ POLL_S = 0.02
 SHORTEST_HANG_S = 1.0
 
 
+class Signals:
+    """What a node was told by signals; they may come while one supervisor follows another."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.stop = False
+        self.hung_up = False
+
+
 class Supervisor:
-    """Keeps the keeper and the accounts' processes alive until told to stop."""
+    """Keeps the keeper and the accounts' processes alive until told to stop.
+
+    Args:
+        config: as it is written; accounts that commands added come to it.
+
+    Attributes:
+        config: that, as it was last read.
+    """
 
     def __init__(
-        self, config: Config, reach: Reach = pass_by, file: Path | None = None
+        self,
+        config: Config,
+        reach: Reach = pass_by,
+        file: Path | None = None,
+        signals: Signals | None = None,
     ) -> None:
-        self._config = config
+        self.config = config
         self._file = file
-        self._hung_up = False
+        self._signals = signals or Signals()
+        node = config.cluster.node or f"{os.uname().nodename}-{os.getpid()}"
+        self._added = Added(config, node)
+        config, refused = self._added.joined()
+        for account, why in refused.items():
+            log.error("account left out", action="account_refused", account=account, why=why)
         self._reach = reach
         self._timing = config.cluster.timing
         self._lease_url = config.cluster.lease_url or lease_url_beside(config.database_url)
@@ -66,7 +92,7 @@ class Supervisor:
         ]
         self._member = Member(
             boot_id="",
-            node=config.cluster.node or f"{os.uname().nodename}-{os.getpid()}",
+            node=node,
             host=host_id(),
             pid=os.getpid(),
             started=started_at(os.getpid()),
@@ -91,9 +117,10 @@ class Supervisor:
             signal.signal(signal.SIGHUP, self._on_hangup)
         self._share()
         while True:
-            if self._hung_up:
-                self._hung_up = False
+            if self._signals.hung_up:
+                self._signals.hung_up = False
                 self._reload()
+            self._stopping |= self._signals.stop or self._board.begins_anew()
             self._look_after_keeper()
             self._teller.look()
             for seat in self._seats:
@@ -103,6 +130,19 @@ class Supervisor:
                 return self._code()
             time.sleep(POLL_S)
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether another one is to follow, because there are other accounts."""
+        anew = self._board.begins_anew()
+        return anew and not self._signals.stop and self._keeper_code is None
+
+    def close(self) -> None:
+        """Let go of what only its processes needed; they have ended."""
+        os.close(self._alive)
+        os.close(self._held_open)
+        self._board.close()
+        gc.unfreeze()
+
     def _share(self) -> None:
         """Have in memory, once, what every process forked off here needs and none of them changes.
 
@@ -111,8 +151,8 @@ class Supervisor:
         which would also make it a copy of its own.
         """
         with suppress(ConfigError):  # who needs it says so, and ends
-            database_of(self._config)
-            lease_store_at(self._lease_url, self._timing, self._config.deployment)
+            database_of(self.config)
+            lease_store_at(self._lease_url, self._timing, self.config.deployment)
         gc.collect()
         gc.freeze()
 
@@ -173,7 +213,7 @@ class Supervisor:
         """The keeper's process: under another boot id whenever the store has forgotten it."""
         while True:
             boot_id = f"{os.getpid()}-{time.time_ns():x}"
-            store = lease_store_at(self._lease_url, self._timing, self._config.deployment)
+            store = lease_store_at(self._lease_url, self._timing, self.config.deployment)
             keeper = Keeper(
                 store=store,
                 member=msgspec.structs.replace(self._member, boot_id=boot_id),
@@ -182,6 +222,7 @@ class Supervisor:
                 now_ns=lease_clock_ns,
                 is_gone=is_gone,
             )
+            looking = asyncio.create_task(self._look_for_accounts(keeper))
             try:
                 await _kept(keeper)
             except ForgottenError as error:
@@ -189,7 +230,18 @@ class Supervisor:
             else:
                 return
             finally:
+                looking.cancel()
                 await store.close()
+
+    async def _look_for_accounts(self, keeper: Keeper) -> None:
+        """Whatever becomes of that, leases go on."""
+        try:
+            await self._added.changed(keeper.beside)
+        except Exception:
+            log.exception("accounts are not looked for", action="accounts_wait")
+        else:
+            log.warning("begins anew, accounts have changed", action="accounts_changed")
+            self._board.begin_anew()
 
     def _account(self, config: Config, watch: Watch, quarantine: dict[str, str]) -> None:
         os.close(self._held_open)
@@ -199,21 +251,21 @@ class Supervisor:
 
     def _reload(self) -> None:
         """Take what may be, here and in every process that runs; whoever begins later inherits."""
-        self._config = reloaded(self._config, self._file)
-        self._board.log_from(level_of(self._config))
+        self.config = reloaded(self.config, self._file)
+        self._board.log_from(level_of(self.config))
         pids = [self._keeper, self._teller.pid, *(seat.pid for seat in self._seats)]
         for pid in filter(None, pids):
             os.kill(pid, signal.SIGHUP)  # ours until it is waited for, also when it has ended
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         """Also in the processes that are forked off: each is told by the supervisor."""
-        if os.getpid() == self._member.pid:
-            self._hung_up = True
+        if os.getpid() == self._signals.pid:
+            self._signals.hung_up = True
         elif level := self._board.logs_from():
             set_level(level)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._stopping = True
+        self._signals.stop = True
 
 
 async def _kept(keeper: Keeper) -> None:
@@ -238,4 +290,11 @@ def run_node(config: Config, reach: Reach = pass_by, file: Path | None = None) -
     Args:
         file: that SIGHUP reads the configuration from again; None is the working directory's.
     """
-    return Supervisor(config, reach, file).run()
+    signals = Signals()
+    while True:
+        supervisor = Supervisor(config, reach, file, signals)
+        code = supervisor.run()
+        if not supervisor.begins_anew:
+            return code
+        config = supervisor.config
+        supervisor.close()

@@ -68,6 +68,10 @@ class Nodes:
         """Name of the live node that has the lease of an account."""
         return next((n.name for n in self.all if n.is_live and account in n.leads), None)
 
+    def that_have(self, account: str) -> tuple[str, ...]:
+        """Names of the live nodes that may lead an account."""
+        return tuple(node.name for node in self.all if node.is_live and account in node.accounts)
+
     async def run(self) -> None:
         """Look until cancelled."""
         store: LeaseStore | None = None
@@ -105,6 +109,7 @@ class Nodes:
                     is_live=now_s - renewed.at_s < self._patience_s
                     and seen.is_connected is not False,
                     leads=tuple(c.account for c in view.claims if c.boot_id == member.boot_id),
+                    accounts=member.accounts,
                 )
             )
         there = {node.boot_id for node in found}

@@ -36,19 +36,25 @@ class Model:
     """Journals, prices and nodes.
 
     Attributes:
+        config: with accounts that were added since.
         last: the newest price of each symbol.
     """
 
     def __init__(self, config: Config, database: Database) -> None:
-        self.config = config
+        self.configure(config)
         self.journals = Journals(database)
         self.nodes = Nodes(config)
         self.last: dict[str, Seen] = {}
-        self._written = {account.name: account for account in config.all_accounts}
         self.markets = [
-            Prices(endpoints, lambda names=names: self.symbols(names), self.last)  # type: ignore[misc]
-            for endpoints, names in _by_exchange(config).items()
+            Prices(endpoints, lambda one=endpoints: self.symbols(self._on[one]), self.last)  # type: ignore[misc]
+            for endpoints in self._on
         ]
+
+    def configure(self, config: Config) -> None:
+        """Know the accounts of this configuration from now on, on the exchanges that were known."""
+        self.config = config
+        self._written = {account.name: account for account in config.all_accounts}
+        self._on = _by_exchange(config)
 
     async def run(self) -> None:
         """Keep all of it up to date until cancelled."""
@@ -85,7 +91,7 @@ class Model:
 
     def endpoints_of(self, symbol: str) -> Endpoints | None:
         """Of an exchange where a bot trades `symbol`; None where none does."""
-        for endpoints, names in _by_exchange(self.config).items():
+        for endpoints, names in self._on.items():
             if symbol in self.symbols(names):
                 return endpoints
         return None

@@ -17,6 +17,7 @@ from holdfast.app.notify.numbers import NotifyNumbers
 from holdfast.app.notify.own import OwnNotifications
 from holdfast.app.view.open import viewing
 from holdfast.app.web.commands import JournalCommands
+from holdfast.app.web.exchange_accounts import KeptExchangeAccounts
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
 from holdfast.app.web.strike import NodeStriker
@@ -58,6 +59,9 @@ async def joined(config: Config, meter: Meter, file: Path | None = None) -> Asyn
         store.on_noted = auth.heard
         identity = IdentityService(store, identity_settings(with_aliases()))
         commands = JournalCommands(view.database, store, config)
+        accounts = KeptExchangeAccounts(config, store, view.model)
+        learning = asyncio.create_task(accounts.run())
+        stack.callback(learning.cancel)
         rates, redis = _rates(config, stack, meter)
         jobs = rows_of(config)
         stack.callback(jobs.close)
@@ -68,6 +72,7 @@ async def joined(config: Config, meter: Meter, file: Path | None = None) -> Asyn
             reads=view.reads,
             feeds=view.feeds,
             commands=commands,
+            exchange_accounts=accounts,
             signals=SignalDoor(config, commands),
             jobs=board_of(config, jobs),
             notifications=OwnNotifications(store, config.notify),

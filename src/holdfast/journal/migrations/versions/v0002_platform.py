@@ -18,6 +18,7 @@ def upgrade() -> None:
     _sessions()
     _tokens()
     _requests()
+    _accounts()
     _notifications()
 
 
@@ -25,7 +26,7 @@ def downgrade() -> None:
     """Drop them, with everything in them."""
     for name in (
         "telegram_chat", "notify_message", "notify_subscription", "notify_position", "notify_claim",
-        "kept_request",
+        "added_account", "kept_request",
         "sign_in_throttle", "one_time_code", "signing_key", "api_token", "refresh_token",
         "session", "user_grant", "platform_user", "platform_record", "platform_head",
     ):  # fmt: skip
@@ -159,7 +160,7 @@ def _tokens() -> None:
 
 def _requests() -> None:
     op.create_table(
-        "kept_request",
+        "added_account", "kept_request",
         _text("owner"),
         _text("request_key"),
         _digest("digest"),
@@ -170,6 +171,17 @@ def _requests() -> None:
         sa.PrimaryKeyConstraint("owner", "request_key"),
     )
     op.create_index("kept_request_claimed", "kept_request", ["claimed_ns"])
+
+
+def _accounts() -> None:
+    op.create_table(
+        "added_account",
+        _text("name"),
+        _text("written"),
+        _text("by"),
+        _number("added_ns"),
+        sa.PrimaryKeyConstraint("name"),
+    )
 
 
 def _notifications() -> None:
