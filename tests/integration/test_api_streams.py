@@ -88,7 +88,8 @@ async def site(folder: Path) -> AsyncIterator[Site]:
     nothing: Any = None
     ports = Ports(
         identity=tokens, audit=nothing, requests=nothing, reads=nothing, feeds=feeds,  # type: ignore[arg-type]
-        commands=nothing, signals=nothing, jobs=nothing, notifications=nothing,
+        commands=nothing, exchange_accounts=nothing, signals=nothing, jobs=nothing,
+        notifications=nothing,
         rates=MemoryRates(), settings=nothing, database=nothing,
     )  # fmt: skip
     api = build(ports, Terms(by_user=PLENTY, by_address=PLENTY, folder=folder))

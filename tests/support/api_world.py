@@ -24,7 +24,9 @@ from holdfast.api.ports import Ports, Rate
 from holdfast.api.rates import MemoryRates
 from holdfast.app.jobs.inputs import KINDS
 from holdfast.app.notify.own import OwnNotifications
+from holdfast.app.view.model import Model
 from holdfast.app.web.commands import JournalCommands
+from holdfast.app.web.exchange_accounts import KeptExchangeAccounts
 from holdfast.app.web.probes import DatabaseProbe
 from holdfast.app.web.signals import SignalDoor
 from holdfast.app.web.told_settings import ToldSettings
@@ -129,6 +131,7 @@ async def world(
     made: Mapping[str, Any] = {
         "identity": identity, "audit": identity.audit, "requests": KeptRequests(store),
         "reads": reads, "feeds": None, "commands": commands,
+        "exchange_accounts": KeptExchangeAccounts(config, store, Model(config, database)),
         "signals": SignalDoor(config, commands), "jobs": Board(rows, KINDS),
         "notifications": OwnNotifications(store, config.notify),
         "rates": MemoryRates(), "settings": ToldSettings(config, None),

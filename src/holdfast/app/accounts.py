@@ -16,7 +16,7 @@ from holdfast.app.live.opening import database_of
 from holdfast.app.live.operator import account_state
 from holdfast.config import Config
 from holdfast.config.added import AddedAccount, joined, require_addable
-from holdfast.errors import ConfigError, RejectedError
+from holdfast.errors import ConfigError, PlatformError, RejectedError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import head_of
 from holdfast.ledger.state import AccountState
@@ -50,6 +50,14 @@ def with_those_added(config: Config) -> Config:
     """
     with closing(database_of(config)) as database:
         return joined(config, [row.account for row in _rows(database)]).config
+
+
+def as_far_as_known(config: Config) -> Config:
+    """The same; what the file says, where the database cannot be read. Blocks."""
+    try:
+        return with_those_added(config)
+    except PlatformError:
+        return config
 
 
 def listed(config: Config) -> list[Listed]:
@@ -157,8 +165,7 @@ def _going_on(state: AccountState) -> Iterator[str]:
     for name, bot in sorted(state.present.items()):
         if bot.running:
             yield f"bot {name} runs"
-        for symbol, position in sorted(bot.positions.items()):
-            if position.quantity:
-                yield f"bot {name} has a position in {symbol}"
+        if left := state.elsewhere(name, ()):
+            yield f"bot {name} has a position or orders in {', '.join(left)}"
     if state.live:
         yield f"{len(state.live)} orders are open or on their way"

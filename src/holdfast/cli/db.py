@@ -123,8 +123,9 @@ def restored(
     exchange shows of the lost time. Example: holdfast db restored --reason "disk of db1 is gone"
     """
     from holdfast.app import restoring  # noqa: PLC0415  # nobody else needs it
+    from holdfast.app.accounts import with_those_added  # noqa: PLC0415
 
-    found = load(config)
+    found = with_those_added(load(config))
     names = [account] if account else [one.name for one in found.all_accounts]
     seen = {name: restoring.look(found, name) for name in names}
     for name, one in seen.items():

@@ -47,9 +47,10 @@ def doctor(
     Nothing is changed, and no order is sent. Exit code 1 when trading like this is not advised, 4
     when all that is wrong is something that does not answer. Example: holdfast doctor --live
     """
-    from holdfast.app.doctor import Asking, examine, exit_code  # noqa: PLC0415  # --help needs no venue
+    from holdfast.app.accounts import as_far_as_known  # noqa: PLC0415  # --help needs no venue
+    from holdfast.app.doctor import Asking, examine, exit_code  # noqa: PLC0415
 
-    loaded = load(config)
+    loaded = as_far_as_known(load(config))
     names = [one.name for one in loaded.all_accounts]
     if account is not None and account not in names:
         raise ConfigError(

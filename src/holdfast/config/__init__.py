@@ -319,8 +319,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
     def for_account(self, name: str) -> Config:
-        """What concerns one account: it alone, with its bots."""
-        account = next(one for one in self.all_accounts if one.name == name)
+        """What concerns one account: it alone, with its bots.
+
+        Raises:
+            ConfigError: there is no such account.
+        """
+        account = next((one for one in self.all_accounts if one.name == name), None)
+        if account is None:
+            raise ConfigError(
+                f"seen: no account {name!r} in the configuration; expected: one of "
+                f"{', '.join(one.name for one in self.all_accounts)}; do: correct the name"
+            )
         bots = tuple(bot for bot in self.bots if self._account_of(bot) is account)
         return msgspec.structs.replace(self, account=account, accounts=(), bots=bots)
 

@@ -70,7 +70,8 @@ TABLE: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("list_users", "create_user", "get_user", "change_user", "invite_user",
          "list_user_sessions", "list_user_tokens", "list_audit", "kill_leader",
-         "get_configuration"),
+         "get_configuration", "list_exchange_accounts", "add_exchange_account",
+         "drop_exchange_account"),
         "admin",
     ),
 }  # fmt: skip
@@ -79,6 +80,7 @@ TABLE: Final[dict[str, str]] = {
 CONFIRMED: Final = {
     "create_bot", "configure_bot", "start_bot", "resume_account", "resume_bot",
     "resume_everything", "create_user", "change_user", "invite_user",
+    "add_exchange_account", "drop_exchange_account",
 }  # fmt: skip
 
 PROVED_IN_THE_BODY: Final = {
@@ -143,6 +145,13 @@ async def _thing(made: World, kind: str) -> str:
         given = {"strategy": "sma-cross", "data": ["invented"]}
         response = await made.ask("POST", "/api/v1/backtests", "tom", json=given)
         return str(response.raise_for_status().json()["job_id"])
+    if kind == "exchange_account":
+        name = f"x{uuid4().hex[:8]}"
+        given = {
+            "name": name, "like": "main", "api_key": f"env:{name}_K", "api_secret": f"env:{name}_S"
+        }  # fmt: skip
+        response = await made.ask("POST", "/api/v1/exchange-accounts", "ada", json=given)
+        return str(response.raise_for_status().json()["name"])
     path = "/api/v1/accounts/main/halt?wait_s=0"
     response = await made.ask("POST", path, "tom", json={})
     return str(response.raise_for_status().json()["command_id"])
@@ -154,6 +163,8 @@ async def _path(made: World, route: Route) -> str:
         "account": "main", "bot": "cross", "cid": "main-1", "name": "sma-cross",
         "user_id": made.users["tom"].user_id, "file_path": "anything",
     }  # fmt: skip
+    if route.name == "drop_exchange_account":  # one that stands in no file
+        values["account"] = await _thing(made, "exchange_account")
     names = re.findall(r"{([a-z_]+)}", route.path)
     for name in names:
         if name not in values:
@@ -289,6 +300,9 @@ def test_whatever_changes_something_is_in_the_audit(tmp_path: Path) -> None:
                 "configure_bot": {"strategy": "sma-cross", "symbols": ["BTC/USDT"]},
                 "run_backtest": {"strategy": "sma-cross", "data": ["invented"]},
                 "run_sweep": {"strategy": "sma-cross", "data": ["invented"], "trials": 1},
+                "add_exchange_account": {
+                    "name": "new", "like": "main", "api_key": "env:A", "api_secret": "env:B"
+                },
                 "create_user": {"name": "newcomer"}, "change_user": {"role": "viewer"},
                 "create_token": {"name": "x", "scopes": ["read"]},
                 "add_notification": {"name": "x", "channel": "hook"},

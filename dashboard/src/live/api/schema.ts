@@ -255,6 +255,28 @@ export interface EquitySeries {
   as_of_seq: number | null;
 }
 
+/** An exchange account as it is configured. */
+export interface ExchangeAccount {
+  name: string;
+  venue: string | null;
+  rest_url: string | null;
+  api_key: string;
+  api_secret: string;
+  reconcile: ReconcilePolicy;
+  in_file: boolean;
+  like: string | null;
+  added_by: string | null;
+  added_at: string | null;
+  nodes: string[];
+  leader: string | null;
+  left_out: string;
+}
+
+/** Those of the file, and then those that were added. */
+export interface ExchangeAccounts {
+  items: ExchangeAccount[];
+}
+
 /** An account went from one leader to another. */
 export interface Failover {
   account: string;
@@ -476,6 +498,15 @@ export interface NewBot {
   name: string;
 }
 
+/** An account for nodes to trade, on the exchange of an account that they have in their file. */
+export interface NewExchangeAccount {
+  name: string;
+  like: string;
+  api_key: string;
+  api_secret: string;
+  reconcile?: ReconcilePolicy;
+}
+
 /** The password that is to follow the old one. */
 export interface NewPassword {
   old?: string;
@@ -641,6 +672,9 @@ export interface Problem {
 export interface Readiness {
   ready: boolean;
 }
+
+/** What a node does about orders, fills and balances it did not make, whenever it sees them. */
+export type ReconcilePolicy = "adopt" | "halt" | "ignore" | "quarantine";
 
 /** The last refresh token; left out by a browser, which has it in a cookie. */
 export interface Refresh {
@@ -1198,6 +1232,22 @@ export interface Routes {
       after?: string;
     };
     answer: string;
+  };
+  /** List what nodes are configured with, and which of them have it. */
+  "GET /api/v1/exchange-accounts": {
+    answer: ExchangeAccounts;
+  };
+  /** Let all nodes trade one more account; each begins anew with it, one after the other. */
+  "POST /api/v1/exchange-accounts": {
+    body: NewExchangeAccount;
+    answer: ExchangeAccount;
+  };
+  /** Let nodes trade an account no more, at which nothing goes on. Its journal stays. */
+  "DELETE /api/v1/exchange-accounts/{account}": {
+    path: {
+      account: string;
+    };
+    answer: undefined;
   };
   /** List how leadership moved, newest first. */
   "GET /api/v1/failovers": {

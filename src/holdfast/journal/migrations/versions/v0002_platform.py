@@ -160,7 +160,7 @@ def _tokens() -> None:
 
 def _requests() -> None:
     op.create_table(
-        "added_account", "kept_request",
+        "kept_request",
         _text("owner"),
         _text("request_key"),
         _digest("digest"),
