@@ -12,6 +12,8 @@ import { Fetched } from "../parts/Fetched";
 import { Empty, Loading } from "../parts/Remarks";
 import { Table, type Column } from "../parts/Table";
 import { EquityPanel } from "../EquityPanel";
+import { ExchangeAccounts } from "../ExchangeAccounts";
+import { useSession } from "../api/session";
 import { useLive } from "../stream/store";
 import { LEVELS, baseOf, quoteOf } from "../words";
 
@@ -19,6 +21,7 @@ const READ_AGAIN_MS = 5_000;
 
 export default function Accounts(): ReactNode {
   const overview = useLive((live) => live.overview);
+  const session = useSession();
   if (overview === null) return <Loading what="accounts" />;
   return (
     <>
@@ -26,13 +29,15 @@ export default function Accounts(): ReactNode {
       {overview.accounts.length === 0 && (
         <Card title="No account">
           <Empty title="No account has a journal yet, or none is yours.">
-            An account is named in the configuration of a node: <code>holdfast node</code>.
+            Accounts are named in the configuration of a node (<code>holdfast node</code>), and an
+            administrator adds others here.
           </Empty>
         </Card>
       )}
       {overview.accounts.map((account) => (
         <One key={account.name} account={account} />
       ))}
+      {session.phase === "in" && session.me.scopes.includes("admin") && <ExchangeAccounts />}
     </>
   );
 }
