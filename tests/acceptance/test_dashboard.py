@@ -22,6 +22,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from holdfast.api.site import BUILD
+from holdfast.config import load
 from tests.support.browsing import (
     AXE,
     DESK,
@@ -95,6 +96,8 @@ def a_day_in_a_browser(browser: Browser, demo: Demo, subtests: pytest.Subtests) 
         every_page_is_accessible_and_fits_a_phone(page, demo)
     with subtests.test("the page goes on by itself after the API was killed"), explained(page):
         the_page_goes_on_by_itself_after_the_api_was_killed(page, demo)
+    with subtests.test("an account is added and dropped"), explained(page):
+        an_account_is_added_and_dropped(page, demo)
     context.close()
 
 
@@ -255,6 +258,32 @@ def the_page_goes_on_by_itself_after_the_api_was_killed(page: Page, demo: Demo) 
     assert killed > 0
     expect(page.get_by_test_id("sentence")).to_contain_text("Not live for")
     expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+
+
+def an_account_is_added_and_dropped(page: Page, demo: Demo) -> None:
+    """The demo's nodes begin anew with it, one after the other, and trade on."""
+    key, secret = demo.directory / "second.key", demo.directory / "second.secret"
+    exchange = load(demo.directory / "holdfast.toml").account.venue.rest_url
+    made = page.request.post(f"{exchange}/admin/accounts", data={"balances": {"USDT": "1000"}})
+    key.write_text(made.json()["apiKey"])
+    secret.write_text(made.json()["secret"])
+    page.get_by_role("link", name="Accounts", exact=True).click()
+    page.get_by_role("button", name="Add an account …").click()
+    form = page.get_by_role("dialog")
+    form.get_by_label("Name").fill("second")
+    form.get_by_label("Key").fill(f"file:{key}")
+    form.get_by_label("Secret").fill(f"file:{secret}")
+    form.get_by_role("button", name="Add", exact=True).click()
+    confirm_if_asked(page)
+    table = page.get_by_role("region", name="Table: Exchange accounts")
+    row = table.locator("tbody tr").filter(has_text="second")
+    expect(row).to_contain_text("led by")
+    expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    assert violations(page) == []
+    row.locator("button").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Drop it").click()
+    confirm_if_asked(page)
+    expect(row).to_have_count(0)
 
 
 def _kill_api(directory: Path) -> int:

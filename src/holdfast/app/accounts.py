@@ -110,7 +110,7 @@ def drop_at_machine(config: Config, name: str, *, by: str) -> None:
             has_journal = bool(head_of(database.name, rows_, name).seq)
         state = account_state(database, name) if has_journal else None
         with closing(database.platform()) as store:
-            drop(store, name, state, by=f"cli:{by}")
+            drop(store, name, state, by=f"cli:{by}", now_ns=time.time_ns())
 
 
 def _rows(database: Database) -> tuple[Row, ...]:
@@ -141,7 +141,9 @@ def add(
     return store.change(change)
 
 
-def drop(store: PlatformStore, name: str, state: AccountState | None, *, by: str) -> None:
+def drop(
+    store: PlatformStore, name: str, state: AccountState | None, *, by: str, now_ns: int
+) -> None:
     """Let nodes trade an account no more; its journal stays. Blocks.
 
     Args:
@@ -158,7 +160,7 @@ def drop(store: PlatformStore, name: str, state: AccountState | None, *, by: str
             f"seen: {going}; expected: an account at which nothing goes on; do: drain and stop its "
             "bots first, and sell what is to be sold",
         )
-    store.change(lambda change: rows.drop(change, name, by=by))
+    store.change(lambda change: rows.drop(change, name, by=by, now_ns=now_ns))
 
 
 def _going_on(state: AccountState) -> Iterator[str]:

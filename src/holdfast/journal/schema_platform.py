@@ -189,6 +189,7 @@ def _accounts(metadata: MetaData) -> None:
         _text("written"),  # as JSON
         _text("by"),
         _number("added_ns"),
+        _number("dropped_ns"),
         PrimaryKeyConstraint("name"),
     )
 

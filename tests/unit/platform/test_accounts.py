@@ -47,7 +47,7 @@ def test_accounts_are_told_in_the_order_in_which_they_were_added(store: Platform
 def test_each_change_is_in_the_stream_and_the_same_again_is_none(store: PlatformStore) -> None:
     add(store, account("second"), 1)
     add(store, account("second"), 2)
-    store.change(lambda change: rows.drop(change, "second", by="user:bob"))
+    store.change(lambda change: rows.drop(change, "second", by="user:bob", now_ns=2))
     assert [event.fact for event in store.events(0, 10)] == [
         AccountAdded(
             by="user:ada", account="second", like="main", api_key="env:KEY",
@@ -56,6 +56,10 @@ def test_each_change_is_in_the_stream_and_the_same_again_is_none(store: Platform
         AccountDropped(by="user:bob", account="second"),
     ]  # fmt: skip
     assert names(store) == []
+    assert store.look(rows.dropped) == {"second"}
+    add(store, account("second", "env:OTHER"), 3)
+    assert names(store) == ["second"]
+    assert store.look(rows.dropped) == frozenset()
 
 
 def test_another_account_of_a_name_is_refused_and_so_is_dropping_what_is_not_there(
@@ -65,7 +69,7 @@ def test_another_account_of_a_name_is_refused_and_so_is_dropping_what_is_not_the
     with pytest.raises(TakenError, match="user:ada added"):
         add(store, account("second", "env:OTHER"), 2)
     with pytest.raises(AbsentError, match="no account 'third'"):
-        store.change(lambda change: rows.drop(change, "third", by="user:ada"))
+        store.change(lambda change: rows.drop(change, "third", by="user:ada", now_ns=2))
     assert store.head() == 1
 
 

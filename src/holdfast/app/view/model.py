@@ -50,10 +50,15 @@ class Model:
             for endpoints in self._on
         ]
 
-    def configure(self, config: Config) -> None:
-        """Know the accounts of this configuration from now on, on the exchanges that were known."""
+    def configure(self, config: Config, dropped: AbstractSet[str] = frozenset()) -> None:
+        """Know the accounts of this configuration from now on, on the exchanges that were known.
+
+        Args:
+            dropped: accounts that nodes were told to trade no more.
+        """
         self.config = config
         self._written = {account.name: account for account in config.all_accounts}
+        self._dropped = dropped - self._written.keys()
         self._on = _by_exchange(config)
 
     async def run(self) -> None:
@@ -67,6 +72,10 @@ class Model:
     def account(self, name: str) -> Followed | None:
         """An account that has a journal; None without."""
         return self.journals.accounts.get(name)
+
+    def is_traded(self, account: str) -> bool:
+        """Whether nodes are to trade it; of others there is what happened, and no present."""
+        return account not in self._dropped
 
     def written(self, account: str) -> dict[str, Bot]:
         """The bots of an account in the configuration, by name."""

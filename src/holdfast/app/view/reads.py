@@ -82,7 +82,7 @@ class ViewReads(Lists):
 
         Who has the whole of none is told of his bots in the sentence.
         """
-        seen, followed = self._of(who, None), self._whole(who)
+        seen, followed = self._traded(who), self._whole(who)
         accounts = tuple(self._shown(one) for one in followed)
         situation = self._model.situation(followed or seen, who.owns)
         if not (who.accounts is None or who.accounts):
@@ -238,7 +238,7 @@ class ViewReads(Lists):
 
     async def cluster(self, who: Principal) -> Cluster:
         """Nodes, leadership, and the newest failovers."""
-        followed = self._of(who, None)
+        followed = self._traded(who)
         names = {one.name for one in followed}
         failovers = await self.failovers(who, None, None, NEWEST_FAILOVERS)
         since = {f.account: f.at for f in reversed(failovers.items)}
@@ -288,7 +288,12 @@ class ViewReads(Lists):
         }  # fmt: skip
 
     def _whole(self, who: Principal) -> list[Followed]:
-        return [one for one in self._of(who, None) if who.owns(one.name)]
+        """Of which he has the whole, and which are traded."""
+        traded = self._traded(who)
+        return [one for one in traded if who.owns(one.name)]
+
+    def _traded(self, who: Principal) -> list[Followed]:
+        return [one for one in self._of(who, None) if self._model.is_traded(one.name)]
 
     def _shown(self, followed: Followed) -> Account:
         model, name = self._model, followed.name

@@ -19,7 +19,7 @@ from holdfast.errors import PlatformError
 from holdfast.platform.accounts import rows
 from holdfast.platform.accounts.rows import Row
 from holdfast.platform.identity.values import Principal
-from holdfast.platform.port import PlatformStore
+from holdfast.platform.port import Look, PlatformStore
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.web")
@@ -89,12 +89,17 @@ class KeptExchangeAccounts:
         """
         followed = self._model.account(name)
         state = followed.state if followed is not None else None
-        await asyncio.to_thread(accounts.drop, self._store, name, state, by=who.actor)
+        await asyncio.to_thread(
+            accounts.drop, self._store, name, state, by=who.actor, now_ns=time.time_ns()
+        )
         await self._look()
 
     async def _look(self) -> tuple[Row, ...]:
-        found = await asyncio.to_thread(self._store.look, rows.every)
-        self._model.configure(joined(self._config, [row.account for row in found]).config)
+        def look(look: Look) -> tuple[tuple[Row, ...], frozenset[str]]:
+            return rows.every(look), rows.dropped(look)
+
+        found, dropped = await asyncio.to_thread(self._store.look, look)
+        self._model.configure(joined(self._config, [row.account for row in found]).config, dropped)
         return found
 
     def _of_file(self, account: Account) -> ExchangeAccount:

@@ -5,6 +5,8 @@ Not here: who may add one, and whether it goes with a configuration (app.account
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from holdfast.config.added import AddedAccount
@@ -12,6 +14,12 @@ from holdfast.domain.platform import AccountAdded, AccountDropped
 from holdfast.errors import CorruptionError
 from holdfast.platform.identity.values import AbsentError, TakenError
 from holdfast.platform.port import Change, Look
+
+_ADD: Final = """
+    INSERT INTO added_account (name, written, "by", added_ns, dropped_ns) VALUES (?, ?, ?, ?, 0)
+"""
+_DROP: Final = "UPDATE added_account SET dropped_ns = ? WHERE name = ? AND dropped_ns = 0"
+_DROPPED: Final = "SELECT name FROM added_account WHERE dropped_ns > 0"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -33,9 +41,16 @@ def every(look: Look) -> tuple[Row, ...]:
     Raises:
         CorruptionError: a row that this program cannot read.
     """
-    rows = look.rows('SELECT name, written, "by", added_ns FROM added_account')
+    rows = look.rows(
+        'SELECT name, written, "by", added_ns FROM added_account WHERE dropped_ns = 0'
+    )
     found = [Row(_read(name, written), by, added_ns) for name, written, by, added_ns in rows]
     return tuple(sorted(found, key=lambda row: (row.added_ns, row.account.name)))
+
+
+def dropped(look: Look) -> frozenset[str]:
+    """Names of those that were added once, and dropped."""
+    return frozenset(name for (name,) in look.rows(_DROPPED))
 
 
 def add(change: Change, account: AddedAccount, *, by: str, now_ns: int) -> Row:
@@ -53,8 +68,9 @@ def add(change: Change, account: AddedAccount, *, by: str, now_ns: int) -> Row:
                 f"seen: another account {account.name!r}, which {row.by} added; expected: a new "
                 "name; do: drop that one first, or name this one otherwise",
             )
+    change.run("DELETE FROM added_account WHERE name = ?", account.name)
     change.run(
-        'INSERT INTO added_account (name, written, "by", added_ns) VALUES (?, ?, ?, ?)',
+        _ADD,
         account.name, msgspec.json.encode(account).decode(), by, now_ns,
     )  # fmt: skip
     change.note(
@@ -66,13 +82,13 @@ def add(change: Change, account: AddedAccount, *, by: str, now_ns: int) -> Row:
     return Row(account, by, now_ns)
 
 
-def drop(change: Change, name: str, *, by: str) -> None:
-    """One less.
+def drop(change: Change, name: str, *, by: str, now_ns: int) -> None:
+    """One less; that it was there stays known.
 
     Raises:
         AbsentError: none of that name was added.
     """
-    if not change.run("DELETE FROM added_account WHERE name = ?", name):
+    if not change.run(_DROP, now_ns, name):
         raise AbsentError(
             "account",
             f"seen: no account {name!r} that a command added; expected: one; do: what stands in "

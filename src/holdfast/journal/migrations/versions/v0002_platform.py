@@ -180,6 +180,7 @@ def _accounts() -> None:
         _text("written"),
         _text("by"),
         _number("added_ns"),
+        _number("dropped_ns"),
         sa.PrimaryKeyConstraint("name"),
     )
 
