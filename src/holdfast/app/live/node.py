@@ -87,8 +87,12 @@ class Supervisor:
         self._slates = {name: Slate() for name in names}
         self._alive, self._held_open = os.pipe()
         hang_s = max(SHORTEST_HANG_S, self._timing.ttl_s)
+        added = {account.name for account in self._added.there}
         self._seats = [
-            Seat(config.for_account(name), self._board, hang_s, self._account) for name in names
+            Seat(
+                config.for_account(name), self._board, hang_s, self._account, is_added=name in added
+            )
+            for name in names
         ]
         self._member = Member(
             boot_id="",

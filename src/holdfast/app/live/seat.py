@@ -41,12 +41,15 @@ class Seat:
         config: of this account alone.
         hang_s: how long the event loop of a leader may stand still before another goes on.
         run: what the child does.
+        is_added: by a command, and so perhaps before its key was there: it is tried again.
 
     Attributes:
         code: of its last end when nothing is begun again, else None.
     """
 
-    def __init__(self, config: Config, board: SharedBoard, hang_s: float, run: Run) -> None:
+    def __init__(
+        self, config: Config, board: SharedBoard, hang_s: float, run: Run, *, is_added: bool = False
+    ) -> None:
         self.name = config.account.name
         self.code: int | None = None
         self._config = config
@@ -57,7 +60,7 @@ class Seat:
         self._blame = Blame(blame_file(config.state_dir, self.name, config.cluster.node))
         self._pid = 0
         self._restarts = 0
-        self._follows = self._was_right = False
+        self._follows, self._was_right = False, is_added
         self._began_s = self._due_s = self._beat_s = self._looked_s = 0.0
         self._beats = -1
         self._told_s = 0.0

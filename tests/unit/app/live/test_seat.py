@@ -45,6 +45,12 @@ def waits(_config: Config, watch: Watch, _quarantine: dict[str, str]) -> None:
         time.sleep(POLL_S)
 
 
+def refused(_config: Config, _watch: Watch, _quarantine: dict[str, str]) -> None:
+    """A process that ends for what it was configured with."""
+    time.sleep(0.1)
+    os._exit(EXIT_USAGE)
+
+
 @contextmanager
 def seated(run: object, state_dir: Path) -> Iterator[Seat]:
     board = SharedBoard(["main"])
@@ -184,3 +190,15 @@ def test_what_is_refused_at_once_is_not_tried_again(
     seat = Seat(Config(state_dir=str(tmp_path)), board, HANG_S, refused)
     watched_until(seat, lambda: board.state("main") is State.UNFIT)
     assert (seat.pid, seat.code) == (0, EXIT_USAGE)
+
+
+def test_an_added_account_is_tried_again_because_its_key_may_come_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seat_module, "AGAIN_S", 0.3)
+    board = SharedBoard(["main"])
+    seat = Seat(Config(state_dir=str(tmp_path)), board, HANG_S, refused, is_added=True)
+    watched_until(seat, lambda: board.state("main") is State.UNFIT)
+    assert (seat.pid, seat.code) == (0, None)
+    watched_until(seat, lambda: bool(seat.pid))
+    watched_until(seat, lambda: not seat.pid)
