@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from holdfast.telemetry import context
+
 # `HYPOTHESIS_PROFILE=explore make test` looks for new examples instead of repeating the known ones.
 settings.register_profile(
     "same",
@@ -59,7 +61,10 @@ def _logging_as_it_was() -> Iterator[None]:
     """Verbs configure it when they begin; the next test of the process hears what it asks for."""
     root = logging.getLogger()
     level, handlers = root.level, set(root.handlers)
+    ids = dict(context._process)
     yield
+    context._process.clear()
+    context._process.update(ids)
     root.setLevel(level)
     for added in set(root.handlers) - handlers:
         root.removeHandler(added)

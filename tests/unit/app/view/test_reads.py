@@ -17,7 +17,7 @@ from holdfast.app.live.members import Node
 from holdfast.app.view.model import Model
 from holdfast.app.view.prices import Seen
 from holdfast.app.view.reads import ViewReads
-from holdfast.config import Config
+from holdfast.config import Account, Config
 from holdfast.domain.fact import BotStarted, BotStopped
 from holdfast.journal.database import SqliteDatabase
 from holdfast.platform.identity.values import Grant, Principal, Role
@@ -78,3 +78,20 @@ async def test_the_sentence_is_of_the_bots_of_who_has_no_whole_account(
     assert (await sentence()).startswith("No account and no bot is yours")
     monkeypatch.setattr(reads._model.nodes, "_seen", ())
     assert (await sentence(Grant(ACCOUNT, "one"))).startswith("Nobody leads main.")
+
+
+@on_loop
+async def test_an_account_that_was_dropped_is_history_and_nobody_misses_its_leader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = await reads_of(tmp_path, monkeypatch)
+    model, who = reads._model, viewer(Grant(ACCOUNT))
+    monkeypatch.setattr(model.nodes, "_seen", ())
+    model.configure(model.config, dropped={ACCOUNT})
+    of_the_file = await reads.overview(who)
+    assert of_the_file.sentence.startswith("Nobody leads main.")
+    model.configure(Config(account=Account(name="other")), dropped={ACCOUNT})
+    overview = await reads.overview(who)
+    assert "main" not in overview.sentence
+    assert (overview.accounts, await reads.accounts(who)) == ((), ())
+    assert (await reads.account(who, ACCOUNT)).account.name == ACCOUNT, "what was stays to be seen"
