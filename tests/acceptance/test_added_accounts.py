@@ -73,10 +73,10 @@ def trade(node: Node) -> None:
         name="flip", account=NAME, strategy=f"{node.folder}/bots.py:Flip", symbols=("BTC/USDT",),
         timeframe="1s", params={"quantity": Decimal("0.4")}, limits=limits,
     )  # fmt: skip
-    given = {"by": "test", "wait_s": PATIENCE_S}
-    ask.limit(node.database, NAME, limits, **given)
-    ask.create(node.database, NAME, bot, **given)
-    command(node.database, NAME, "start", {"bot": "flip"}, **given)
+    by, wait_s = "test", PATIENCE_S
+    ask.limit(node.database, NAME, limits, by=by, wait_s=wait_s)
+    ask.create(node.database, NAME, bot, by=by, wait_s=wait_s)
+    command(node.database, NAME, "start", {"bot": "flip"}, by=by, wait_s=wait_s)
 
 
 def test_a_node_trades_an_account_that_was_added_and_leaves_it_when_it_is_dropped(

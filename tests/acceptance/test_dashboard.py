@@ -279,6 +279,7 @@ def an_account_is_added_and_dropped(page: Page, demo: Demo) -> None:
     row = table.locator("tbody tr").filter(has_text="second")
     expect(row).to_contain_text("led by")
     expect(page.get_by_test_id("sentence")).to_contain_text("Trading normally")
+    add_axe(page)
     assert violations(page) == []
     row.locator("button").first.click()
     page.get_by_role("dialog").get_by_role("button", name="Drop it").click()

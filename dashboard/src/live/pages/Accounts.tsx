@@ -56,7 +56,7 @@ function One({ account }: { account: Account }): ReactNode {
         <Card title={account.name} sub={<State account={account} />}>
           <Facts account={account} />
         </Card>
-        <Card title="Positions" sub="what bots hold">
+        <Card title={`Positions of ${account.name}`} sub="what bots hold">
           {mine.length === 0 ? (
             <Empty title="All bots are flat." />
           ) : (
@@ -69,7 +69,7 @@ function One({ account }: { account: Account }): ReactNode {
             />
           )}
         </Card>
-        <Card title="Balances" sub="by its own journal">
+        <Card title={`Balances of ${account.name}`} sub="by its own journal">
           <Fetched what="balances" from={balances}>
             {({ items }) => (
               <Table
