@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+import psycopg
 
 from holdfast.domain.fact import (
     AnyFact,
@@ -22,8 +24,9 @@ from holdfast.domain.fact import (
 )
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import AttemptState, OrderState, Side
-from holdfast.journal.database import Database
+from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.port import Group, Snapshot
+from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, to_bytes
 from tests.support.journal_facts import armed
@@ -130,6 +133,24 @@ def write(database: Database, batches: Sequence[Batch], account: str = ACCOUNT) 
             await store.close()
 
     asyncio.run(run())
+
+
+def spoil(journal: Database, seq: int, account: str = ACCOUNT) -> None:
+    """Change a record behind everybody's back."""
+    with journal.one_moment() as rows:
+        found = rows.execute(
+            "SELECT body FROM record WHERE account = ? AND seq = ?", (account, seq)
+        ).fetchone()
+    spoiled = bytes(found[0]).replace(b"0", b"1")
+    statement = "UPDATE record SET body = {0} WHERE account = {0} AND seq = {0}"
+    if isinstance(journal, SqliteDatabase):
+        with sqlite3.connect(journal.name) as file:
+            file.execute(statement.format("?"), (spoiled, account, seq))
+        file.close()
+    else:
+        assert isinstance(journal, PostgresDatabase)
+        with psycopg.connect(journal.url) as connection:
+            connection.execute(statement.format("%s"), (spoiled, account, seq))
 
 
 def folded(journal: Database, until: int | None = None) -> AccountState:

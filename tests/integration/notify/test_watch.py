@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from holdfast.app.notify.claim import Claim
-from holdfast.app.notify.watch import Watch
+from holdfast.app.notify.watch import DAMAGED, Watch
 from holdfast.app.view.journals import Journals
 from holdfast.domain.fact import AttemptMoved
 from holdfast.domain.order import AttemptState
 from holdfast.operations.notify import rows
 from tests.support.journal_facts import acked, armed
 from tests.support.notify_world import TOKEN, World, fill, world
-from tests.support.report_stream import BEGIN, DAY, stream, write
+from tests.support.report_stream import BEGIN, DAY, spoil, stream, write
 from tests.support.waiting import PATIENCE_S
 
 S = 1_000_000_000
@@ -84,7 +84,7 @@ def test_a_day_is_told_once_when_its_hour_has_come(
             await made.add("ada", "all")
             await asyncio.to_thread(write, made.database, stream(4), "old")
             day = BEGIN + 3 * DAY
-            hour = datetime(day.year, day.month, day.day, 0, 5, tzinfo=UTC) + DAY
+            hour = _hour_of(day)
             async with watching(made) as (watch, _):
                 await watch.look_for_days(hour - DAY)  # it runs for the first time
                 assert await waiting(made, who="ada") == []
@@ -100,6 +100,52 @@ def test_a_day_is_told_once_when_its_hour_has_come(
             assert " By bot: " in old
 
     asyncio.run(run())
+
+
+def test_a_journal_that_does_not_hold_keeps_no_other_account_s_day_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with world("sqlite", tmp_path, monkeypatch) as made:
+            await made.add("ada", "all")
+            await asyncio.to_thread(write, made.database, stream(4), "bad")
+            await asyncio.to_thread(spoil, made.database, 20, "bad")
+            hour = _hour_of(BEGIN + 3 * DAY)
+            async with watching(made) as (watch, _):
+                await watch.look_for_days(hour - DAY)
+                await watch.look_for_days(hour)
+            bad, *others = await waiting(made, who="ada")
+            assert bad.startswith("bad: seen: ")
+            assert "Nothing is told of its 2026-01-08." in bad
+            assert len(others) == 2, "one of each other account"
+
+    asyncio.run(run())
+
+
+def test_tables_of_reports_that_are_damaged_end_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with world("sqlite", tmp_path, monkeypatch) as made:
+            await made.add("ada", "all")
+            tables = Path(f"{made.database.name}.reports")
+            tables.write_bytes(b"of no database " * 1000)
+            hour = _hour_of(BEGIN + 3 * DAY)
+            async with watching(made) as (watch, _):
+                await watch.look_for_days(hour - DAY)
+                await watch.look_for_days(hour)
+                tables.unlink()
+                await watch.look_for_days(hour + DAMAGED / 2)
+                assert await waiting(made, who="ada") == []
+                await watch.look_for_days(hour + DAMAGED)
+            assert len(await waiting(made, who="ada")) == 2, "one of each account"
+
+    asyncio.run(run())
+
+
+def _hour_of(day: datetime) -> datetime:
+    """When that day is told."""
+    return datetime(day.year, day.month, day.day, 0, 5, tzinfo=UTC) + DAY
 
 
 def test_a_journal_that_was_set_back_is_said_and_followed_from_there(

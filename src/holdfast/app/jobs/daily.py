@@ -23,9 +23,13 @@ from holdfast.app.reports.projector import accounts_in, fill
 from holdfast.config import Config, load
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import ZERO
-from holdfast.errors import ConfigError, FencedError
+from holdfast.errors import ConfigError, CorruptionError, FencedError
+from holdfast.journal.database import Database
 from holdfast.journal.reports import Reports, Row
 from holdfast.platform.jobs.kinds import Work
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("app.reports")
 
 _DAY_NS: Final = 86_400 * NS_PER_S
 _MOST_ROWS: Final = 200_000
@@ -50,19 +54,21 @@ class AccountDay(msgspec.Struct, frozen=True, kw_only=True):
         orders: how many, by what became of them.
         profit: of each bot within the day.
         equity: UTC nanoseconds, and equity then, oldest first.
+        fault: why nothing of it is told; empty when it is.
     """
 
     account: str
-    opened: Decimal | None
-    closed: Decimal | None
-    drawdown_pct: Decimal
-    fills: int
-    turnover: Mapping[str, Decimal]
-    fees: Mapping[str, Decimal]
-    orders: Mapping[str, int]
-    profit: Mapping[str, Decimal]
-    holdings: Sequence[Holding]
-    equity: Sequence[tuple[int, Decimal]]
+    opened: Decimal | None = None
+    closed: Decimal | None = None
+    drawdown_pct: Decimal = ZERO
+    fills: int = 0
+    turnover: Mapping[str, Decimal] = {}
+    fees: Mapping[str, Decimal] = {}
+    orders: Mapping[str, int] = {}
+    profit: Mapping[str, Decimal] = {}
+    holdings: Sequence[Holding] = ()
+    equity: Sequence[tuple[int, Decimal]] = ()
+    fault: str = ""
 
     @property
     def change(self) -> Decimal | None:
@@ -133,16 +139,24 @@ def _days(config: Config, begin_ns: int, work: Work) -> list[AccountDay]:
         found = []
         accounts = accounts_in(database)
         for number, account in enumerate(accounts, start=1):
-            try:
-                fill(database, reports, account)
-            except FencedError:
-                work.tell(0.1, f"{account}: another process fills its reports")
-            found.append(account_day(reports, account, begin_ns))
+            found.append(filled_day(database, reports, account, begin_ns))
             work.tell(0.6 * number / len(accounts), account)
         return found
     finally:
         reports.close()
         database.close()
+
+
+def filled_day(database: Database, reports: Reports, account: str, begin_ns: int) -> AccountDay:
+    """As `account_day`, of tables that are filled first; without figures if they cannot be."""
+    try:
+        fill(database, reports, account)
+    except FencedError:
+        log.debug("another process fills reports", action="notify_day")
+    except CorruptionError as error:
+        log.warning("reports wait", action="reports_wait", why=str(error))
+        return AccountDay(account=account, fault=str(error))
+    return account_day(reports, account, begin_ns)
 
 
 def account_day(reports: Reports, account: str, begin_ns: int) -> AccountDay:

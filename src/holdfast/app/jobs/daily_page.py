@@ -74,6 +74,8 @@ def _section(number: int, day: AccountDay) -> str:
 
 def figures_of(day: AccountDay) -> Rows:
     """What is told of an account, by name."""
+    if day.fault:
+        return [("Journal at fault", day.fault)]
     orders = ", ".join(f"{count} {what}" for what, count in sorted(day.orders.items()))
     return [
         ("Equity at the end", _amount(day.closed)),

@@ -12,14 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from holdfast.app.jobs.daily import AccountDay, account_day
+from holdfast.app.jobs.daily import AccountDay, filled_day
 from holdfast.app.notify.claim import Claim
 from holdfast.app.notify.follow import put_all
-from holdfast.app.reports.projector import accounts_in, fill
+from holdfast.app.reports.projector import accounts_in
 from holdfast.app.view.journals import Followed, Journals
 from holdfast.config import Config
 from holdfast.domain.money import plain
-from holdfast.errors import ConfigError, FencedError, RetryableError
+from holdfast.errors import ConfigError, CorruptionError, RetryableError
 from holdfast.journal.database import Database
 from holdfast.operations.notify import rows
 from holdfast.operations.notify.port import Kind, Notice
@@ -29,6 +29,8 @@ from holdfast.telemetry.log import get_logger
 log = get_logger("app.notify")
 
 LOOK_S: Final = 1.0
+DAMAGED: Final = timedelta(minutes=10)
+"""Until a day is looked for again where the tables of reports are damaged."""
 _DOUBT: Final = "@doubt "
 _SUMMARY: Final = "@summary"
 _S: Final = 1_000_000_000
@@ -52,6 +54,7 @@ class Watch:
         self._claim = claim
         self._journals = journals
         self._told: set[str] | None = None
+        self._days_from = datetime.min.replace(tzinfo=UTC)
 
     async def run(self) -> None:
         """Look until cancelled.
@@ -111,11 +114,16 @@ class Watch:
         known = await asyncio.to_thread(self._store.look, lambda k: rows.position(k, _SUMMARY))
         yesterday = (now - timedelta(seconds=self._settings.summary_s)).date() - timedelta(days=1)
         day = yesterday.toordinal()
-        if known is not None and known[0] >= day:
+        if now < self._days_from or (known is not None and known[0] >= day):
             return
         notices: list[Notice] = []
         if known is not None:  # a new installation has no day before
-            days = await asyncio.to_thread(self._days, yesterday)
+            try:
+                days = await asyncio.to_thread(self._days, yesterday)
+            except CorruptionError as error:  # doubts, and halts from a chat, do not wait for it
+                log.warning("a day cannot be told", action="notify_wait", why=str(error))
+                self._days_from = now + DAMAGED
+                return
             notices = [summary(one, yesterday, round(now.timestamp() * _S)) for one in days]
 
         def put(change: Change) -> None:
@@ -128,18 +136,17 @@ class Watch:
         begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
         with closing(self._database.reports(self._config.reports)) as reports:
             reports.make(time.time_ns())
-            found = []
-            for account in accounts_in(self._database):
-                try:
-                    fill(self._database, reports, account)
-                except FencedError:
-                    log.debug("another process fills reports", action="notify_day")
-                found.append(account_day(reports, account, round(begin.timestamp()) * _S))
-            return found
+            return [
+                filled_day(self._database, reports, account, round(begin.timestamp()) * _S)
+                for account in accounts_in(self._database)
+            ]
 
 
 def summary(day: AccountDay, date_: date, at_ns: int) -> Notice:
     """An account's day in a few sentences."""
+    if day.fault:
+        told = f"{day.fault} Nothing is told of its {date_.isoformat()}."
+        return Notice(kind=Kind.FAULT, account=day.account, at_ns=at_ns, told=told)
     worth = "Equity unknown"
     if day.closed is not None and day.change is not None:
         worth = f"Equity {_short(day.closed)} ({_signed(day.change)})"

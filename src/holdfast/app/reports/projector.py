@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import msgspec
 
 from holdfast.app.reports.projection import Projection
-from holdfast.errors import FencedError, RetryableError
+from holdfast.errors import CorruptionError, FencedError, RetryableError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import all_heads, hash_of, head_of, proved
 from holdfast.journal.record import Record
@@ -151,10 +151,10 @@ def follow(
     """Keep the reports of all accounts up to date until `stop`, and tell where they are then.
 
     Any number of processes may: one of them does, and the others wait until it is gone. What fails
-    for a while is tried again.
+    for a while is tried again; an account whose stream does not hold is left out for `TEND_S`.
 
     Raises:
-        ConfigError, CorruptionError: as `Projector.step`; nothing else ends it.
+        ConfigError, CorruptionError: of the tables, or of the journal as a whole.
     """
     filled: dict[str, Followed] = {}
     has_told = False
@@ -191,21 +191,35 @@ def _keep_up(
 ) -> None:
     """As `follow`, as the only one."""
     projectors: dict[str, Projector] = {}
+    damaged: set[str] = set()
     tended_s = -TEND_S
     while not stop.is_set():
         try:
             if time.monotonic() - tended_s >= TEND_S:
                 reports.make(time.time_ns())
+                damaged.clear()
                 tended_s = time.monotonic()
-            for account in accounts():
-                if account not in projectors:
-                    projectors[account] = Projector(database, reports, account)
-                at = filled[account] = projectors[account].step()
-                told(account, at.seq, at.end)
-                while at.seq != at.end and not stop.is_set():
-                    at = filled[account] = projectors[account].step()
-                    told(account, at.seq, at.end)
+            for account in (one for one in accounts() if one not in damaged):
+                try:
+                    if account not in projectors:
+                        projectors[account] = Projector(database, reports, account)
+                    for at in _to_the_end(projectors[account], stop):
+                        filled[account] = at
+                        told(account, at.seq, at.end)
+                except CorruptionError as error:
+                    projectors.pop(account, None)
+                    damaged.add(account)
+                    log.warning("reports wait", action="reports_wait", why=str(error))
         except RetryableError as error:
             projectors.clear()
             log.warning("reports wait", action="reports_wait", why=str(error))
         stop.wait(every_s)
+
+
+def _to_the_end(projector: Projector, stop: threading.Event) -> Iterator[Followed]:
+    """Steps, one at least, until there are no more records."""
+    while True:
+        at = projector.step()
+        yield at
+        if at.seq == at.end or stop.is_set():
+            return

@@ -25,7 +25,7 @@ from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.journal.database import SqliteDatabase
 from tests.support.job_work import Here
 from tests.support.mailbox import PASSWORD, USER, mailbox
-from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, stream, write
+from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, spoil, stream, write
 
 LETTER = Letter(subject="s", text="t", html="<p>h</p>", images={}, message_id="one")
 
@@ -92,6 +92,24 @@ def test_figures_are_of_that_day_alone(tmp_path: Path) -> None:
     quiet = account_day(reports, ACCOUNT, ns(midnight - timedelta(days=365)))
     assert (quiet.opened, quiet.change, quiet.fills, quiet.equity) == (None, None, 0, [])
     reports.close()
+
+
+def test_an_account_whose_journal_does_not_hold_is_told_so_and_the_others_as_ever(
+    tmp_path: Path,
+) -> None:
+    database = SqliteDatabase(tmp_path / "journal.db")
+    for account in (ACCOUNT, "second"):
+        write(database, stream(4), account)
+    spoil(database, 20)
+    with mailbox() as box:
+        before = (BEGIN + 4 * DAY).isoformat()
+        sent = send_daily_report(ReportJob(before=before), Reporting(tmp_path, box.port))
+    assert sent.accounts == (ACCOUNT, "second")
+    (letter,) = box.letters
+    faulty, _, held = page_of(letter).partition(">second</h2>")
+    assert "Journal at fault" in faulty
+    assert "Equity at the end" not in faulty
+    assert "10,001.00" in held
 
 
 def test_without_a_journal_nobody_gets_mail(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from holdfast.app.reports import projector
@@ -40,6 +39,7 @@ from tests.support.report_stream import (
     ns,
     opening,
     order,
+    spoil,
     stream,
     trade,
     write,
@@ -302,21 +302,10 @@ def test_tables_of_another_history_are_begun_anew(journal: Database, tmp_path: P
     reports.close()
 
 
-def test_a_journal_that_does_not_hold_is_not_reported(journal: Database, tmp_path: Path) -> None:
+def test_a_journal_that_does_not_hold_is_not_reported(journal: Database) -> None:
     write(journal, stream(5))
     reports = made(journal)
-    with journal.one_moment() as rows:
-        (body,) = rows.execute("SELECT body FROM record WHERE seq = 20").fetchone()
-    spoiled = bytes(body).replace(b"0", b"1")
-    statement = "UPDATE record SET body = {} WHERE seq = 20"
-    if isinstance(journal, SqliteDatabase):
-        with sqlite3.connect(journal.name) as file:
-            file.execute(statement.format("?"), (spoiled,))
-        file.close()
-    else:
-        assert isinstance(journal, PostgresDatabase)
-        with psycopg.connect(journal.url) as connection:
-            connection.execute(statement.format("%s"), (spoiled,))
+    spoil(journal, 20)
     with pytest.raises(CorruptionError):
         fill(journal, reports, ACCOUNT)
     assert reports.begin(ACCOUNT).hash == GENESIS
@@ -444,13 +433,37 @@ def test_any_number_may_follow_and_one_of_them_fills(
     reports.close()
 
 
-def _until_filled(journal: Database, reports: Reports, seq: int) -> None:
+def test_accounts_after_one_whose_journal_does_not_hold_are_followed(journal: Database) -> None:
+    for account in (ACCOUNT, "second"):
+        write(journal, stream(3), account)
+    spoil(journal, 20)
+    reports = made(journal)
+    stop = threading.Event()
+    filled: dict[str, Followed] = {}
+
+    def follow() -> None:
+        every = partial(projector.accounts_in, journal)
+        filled.update(projector.follow(journal, reports, every, stop, every_s=0.01))
+
+    following = threading.Thread(target=follow)
+    following.start()
+    try:
+        _until_filled(journal, reports, 31, "second")
+        write(journal, trade(4), "second")
+        _until_filled(journal, reports, 40, "second")
+    finally:
+        stop.set()
+        following.join(PATIENCE_S)
+    assert filled == {"second": Followed(40, 40)}
+    assert reports.reached(ACCOUNT) == 0
+    reports.close()
+
+
+def _until_filled(journal: Database, reports: Reports, seq: int, account: str = ACCOUNT) -> None:
     def come() -> Any:
         try:
-            with reports._reading() as session:
-                row = session.execute("SELECT seq FROM report_progress").fetchone()
+            return reports.reached(account) >= seq
         except PlatformError:
             return False  # the tables are not made yet
-        return row is not None and row[0] >= seq
 
     asyncio.run(until(come, f"record {seq}", every_s=0.05))
