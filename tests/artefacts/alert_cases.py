@@ -73,10 +73,10 @@ LED = {s("trading_leader", **A): "1x800", s("trading_leader", **B): "0x800"}
 
 
 def grows(
-    name: str, what: str, series: str, limit: int, says: str, /, *, later: str = "25m",
+    name: str, what: str, series: str, limit: int, says: str, window_m: int = 10, /,
     **labels: str,
 ) -> None:  # fmt: skip
-    """An alert on a counter that grew by more than `limit`, ten minutes after it began."""
+    """An alert on a counter that grew by more than `limit` in a window of so many minutes."""
     fires(
         name, f"{what}, {limit + 1} of them", {series: f"0x60 {limit + 1}x60"}, says, at="12m",
         **labels,
@@ -87,7 +87,19 @@ def grows(
     )  # fmt: skip
     if limit:
         silent(name, f"{what}, {limit} of them", {series: f"0x60 {limit}x60"}, at="12m")
-    silent(name, f"{what}, but long ago", {series: f"{limit + 1}x500"}, at=later)
+    silent(name, f"{what}, but long ago", {series: f"{limit + 1}x500"}, at=f"{window_m + 15}m")
+    silent(
+        name, f"{what}, long ago, and two scrapes missed since",
+        {series: f"{limit + 1}x300 stale _x1 {limit + 1}x500"}, at=f"{50 + window_m}m10s",
+    )  # fmt: skip
+    silent(
+        name, f"{what}, and then no Prometheus for a quarter of an hour",
+        {series: f"{limit + 1}x60 _x90 {limit + 1}x500"}, at=f"{24 + window_m}m",
+    )  # fmt: skip
+    fires(
+        name, f"{what}, while there was no Prometheus for a quarter of an hour",
+        {series: f"0x60 _x90 {limit + 1}x500"}, says, at=f"{24 + window_m}m", **labels,
+    )  # fmt: skip
 
 
 def above(
@@ -164,6 +176,12 @@ grows(
     "An order of main executed that had been declared absent, or twice. The account halts.",
     account="main",
 )  # fmt: skip
+fires(
+    "GhostOrder", "one in a process that began while there was no Prometheus",
+    {s("trading_ghosts_total", **A): "2x60 _x90 1x500"},
+    "An order of main executed that had been declared absent, or twice. The account halts.",
+    at="34m", account="main",
+)  # fmt: skip
 silent("GhostOrder", "none", {s("trading_ghosts_total", **A): "0x200"})
 grows(
     "JournalBehind", "orders of ours without a row",
@@ -191,7 +209,7 @@ silent(
 )  # fmt: skip
 grows(
     "PositionClosureFailure", "exits that fail", s("position_close_failures_total", **A), 3,
-    "4 orders that should reduce positions of main failed within five minutes.", account="main",
+    "4 orders that should reduce positions of main failed within five minutes.", 5, account="main",
 )  # fmt: skip
 above(
     "JournalStuck", "a commit that does not end", s("journal_commit_age_seconds", **A), 6, 5,
@@ -257,8 +275,7 @@ silent(
 )  # fmt: skip
 grows(
     "FailoversRepeat", "leaders that fail", s("trading_takeovers_total", cause="failure", **A), 2,
-    "main was taken over 3 times within an hour because its leader failed.", account="main",
-    later="75m",
+    "main was taken over 3 times within an hour because its leader failed.", 60, account="main",
 )  # fmt: skip
 silent(
     "FailoversRepeat", "handovers by plan",
@@ -267,7 +284,7 @@ silent(
 grows(
     "FenceRefusals", "one who leads no more goes on writing",
     s("journal_fence_refusals_total", **A), 3,
-    "A node that does not lead main any more goes on writing; the journal refused it 4 times.",
+    "A node that does not lead main any more goes on writing; the journal refused it 4 times.", 5,
     account="main",
 )  # fmt: skip
 above(
@@ -483,21 +500,21 @@ above(
 )  # fmt: skip
 grows(
     "PoolExhausted", "readers that wait in vain", o("db_pool_timeouts_total", **API), 0,
-    "Readers at api:9090 waited in vain for a database connection.", **API,
+    "Readers at api:9090 waited in vain for a database connection.", 5, **API,
 )  # fmt: skip
 grows(
     "SignInFailures", "wrong passwords", o("auth_events_total", event="sign_in_failed", **API), 20,
-    "21 sign-ins failed within five minutes.",
+    "21 sign-ins failed within five minutes.", 5,
 )  # fmt: skip
 grows(
     "AlertingBroken", "a channel that cannot be told",
     o("alertmanager_notifications_failed_total", integration="slack", instance="am:9093"), 0,
-    "Alerts get lost: slack cannot be told.", integration="slack",
+    "Alerts get lost: slack cannot be told.", 5, integration="slack",
 )  # fmt: skip
 grows(
     "AlertingBroken", "rules that fail",
     o("prometheus_rule_evaluation_failures_total", rule_group="trading", instance="p:9091"), 0,
-    "Alerts get lost: the rules trading fail.", rule_group="trading",
+    "Alerts get lost: the rules trading fail.", 5, rule_group="trading",
 )  # fmt: skip
 above(
     "AlertingBroken", "no Alertmanager",

@@ -14,6 +14,10 @@ _OF_TARGETS: Final = frozenset({"job", "instance"})
 
 _SIGNS: Final = {"!~": "!~", "!": "!=", "~": "=~", "": "="}
 
+_REMEMBERED: Final = "6h"
+"""The longest hole in scrapes after which a counter is no new one. Each evaluation reads as much of
+every counter, and a process that counts the same again so long after its end goes unnoticed."""
+
 TRADING: Final = "trading"
 """The scrape job of the nodes; the others are named by what they watch."""
 
@@ -79,10 +83,14 @@ def grown(selector: str, window: str, by: str) -> str:
     """By how much counters grew within `window`, in whole numbers: Prometheus extrapolates.
 
     A series that is younger than that began at zero: all that it has counted is growth, of which
-    `increase` does not see the first.
+    `increase` does not see the first. One that was only not scraped then has grown since it was
+    last seen, and one that counts less now than then has begun anew.
     """
+    before = f"last_over_time({selector}[{_REMEMBERED}] offset {window})"
     return (
-        f"round(sum by ({by}) (({selector} unless {selector} offset {window}) "
+        f"round(sum by ({by}) ("
+        f"({selector} unless {selector} offset {window}) "
+        f"- (({before} <= {selector}) or 0 * {selector}) "
         f"or increase({selector}[{window}])))"
     )
 
