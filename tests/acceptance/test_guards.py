@@ -166,13 +166,19 @@ def test_without_its_journal_an_account_is_flattened_and_the_journal_learns_it_w
             bot = BotLine("holding", "BTC/USDT", "Holding")
             node = at.node((bot,), strategies=HOLDING)
             await node.start()
-            await until_node(node, lambda: has_stop(node), "a position with its stop")
+            await said(
+                node, "bot", "create", "other", "--strategy",
+                f"{node.folder / 'bots.py'}:Holding", "--symbol", "ETH/USDT", "--timeframe", "1s",
+            )  # fmt: skip
+            await said(node, "bot", "start", "other", "--wait", "30")
+            await until_node(node, lambda: has_stop(node, 2), "positions with their stops")
             held_here = await emergency(node, code=2)
             assert held_here == b"", "a node trades it: the journal's own flatten is the way"
             await node.kill_all()
             away = node.journal.rename(node.folder / "away.db")
             told = msgspec.json.decode(await emergency(node))
-            assert told == {"account": ACCOUNT, "left": {"BTC/USDT": "0"}, "flat": True}
+            left = {"BTC/USDT": "0", "ETH/USDT": "0"}
+            assert told == {"account": ACCOUNT, "left": left, "flat": True}
             away.rename(node.journal)
             await node.start()
             await until_node(node, lambda: bool(merged(node)), "the merge")
@@ -181,7 +187,7 @@ def test_without_its_journal_an_account_is_flattened_and_the_journal_learns_it_w
             assert state.halted
             assert state.bots["holding"].positions["BTC/USDT"].pnl(Decimal(0)) < 0
             sold = [f.fact for f in node.records() if isinstance(f.fact, Liquidated)]
-            assert {one.bot for one in sold} == {"holding"}
+            assert {one.bot for one in sold} == {"holding", "other"}
             await said(node, "resume")
             await said(node, "reconcile")
             assert is_flat(node), "the wish was sold, and counts as spent"
@@ -217,9 +223,9 @@ def test_who_led_through_the_loss_of_the_journal_books_what_was_sold_without_it(
     asyncio.run(scenario())
 
 
-def has_stop(node: Node) -> bool:
-    """Whether the stop of its position rests."""
-    return any(order.exit and order.is_working for order in node.state().live.values())
+def has_stop(node: Node, count: int = 1) -> bool:
+    """Whether the stops of so many positions rest."""
+    return sum(bool(o.exit) and o.is_working for o in node.state().live.values()) >= count
 
 
 def merged(node: Node) -> list[Record]:

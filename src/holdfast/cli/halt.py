@@ -6,6 +6,7 @@ Not here: what a halt stops (engine).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Annotated
 
@@ -45,6 +46,10 @@ def halt(
     cap_pct: Annotated[
         float, typer.Option(min=0.01, max=50, help="How far below the market an emergency sells.")
     ] = 3.0,
+    symbol: Annotated[
+        list[str] | None,
+        typer.Option(help="One more that an emergency sells; may be given several times."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before an emergency.")] = False,
     wait: WAIT = 10.0,
     account: ACCOUNT = None,
@@ -61,28 +66,53 @@ def halt(
                 "seen: --emergency; expected: --level flatten with it, of one account; do: add it, "
                 "and leave --bot and --all out"
             )
-        _emergency(account, Decimal(str(cap_pct)), yes=yes, json=json)
+        _emergency(account, symbol or (), reason, Decimal(str(cap_pct)), yes=yes, json=json)
         return
+    if symbol:
+        raise ConfigError(
+            "seen: --symbol without --emergency; expected: both; do: leave it out, the journal "
+            "knows what bots hold"
+        )
     arguments = {"level": level.value, "reason": reason, "bot": bot}
     _ask("halt", arguments, wait, account, database, everything=everything, json=json)
 
 
-def _emergency(account: str | None, cap_pct: Decimal, *, yes: bool, json: bool) -> None:
-    """Everything that the account holds in its bots' symbols goes, whoever bought it."""
-    from holdfast.app.live.emergency import flatten_without_journal  # noqa: PLC0415
+def _emergency(
+    account: str | None,
+    named: Collection[str],
+    reason: str,
+    cap_pct: Decimal,
+    *,
+    yes: bool,
+    json: bool,
+) -> None:
+    """Everything that the account holds in these symbols goes, whoever bought it."""
+    from holdfast.app.live import emergency  # noqa: PLC0415  # --help needs none
 
     name = account_name(account)
-    if not yes:
-        typer.confirm(f"Sell all that {name} has free in its bots' symbols?", abort=True, err=True)
     config = load().for_account(name)
-    left = asyncio.run(flatten_without_journal(config, by=operator(), cap_pct=cap_pct))
+    symbols = emergency.symbols_to_flatten(config, named)
+    if not yes:
+        asked = f"Take {name}'s orders back and sell all that it has free, in {', '.join(symbols)}?"
+        typer.confirm(asked, abort=True, err=True)
+    left = asyncio.run(
+        emergency.flatten_without_journal(
+            config, symbols, by=operator(), why=reason, cap_pct=cap_pct
+        )
+    )
+    is_flat = all(quantity == 0 for quantity in left.values())
     if json:
-        emit({"account": name, "left": left, "flat": not any(left.values())})
+        emit({"account": name, "left": left, "flat": is_flat})
     for symbol, quantity in left.items() if not json else ():
-        told = f"{quantity.normalize():f} left, which nobody bought" if quantity else "sold"
-        typer.echo(f"{symbol}: {told}")
-    if any(left.values()):
+        typer.echo(f"{symbol}: {_left(quantity)}")
+    if not is_flat:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _left(quantity: Decimal | None) -> str:
+    if quantity is None:
+        return "not looked at: the exchange does not list it"
+    return f"{quantity.normalize():f} left, which nobody bought" if quantity else "sold"
 
 
 def resume(

@@ -46,7 +46,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         what: `cancel` or `sell`, written before it is sent; `told`, what became of it; `merged`.
         cid: of the request; of what it cancels, `target`.
-        by: who did it.
+        by, why: who did it, and the reason that was given.
     """
 
     what: str
@@ -58,6 +58,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     timestamp_ms: int = 0
     window_ms: int = 0
     by: str = ""
+    why: str = ""
     evidence: str = ""
 
 
@@ -110,9 +111,9 @@ class EmergencyFile:
         lines = [line for line in self.unmerged() if line.what in {"cancel", "sell"}]
         if not lines:
             return ()
-        by = lines[0].by
+        by, why = lines[0].by, lines[0].why
         cids = tuple(line.cid for line in lines)
-        reason = f"emergency flatten by {by}, without the journal"
+        reason = f"emergency flatten by {by}, without the journal" + (f": {why}" if why else "")
         return (
             EmergencyMerged(by=by, cids=cids),
             Halted(level=HaltLevel.ENTRIES, reason=reason, by="emergency"),
@@ -124,6 +125,7 @@ class Emergency:
 
     Args:
         tag: of this deployment's client order ids.
+        by, why: who does it, and the reason that was given.
         price: tells the market's last price of a symbol.
         cap_pct: how far below it a sale may go.
     """
@@ -134,6 +136,7 @@ class Emergency:
         account: str,
         tag: str,
         by: str,
+        why: str = "",
         venue: Venue,
         clock: ExchangeClock,
         file: EmergencyFile,
@@ -142,7 +145,7 @@ class Emergency:
     ) -> None:
         self._account = account
         self._tag = tag
-        self._by = by
+        self._by, self._why = by, why
         self._venue = venue
         self._clock = clock
         self._file = file
@@ -197,7 +200,7 @@ class Emergency:
                 self._file.append(
                     Line(
                         what="cancel", cid=cid, target=report.cid, symbol=symbol,
-                        timestamp_ms=at_ms, window_ms=window_ms, by=self._by,
+                        timestamp_ms=at_ms, window_ms=window_ms, by=self._by, why=self._why,
                     )
                 )  # fmt: skip
                 await self._venue.cancel(
@@ -239,7 +242,7 @@ class Emergency:
         self._file.append(
             Line(
                 what="sell", cid=cid, symbol=symbol, quantity=quantity, price=price,
-                timestamp_ms=at_ms, window_ms=window_ms, by=self._by,
+                timestamp_ms=at_ms, window_ms=window_ms, by=self._by, why=self._why,
             )
         )  # fmt: skip
         placement = Placement(cid, spec, at_ms, window_ms, Purpose.REDUCE)

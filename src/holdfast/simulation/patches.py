@@ -57,6 +57,10 @@ def _number(kind: type[Any]) -> None:
     kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
+def _kept_nowhere(*_: object) -> None:
+    """No machine here has a directory of its own."""
+
+
 def apply(
     loop: VirtualLoop, databases: Mapping[str, Database], nodes: Iterable[SimNode], seed: int
 ) -> None:
@@ -103,3 +107,4 @@ def apply(
         at[life.machine.name].trader = None
 
     process.leading = watched  # type: ignore[attr-defined]
+    process.keep_symbols = _kept_nowhere  # type: ignore[attr-defined, assignment]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from holdfast.app.live import emergency
 from holdfast.cli import main
+from holdfast.config import Config
 from holdfast.domain.fact import BotStarted, BotStopped, Opened
 from holdfast.domain.platform import CommandGiven
 from holdfast.journal.commands import Command, SqliteCommands
@@ -104,6 +107,48 @@ def test_a_halt_of_a_bot_that_is_none_is_no_success(
     told = capsys.readouterr()
     assert (code, told.out) == (2, "")
     assert "no bot 'smaa'" in told.err
+
+
+EMERGENCY = ("halt", "--level", "flatten", "--emergency", "--account", "main")
+
+
+def test_an_emergency_that_knows_no_symbols_is_no_success(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*EMERGENCY, "--yes"]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "--symbol" in told.err
+    assert main(["halt", "--symbol", "BTC/USDT", "--account", "main"]) == 2
+
+
+def test_an_emergency_names_its_symbols_first_and_says_what_was_not_looked_at(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def flatten(
+        _config: Config, symbols: Collection[str], **more: Any
+    ) -> dict[str, Decimal | None]:
+        asked.append((*symbols, more["why"]))
+        return {"BTC/USDT": Decimal(0), "GONE/USDT": None}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(emergency, "flatten_without_journal", flatten)
+    words = (*EMERGENCY, "--symbol", "GONE/USDT", "--symbol", "BTC/USDT", "--reason", "the fire")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert main([*words]) == 1
+    assert "in BTC/USDT, GONE/USDT?" in capsys.readouterr().err
+    assert asked == []
+    assert main([*words, "--yes"]) == 1
+    assert asked == [("BTC/USDT", "GONE/USDT", "the fire")]
+    assert capsys.readouterr().out.splitlines() == [
+        "BTC/USDT: sold", "GONE/USDT: not looked at: the exchange does not list it",
+    ]  # fmt: skip
+    assert main([*words, "--yes", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["left"], told["flat"]) == ({"BTC/USDT": "0", "GONE/USDT": None}, False)
 
 
 def test_bots_show_their_state_position_and_the_reason_of_a_failure(

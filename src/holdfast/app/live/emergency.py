@@ -5,21 +5,27 @@ Not here: what is sent (execution.emergency).
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
+from collections.abc import Collection
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from holdfast.app.live.activity import is_led
 from holdfast.app.live.keys import key_of
 from holdfast.app.live.lines import endpoints_of
 from holdfast.config import Config
 from holdfast.domain.order import deployment_tag
-from holdfast.errors import ConfigError, PlatformError
+from holdfast.errors import ConfigError, PlatformError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile, Line
 from holdfast.execution.recorder import Recorder
 from holdfast.journal.database import database_at
+from holdfast.ledger.state import AccountState
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.inspection import last_price
 
@@ -27,6 +33,75 @@ from holdfast.venues.binance.inspection import last_price
 def emergency_file(config: Config) -> EmergencyFile:
     """Of one account, at this host."""
     return EmergencyFile(Path(config.state_dir) / f"{config.account.name}.emergency")
+
+
+def keep_symbols(config: Config, account: AccountState, traded: Collection[str]) -> None:
+    """Note at this host what the account's bots trade or hold: commands may have made some of them,
+    which only the journal knows, and that may be gone one day.
+
+    Args:
+        traded: symbols of the bots that are to run.
+
+    Raises:
+        RetryableError: the file cannot be written.
+    """
+    held = (symbol for bot in account.bots if bot for symbol in account.elsewhere(bot, traded))
+    body = msgspec.json.encode(sorted({*traded, *held}))
+    path = _symbols_file(config)
+    try:
+        if not path.exists() or path.read_bytes() != body:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, body)
+    except OSError as error:
+        raise RetryableError(
+            f"seen: {path} cannot be written ({error.strerror}); expected: a small file in "
+            "`state_dir`; do: free space or allow writing"
+        ) from error
+
+
+def symbols_to_flatten(config: Config, named: Collection[str]) -> tuple[str, ...]:
+    """What the account may hold: of the file's bots, of those that a node here knew, and `named`.
+
+    Raises:
+        ConfigError: nobody knows all of them.
+    """
+    path = _symbols_file(config)
+    try:
+        known = msgspec.json.decode(path.read_bytes(), type=list[str])
+    except (OSError, msgspec.DecodeError) as error:
+        if not named:
+            raise ConfigError(
+                f"seen: {path} cannot be read ({error}); expected: the symbols of bots that "
+                "commands have made, as a node noted them here; do: go to a host where one ran, or "
+                "name each symbol that the account may hold with --symbol"
+            ) from error
+        known = []
+    found = {*known, *named, *(symbol for bot in config.bots for symbol in bot.symbols)}
+    if not found:
+        raise ConfigError(
+            f"seen: no bot of {config.account.name}; expected: symbols to sell; do: name each that "
+            "the account may hold with --symbol"
+        )
+    return tuple(sorted(found))
+
+
+def _symbols_file(config: Config) -> Path:
+    return Path(config.state_dir) / f"{config.account.name}.symbols"
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Durably, and beside other nodes of this host that do the same."""
+    file, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+    with os.fdopen(file, "wb") as out:
+        out.write(body)
+        out.flush()
+        os.fsync(file)
+    Path(fresh).replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 async def merge_emergency(config: Config, recorder: Recorder) -> None:
@@ -42,12 +117,14 @@ async def merge_emergency(config: Config, recorder: Recorder) -> None:
 
 
 async def flatten_without_journal(
-    config: Config, *, by: str, cap_pct: Decimal
-) -> dict[str, Decimal]:
-    """Take back our orders and sell what is free of every bot's symbols; what is left, by symbol.
+    config: Config, symbols: Collection[str], *, by: str, why: str, cap_pct: Decimal
+) -> dict[str, Decimal | None]:
+    """Take back our orders and sell what is free; what is left, by symbol.
 
     Args:
         config: of one account.
+        symbols: see `symbols_to_flatten`. Of one that the exchange does not list None is left:
+            nobody has looked.
 
     Raises:
         ConfigError: a node trades the account: it can do this with its journal.
@@ -57,20 +134,20 @@ async def flatten_without_journal(
     account = config.account
     endpoints = endpoints_of(account.venue)
     venue = BinanceVenue(key_of(account), endpoints)
-
-    symbols = {symbol for bot in config.bots for symbol in bot.symbols}
     try:
-        listed = await venue.instruments(sorted(symbols))
-        return await Emergency(
+        listed = await venue.instruments(symbols)
+        left = await Emergency(
             account=account.name,
             tag=deployment_tag(config.deployment),
             by=by,
+            why=why,
             venue=venue,
             clock=ExchangeClock(time.monotonic_ns),
             file=emergency_file(config),
             price=partial(last_price, venue),
             cap_pct=cap_pct,
         ).flatten(each for each in listed if each.symbol in symbols)
+        return {symbol: left.get(symbol) for symbol in symbols}
     finally:
         await venue.close()
 

@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.live.bots import symbols_of
+from holdfast.app.live.emergency import keep_symbols
 from holdfast.app.live.follower import Follower, OutgrownError, following
 from holdfast.app.live.keys import KeyKeeper
 from holdfast.app.live.telling import Telling
@@ -206,6 +208,8 @@ async def _live(life: Life) -> None:
         lambda answers: life.board.exchange_answers(life.account, answers),
     )  # fmt: skip
     async with followed as follower, asyncio.TaskGroup() as group:
+        traded = symbols_of(follower.bots)
+        await asyncio.to_thread(keep_symbols, life.config, follower.account, traded)
         life.told.follower = follower
         follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
         follower.tell_reach()  # the exchange has just answered, whatever the one before had said

@@ -55,6 +55,7 @@ def test_a_follower_that_ends_leaves_no_gauge_and_the_next_one_no_doubt_of_its_r
         yield follower(run)
 
     monkeypatch.setattr(process, "following", following)
+    monkeypatch.setattr(process, "keep_symbols", lambda *_: None)
     board.reach("main", reaches=False)  # as the one before had told
     with pytest.raises(ExceptionGroup, match="unhandled"):
         asyncio.run(process._live(life))
