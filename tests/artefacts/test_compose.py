@@ -275,6 +275,35 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
         subprocess.run(["openssl", *command], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize("has_copy", [False, True])
+def test_a_copy_is_begun_anew_although_the_one_before_left_its_slot(
+    tmp_path: Path, has_copy: bool
+) -> None:
+    """The container's own script, with programs that note how they were called."""
+    called, programs, data = (tmp_path / name for name in ("called", "bin", "data"))
+    programs.mkdir()
+    data.mkdir()
+    if has_copy:
+        (data / "PG_VERSION").write_text("17\n")
+    for name in ("install", "psql", "pg_basebackup", "docker-entrypoint.sh"):
+        program, code = programs / name, int(name == "psql")  # there may be no slot
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> {called}\nexit {code}\n')
+        program.chmod(0o755)
+    shell, option, script, own = document("dr.yml")["services"]["postgres"]["entrypoint"]
+    script = script.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")
+    subprocess.run(
+        [shell, option, script, own, "postgres"], check=True, capture_output=True,
+        env={"PATH": f"{programs}:{os.environ['PATH']}", "PGDATA": str(data)},
+    )  # fmt: skip
+    lines = called.read_text().splitlines()[1:]
+    assert lines.pop() == "docker-entrypoint.sh postgres"
+    assert len(lines) == (0 if has_copy else 2)
+    if not has_copy:
+        assert "DROP_REPLICATION_SLOT holdfast_dr host=first-site " in lines[0]
+        assert lines[0].endswith(" replication=true")
+        assert "--create-slot --slot=holdfast_dr --dbname=host=first-site " in lines[1]
+
+
 def test_the_copy_of_the_second_site_can_be_named_and_is() -> None:
     """Nodes of the first site refuse a server with a copy that nobody named."""
     told = " ".join(document("dr.yml")["services"]["postgres"]["entrypoint"])

@@ -144,6 +144,7 @@ def test_holdfast_owns_its_database_and_nothing_else(server: Deployed) -> None:
         "shared_buffers": "256MB", "effective_cache_size": "1GB", "work_mem": "4MB",
         "maintenance_work_mem": "64MB", "random_page_cost": "1.1", "wal_buffers": "16MB",
         "effective_io_concurrency": "200", "checkpoint_completion_target": "0.9",
+        "max_slot_wal_keep_size": "8GB",
     }.items():  # fmt: skip
         assert asked(url, f"SHOW {setting}") == value, setting
 
