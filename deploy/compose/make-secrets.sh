@@ -5,9 +5,9 @@
 #
 #   deploy/compose/make-secrets.sh [NAME-OF-THE-EDGE]
 #
-# Nothing that is there is changed. The folder is yours alone; the files in it are readable, because
-# each container reads them as a user of its own. Your exchange's key: write exchange_api_key and
-# exchange_api_secret yourself.
+# Nothing that is there is written anew. Both folders are closed to others; the files in them are
+# readable, because each container reads them as a user of its own: those that you put into tls/
+# yourself, too. Your exchange's key: write exchange_api_key and exchange_api_secret yourself.
 set -eu
 cd "$(dirname "$0")"
 name=${1:-localhost}
@@ -15,10 +15,11 @@ secrets=${SECRETS_DIR:-./secrets}
 tls=${TLS_DIR:-./tls}
 command -v openssl >/dev/null || { echo "seen: no openssl; expected: it; do: apt-get install openssl" >&2; exit 2; }
 umask 022
-mkdir -p "$secrets" "$tls" "${BACKUPS_DIR:-./backups}"
-chmod 700 "$secrets"
-# Of the edge, which is uid 101 in its container.
-chmod 755 "$tls"
+mkdir -p "${BACKUPS_DIR:-./backups}"
+for folder in "$secrets" "$tls"; do
+  [ -d "$folder" ] || { mkdir -p "$folder" && chmod 700 "$folder"; }
+  chmod o= "$folder"
+done
 
 made() { [ -s "$secrets/$1" ]; }
 random() { made "$1" || openssl rand -hex 24 | tr -d '\n' >"$secrets/$1"; }
@@ -52,9 +53,10 @@ if [ ! -s "$tls/fullchain.pem" ]; then
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 \
     -subj "/CN=$name" -addext "subjectAltName=DNS:$name,DNS:localhost" \
     -keyout "$tls/privkey.pem" -out "$tls/fullchain.pem" 2>/dev/null
+  chmod 444 "$tls/privkey.pem" "$tls/fullchain.pem"
   echo "tls/fullchain.pem is signed by itself: browsers will ask. Put your own there." >&2
 fi
-chmod 444 "$secrets"/* "$tls"/*
+chmod 444 "$secrets"/*
 for secret in exchange_api_key exchange_api_secret; do
   made "$secret" || echo "write your exchange's key: $secrets/$secret is empty" >&2
 done

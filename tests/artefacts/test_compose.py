@@ -260,12 +260,21 @@ def test_secrets_are_made_once_and_what_is_there_stays(tmp_path: Path) -> None:
     declared = set(document("prod.yml")["secrets"]) | set(document("observability.yml")["secrets"])
     declared |= set(document("dr.yml")["secrets"]) | set(document("canary.yml")["secrets"])
     assert declared <= set(first)
+    tls = tmp_path / "tls"
+    assert tls.stat().st_mode & 0o777 == 0o700, "nobody else gets at the edge's key"
+    mounted = document("prod.yml")["services"]["edge"]["volumes"]
+    assert all(".pem:" in each for each in mounted if "TLS_DIR" in each), "nor needs the folder"
     passwords = [text for name, text in first.items() if name.endswith("_password")]
     assert len(set(passwords)) == len(passwords)
     made = {f"{name.upper()}_FILE": str(folder / name) for name in ("identity_key", "jwt_secret")}
     assert identity_settings(made).sealing  # long enough, or it is refused
+    own = tls / "privkey.pem"
+    own.chmod(0o600)
+    folder.chmod(0o750)  # as by hand, where a group reads it
+    tls.chmod(0o755)  # as it was made once
     make()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == first
+    assert [each.stat().st_mode & 0o777 for each in (own, folder, tls)] == [0o600, 0o750, 0o750]
     for command in (
         ["verify", "-CAfile", str(folder / "ca_certificate"), "-verify_hostname", "postgres",
          str(folder / "postgres_tls_certificate")],
