@@ -25,6 +25,7 @@ from holdfast.domain.market import NS_PER_S
 from holdfast.domain.money import ZERO
 from holdfast.errors import ConfigError, CorruptionError, FencedError
 from holdfast.journal.database import Database
+from holdfast.journal.report_query import Wanted
 from holdfast.journal.reports import Reports, Row
 from holdfast.platform.jobs.kinds import Work
 from holdfast.telemetry.log import get_logger
@@ -182,7 +183,7 @@ def account_day(reports: Reports, account: str, begin_ns: int) -> AccountDay:
                        for row in fills),
         fees=_sums((row["fee_asset"], row["fee"]) for row in fills),
         orders=Counter(_became(row) for row in rows("report_order")),
-        profit=_profits(rows("report_pnl", begin_ns - _DAY_NS), begin_ns),
+        profit=_profits(reports, account, begin_ns, rows("report_pnl")),
         holdings=[
             Holding(row["bot"], row["symbol"], row["quantity"], row["cost"])
             for row in reports.read("report_position", account, limit=_MOST_ROWS)
@@ -203,16 +204,16 @@ def _sums(amounts: Any) -> dict[str, Decimal]:
     return found
 
 
-def _profits(rows: Sequence[Row], begin_ns: int) -> dict[str, Decimal]:
-    """By bot: its profit at the end less that at the beginning, which is zero for a new one."""
-    first: dict[str, Decimal] = {}
-    last: dict[str, Decimal] = {}
-    for row in sorted(rows, key=lambda row: (row["at"], row["seq"])):
-        if row["at"] < begin_ns:
-            first[row["bot"]] = row["pnl"]
-        else:
-            last[row["bot"]] = row["pnl"]
-    return {bot: pnl - first.get(bot, ZERO) for bot, pnl in sorted(last.items())}
+def _profits(
+    reports: Reports, account: str, begin_ns: int, within: Sequence[Row]
+) -> dict[str, Decimal]:
+    """By bot: its last profit within the day less the last before, however long ago that was."""
+    found = {row["bot"]: row["pnl"] for row in within}  # in order of time
+    for bot in found:
+        wanted = Wanted(where={"bot": [bot]}, until_ns=begin_ns, limit=1)
+        for before in reports.newest("report_pnl", account, wanted):
+            found[bot] -= before["pnl"]
+    return dict(sorted(found.items()))
 
 
 def _drawdown_pct(course: Sequence[Decimal]) -> Decimal:

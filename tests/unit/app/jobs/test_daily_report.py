@@ -21,11 +21,12 @@ from holdfast.app.jobs.mail import Letter, send
 from holdfast.app.reports.projector import fill
 from holdfast.config.database import ReportPolicy
 from holdfast.config.jobs import Mail
+from holdfast.domain.fact import Marked
 from holdfast.errors import ConfigError, RejectedError, RetryableError
 from holdfast.journal.database import SqliteDatabase
 from tests.support.job_work import Here
 from tests.support.mailbox import PASSWORD, USER, mailbox
-from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, spoil, stream, write
+from tests.support.report_stream import ACCOUNT, BEGIN, DAY, ns, opening, spoil, stream, write
 
 LETTER = Letter(subject="s", text="t", html="<p>h</p>", images={}, message_id="one")
 
@@ -91,6 +92,25 @@ def test_figures_are_of_that_day_alone(tmp_path: Path) -> None:
     assert found.opened == found.closed == Decimal("10001.000000000000000001")
     quiet = account_day(reports, ACCOUNT, ns(midnight - timedelta(days=365)))
     assert (quiet.opened, quiet.change, quiet.fills, quiet.equity) == (None, None, 0, [])
+    reports.close()
+
+
+def test_a_bot_that_was_away_for_days_made_that_day_what_it_made_since(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "journal.db")
+    write(database, [opening(), *(
+        (ns(at), (Marked(at_ns=ns(at), equity=Decimal(10_000), pnl=pnl, prices={}),))
+        for at, pnl in (
+            (BEGIN, {"one": Decimal(700)}),
+            (BEGIN + 9 * DAY, {"one": Decimal(705), "two": Decimal(3)}),
+            (BEGIN + 9 * DAY + timedelta(hours=1), {"one": Decimal(706), "two": Decimal(4)}),
+        )
+    )])  # fmt: skip
+    reports = database.reports(ReportPolicy())
+    reports.make(ns(BEGIN))
+    fill(database, reports, ACCOUNT)
+    midnight = (BEGIN + 9 * DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = account_day(reports, ACCOUNT, ns(midnight))
+    assert found.profit == {"one": Decimal(6), "two": Decimal(4)}
     reports.close()
 
 
