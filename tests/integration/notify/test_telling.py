@@ -243,6 +243,7 @@ def test_who_is_shut_out_hears_nothing_more(play: Callable[..., None]) -> None:
     play(scenario, hooks=("tom", "ada"))
 
 
+@each_kind
 def test_how_it_goes_is_told_in_numbers_even_while_nobody_delivers(
     play: Callable[..., None],
 ) -> None:
@@ -268,5 +269,9 @@ def test_how_it_goes_is_told_in_numbers_even_while_nobody_delivers(
         found = {name: values[()] for name, values in meter.collected().items()}
         assert (found["notify_waiting"], found["notify_sent_total"]) == (0, 1)
         assert found["notify_oldest_wait_seconds"] == 0
+        await made.add("ada", "all")
+        await made.own.remove(made.who["tom"], to.subscription_id)
+        await numbers.look()
+        assert meter.collected()["notify_sent_total"][()] == 1, "a counter that fell is a new one"
 
     play(scenario)

@@ -59,6 +59,12 @@ _MESSAGES: Final = """
 _CLAIM: Final = """
     UPDATE notify_claim SET holder = ?, until_ns = ? WHERE one = 1 AND (holder = ? OR until_ns < ?)
 """
+_ADD_UP: Final = """
+    INSERT INTO notify_position (name, seq, hash) VALUES (?, ?, ?)
+    ON CONFLICT (name) DO UPDATE SET seq = notify_position.seq + excluded.seq
+"""
+_ENDED: Final = ("@sent", "@lost")
+"""What subscriptions had counted that are no more: a total that fell would pass for a new one."""
 _HOLD: Final = "UPDATE notify_claim SET until_ns = ? WHERE one = 1 AND holder = ?"
 
 
@@ -132,12 +138,14 @@ def required(look: Look, subscription_id: str, user_id: str = "") -> Subscriptio
 
 
 def remove(change: Change, subscription: Subscription) -> None:
-    """End it, with what waits."""
-    for table in ("notify_message", "notify_subscription"):
-        change.run(
-            f"DELETE FROM {table} WHERE subscription_id = ?",  # noqa: S608 - one of these two
-            subscription.subscription_id,
-        )
+    """End it, with what waits; what it has counted stays counted."""
+    found = subscription.subscription_id
+    change.run("DELETE FROM notify_message WHERE subscription_id = ?", found)
+    counted = change.row(
+        "DELETE FROM notify_subscription WHERE subscription_id = ? RETURNING sent, lost", found
+    )
+    for name, count in zip(_ENDED, counted or (0, 0), strict=True):
+        change.run(_ADD_UP, name, count, b"")
 
 
 # -- what waits --------------------------------------------------------------------------------
@@ -286,6 +294,7 @@ class Totals(msgspec.Struct, frozen=True):
     """All subscriptions together.
 
     Attributes:
+        sent, lost: of those too that are no more.
         is_served: a process tells people.
         oldest_ns: when what waits longest happened, UTC; 0 when nothing waits.
     """
@@ -306,9 +315,11 @@ def totals(look: Look, now_ns: int) -> Totals:
         "SELECT count(*), coalesce(sum(sent), 0), coalesce(sum(lost), 0) FROM notify_subscription"
     )
     count, oldest_ns = waiting or (0, 0)
-    subscribed, sent, lost = done or (0, 0, 0)
+    subscribed, *counted = done or (0, 0, 0)
+    ended = [(position(look, name) or (0, b""))[0] for name in _ENDED]
+    sent, lost = (int(now) + before for now, before in zip(counted, ended, strict=True))
     is_served = claim_ is not None and claim_[0] > now_ns
-    return Totals(int(subscribed), is_served, int(count), int(oldest_ns), int(sent), int(lost))
+    return Totals(int(subscribed), is_served, int(count), int(oldest_ns), sent, lost)
 
 
 # -- chats -------------------------------------------------------------------------------------
