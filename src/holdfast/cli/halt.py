@@ -88,9 +88,10 @@ def _emergency(
 ) -> None:
     """Everything that the account holds in these symbols goes, whoever bought it."""
     from holdfast.app.live import emergency  # noqa: PLC0415  # --help needs none
+    from holdfast.app.live.added import as_known_here  # noqa: PLC0415
 
     name = account_name(account)
-    config = load().for_account(name)
+    config = as_known_here(load()).for_account(name)
     symbols = emergency.symbols_to_flatten(config, named)
     if not yes:
         asked = f"Take {name}'s orders back and sell all that it has free, in {', '.join(symbols)}?"

@@ -108,6 +108,14 @@ class Added:
             raise OSError(f"seen: {self._file} is not as it was written; expected: that")
 
 
+def as_known_here(config: Config) -> Config:
+    """The configuration with the accounts that a node of this host was begun with last.
+
+    It needs no database, and may be as old as that node.
+    """
+    return Added(config, config.cluster.node).joined().config
+
+
 class Turn:
     """When a node may begin anew, counted from when it first had to."""
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from holdfast.app.live import added as module
-from holdfast.app.live.added import SETTLE_S, TURN_S, WARM_S, Added, Turn, added_file
+from holdfast.app.live.added import (
+    SETTLE_S,
+    TURN_S,
+    WARM_S,
+    Added,
+    Turn,
+    added_file,
+    as_known_here,
+)
 from holdfast.config import Config
 from holdfast.config.added import AddedAccount
 from holdfast.journal.database import SqliteDatabase
@@ -93,6 +101,8 @@ def test_what_is_found_is_what_the_next_start_begins_with(
     again = Added(config, "one")
     assert again.there == (SECOND,)
     assert [account.name for account in again.joined().config.all_accounts] == ["main", "second"]
+    Path(config.database_url.removeprefix("sqlite:///")).unlink()
+    assert as_known_here(config).for_account("second").account.api_key == "env:K"
 
 
 def test_a_node_that_does_not_know_yet_who_else_is_there_waits(
