@@ -73,7 +73,7 @@ def test_what_would_be_left_out_is_refused_at_once(config: Config) -> None:
         require_addable(config, [added("second")], added("third"))
 
 
-def test_a_webhook_leaves_room_for_one_account_only(tmp_path: Path) -> None:
+def test_a_webhook_leaves_room_in_a_node_only(tmp_path: Path) -> None:
     file = tmp_path / "holdfast.toml"
     file.write_text(FILE + '[[signals]]\nname = "news"\nsecret = "env:HOOK"\n')
     with pytest.raises(ConfigError, match="webhooks and several accounts"):

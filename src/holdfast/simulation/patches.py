@@ -81,7 +81,7 @@ def apply(
     for kind in (Connection, Socket, _Session):
         _number(kind)
 
-    def database_of(_config: object, *, for_one_account: bool) -> Database:
+    def database_of(_config: object, *, in_a_node: bool) -> Database:
         life = LIFE.get()
         assert life is not None  # noqa: S101 - only processes open a journal
         return databases[life.machine.name]

@@ -62,7 +62,7 @@ class Added:
 
     async def changed(self, beside: Beside) -> None:
         """Return when there are others, they are kept, and it is this node's turn to begin anew."""
-        database, why = database_of(self._config), ""
+        database, why = database_of(self._config, in_a_node=True), ""
         turn: Turn | None = None
         try:
             while True:

@@ -427,7 +427,7 @@ async def following(
         PlatformError: see `follow_stream` and `Follower.prepare`.
     """
     with bound(account=config.account.name) as ids:
-        fold = await follow_stream(database_of(config, for_one_account=True), config.account.name)
+        fold = await follow_stream(database_of(config, in_a_node=True), config.account.name)
         try:
             follower = Follower(config, fold, watch, quarantine, counts)
             follower.ids = ids

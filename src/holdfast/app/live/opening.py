@@ -79,18 +79,18 @@ class Stream(msgspec.Struct):
             self.owner.release()
 
 
-def database_of(config: Config, *, for_one_account: bool = False) -> Database:
+def database_of(config: Config, *, in_a_node: bool = False) -> Database:
     """The journal that a configuration names; nothing is opened yet.
 
     Args:
-        for_one_account: for the process that trades it, which reads a row now and then: of the
+        in_a_node: for a process of a node, which reads a row now and then: of the
             connections for that it keeps one, or a node of many accounts has all that a server has.
 
     Raises:
         ConfigError: its driver is not installed, or does not understand the address.
     """
     pool = config.database_pool
-    if for_one_account:
+    if in_a_node:
         pool = msgspec.structs.replace(pool, min=min(pool.min, 1))
     state = Path(config.state_dir)
     return database_at(config.database_url, state, may_lose=config.may_lose_commits, pool=pool)

@@ -152,6 +152,6 @@ async def test_records_are_stamped_with_the_clock_that_is_given_and_not_the_mach
 def test_the_process_of_an_account_keeps_one_connection_for_reads(told: int, kept: int) -> None:
     url = "postgresql://nobody@127.0.0.1:1/none"  # nothing is opened
     config = Config(database_url=url, database_pool=DatabasePool(min=told))
-    own, others = opening.database_of(config, for_one_account=True), opening.database_of(config)
+    own, others = opening.database_of(config, in_a_node=True), opening.database_of(config)
     found = own.pool(), others.pool()
     assert [pool.min for pool in found if pool is not None] == [kept, told]
