@@ -26,6 +26,7 @@ from tests.acceptance.test_failover import pair
 from tests.support.exchange import open_account
 from tests.support.ledger_check import Judgement
 from tests.support.node import FUNDS, ORDERS_PER_MINUTE, Node, flips, until_armed, until_node
+from tests.support.postgres import database
 from tests.support.pulse import PulseFlow
 from tests.support.scene import Scene, scene
 from tests.support.waiting import PATIENCE_S
@@ -124,8 +125,9 @@ def test_a_node_trades_an_account_that_was_added_and_leaves_it_when_it_is_droppe
 
 
 def test_of_two_nodes_one_trades_on_while_the_other_begins_anew(tmp_path: Path) -> None:
-    async def run() -> tuple[Judgement, list[str]]:
-        async with scene(tmp_path, flow=PulseFlow(("BTC/USDT",))) as at, pair(at) as both:
+    async def run(url: str) -> Judgement:
+        flow = PulseFlow(("BTC/USDT",))
+        async with scene(tmp_path, flow=flow) as at, pair(at, database=url) as both:
             leader, _standby = both
             add(at, leader)
             await until_seen(leader, lambda: bool(have_it(leader)), "one node has it")
@@ -134,11 +136,10 @@ def test_of_two_nodes_one_trades_on_while_the_other_begins_anew(tmp_path: Path) 
             await until_armed(leader, len(leader.armed()) + 2)
             await until_seen(leader, lambda: len(have_it(leader)) == 2, "both have it")
             await until_armed(leader, len(leader.armed()) + 2)
-            return await at.ended_well(leader), first
+            return await at.ended_well(leader)
 
-    judged, _first = asyncio.run(run())
-
-    assert judged.faults == []
+    with database() as url:
+        assert asyncio.run(run(url)).faults == []
 
 
 def test_an_account_whose_key_no_node_can_read_is_led_by_none_and_costs_the_others_nothing(

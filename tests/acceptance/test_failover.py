@@ -29,9 +29,11 @@ STANDARD = '[cluster]\nprofile = "standard"\n'
 
 
 @asynccontextmanager
-async def pair(at: Scene, profile: str = FAST) -> AsyncIterator[tuple[Node, Node]]:
+async def pair(
+    at: Scene, profile: str = FAST, *, database: str = ""
+) -> AsyncIterator[tuple[Node, Node]]:
     """A leader that trades, and a standby that is warm."""
-    leader = at.node((*flips(("BTC/USDT",)), QUOTER), settings=profile)
+    leader = at.node((*flips(("BTC/USDT",)), QUOTER), settings=profile, database=database)
     standby = leader.sibling("standby")
     at.nodes.append(standby)
     await leader.start()
