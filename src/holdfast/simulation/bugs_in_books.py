@@ -188,6 +188,16 @@ def fees_are_forgotten() -> None:
     replace(Books, "_filled", free)
 
 
+def fills_are_nobody_s() -> None:
+    def nobody(make: Any) -> Any:
+        def filled(self: Any, armed: Any, fill: Any) -> Any:
+            return msgspec.structs.replace(make(self, armed, fill), bot="")
+
+        return filled
+
+    replace(Books, "_filled", nobody)
+
+
 def partial_fills_close() -> None:
     put(sweep, "is_behind", lambda _order: False)
     replace(
@@ -243,7 +253,7 @@ PLANTS: dict[str, Plant] = {
         no_epoch_check, epoch_check_before_the_statement, answered_before_durable,
         evidence_is_dropped, goes_on_when_fenced, snapshot_without_orders, trades_booked_twice,
         no_lock_on_an_order, silent_ghosts, ghosts_do_not_halt, no_sweep,
-        cancelled_by_the_cancel_s_id, fees_are_forgotten, partial_fills_close,
+        cancelled_by_the_cancel_s_id, fees_are_forgotten, fills_are_nobody_s, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
         patient_challengers, leads_without_a_lease_or_epoch,
     )

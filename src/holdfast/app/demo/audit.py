@@ -262,18 +262,24 @@ def _other_states(orders: Sequence[LedgerOrder], told: Told) -> Iterator[Finding
 
 
 def _booked_wrong(ledger: Ledger, told: Told) -> Iterator[Finding]:
+    """Whose a fill is: by the ledger's client order id, and the row that was armed under it."""
     for fill in ledger.executions:
         booked = told.fills.get(fill.key)
         if booked is None:
             continue
         mine = booked.fill
+        attempt = told.attempts.get(fill.client_order_id)
+        whose = attempt.armed.bot if attempt is not None else ""
+        # Of an order without a row (people's, an emergency's, the lost time's) no id need be known.
+        named = mine.cid if attempt is not None else mine.cid or fill.client_order_id
         pairs = (
             ("side", mine.side.value, fill.side),
             ("quantity", mine.quantity, fill.qty),
             ("price", mine.price, fill.price),
             ("fee", mine.fee, fill.commission),
             ("fee asset", mine.fee_asset if mine.fee else "", fill.commission_asset),
-            ("order", mine.cid or fill.client_order_id, fill.client_order_id),
+            ("order", named, fill.client_order_id),
+            ("bot", booked.bot, whose),
         )
         for name, told_value, true_value in pairs:
             if told_value != true_value and not (name == "fee asset" and not fill.commission):

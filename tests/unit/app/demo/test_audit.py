@@ -228,6 +228,41 @@ def test_a_fill_booked_with_another_amount_is_a_difference(
     assert named in found(Kind.DIFFERENCE, world.audited(world.facts(), true).findings)
 
 
+@pytest.mark.parametrize(
+    ("bot", "cid", "named"),
+    [
+        ("other", world.cid(1), ["bot of trade 2 of BTCUSDT"]),
+        ("", world.cid(1), ["bot of trade 2 of BTCUSDT"]),
+        ("", "", ["bot of trade 2 of BTCUSDT", "order of trade 2 of BTCUSDT"]),
+    ],
+)
+def test_a_fill_of_ours_that_is_booked_on_another_bot_or_on_none_is_a_difference(
+    bot: str, cid: str, named: list[str]
+) -> None:
+    facts = world.facts()
+    at = next(
+        n for n, fact in enumerate(facts) if isinstance(fact, Filled) and fact.fill.trade_id == "2"
+    )
+    told = facts[at]
+    assert isinstance(told, Filled)
+    facts[at] = Filled(fill=msgspec.structs.replace(told.fill, cid=cid), bot=bot)
+    assert found(Kind.DIFFERENCE, world.audited(facts, world.ledger()).findings) == named
+
+
+def test_a_fill_of_an_order_that_nobody_here_armed_is_no_bot_s() -> None:
+    booked = world.filled(7, 4, Side.SELL, "0.1", "1000", "0", "USDT")
+    nameless = msgspec.structs.replace(booked.fill, cid="")
+    true = world.ledger()
+    true["executions"].append(
+        {**world.execution(7, 4, "SELL", "0.1", "1000", "0", "USDT"), "clientOrderId": "web_1"}
+    )
+    clean = world.audited([*world.facts(), Filled(fill=nameless)], true, patience_ns=1)
+    bent = world.audited([*world.facts(), Filled(fill=nameless, bot="trend")], true, patience_ns=1)
+    assert "bot of trade 4 of BTCUSDT" not in found(Kind.DIFFERENCE, clean.findings)
+    assert "order of trade 4 of BTCUSDT" not in found(Kind.DIFFERENCE, clean.findings)
+    assert "bot of trade 4 of BTCUSDT" in found(Kind.DIFFERENCE, bent.findings)
+
+
 def test_a_balance_that_differs_by_the_last_digit_is_a_difference() -> None:
     true = world.ledger()
     true["balances"][world.KEY]["USDT"]["free"] = "9700.00000001"
