@@ -68,6 +68,8 @@ def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None
         ("absent_at_once", 2, "I1 I5 I13"),
         ("absent_by_local_clock", 3, "I1 I5 I13"),
         ("final_rejects", 3, "I1 I5 I13"),
+        ("no_stops", 1, "I14"),
+        ("one_bot_sleeps", 1, "I9"),
     ],
 )
 def test_a_planted_bug_is_found_and_told_with_its_story(

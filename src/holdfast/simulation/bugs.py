@@ -2,7 +2,8 @@
 
 Each is what somebody could have written, or what other software does. Production has no switch for
 any of it: a plant replaces a function, a method or a constant of this process. Not here: bugs of
-the journal and of the books (bugs_in_books), their names for people (bug_names).
+the journal and of the books (bugs_in_books), of what is derived from wishes (bugs_in_engine), their
+names for people (bug_names).
 """
 
 from __future__ import annotations
@@ -367,6 +368,6 @@ PLANTS: dict[str, Plant] = {
 
 def plant(name: str) -> None:
     """Put a bug into this process, for good."""
-    from holdfast.simulation.bugs_in_books import PLANTS as OTHERS  # noqa: PLC0415 - it imports us
+    from holdfast.simulation import bugs_in_books, bugs_in_engine  # noqa: PLC0415 - they import us
 
-    (PLANTS | OTHERS)[name]()
+    (PLANTS | bugs_in_books.PLANTS | bugs_in_engine.PLANTS)[name]()

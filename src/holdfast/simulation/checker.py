@@ -44,7 +44,9 @@ from holdfast.journal.record import Record
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.simulation.clock import FIRST_S, WORLD
+from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.outcome import Event, Violation
+from holdfast.simulation.wishes import Wishes
 
 _PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
 _KEPT = 20_000
@@ -67,6 +69,8 @@ class Checker:
         fold: the platform's own fold of it, begun at the beginning and never restarted.
         executed: base units by client order id, as the exchange executed them.
         has_disagreed: a comparison with the exchange left something unexplained.
+        exposure, wishes: what bots hold and may yet get, and what they wish.
+        armed_s: when each bot armed its newest order; world time.
         acted_s: when the newest order was armed that has reached the exchange; world time.
         is_meddled: somebody did something on the account beside the platform.
         trace: grows with every event; the same seed gives the same.
@@ -80,7 +84,9 @@ class Checker:
         self.executed: dict[str, Decimal] = {}
         self.trace = hashlib.sha256()
         self.counts: Counter[str] = Counter()
-        self.last_armed_s = 0.0
+        self.exposure = Exposure(self.told)
+        self.wishes = Wishes(self.told, self.exposure)
+        self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0
         self.is_meddled = False
         self.epoch = 0
@@ -111,6 +117,8 @@ class Checker:
                 self.violate("I3", f"a fact of epoch {record.epoch} within epoch {self.epoch}")
             self._look(fact)
             self.told.take(fact, record.at_ns)
+            self.exposure.take(fact)
+            self.wishes.take(fact)
             try:
                 apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
             except CorruptionError as error:
@@ -156,6 +164,8 @@ class Checker:
             self.executed[cid] = self.executed.get(cid, ZERO) + fill.quantity
             self.counts["fills"] += 1
             self._executed(cid)
+            self.wishes.executed(cid)
+        self.exposure.report(order, fill)
         self.trace.update(text.encode())
         self.say(text, cid)
 
@@ -210,7 +220,7 @@ class Checker:
 
     def _armed(self, fact: Armed) -> None:
         self.counts["orders"] += 1
-        self.last_armed_s = self._armed_s[fact.list_cid or fact.cid] = WORLD.now_s
+        self.armed_s[fact.bot] = self._armed_s[fact.list_cid or fact.cid] = WORLD.now_s
         self._rows |= {fact.cid, fact.list_cid} - {""}
         self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
         for other in self._by_intent[fact.intent_id] - {fact.cid}:
@@ -225,6 +235,8 @@ class Checker:
             self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
         if not fact.reduces and fact.spec.side is Side.BUY:
             self._within_limit(fact)
+        if not self.breaks and (fault := self.wishes.fault(fact)):
+            self.violate("I14", fault, fact.cid)
 
     def _within_limit(self, fact: Armed) -> None:
         """I8: what is held, and every buy that may still execute, and this one."""

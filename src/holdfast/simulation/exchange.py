@@ -102,6 +102,12 @@ class SimExchange:
         value = getattr(rules, change) * factor
         listing.rules = msgspec.structs.replace(rules, **{change: value})
 
+    def price(self, name: str) -> Decimal:
+        """The average of the last minutes, quote units."""
+        average = self.desk.exchange.engine.listings[name].average.value
+        assert average is not None  # noqa: S101 - the market traded before the doors opened
+        return average
+
     def revoke(self) -> None:
         """The key is worth nothing."""
         self.account.is_revoked = True

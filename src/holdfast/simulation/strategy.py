@@ -36,9 +36,9 @@ class Restless(Strategy):
     unit: Decimal = Decimal("0.01")
 
     def decide(self, now: View) -> Wish:
-        """Draw a wish; at the end of a run the one that stands stays."""
+        """Draw a wish; at the end of a run the one that stands stays, or one with a stop."""
         if now.time_ns > WORLD.quiet_from_ns:
-            return KEEP
+            return self._last()
         source = random.Random(f"{self.seed} {now.time_ns}")
         price, kind = now.bar.close, source.random()
         held = int(now.position.quantity / self.unit)
@@ -61,6 +61,14 @@ class Restless(Strategy):
                 episode=str(now.time_ns),
             )
         return FLAT if kind < 0.96 else KEEP
+
+    def _last(self) -> Wish:
+        """Far from the price, so that it is there when everything has come to rest."""
+        if random.Random(f"{self.seed} last").random() < 0.5:
+            return KEEP
+        return Target(
+            quantity=2 * self.unit, stop=Percent(5), take_profit=Percent(5), episode="last"
+        )
 
 
 class Eager(Flip):

@@ -13,7 +13,7 @@ from holdfast.errors import CorruptionError
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.simulation.checker import Checker
-from holdfast.simulation.clock import WORLD
+from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exchange import SimExchange
 from holdfast.simulation.node import SimNode
 from holdfast.simulation.store import Backend
@@ -59,6 +59,7 @@ def judge(
     _alarmed(checker, found.duplicate_orders)
     _folds_agree(checker, state, backend)
     _lively(checker, settle_s)
+    _protected(checker, exchange)
     _limits(checker, exchange)
 
 
@@ -96,7 +97,7 @@ def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend)
 
 
 def _lively(checker: Checker, settle_s: float) -> None:
-    """I9: when all is well again, orders are armed again."""
+    """I9: when all is well again, each bot arms orders again."""
     stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
     for name in stopped:
         failed = checker.fold.bots[name].failed
@@ -106,10 +107,23 @@ def _lively(checker: Checker, settle_s: float) -> None:
     if checker.fold.halted or stopped:
         return
     since_s = WORLD.now_s - settle_s + LIVELY_S
-    if checker.last_armed_s < since_s:
-        checker.violate(
-            "I9", f"nothing was armed for {WORLD.now_s - checker.last_armed_s:.1f} s of calm"
-        )
+    for name in checker.fold.bots:
+        armed_s = checker.armed_s.get(name, FIRST_S)
+        if armed_s < since_s:
+            checker.violate("I9", f"{name} armed nothing for {WORLD.now_s - armed_s:.1f} s of calm")
+
+
+def _protected(checker: Checker, exchange: SimExchange) -> None:
+    """I14: what is held under a wish with a stop has that stop at the exchange."""
+    fold = checker.fold
+    if checker.breaks or fold.halted or fold.quarantine:
+        return
+    smallest = {
+        each.symbol: 2 * each.smallest_order(exchange.price(each.symbol))
+        for each in exchange.desk.exchange.instruments
+    }
+    for what in checker.wishes.unprotected(exchange.account.open_orders.values(), smallest):
+        checker.violate("I14", what)
 
 
 def _limits(checker: Checker, exchange: SimExchange) -> None:

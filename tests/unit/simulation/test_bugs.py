@@ -10,8 +10,8 @@ from holdfast.simulation.bug_names import BUGS
 
 def test_every_bug_that_is_offered_can_be_planted_and_the_other_way_round() -> None:
     code = (
-        "from holdfast.simulation import bugs, bugs_in_books as more;"
-        "plants = bugs.PLANTS | more.PLANTS;"
+        "from holdfast.simulation import bugs, bugs_in_books, bugs_in_engine;"
+        "plants = bugs.PLANTS | bugs_in_books.PLANTS | bugs_in_engine.PLANTS;"
         "[plant() for plant in plants.values()];"  # fails where what it replaces is gone
         "print(*sorted(plants))"
     )
