@@ -1,8 +1,7 @@
-"""The checker: what it holds commits, calls and executions against, apart from the platform's fold."""
+"""What the checker holds commits, calls and executions against, apart from the fold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import msgspec
@@ -72,9 +71,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched() -> Iterator[Watched]:
+def watched() -> Watched:
     WORLD.now_s = FIRST_S
-    yield Watched()
+    return Watched()
 
 
 def wished(number: int, *legs: Leg) -> Decided:

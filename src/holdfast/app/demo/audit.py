@@ -55,6 +55,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
         late: executions that are not booked yet and may still be, within the patience.
         unresolved: client order ids of attempts of which nobody knows what became.
         compared_money: whether balances could be compared: nothing was late.
+        impossible: those of the findings that are true at no moment, whatever is under way; only
+            if the journal was read to its end.
     """
 
     at_ns: int
@@ -64,6 +66,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: tuple[str, ...]
     compared_money: bool
     findings: tuple[Finding, ...]
+    impossible: tuple[Finding, ...] = ()
 
     def _count(self, kind: Kind) -> int:
         return len({finding.what for finding in self.findings if finding.kind is kind})
@@ -118,21 +121,20 @@ def audit(
     fills = [fill for fill in mine.executions if fill.client_order_id.startswith(tag)]
     due_ns = ledger.at_ns - patience_ns
     late = [fill for fill in fills if fill.key not in told.fills and fill.at_ns > due_ns]
-    findings = [
+    impossible = {
         *_executed_twice(ours, fills, told),
         *_unknown_orders(ours, told),
-        *_unbooked([fill for fill in fills if fill.at_ns <= due_ns], told),
         *_invented(mine, told),
         *_booked_wrong(mine, told),
         *_sent_twice(requests, api_key),
-    ]
+        *(_folded_otherwise(state, told) if state is not None else ()),
+    }
+    findings = {*impossible, *_unbooked([fill for fill in fills if fill.at_ns <= due_ns], told)}
     if not patience_ns:
-        findings += _other_states(ours, told)
+        findings |= {*_other_states(ours, told)}
     compare_money = told.is_opened and not late
     if compare_money:
-        findings += _balances(mine, told, api_key)
-    if state is not None:
-        findings += _folded_otherwise(state, told)
+        findings |= {*_balances(mine, told, api_key)}
     return Audit(
         at_ns=ledger.at_ns,
         orders=len(ours),
@@ -140,7 +142,8 @@ def audit(
         late=len(late),
         unresolved=tuple(cid for cid, one in told.attempts.items() if one.is_unresolved),
         compared_money=compare_money,
-        findings=tuple(sorted(set(findings))),
+        findings=tuple(sorted(findings)),
+        impossible=tuple(sorted(impossible)),
     )
 
 

@@ -9,8 +9,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from holdfast.app.demo.admin import Admin
-from holdfast.app.demo.audit import Audit, audit
+from holdfast.app.demo.audit import Audit, Finding, audit
 from holdfast.app.demo.evidence import SignedRequest
 from holdfast.app.demo.replica import Replica
 
@@ -27,6 +29,7 @@ class Checker:
 
     Attributes:
         last: the newest result, None before the first.
+        wrong: everything that was found and is true at no moment, also when it was gone later.
         checked_ns: wall time of the newest result.
     """
 
@@ -35,6 +38,7 @@ class Checker:
         self._replica = replica
         self._api_key = api_key
         self.last: Audit | None = None
+        self.wrong: dict[Finding, None] = {}
         self.checked_ns = 0
 
     async def run(self) -> None:
@@ -57,11 +61,15 @@ class Checker:
             state=self._replica.state,
             patience_ns=patience_ns,
         )
+        if self._replica.is_whole:
+            self.wrong |= dict.fromkeys(self.last.impossible)
         self.checked_ns = time.time_ns()
         return self.last
 
     async def settle(self, is_still: Callable[[], bool], is_over: Callable[[], bool]) -> Audit:
         """Check until two looks in a row find nothing under way, the second one at all there is.
+
+        The result tells of all that was ever `wrong` as well.
 
         Args:
             is_still: whether nothing new is begun any more.
@@ -74,7 +82,9 @@ class Checker:
                 last = await self.check_all()
                 # A halt takes orders back: that may have begun between the two looks.
                 if last.is_settled or must_end:
-                    return last
+                    findings = tuple(sorted({*last.findings, *self.wrong}))
+                    self.last = msgspec.structs.replace(last, findings=findings)
+                    return self.last
             await asyncio.sleep(POLL_S)
 
     async def check_all(self) -> Audit:

@@ -22,6 +22,7 @@ class Replica:
     Attributes:
         state: the platform's fold.
         told: the same facts, none forgotten.
+        is_whole: the last `poll` read all that was there.
         failovers: since `begin_run`, in order.
         ready_ns: when this run's first leader had reconciled with the exchange, 0 before.
         first_order_ns: of this run, 0 before.
@@ -32,6 +33,7 @@ class Replica:
         self._account = account
         self.state = AccountState()
         self.told = Told()
+        self.is_whole = False
         self._leadership = Leadership()
         self.failovers: list[Takeover] = []
         self.ready_ns = 0
@@ -63,9 +65,11 @@ class Replica:
             CorruptionError: the chain does not hold, or the facts contradict each other.
         """
         before = self.state.seq
+        self.is_whole = False
         try:
             for record in self._database.read(self._account, before):
                 self._take(record)
+            self.is_whole = True
         except RetryableError:
             pass  # it is being written this moment: the next poll finds it
         except ConfigError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import msgspec
 
 from holdfast.app.database import SqliteDatabase
 from holdfast.app.demo.admin import Admin
-from holdfast.app.demo.checker import Checker
+from holdfast.app.demo.checker import PATIENCE_NS, Checker
 from holdfast.app.demo.evidence import Ledger, SignedRequest, read_ledger
 from holdfast.app.demo.replica import Replica
-from holdfast.domain.fact import AnyFact, OrderMoved
+from holdfast.domain.fact import AnyFact, Filled, OrderMoved
 from holdfast.domain.order import OrderState, Side
+from holdfast.errors import RetryableError
 from holdfast.journal.port import Group
+from holdfast.journal.record import Record
 from holdfast.journal.sqlite_file import SqliteFile
 from tests.support import demo_world as world
 from tests.support.exchange import on_loop
@@ -115,3 +118,69 @@ async def test_nothing_is_concluded_while_new_orders_may_come(tmp_path: Path) ->
 
     assert last.is_settled
     assert admin.looks == 4
+
+
+ARMED_LATE = (
+    world.armed(4, Side.BUY, "0.1"),
+    world.acked(4, OrderState.NEW, "0"),
+    TAKEN_BACK,
+)
+
+
+@on_loop
+async def test_an_order_that_came_before_its_row_is_not_forgiven_when_the_row_comes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    with journal(path, *world.facts()) as write:
+        admin = ScriptedAdmin(lambda: resting("NEW"), lambda: resting("CANCELED"))
+        checker = Checker(admin, Replica(SqliteDatabase(path), "main"), world.KEY)
+
+        running = await checker.check(PATIENCE_NS)
+        for fact in ARMED_LATE:
+            write(fact)
+        last = await checker.settle(lambda: True, lambda: False)
+
+    assert running.lost_orders == 1
+    assert [one.what for one in checker.wrong] == [world.cid(4)]
+    assert last.findings == running.findings
+    assert last.lost_orders == 1
+    assert not last.is_settled
+
+
+@on_loop
+async def test_what_may_be_true_for_a_moment_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    facts = [f for f in world.facts() if not (isinstance(f, Filled) and f.fill.trade_id == "3")]
+    (late,) = (f for f in world.facts() if isinstance(f, Filled) and f.fill.trade_id == "3")
+    with journal(path, *facts) as write:
+        checker = Checker(
+            ScriptedAdmin(world.ledger), Replica(SqliteDatabase(path), "main"), world.KEY
+        )
+        running = await checker.check(PATIENCE_NS)
+        write(late)
+        last = await checker.settle(lambda: True, lambda: False)
+
+    assert running.lost_orders == 1
+    assert last.is_settled
+
+
+@on_loop
+async def test_a_journal_that_was_not_read_to_its_end_proves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+
+    class Cut(SqliteDatabase):
+        def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+            yield from islice(super().read(account, after_seq), 10)
+            if admin.looks == 1:
+                raise RetryableError("the store is away")
+            yield from islice(super().read(account, after_seq), 10, None)
+
+    with journal(path, *FACTS):
+        admin = ScriptedAdmin(lambda: resting("NEW"))
+        checker = Checker(admin, Replica(Cut(path), "main"), world.KEY)
+        running = await checker.check(PATIENCE_NS)
+        last = await checker.settle(lambda: True, lambda: False)
+
+    assert running.findings
+    assert last.is_settled
