@@ -36,6 +36,8 @@ BUGS: Final[dict[str, str]] = {
     "no_stops": "no protective order is ever placed",
     "one_bot_sleeps": "one of the bots orders nothing any more once somebody else leads",
     "each_purchase_twice": "what is to be bought is bought under two intents",
+    "outstanding_is_nothing": "open and doubtful orders count as nothing, wherever they are asked",
+    "purchases_reduce": "a purchase is said to take exposure off, so that no limit binds it",
     "same_id_for_each_attempt": "another attempt has the client order id of the first",
     "no_epoch_check": "the store takes facts of a leader that was replaced",
     "epoch_check_before_the_statement": "the epoch is looked at first, and the commit comes later",

@@ -1,16 +1,20 @@
-"""Planted bugs of what is derived from a wish; see `bugs`.
+"""Planted bugs of what is derived from a wish, and of what it counts with; see `bugs`.
 
-Not here: bugs of limits and halts (bugs).
+Not here: bugs of single limits and of halts (bugs).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.engine import derive
 from holdfast.engine.derive import Derivation
 from holdfast.engine.step import Engine
+from holdfast.ledger.state import LiveOrder
 from holdfast.simulation.bugs import Plant, put, replace
 
 
@@ -47,6 +51,26 @@ def each_purchase_twice() -> None:
     replace(derive, "intents", twice)
 
 
+def outstanding_is_nothing() -> None:
+    """In the fold itself, so that whatever asks it what may yet be bought is wrong the same way."""
+    put(LiveOrder, "outstanding", property(lambda _self: ZERO))
+
+
+def purchases_reduce() -> None:
+    """Limits on exposure bind nothing that is said to take exposure off."""
+
+    def reducing(make: Any) -> Any:
+        def proposed(*args: Any, **options: Any) -> Any:
+            return msgspec.structs.replace(make(*args, **options), reduces=True)
+
+        return proposed
+
+    replace(derive, "propose", reducing)
+
+
 PLANTS: dict[str, Plant] = {
-    each.__name__: each for each in (no_stops, one_bot_sleeps, each_purchase_twice)
+    each.__name__: each
+    for each in (
+        no_stops, one_bot_sleeps, each_purchase_twice, outstanding_is_nothing, purchases_reduce,
+    )
 }

@@ -24,12 +24,14 @@ from holdfast.domain.fact import (
     AttemptMoved,
     CancelArmed,
     CashFlow,
+    Draining,
     ForeignOrder,
     Ghost,
     Halted,
     Quarantined,
     Reconciled,
     RejectClosed,
+    Released,
     Resumed,
     TookOver,
 )
@@ -99,6 +101,9 @@ class Checker:
         self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
         self._sent: set[str] = set()
         self._armed_s: dict[str, float] = {}
+        self._stopped: set[str] = set()  # bots that are halted; "" is the account
+        self._draining: set[str] = set()
+        self._quarantined: set[str] = set()
         self._machine = 0
         self._open_doubts: set[str] = set()
 
@@ -192,7 +197,12 @@ class Checker:
                 self._moved(fact)
             case RejectClosed():
                 self._declared_absent(fact.cid)
-            case Ghost() | Halted() | Adjustment() | ForeignOrder() | Quarantined():
+            case Halted() | Quarantined():
+                self._alarmed(fact)
+                self._guarded(fact)
+            case Resumed() | Draining() | Released():
+                self._guarded(fact)
+            case Ghost() | Adjustment() | ForeignOrder():
                 self._alarmed(fact)
             case CashFlow(reason=reason) if reason == UNKNOWN:
                 self._alarmed(fact)
@@ -227,35 +237,42 @@ class Checker:
             attempt = self.told.attempts[other]
             if attempt.armed.n != fact.n and not attempt.is_declared_absent:
                 self.violate("I1", f"armed again while {other} is {attempt.state.value}", fact.cid)
-        if not fact.reduces and self.fold.halt(fact.bot) is not None:
-            self.violate("I8", "armed more while it was halted", fact.cid)
-        symbol = fact.spec.symbol
-        quarantined = self.fold.quarantine.keys() & {symbol, *symbol.split("/")}
-        if not fact.reduces and quarantined:
-            self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
-        if not fact.reduces and fact.spec.side is Side.BUY:
-            self._within_limit(fact)
+        if fact.spec.side is Side.BUY:  # whatever the platform calls it: nothing is sold short
+            self._may_add(fact)
         if not self.breaks and (fault := self.wishes.fault(fact)):
             self.violate("I14", fault, fact.cid)
 
-    def _within_limit(self, fact: Armed) -> None:
-        """I8: what is held, and every buy that may still execute, and this one."""
-        price = fact.spec.price or fact.spec.stop_price
-        if price is None:
-            if not fact.reserve or not fact.spec.quantity:
-                return
-            price = fact.reserve / fact.spec.quantity
-        held = self.fold.bot(fact.bot).held(fact.spec.symbol) + fact.spec.quantity
-        for live in self.fold.live.values():
-            armed = live.armed
-            if (armed.bot, armed.spec.symbol, armed.spec.side) == (
-                fact.bot, fact.spec.symbol, Side.BUY,
-            ):
-                held += live.outstanding
-        if held * price > self._most_held * Decimal("1.03"):
-            self.violate(
-                "I8", f"{held} at {price} would be beyond {self._most_held}", fact.cid
-            )
+    def _may_add(self, fact: Armed) -> None:
+        """I8: no halt, no quarantine; what is held, what may yet be bought, and this, in limits."""
+        spec, bot = fact.spec, fact.bot
+        if self._stopped & {"", bot} or bot in self._draining:
+            self.violate("I8", "armed more while it was halted", fact.cid)
+        if quarantined := self._quarantined & {spec.symbol, *spec.symbol.split("/")}:
+            self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
+        if not (fact.reserve and spec.quantity):
+            self.violate("I8", "a purchase that sets nothing aside", fact.cid)
+            return
+        if self.breaks:
+            return  # what executes against an assumption is in no count of the platform's
+        price = spec.price or spec.stop_price or fact.reserve / spec.quantity
+        most = self.exposure.held(bot, spec.symbol) + spec.quantity
+        most += self.exposure.outstanding(bot, spec.symbol, Side.BUY)
+        if most * price > self._most_held * Decimal("1.03"):
+            self.violate("I8", f"{most} at {price} would be beyond {self._most_held}", fact.cid)
+
+    def _guarded(self, fact: Halted | Resumed | Draining | Quarantined | Released) -> None:
+        """What stops whom, from the facts alone."""
+        match fact:
+            case Halted():
+                self._stopped.add(fact.bot)
+            case Resumed():
+                self._stopped.discard(fact.bot)
+            case Draining():
+                (self._draining.add if fact.on else self._draining.discard)(fact.bot)
+            case Quarantined():
+                self._quarantined.add(fact.what)
+            case Released():
+                self._quarantined.discard(fact.what)
 
     def _moved(self, fact: AttemptMoved) -> None:
         attempt = self.told.attempts.get(fact.cid)

@@ -7,7 +7,19 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from holdfast.domain.fact import AnyFact, Armed, Decided, InstrumentChanged, Leg
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    Decided,
+    Draining,
+    Halted,
+    HaltLevel,
+    InstrumentChanged,
+    Leg,
+    Quarantined,
+    Released,
+    Resumed,
+)
 from holdfast.domain.order import OrderState, OrderType, Side
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.catalogue import LISTINGS
@@ -15,6 +27,7 @@ from holdfast.exchange.core import OrderReport
 from holdfast.exchange.orders import Change, Execution, Kind, Order, Status
 from holdfast.journal.port import Head
 from holdfast.journal.record import FORMAT, Record
+from holdfast.ledger.state import LiveOrder
 from holdfast.simulation.checker import Checker
 from holdfast.simulation.clock import FIRST_S, WORLD
 from tests.support import demo_world as world
@@ -26,9 +39,10 @@ MOST = Decimal(1_000)
 class Watched:
     """A checker, and what the store and the exchange tell it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_meddled: bool = False) -> None:
         self.account = Account(1, world.KEY, "secret")
         self.checker = Checker(self.account, breaks=False, most_held=MOST)
+        self.checker.is_meddled = is_meddled
         self.head = Head("main", 1, 1, 0, bytes(32))
         self.trades = 0
         self.checker.on_acquire(self.head)
@@ -191,3 +205,72 @@ def test_a_position_whose_wish_has_a_stop_needs_it_at_the_exchange(
     resting = [watched.report(2, Side.SELL, Status.NEW, stop=stops)] if stops else []
     found = list(watched.checker.wishes.unprotected(resting, {PAIR: Decimal("0.001")}))
     assert len(found) == missing
+
+
+# -- limits, halts and quarantine ------------------------------------------------------------------
+
+WISH = wished(1, target("5"))
+
+
+def test_a_limit_counts_what_may_yet_be_bought_whatever_the_platform_s_fold_says(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LiveOrder, "outstanding", Decimal(0))
+    watched.commit(WISH, bought(1, "0.6"), world.acked(1, OrderState.NEW, "0"))
+    assert watched.found() == []
+    watched.commit(bought(2, "0.6"))
+    assert watched.found() == ["I8"]
+
+
+def test_a_limit_counts_what_executed_before_it_is_booked_and_what_an_order_left_no_more(
+    watched: Watched,
+) -> None:
+    watched.commit(WISH, bought(1, "0.9"))
+    watched.report(1, Side.BUY, Status.CANCELED, traded="0.1")
+    watched.commit(world.acked(1, OrderState.CANCELLED, "0.1"), bought(2, "0.8"))
+    assert watched.found() == []
+    watched.report(2, Side.BUY, Status.FILLED, traded="0.1")
+    watched.commit(bought(3, "0.3"))
+    assert watched.found() == ["I8"]
+
+
+STOPS: list[tuple[AnyFact, AnyFact]] = [
+    (
+        Halted(level=HaltLevel.ENTRIES, reason="r", by="operator"),
+        Resumed(by="operator"),
+    ),
+    (
+        Halted(level=HaltLevel.ENTRIES, reason="r", by="operator", bot="trend"),
+        Resumed(by="operator", bot="trend"),
+    ),
+    (Draining(bot="trend", by="operator"), Draining(bot="trend", by="operator", on=False)),
+    (
+        Quarantined(what="BTC", by="reconcile", evidence="e"),
+        Released(what="BTC", by="operator", evidence="e"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("stop", "go"), STOPS)
+def test_nothing_is_bought_while_it_is_stopped_even_where_it_is_said_to_reduce(
+    stop: AnyFact, go: AnyFact
+) -> None:
+    WORLD.now_s = FIRST_S
+    watched = Watched(is_meddled=True)
+    watched.commit(WISH, stop, bought(1, reduces=True))
+    assert watched.found() == ["I8"]
+    watched.commit(go, bought(2))
+    assert watched.found() == ["I8"]
+
+
+def test_resuming_a_bot_resumes_no_account() -> None:
+    WORLD.now_s = FIRST_S
+    watched = Watched(is_meddled=True)
+    halted, _ = STOPS[0]
+    watched.commit(WISH, halted, Resumed(by="operator", bot="trend"), bought(1))
+    assert watched.found() == ["I8"]
+
+
+def test_a_purchase_sets_something_aside(watched: Watched) -> None:
+    watched.commit(WISH, msgspec.structs.replace(bought(1), reserve=Decimal(0)))
+    assert watched.found() == ["I8"]
