@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.app.demo.told import Told
+from holdfast.app.demo.told import Told, wire
 from holdfast.domain.fact import (
     UNKNOWN,
     Adjustment,
@@ -25,6 +25,7 @@ from holdfast.domain.fact import (
     CancelArmed,
     CashFlow,
     Draining,
+    Filled,
     ForeignOrder,
     Ghost,
     Halted,
@@ -51,6 +52,8 @@ from holdfast.simulation.outcome import Event, Violation
 from holdfast.simulation.wishes import Wishes
 
 _PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
+_ORDERS = ("/api/v3/order", "/api/v3/openOrders", "/api/v3/sor/order")
+"""Where what is posted or deleted is an order or its cancel, and has an id of ours."""
 _KEPT = 20_000
 PIDS = 100_000
 """Process ids of each machine: the first has those from here on, the second from twice that."""
@@ -111,6 +114,8 @@ class Checker:
 
     def on_acquire(self, head: Head) -> None:
         """A process took the stream over."""
+        if head.epoch <= self.epoch:
+            self.violate("I3", f"epoch {head.epoch} begins after epoch {self.epoch}")
         self.epoch = head.epoch
         self.say(f"epoch {head.epoch} begins")
 
@@ -143,7 +148,7 @@ class Checker:
             cid = call.params.get(_PLACING.get(call.path, ""), "") or call.params.get(
                 "newClientOrderId", ""
             )
-            if cid and cid not in self._rows:
+            if cid not in self._rows and (cid or call.path.startswith(_ORDERS)):
                 self.violate("I2", f"{call.method} {call.path} came without a row", cid)
             if call.method == "POST" and cid:
                 if cid in self._sent:
@@ -197,6 +202,10 @@ class Checker:
                 self._moved(fact)
             case RejectClosed():
                 self._declared_absent(fact.cid)
+            case Filled():
+                key = wire(fact.fill.symbol), fact.fill.trade_id
+                if key in self.told.fills:
+                    self.violate("I7", f"trade {key[1]} of {key[0]} is booked twice", fact.fill.cid)
             case Halted() | Quarantined():
                 self._alarmed(fact)
                 self._guarded(fact)

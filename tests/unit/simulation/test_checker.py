@@ -25,6 +25,7 @@ from holdfast.exchange.accounts import Account
 from holdfast.exchange.catalogue import LISTINGS
 from holdfast.exchange.core import OrderReport
 from holdfast.exchange.orders import Change, Execution, Kind, Order, Status
+from holdfast.exchange.traffic import Call
 from holdfast.journal.port import Head
 from holdfast.journal.record import FORMAT, Record
 from holdfast.ledger.state import LiveOrder
@@ -274,3 +275,42 @@ def test_resuming_a_bot_resumes_no_account() -> None:
 def test_a_purchase_sets_something_aside(watched: Watched) -> None:
     watched.commit(WISH, msgspec.structs.replace(bought(1), reserve=Decimal(0)))
     assert watched.found() == ["I8"]
+
+
+# -- rows, epochs and trades -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found"),
+    [
+        ("POST", "/api/v3/order", ["I2"]),
+        ("POST", "/api/v3/orderList/oco", ["I2"]),
+        ("DELETE", "/api/v3/order", ["I2"]),
+        ("DELETE", "/api/v3/openOrders", ["I2"]),
+        ("GET", "/api/v3/openOrders", []),
+    ],
+)
+def test_an_order_or_a_cancel_without_any_id_has_no_row(
+    watched: Watched, method: str, path: str, found: list[str]
+) -> None:
+    watched.checker.on_call(
+        Call(door="rest", method=method, path=path, params={"symbol": "X"}, api_key=world.KEY)
+    )
+    assert watched.found() == found
+
+
+def test_two_leaders_of_one_epoch_are_found(watched: Watched) -> None:
+    watched.checker.on_acquire(msgspec.structs.replace(watched.head, epoch=2))
+    assert watched.found() == []
+    watched.checker.on_acquire(msgspec.structs.replace(watched.head, epoch=2))
+    assert watched.found() == ["I3"]
+
+
+def test_a_trade_that_is_booked_twice_is_found_when_it_is(watched: Watched) -> None:
+    watched.commit(wished(1, target("0.1")), bought(1))
+    watched.report(1, Side.BUY, Status.FILLED, traded="0.1")
+    fill = world.filled(1, 1, Side.BUY, "0.1", "1000", "0.0001", "BTC")
+    watched.commit(world.acked(1, OrderState.FILLED, "0.1"), fill)
+    assert watched.found() == []
+    watched.commit(fill)
+    assert watched.found() == ["I7"]
