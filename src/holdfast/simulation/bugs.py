@@ -28,6 +28,7 @@ from holdfast.venues.binance import client, line
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.request import placement_query
 from holdfast.venues.binance.wire import Reply
+from holdfast.venues.budget import RateBudget
 from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Verdict
 
 Plant = Callable[[], None]
@@ -141,6 +142,10 @@ def stamped_when_sent() -> None:
         return placement_query(late)
 
     put(client, "placement_query", ahead)
+
+
+def retry_after_is_ignored() -> None:
+    put(RateBudget, "block", lambda *_args: None)
 
 
 # -- what an answer proves -------------------------------------------------------------------------
@@ -356,9 +361,10 @@ PLANTS: dict[str, Plant] = {
     for plant in (
         resend_on_timeout, resend_signed_anew, send_before_journal, journal_after_ack,
         send_although_commit_unknown, cancel_without_row, longer_window_than_journaled,
-        stamped_when_sent, classify_by_class, gateway_error_is_no, internal_error_is_no,
-        garbled_reply_is_no, final_rejects, timeout_is_no, reset_means_unsent, absent_at_once,
-        absent_after_window, absent_by_local_clock, absent_by_id_alone, doubts_die_at_takeover,
+        stamped_when_sent, retry_after_is_ignored, classify_by_class, gateway_error_is_no,
+        internal_error_is_no, garbled_reply_is_no, final_rejects, timeout_is_no,
+        reset_means_unsent, absent_at_once, absent_after_window, absent_by_local_clock,
+        absent_by_id_alone, doubts_die_at_takeover,
         unsent_by_another_process, armed_is_forgotten, what_breaks_is_forgotten, no_resolver,
         limit_forgets_open_orders, no_position_limit, enters_beside_a_doubt, halts_are_forgotten,
         same_id_for_each_attempt,

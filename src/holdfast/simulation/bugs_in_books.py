@@ -141,6 +141,24 @@ def silent_ghosts() -> None:
     put(books, "is_ghost", lambda _order: False)
 
 
+def one_ghost_is_enough() -> None:
+    """Who was alarmed once knows: further ones are booked, and not told."""
+    told: list[Any] = []
+
+    def once(make: Any) -> Any:
+        def facts_of(*args: Any, **options: Any) -> Any:
+            found = make(*args, **options)
+            ghosts = [fact for fact in found if isinstance(fact, Ghost)]
+            late = [fact for fact in ghosts if told and fact.cid != told[0].cid]
+            told.extend(ghosts)
+            return [fact for fact in found if fact not in late]
+
+        return facts_of
+
+    replace(books, "facts_of", once)
+    put(books, "is_ghost", lambda _order: False)
+
+
 def ghosts_do_not_halt() -> None:
     async def lenient(self: Any, proven: Any, *args: Any, **options: Any) -> Any:
         kept = [fact for fact in proven if not isinstance(fact, Halted)]
@@ -252,7 +270,7 @@ PLANTS: dict[str, Plant] = {
     for each in (
         no_epoch_check, epoch_check_before_the_statement, answered_before_durable,
         evidence_is_dropped, goes_on_when_fenced, snapshot_without_orders, trades_booked_twice,
-        no_lock_on_an_order, silent_ghosts, ghosts_do_not_halt, no_sweep,
+        no_lock_on_an_order, silent_ghosts, one_ghost_is_enough, ghosts_do_not_halt, no_sweep,
         cancelled_by_the_cancel_s_id, fees_are_forgotten, fills_are_nobody_s, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
         patient_challengers, leads_without_a_lease_or_epoch,

@@ -179,6 +179,14 @@ class Checker:
         self.trace.update(text.encode())
         self.say(text, cid)
 
+    def on_refused(self, what: str) -> None:
+        """The exchange refused somebody for speed, and no fault asked it to."""
+        self.violate("I10", f"too fast: {what}")
+
+    def on_hasty(self, what: str) -> None:
+        """A process asked for something although it had been told to stay away."""
+        self.violate("I10", f"does not heed Retry-After: {what}")
+
     def on_fault(self, kind: str, detail: str = "") -> None:
         """A fault begins."""
         self.counts[f"fault {kind}"] += 1
@@ -206,10 +214,7 @@ class Checker:
                 key = wire(fact.fill.symbol), fact.fill.trade_id
                 if key in self.told.fills:
                     self.violate("I7", f"trade {key[1]} of {key[0]} is booked twice", fact.fill.cid)
-            case Halted() | Quarantined():
-                self._alarmed(fact)
-                self._guarded(fact)
-            case Resumed() | Draining() | Released():
+            case Halted() | Quarantined() | Resumed() | Draining() | Released():
                 self._guarded(fact)
             case Ghost() | Adjustment() | ForeignOrder():
                 self._alarmed(fact)
@@ -271,6 +276,8 @@ class Checker:
 
     def _guarded(self, fact: Halted | Resumed | Draining | Quarantined | Released) -> None:
         """What stops whom, from the facts alone."""
+        if isinstance(fact, Halted | Quarantined):
+            self._alarmed(fact)
         match fact:
             case Halted():
                 self._stopped.add(fact.bot)

@@ -10,7 +10,10 @@ import os
 import time
 import weakref
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast.simulation.manners import Away
 
 real_monotonic_s = time.perf_counter
 """How much real time goes by, for the speed of a run; the only look at a real clock."""
@@ -55,6 +58,7 @@ class Life:
         tasks: that it began and that somebody still knows.
         steps_left: it dies after so many callbacks; 0 for no such end.
         stumbles, stumble_s: so many of its next callbacks take so long.
+        away: what the exchange said last of staying away, None before it ever did.
     """
 
     def __init__(self, machine: Machine, pid: int) -> None:
@@ -69,6 +73,7 @@ class Life:
         self.steps_left = 0
         self.stumbles = 0
         self.stumble_s = 0.0
+        self.away: Away | None = None
 
 
 class Crashed(BaseException):

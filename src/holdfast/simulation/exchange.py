@@ -16,6 +16,7 @@ from aiohttp import web
 
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.core import OrderReport, UserEvent
+from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.filters import rules_of
 from holdfast.exchange.ledger import ledger
 from holdfast.exchange.limits import Limits
@@ -38,6 +39,8 @@ class SimExchange:
     Attributes:
         names, symbols: of its markets, unified and as on the wire.
         on_call: told of each call as it arrives.
+        on_refused: told of each address or account that is refused for speed, but for what a ban
+            that was asked for refuses to its address while it lasts.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class SimExchange:
         self.symbols = [each.replace("/", "") for each in symbols]
         self.account = self.desk.exchange.open_account(cash)
         self.on_call: list[Callable[[Call], None]] = []
+        self.on_refused: list[Callable[[str], None]] = []
         self._network = network
         self._market: asyncio.Task[None] | None = None
         self._streams: asyncio.Task[None] | None = None
@@ -65,6 +69,7 @@ class SimExchange:
         """Have a market, and let connections in."""
         await self.desk.warm_up()
         self._watch_calls()
+        self._watch_limits()
         others = web.Server(self.desk.handle, access_log=None)
         self._network.listen(HOST, PORT, lambda: Door(self.desk.gateway, others))
         loop = asyncio.get_running_loop()
@@ -86,6 +91,31 @@ class SimExchange:
             return await handle(call)
 
         gateway.handle = watched  # type: ignore[method-assign]
+
+    def _watch_limits(self) -> None:
+        keeper = self.desk.gateway.gatekeeper
+        bans: dict[str, int] = {}
+        ban = keeper.ban
+
+        def asked_for(address: str, for_s: int, now_ns: int) -> None:
+            bans[address] = now_ns + for_s * 1_000_000_000
+            ban(address, for_s, now_ns)
+
+        def watched(admit: Callable[..., None]) -> Callable[..., None]:
+            def told(who: Any, *rest: Any) -> None:
+                try:
+                    admit(who, *rest)
+                except RefusedError as refusal:
+                    if refusal.http_status != 418 or bans.get(who, 0) <= rest[-1]:
+                        for tell in self.on_refused:
+                            tell(f"{who}: {refusal.reason}")
+                    raise
+
+            return told
+
+        keeper.ban = asked_for  # type: ignore[method-assign]
+        for name in ("admit", "admit_connection", "admit_orders"):
+            setattr(keeper, name, watched(getattr(keeper, name)))
 
     # -- what operators of the real one bring about ------------------------------------------------
 

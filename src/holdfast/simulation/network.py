@@ -17,6 +17,7 @@ from typing import Any
 
 from holdfast.simulation.clock import LIFE, WORLD, Life
 from holdfast.simulation.loop import Handle, VirtualLoop
+from holdfast.simulation.manners import Away, is_hasty, told_away
 
 CONNECT_TIMEOUT_S = 30.0
 
@@ -67,7 +68,7 @@ class Pipe:
     def __init__(
         self, network: Network, link: Link, number: int, *, is_there: bool, to: SimTransport
     ) -> None:
-        self._network = network
+        self.network = network
         # Its own: who closes several connections at once may do so in any order.
         self._random = random.Random(f"{network.seed} {number}")
         self._link = link
@@ -93,7 +94,7 @@ class Pipe:
         if link.jitter_s:
             delay_s += drawn_s(self._random, link.jitter_s)
         self._last_s = max(self._last_s, WORLD.now_s + delay_s)
-        self._network.loop.call_at_world(self._last_s, self.to.context, arrive, *args)
+        self.network.loop.call_at_world(self._last_s, self.to.context, arrive, *args)
 
     def flush(self) -> None:
         """Carry what was held up."""
@@ -124,6 +125,7 @@ class SimTransport(asyncio.Transport):
         self.protocol: Any = None
         self.pipe: Pipe  # from here to the peer
         self.peer: SimTransport
+        self._opened_s = WORLD.now_s
         self._closing = False
         self._lost = False
         self._reading = True
@@ -140,6 +142,8 @@ class SimTransport(asyncio.Transport):
             # It was stopped within the step that sends: the bytes leave when it goes on.
             self.life.held.append(Handle(self.write, (bytes(data),), self.context))
             return
+        if self.life is not None and self.life.away is not None:
+            self._mind(self.life, self.life.away, data)
         self.pipe.carry(self.peer.arrive, bytes(data))
 
     def writelines(self, list_of_data: Any) -> None:
@@ -205,7 +209,17 @@ class SimTransport(asyncio.Transport):
         if not self._reading:
             self._unread.append(data)
             return
+        if self.life is not None and (away := told_away(data, WORLD.now_s)) is not None:
+            self.life.away = away
         self.protocol.data_received(data)
+
+    def _mind(self, life: Life, away: Away, data: bytes) -> None:
+        """Whether a process sends what it was told not to, on a line that was there by then."""
+        if self._opened_s >= away.since_s or life.paused_until_s > away.since_s:
+            return
+        if is_hasty(data, away, WORLD.now_s):
+            path, early_s = data.partition(b"?")[0][:40].decode(), away.until_s - WORLD.now_s
+            self.pipe.network.on_hasty(f"{life.machine.name}: {path} {early_s:.3f} s too early")
 
     def arrive_end(self) -> None:
         """The other side closed."""
@@ -233,7 +247,11 @@ class SimTransport(asyncio.Transport):
 
 
 class Network:
-    """Every link and every door."""
+    """Every link and every door.
+
+    Attributes:
+        on_hasty: told of a request of a process that had been told to stay away.
+    """
 
     def __init__(self, loop: VirtualLoop, seed: int) -> None:
         self.loop = loop
@@ -241,6 +259,7 @@ class Network:
         self._doors: dict[tuple[str, int], tuple[Callable[[], Any], contextvars.Context]] = {}
         self._links: dict[str, Link] = {}
         self._numbers = 0
+        self.on_hasty: Callable[[str], object] = lambda _what: None
         loop.connect = self.connect
 
     def listen(self, host: str, port: int, factory: Callable[[], Any]) -> None:

@@ -106,6 +106,8 @@ class _World:
         self.backend.on_acquire.append(self.checker.on_acquire)
         self.exchange.on_call.append(self.checker.on_call)
         self.exchange.watch(self.checker.on_event)
+        self.exchange.on_refused.append(self.checker.on_refused)
+        self.network.on_hasty = self.checker.on_hasty
         names = [f"n{number + 1}" for number in range(machines)]
         self.leases = Leases(self.backend)
         self.operator: Operator | None = None

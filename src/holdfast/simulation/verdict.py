@@ -5,10 +5,13 @@ Not here: what is checked while it happens (checker).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
-from holdfast.app.demo.audit import Kind, audit
+from holdfast.app.demo.audit import Finding, Kind, audit
 from holdfast.app.demo.evidence import Ledger, SignedRequest
+from holdfast.app.demo.told import Told
 from holdfast.errors import CorruptionError
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
@@ -49,31 +52,42 @@ def judge(
         requests=[_signed(record) for record in exchange.requests],
         state=state,
     )
-    breaks = checker.breaks
-    for finding in found.findings:
-        if breaks and (finding.kind is Kind.DUPLICATE or _was_told(checker)):
-            continue
+    wrong = _unexcused(checker, found.findings) if checker.breaks else found.findings
+    for finding in wrong:
         checker.violate(_INVARIANT[finding.kind], f"{finding.what}: {finding.detail}", finding.what)
     for cid in found.unresolved:
         checker.violate("I6", f"nobody knows what became of it after {settle_s:g} s of calm", cid)
-    _alarmed(checker, found.duplicate_orders)
     _folds_agree(checker, state, backend)
     _lively(checker, settle_s)
     _protected(checker, exchange)
-    _limits(checker, exchange)
 
 
-def _alarmed(checker: Checker, duplicates: int) -> None:
-    """A broken assumption may do harm, but never in silence."""
-    if not checker.breaks:
-        return
-    if duplicates and not (checker.told.ghosts and checker.fold.halted):
-        checker.violate("I13", f"{duplicates} orders doubled, and nobody was told")
+def _unexcused(checker: Checker, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What no broken assumption explains; I13: it may do harm, but never in silence.
+
+    Each double has to have an alarm of its own. What is lost is excused of these orders only, and
+    balances that differ where people know of it; no assumption sends a request twice.
+    """
+    told = checker.told
+    alarmed = {_intent(told, cid) for cid in told.ghosts}
+    doubled = {each.what: None for each in findings if each.kind is Kind.DUPLICATE}
+    broken = {_intent(told, cid) for cid in doubled}
+    for cid in doubled:
+        if _intent(told, cid) not in alarmed:
+            checker.violate("I13", "doubled, and nobody was told", cid)
+    if doubled and not checker.fold.halted:
+        checker.violate("I13", f"{len(doubled)} orders doubled, and trading goes on")
+    is_known = checker.has_disagreed and bool(checker.fold.halted)
+    for finding in findings:
+        of_money = finding.kind is Kind.DIFFERENCE and finding.what.startswith("balance of ")
+        is_theirs = finding.kind is Kind.LOST and _intent(told, finding.what) in broken
+        if finding.kind is not Kind.DUPLICATE and not (is_known and (of_money or is_theirs)):
+            yield finding
 
 
-def _was_told(checker: Checker) -> bool:
-    """Whether people know that journal and exchange differ, and nothing is added meanwhile."""
-    return bool(checker.fold.halted) and checker.has_disagreed
+def _intent(told: Told, cid: str) -> str:
+    attempt = told.attempts.get(cid)
+    return attempt.armed.intent_id if attempt is not None else cid
 
 
 def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend) -> None:
@@ -124,17 +138,6 @@ def _protected(checker: Checker, exchange: SimExchange) -> None:
     }
     for what in checker.wishes.unprotected(exchange.account.open_orders.values(), smallest):
         checker.violate("I14", what)
-
-
-def _limits(checker: Checker, exchange: SimExchange) -> None:
-    """I10: a refusal for going too fast that no fault explains."""
-    for record in exchange.requests:
-        if record.verdict == "replaced":
-            continue
-        if record.status in {418, 429} and "rate_limit" not in record.faults:
-            if checker.counts["fault ban"]:
-                continue
-            checker.violate("I10", f"{record.method} {record.path} was too fast: {record.code}")
 
 
 def _signed(record: object) -> SignedRequest:
