@@ -54,6 +54,7 @@ BUGS: Final[dict[str, str]] = {
     "no_sweep": "only streams tell of orders; nobody asks",
     "cancelled_by_the_cancel_s_id": "`c` is read where a cancel has the order in `C`",
     "fees_are_forgotten": "fees are not booked",
+    "every_fee_is_in_quote": "a fee in a third asset is booked in the quote currency",
     "fills_are_nobody_s": "a fill of ours is booked on no bot",
     "partial_fills_close": "fills that a report did not bring are never asked for",
     "a_cancel_that_finds_nothing_means_cancelled": "-2011 counts as cancelled, filled or not",

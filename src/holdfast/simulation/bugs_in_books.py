@@ -206,6 +206,24 @@ def fees_are_forgotten() -> None:
     replace(Books, "_filled", free)
 
 
+def every_fee_is_in_quote() -> None:
+    """Of two assets, as if an account could not pay its fees with a third."""
+
+    def quoted(make: Any) -> Any:
+        def filled(self: Any, armed: Any, fill: Any) -> Any:
+            made = make(self, armed, fill)
+            if fill.fee_asset in fill.symbol.split("/"):
+                return made
+            quote = fill.symbol.partition("/")[2]
+            return msgspec.structs.replace(
+                made, fill=msgspec.structs.replace(made.fill, fee_asset=quote)
+            )
+
+        return filled
+
+    replace(Books, "_filled", quoted)
+
+
 def fills_are_nobody_s() -> None:
     def nobody(make: Any) -> Any:
         def filled(self: Any, armed: Any, fill: Any) -> Any:
@@ -271,7 +289,8 @@ PLANTS: dict[str, Plant] = {
         no_epoch_check, epoch_check_before_the_statement, answered_before_durable,
         evidence_is_dropped, goes_on_when_fenced, snapshot_without_orders, trades_booked_twice,
         no_lock_on_an_order, silent_ghosts, one_ghost_is_enough, ghosts_do_not_halt, no_sweep,
-        cancelled_by_the_cancel_s_id, fees_are_forgotten, fills_are_nobody_s, partial_fills_close,
+        cancelled_by_the_cancel_s_id, fees_are_forgotten, every_fee_is_in_quote,
+        fills_are_nobody_s, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
         patient_challengers, leads_without_a_lease_or_epoch,
     )

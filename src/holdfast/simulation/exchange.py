@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from holdfast.exchange.accounts import Account
+from holdfast.exchange.accounts import Account, FeePlan
 from holdfast.exchange.core import OrderReport, UserEvent
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.filters import rules_of
@@ -44,7 +44,12 @@ class SimExchange:
     """
 
     def __init__(
-        self, network: Network, seed: int, symbols: tuple[str, ...], cash: dict[str, Decimal]
+        self,
+        network: Network,
+        seed: int,
+        symbols: tuple[str, ...],
+        cash: dict[str, Decimal],
+        fees: FeePlan | None = None,
     ) -> None:
         flow = SyntheticFlow(
             seed,
@@ -58,7 +63,7 @@ class SimExchange:
         )
         self.names = symbols
         self.symbols = [each.replace("/", "") for each in symbols]
-        self.account = self.desk.exchange.open_account(cash)
+        self.account = self.desk.exchange.open_account(cash, fees)
         self.on_call: list[Callable[[Call], None]] = []
         self.on_refused: list[Callable[[str], None]] = []
         self._network = network

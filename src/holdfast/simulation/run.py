@@ -38,7 +38,7 @@ from holdfast.simulation.outcome import Event, Outcome, Violation
 from holdfast.simulation.outsiders import Operator
 from holdfast.simulation.store import Backend
 from holdfast.simulation.verdict import judge
-from holdfast.simulation.weather import Weather, draw_plan
+from holdfast.simulation.weather import Weather, draw_plan, draw_purse
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 UNITS = {"BTC/USDT": "0.01", "ETH/USDT": "0.2"}
@@ -98,7 +98,9 @@ class _World:
         self.backend = Backend(
             directory / "journal.db", loop, random.Random(source.getrandbits(64)), _WARM.journal
         )
-        self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH})
+        # Drawn apart: the weather of a seed stays what it was.
+        fees, purse = draw_purse(random.Random(f"fees {seed}"))
+        self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH} | purse, fees)
         self.checker = Checker(
             self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD
         )

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from holdfast.cluster.timing import PROFILES
 from holdfast.config import ReconcilePolicy
+from holdfast.exchange.accounts import FeePlan
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.simulation.checker import Checker
@@ -69,6 +71,8 @@ BREAKING_SHARE = 0.06
 MEDDLING_SHARE = 0.2
 ALONE_SHARE = 0.08
 WRONG_CLOCKS_SHARE = 0.3
+THIRD_ASSET_SHARE = 0.2
+THIRD_ASSET = "BNB"
 BREAKERS = ("engine_beyond_m", "doubled_order")
 ALL_KINDS = KINDS | OUTSIDE
 # Not `ignore`: it leaves books and balances apart, which is what it is for.
@@ -102,6 +106,13 @@ def draw_plan(source: random.Random, machines: int) -> Plan:
         policy=source.choice(POLICIES),
         alone=not breaks and machines > 1 and source.random() < ALONE_SHARE,
     )
+
+
+def draw_purse(source: random.Random) -> tuple[FeePlan, dict[str, Decimal]]:
+    """What the account pays for trades, and what it has for that; it may run out in mid-run."""
+    if source.random() >= THIRD_ASSET_SHARE:
+        return FeePlan(), {}
+    return FeePlan(asset=THIRD_ASSET), {THIRD_ASSET: Decimal(source.randint(10, 400)) / 1000}
 
 
 class Weather:
