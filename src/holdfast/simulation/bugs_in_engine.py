@@ -12,7 +12,7 @@ import msgspec
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.engine import derive
-from holdfast.engine.derive import Derivation
+from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
 from holdfast.ledger.state import LiveOrder
 from holdfast.simulation.bugs import Plant, put, replace

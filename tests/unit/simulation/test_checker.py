@@ -95,8 +95,8 @@ def wished(number: int, *legs: Leg) -> Decided:
     return msgspec.structs.replace(world.decided(number), legs=legs)
 
 
-def target(quantity: str, **exits: Decimal) -> Leg:
-    return Leg(leg=PAIR, symbol=PAIR, target=Decimal(quantity), **exits)
+def target(quantity: str, stop_pct: Decimal | None = None) -> Leg:
+    return Leg(leg=PAIR, symbol=PAIR, target=Decimal(quantity), stop_pct=stop_pct)
 
 
 def bought(intent: int, quantity: str = "0.1", **fields: object) -> Armed:
