@@ -5,6 +5,8 @@ Lives here: which process each was of, the gap, the longest silence. Not here: s
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -14,6 +16,7 @@ import msgspec
 from holdfast.app.chaos.proxy import Sent
 from holdfast.app.demo.replica import Replica
 
+POLL_S: Final = 0.05
 _KEPT: Final = 200
 
 
@@ -32,12 +35,14 @@ class Order(msgspec.Struct, frozen=True):
         account: whose it is.
         boot_id: of the process that armed it.
         at_ns: `time.monotonic_ns`.
+        bot: who wished it.
     """
 
     cid: str
     account: str
     boot_id: str
     at_ns: int
+    bot: str
 
 
 class Orders:
@@ -46,6 +51,8 @@ class Orders:
     Attributes:
         gap_ms: from the last mark to the account's first order of another process; None before.
         silence_ms: since the last mark, the longest time without any order of the account.
+        early: client order ids of which a byte was seen and, after that, no row was there; not of
+            what was seen while a journal could not be read to its end.
 
     Args:
         replicas: of the accounts, by name.
@@ -55,13 +62,14 @@ class Orders:
         self._proxy = proxy
         self._replicas = replicas
         self._account = ""
-        self._nameless: list[Sent] = []  # a byte may be seen before its record is read
+        self._nameless: list[Sent] = []  # a journal cannot always be read
         self._marked_ns = 0
         self._struck = ""
         self._last_ns = 0
         self.recent: deque[Order] = deque(maxlen=_KEPT)
         self.gap_ms: float | None = None
         self.silence_ms: float | None = None
+        self.early: dict[str, None] = {}
 
     def mark(self, at_ns: int, account: str, boot_id: str) -> None:
         """The account's process with this boot id was struck at this moment."""
@@ -71,9 +79,12 @@ class Orders:
 
     async def read(self) -> list[Order]:
         """What is new, in order; what the journal does not tell yet comes with a later call."""
-        self._nameless += await self._proxy.collect()
+        seen = await self._proxy.collect()
+        self._nameless += seen
         for replica in self._replicas.values():
             replica.poll()
+        if all(replica.is_whole for replica in self._replicas.values()):
+            self.early |= {sent.cid: None for sent in seen if self._named(sent) is None}
         found = []
         while self._nameless:
             order = self._named(self._nameless[0])
@@ -84,11 +95,22 @@ class Orders:
             self._take(order)
         return found
 
+    async def without(self, bots: set[tuple[str, str]], within_s: float) -> set[tuple[str, str]]:
+        """Those of `bots`, by account and name, that send no order from now on in so long."""
+        until_s = time.monotonic() + within_s
+        left = set(bots)
+        await self.read()  # what was sent before
+        while left and time.monotonic() < until_s:
+            await asyncio.sleep(POLL_S)
+            left -= {(order.account, order.bot) for order in await self.read()}
+        return left
+
     def _named(self, sent: Sent) -> Order | None:
         for account, replica in self._replicas.items():
             attempt = replica.told.attempts.get(sent.cid)
             if attempt is not None:
-                return Order(sent.cid, account, attempt.armed.boot_id, sent.at_ns)
+                armed = attempt.armed
+                return Order(sent.cid, account, armed.boot_id, sent.at_ns, armed.bot)
         return None
 
     def _take(self, order: Order) -> None:

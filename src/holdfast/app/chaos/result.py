@@ -79,7 +79,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         ghosts: executions of what had been declared absent; they count as duplicates too.
         stale_epoch_writes_refused: commits of deposed leaders that the journal refused.
         false_failovers: changes of the leader that no strike explains.
-        stuck: rounds in which no order came within the time to wait for one.
+        stuck: rounds in which no order came within the time to wait for one, and bots that sent
+            none in the end.
         skipped: strikes that could not be made here.
         settled: everything agreed in the end, and nothing was under way.
     """

@@ -18,22 +18,22 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
-from holdfast.app.chaos.orders import Orders
+from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
 from holdfast.app.chaos.strikes import NOT_HERE, Strike, Struck, heal, possible, strike
-from holdfast.app.demo.audit import Audit
+from holdfast.app.demo.audit import Audit, Finding, Kind
 from holdfast.app.demo.checker import PATIENCE_NS
 from holdfast.app.demo.processes import Child
 from holdfast.app.live.leadership import Takeover
 from holdfast.errors import UnreachableError
 
-POLL_S: Final = 0.05
 QUIET_POLL_S: Final = 1.0
 GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes on
 READY_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 90.0
 CHECK_SHARE: Final = 0.05  # of the time: a ledger grows with every order
+BEFORE_ITS_ROW: Final = "a byte of it left before its row could be read"
 ENDING: Final = "the chaos is ending"
 ROUNDS: Final = "rounds.jsonl"
 
@@ -109,6 +109,7 @@ class Chaos:
             await self._check_now_and_then()
             self._progress(number + 1)
         await self._ready()
+        await self._all_trade()
         return self._result(await self._settle(), began_s)
 
     def _keep(self, found: Round) -> None:
@@ -217,6 +218,17 @@ class Chaos:
             await asyncio.sleep(POLL_S)
         return True
 
+    async def _all_trade(self) -> None:
+        """Each bot goes on, not only the one whose order ended a gap."""
+        bots = {
+            (account.name, bot)
+            for account in self._accounts
+            for bot in account.replica.state.present
+        }
+        for account, bot in sorted(await self._orders.without(bots, GAP_TIMEOUT_S)):
+            self._stuck += 1
+            self._say(f"{bot} of {account} ordered nothing for {GAP_TIMEOUT_S:.0f} s in the end")
+
     def _found(self, struck: Struck, account: Account) -> Round:
         since = account.changes
         first = since[0] if since else None
@@ -300,7 +312,10 @@ class Chaos:
             seed=wanted.seed,
             seconds=round(time.monotonic() - began_s, 1),
             settled=all(one.is_settled for one in last),
-            findings=tuple(finding for one in last for finding in one.findings),
+            findings=(
+                *(finding for one in last for finding in one.findings),
+                *(Finding(Kind.LOST, cid, BEFORE_ITS_ROW) for cid in self._orders.early),
+            ),
             skipped=self._skipped(),
             each=tuple(self._rounds),
         )

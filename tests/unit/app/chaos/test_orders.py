@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -10,8 +12,10 @@ from holdfast.app.chaos.orders import Orders
 from holdfast.app.chaos.proxy import Sent
 from holdfast.app.demo.replica import Replica
 from holdfast.domain.fact import AnyFact, Opened
+from holdfast.errors import RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.port import Group
+from holdfast.journal.record import Record
 from holdfast.journal.sqlite_file import SqliteFile
 from tests.support.exchange import on_loop
 from tests.support.journal_facts import TAG, armed
@@ -79,3 +83,41 @@ async def test_an_order_whose_record_is_not_read_yet_waits(tmp_path: Path) -> No
     line.order("three", 1, 0)
     line.order("one", 1, 0)
     assert await orders.read() == []
+
+
+@on_loop
+async def test_a_byte_that_left_before_its_row_is_not_forgotten(tmp_path: Path) -> None:
+    line, replicas = Line(), _journal(tmp_path / "journal.db")
+    orders = Orders(line, replicas)
+    line.order("one", 1, 0)
+    line.order("one", 9, 1)
+    await orders.read()
+    assert list(orders.early) == ["one9"]
+
+
+@on_loop
+async def test_while_a_journal_cannot_be_read_no_byte_is_early(tmp_path: Path) -> None:
+    class Away(SqliteDatabase):
+        def read(self, account: str, after_seq: int = 0) -> Iterator[Record]:
+            raise RetryableError("the store is away")
+
+    line, replicas = Line(), _journal(tmp_path / "journal.db")
+    orders = Orders(line, replicas | {"two": Replica(Away(tmp_path / "journal.db"), "two")})
+    line.order("one", 9, 1)
+    await orders.read()
+    assert not orders.early
+
+
+@on_loop
+async def test_a_bot_that_sends_nothing_is_named(tmp_path: Path) -> None:
+    line, replicas = Line(), _journal(tmp_path / "journal.db")
+    orders = Orders(line, replicas)
+    line.order("one", 1, 0)  # before anybody asked
+    bots = {("one", "sma"), ("two", "sma")}
+
+    async def later() -> None:
+        await asyncio.sleep(0.01)
+        line.order("two", 1, 1)
+
+    _, left = await asyncio.gather(later(), orders.without(bots, 0.2))
+    assert left == {("one", "sma")}
