@@ -353,7 +353,8 @@ class Reconciler:
         It is in the journal as a whole, with the command that asked for it, when this returns.
 
         Raises:
-            RetryableError, RejectedError: the exchange did not answer; nothing was written of it.
+            RetryableError, RejectedError: the exchange did not answer, or what was accepted may
+                yet be moved by an order; nothing was written of it.
         """
         findings: list[str] = []
         strange: set[str] = set()
@@ -369,6 +370,11 @@ class Reconciler:
         second = None
         while second is None:
             second = await self.compared()
+        if untold := sorted(adjust.assets & (first[1] | second[1])):
+            raise RetryableError(
+                f"seen: orders under way that may move {', '.join(untold)}; expected: none while "
+                "its balance is compared; do: wait, or halt entries where it is never quiet"
+            )
         found = _seen_again(second[0], {each.gap: each for each in first[0]})
         facts = adjust.facts(found, self._account, self._flows())
         left = [each for each in found if each.asset not in adjust.assets]

@@ -23,6 +23,7 @@ from holdfast.domain.fact import (
     Released,
 )
 from holdfast.domain.order import OrderState
+from holdfast.errors import RetryableError
 from holdfast.execution import reconcile
 from holdfast.execution.drift import Review
 from holdfast.journal.port import Outcome
@@ -293,6 +294,20 @@ async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
     assert (went.asset, went.amount) == ("USDT", Decimal(-10))
     assert at.account.holdings["USDT"] == Decimal(890)
     assert at.of_kind(Reconciled)[-1].agreed is True
+
+
+@on_loop
+async def test_a_review_waits_for_orders_that_may_move_what_was_accepted() -> None:
+    """It would be told as taken, and nothing of it compared or booked."""
+    at = await world(QUARANTINE)
+    _holds(at, USDT="990")
+    attempt = await at.arm(1)
+    with pytest.raises(RetryableError, match="USDT"):
+        await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
+    assert not at.of_kind(CommandTaken)
+    await at.books.report(report(attempt, OrderState.CANCELLED, executed="0"), "reply")
+    await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
+    assert [each.amount for each in _accepted(at)] == [Decimal(-10)]
 
 
 @on_loop
