@@ -141,13 +141,17 @@ class Desk:
         if not armed and action.decided is None:
             return
         self._unsent += len(armed)
-        if not await self._journaled(action, orders, armed):
-            self._unsent -= len(armed)
-            return
-        self._carried[asyncio.current_task()] = armed
-        self._reach(points.ARMED)
-        durable_ns = self._mono_ns()
-        passages = [Passage(request, taken_ns, handed_ns, durable_ns) for request in requests]
+        passages: list[Passage] | None = None
+        try:
+            if not await self._journaled(action, orders, armed):
+                return
+            self._carried[asyncio.current_task()] = armed
+            self._reach(points.ARMED)
+            durable_ns = self._mono_ns()
+            passages = [Passage(request, taken_ns, handed_ns, durable_ns) for request in requests]
+        finally:
+            if passages is None:  # nobody sends them any more, whatever it was that broke
+                self._unsent -= len(armed)
         for passage in passages[1:]:
             self._start(self._send(passage, fixed_ns))
         if passages:  # mostly the only one: it goes in this task, a turn of the loop earlier
@@ -175,9 +179,9 @@ class Desk:
     async def _send(self, passage: Passage, fixed_ns: int) -> None:
         """Send one armed request once and record what its answer proves."""
         request = passage.request
-        bind(order=request[0].cid, bot=request[0].bot)
-        self._carried[asyncio.current_task()] = request
         self._unsent -= len(request)  # nothing is awaited before the venue counts it
+        self._carried[asyncio.current_task()] = request
+        bind(order=request[0].cid, bot=request[0].bot)
         spent_ms = (self._mono_ns() - fixed_ns) / 1e6
         if self._closing:
             await self._not_sent(request, "this node is stopping")

@@ -10,6 +10,7 @@ from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import Armed, AttemptMoved
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
+from holdfast.execution import points
 from holdfast.venues.budget import CEILING, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Answer, Placement, Purpose, Verdict
 from tests.support.exchange import on_loop
@@ -157,3 +158,27 @@ async def test_without_room_for_exits_none_of_them_is_armed() -> None:
 
     assert at.of_kind(Armed) == []
     assert [len(failed.intent_ids) for failed in at.failed] == [2]
+
+
+@on_loop
+async def test_an_arming_that_breaks_once_it_is_journaled_gives_its_room_back() -> None:
+    """Else nothing goes where one order at a time may, or where there is room for no more."""
+    at = await _world()
+
+    def short_of_memory(point: str) -> None:
+        if point == points.ARMED:
+            raise MemoryError
+
+    reach, at.desk._reach = at.desk._reach, short_of_memory
+    at.desk.arm(_arm(range(FITS)))
+    while not any(m.state is AttemptState.IN_DOUBT for m in at.of_kind(AttemptMoved)):
+        await at.drain()
+    at.desk._reach = reach
+    for attempt in at.of_kind(Armed):
+        dead = AttemptMoved(cid=attempt.cid, state=AttemptState.NEVER_EXECUTED)
+        while not await at.books.move(dead):
+            await at.drain()
+
+    await _carry(at, _arm(range(FITS, 2 * FITS)))
+
+    assert (len(at.venue.placed), at.failed) == (FITS, [])
