@@ -23,6 +23,7 @@ from tests.support.exchange import on_loop
 from tests.support.leases import member
 from tests.support.waiting import until
 
+TRIES = 5
 QUICK = Timing(renew_s=0.03, ttl_s=0.8, poll_s=0.005, call_s=0.3)
 
 
@@ -263,13 +264,26 @@ async def test_who_begins_again_and_again_and_never_leads_gives_it_on() -> None:
 
 @on_loop
 async def test_a_takeover_that_takes_its_time_is_let_end() -> None:
-    async with nodes("one", "two") as ([one, two], leases, _):
-        two.obeying.cancel()
-        assert await leases.plan("main", "two")
-        await until(lambda: two.board.wanted("main") is Wanted.LEAD, "it is to lead")
-        await asyncio.sleep(3 * QUICK.ttl_s)
-        assert two.board.wanted("main") is Wanted.LEAD, "it follows until it leads"
-        assert not one.leads
+    for _ in range(TRIES):
+        async with nodes("one", "two") as ([one, two], leases, _):
+            two.obeying.cancel()
+            assert await leases.plan("main", "two")
+            await until(lambda: two.board.wanted("main") is Wanted.LEAD, "it is to lead")
+            if await longest_turn_s(3 * QUICK.ttl_s) > QUICK.ttl_s / 4:
+                continue  # so busy a machine lets a lease run out, and that is another matter
+            assert two.board.wanted("main") is Wanted.LEAD, "it follows until it leads"
+            assert not one.leads
+            return
+    raise AssertionError("the machine stood still at each try")
+
+
+async def longest_turn_s(seconds: float) -> float:
+    """Wait so long; how long the event loop's longest turn took meanwhile."""
+    longest_s, began_s = 0.0, time.monotonic()
+    while (now_s := time.monotonic()) - began_s < seconds:
+        await asyncio.sleep(0.01)
+        longest_s = max(longest_s, time.monotonic() - now_s)
+    return longest_s
 
 
 @on_loop
