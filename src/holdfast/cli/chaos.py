@@ -78,6 +78,12 @@ def chaos(
             help="No node may look whether another's process still runs (always with silent).",
         ),
     ] = False,
+    apart: Annotated[
+        bool,
+        typer.Option(
+            "--apart", help="Strike only when nothing is in doubt any more: for measuring gaps."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the market, and of when it strikes.")] = 0,
     directory: Annotated[
         Path | None,
@@ -109,6 +115,7 @@ def chaos(
             nodes=nodes,
             accounts=accounts,
             between_hosts=between_hosts or fault is Fault.SILENT,
+            apart=apart,
             seed=seed,
         )
         result = asyncio.run(run_chaos(wanted, say, progress))

@@ -48,6 +48,12 @@ class Account:
         """Whether nothing new is begun, as far as its journal was read."""
         return bool(self.replica.state.halted)
 
+    @property
+    def held_up(self) -> set[str]:
+        """Bots that wait for what became of an order, as far as its journal was read."""
+        live = self.replica.state.live.values()
+        return {order.armed.bot for order in live if order.in_doubt}
+
     async def halt(self, site: Site, reason: str) -> None:
         """Ask its leader for no more entries."""
         commands = site.store.database.commands()

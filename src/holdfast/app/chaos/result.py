@@ -109,6 +109,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int
     accounts: int
     between_hosts: bool
+    apart: bool
     seed: int
     seconds: float
     settled: bool

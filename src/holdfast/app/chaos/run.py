@@ -53,6 +53,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         accounts: how many each node serves; the leader of one of them is struck, by chance.
         between_hosts: each node believes to be on a host of its own, so that nobody can look
             whether another's process still runs.
+        apart: a round begins when nothing of those before is in doubt: one that strikes every five
+            seconds holds up all bots at once in the end, each for a doubt of its own, and a gap
+            is then what is left of them.
         seed: of what is struck when.
     """
 
@@ -66,6 +69,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     nodes: int = 2
     accounts: int = 1
     between_hosts: bool = False
+    apart: bool = False
     seed: int = 0
 
 
@@ -161,6 +165,7 @@ class Chaos:
         names = self._site.api_keys
         return (
             all([node.is_warm(names) for node in self._site.nodes])  # noqa: C419 - each is read
+            and not (self._wanted.apart and any(one.held_up for one in self._accounts))
             and all(
                 leader is not None
                 and self._node_of(leader) is not None
@@ -309,6 +314,7 @@ class Chaos:
             nodes=wanted.nodes,
             accounts=wanted.accounts,
             between_hosts=wanted.between_hosts,
+            apart=wanted.apart,
             seed=wanted.seed,
             seconds=round(time.monotonic() - began_s, 1),
             settled=all(one.is_settled for one in last),
