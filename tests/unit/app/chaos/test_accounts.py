@@ -19,7 +19,7 @@ def test_a_bot_is_held_up_as_long_as_nobody_knows_what_became_of_its_order(
     tmp_path: Path,
 ) -> None:
     file = SqliteFile(tmp_path / "journal.db")
-    epoch = file.acquire("main", "a")
+    heads = [file.acquire("main", "a")]
     order = armed(1)
     opened = Opened(account="main", deployment=TAG, generation=1, reporting="USDT")
     site: Any = SimpleNamespace(
@@ -28,7 +28,7 @@ def test_a_bot_is_held_up_as_long_as_nobody_knows_what_became_of_its_order(
     account = Account(site, "main", "key")
 
     def held_up(*facts: Any) -> set[str]:
-        file.commit(epoch, [Group(facts)], 1)
+        heads.append(file.commit(heads[-1], [Group(facts)], 1)[0])
         account.replica.poll()
         return account.held_up
 
