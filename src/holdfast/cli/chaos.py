@@ -53,6 +53,14 @@ class Fault(StrEnum):
     MIXED = "mixed"
 
 
+_Apart = Annotated[
+    bool,
+    typer.Option(
+        "--apart", help="Strike only when nothing is in doubt any more: for measuring gaps."
+    ),
+]
+
+
 def chaos(
     *,
     rounds: Annotated[int, typer.Option(min=1, help="How often the leader is struck.")] = 20,
@@ -78,12 +86,7 @@ def chaos(
             help="No node may look whether another's process still runs (always with silent).",
         ),
     ] = False,
-    apart: Annotated[
-        bool,
-        typer.Option(
-            "--apart", help="Strike only when nothing is in doubt any more: for measuring gaps."
-        ),
-    ] = False,
+    apart: _Apart = False,
     seed: Annotated[int, typer.Option(help="Of the market, and of when it strikes.")] = 0,
     directory: Annotated[
         Path | None,
