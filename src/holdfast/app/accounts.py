@@ -6,16 +6,19 @@ Nodes find out by themselves (app.live.added). Not here: rows (platform.accounts
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from holdfast.app.live.given import give
 from holdfast.app.live.opening import database_of
 from holdfast.app.live.operator import account_state
 from holdfast.config import Config
 from holdfast.config.added import AddedAccount, joined, require_addable
+from holdfast.domain.platform import CommandGiven
 from holdfast.errors import ConfigError, PlatformError, RejectedError
 from holdfast.journal.database import Database
 from holdfast.journal.reading import head_of
@@ -23,6 +26,8 @@ from holdfast.ledger.state import AccountState
 from holdfast.platform.accounts import rows
 from holdfast.platform.accounts.rows import Row
 from holdfast.platform.port import Change, PlatformStore
+
+_DROPPED: Final = '{"reason":"the account was dropped"}'
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -146,6 +151,9 @@ def drop(
 ) -> None:
     """Let nodes trade an account no more; its journal stays. Blocks.
 
+    It is halted with that: some node leads it for half a minute yet, and a bot that somebody starts
+    meanwhile must not buy what nobody would look after.
+
     Args:
         state: as it was last seen; None of an account that has no journal.
 
@@ -160,7 +168,16 @@ def drop(
             f"seen: {going}; expected: an account at which nothing goes on; do: drain and stop its "
             "bots first, and sell what is to be sold",
         )
-    store.change(lambda change: rows.drop(change, name, by=by, now_ns=now_ns))
+
+    def change(change: Change) -> None:
+        rows.drop(change, name, by=by, now_ns=now_ns)
+        if state is not None:
+            halt = CommandGiven(
+                by=by, command_id=uuid.uuid4().hex, account=name, name="halt", arguments=_DROPPED
+            )
+            give(change, halt, by, now_ns)
+
+    store.change(change)
 
 
 def _going_on(state: AccountState) -> Iterator[str]:

@@ -22,7 +22,6 @@ from holdfast.config.added import AddedAccount, Joined, joined
 from holdfast.errors import PlatformError
 from holdfast.journal.database import Database
 from holdfast.platform.accounts import rows
-from holdfast.platform.port import PlatformStore
 from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.added")
@@ -140,9 +139,4 @@ def added_file(state_dir: str, node: str) -> Path:
 
 def _found(database: Database) -> tuple[AddedAccount, ...]:
     with closing(database.platform()) as store:
-        return added_in(store)
-
-
-def added_in(store: PlatformStore) -> tuple[AddedAccount, ...]:
-    """All that were added, in order."""
-    return tuple(row.account for row in store.look(rows.every))
+        return tuple(row.account for row in store.look(rows.every))
