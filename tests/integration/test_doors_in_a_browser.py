@@ -96,6 +96,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
 
     yield new
     for context in opened:
+        for page in context.pages:  # an answer under way would otherwise fail the next test
+            page.unroute_all(behavior="wait")
         context.close()
 
 
