@@ -36,10 +36,11 @@ def _rooms(*names: str, ports: bool = False) -> Room:
     return Room(frozenset(names), ports)
 
 
-_EDGE = _rooms("domain", "errors", "config", "secrets", "telemetry", ports=True)
+_EDGE = _rooms("domain", "errors", "files", "config", "secrets", "telemetry", ports=True)
 
 ROOMS: dict[str, Room] = {
     "errors": _rooms(),
+    "files": _rooms(),
     "domain": _rooms("errors"),
     "strategy": _rooms("domain", "errors"),
     "ledger": _rooms("domain", "errors"),
@@ -64,7 +65,7 @@ ROOMS: dict[str, Room] = {
     "app": _rooms(
         "domain", "strategy", "ledger", "engine", "errors", "config", "secrets",
         "telemetry", "journal", "execution", "venues", "exchange", "market", "signals", "lab",
-        "cluster", "platform", "api", "operations", "healthcheck", ports=True,
+        "cluster", "platform", "api", "operations", "healthcheck", "files", ports=True,
     ),
     # Whole nodes and their exchange in virtual time; only the command line begins it.
     "simulation": _rooms(

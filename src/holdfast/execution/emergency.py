@@ -32,6 +32,7 @@ from holdfast.domain.order import (
 from holdfast.errors import CorruptionError, RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
+from holdfast.files import sync_folder
 from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Venue
 
 ROUNDS: Final = 5
@@ -96,9 +97,7 @@ class EmergencyFile:
             file.flush()
             os.fsync(file.fileno())
         if is_new:
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
+            sync_folder(self.path.parent)
 
     def unmerged(self) -> list[Line]:
         """What came after the last merge."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from holdfast.errors import CorruptionError, RetryableError
+from holdfast.files import sync_folder
 from holdfast.journal.port import Head, Store
 
 
@@ -190,8 +191,4 @@ def _replace(path: Path, file: int, fresh: Path, content: bytes) -> None:
     os.write(file, content)
     os.fsync(file)
     fresh.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_folder(path.parent)

@@ -21,6 +21,7 @@ import polars as pl
 
 from holdfast.domain.timeframe import timeframe_s
 from holdfast.errors import ConfigError, CorruptionError
+from holdfast.files import sync_folder
 from holdfast.market import spans
 from holdfast.market.bar_table import SCHEMA, BarTable
 from holdfast.market.findings import Findings, gaps_in_ids
@@ -336,11 +337,7 @@ def _write(path: Path, rows: Rows, about: About) -> None:
             file.flush()
             os.fsync(file.fileno())
         half.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _unwritable(path, error) from error
     finally:

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from holdfast import files
 from holdfast.app.demo.nodes import Seat
 from holdfast.app.demo.plan import Plan
 from holdfast.errors import ConfigError
@@ -79,17 +80,17 @@ class Home(Generic[P_co]):
     def save(self) -> None:
         """Write the plan: whole or not at all."""
         body = msgspec.json.format(msgspec.json.encode(self.plan))
-        _write(self.path / f"{self.plan.verb}.json", body + b"\n")
+        files.replace(self.path / f"{self.plan.verb}.json", body + b"\n")
 
     def keep_keys(self, api_key: str, secret: str) -> None:
         """Keep the account's keys where only this user may read them."""
-        _write(self.path / "api.key", f"{api_key}\n".encode())
-        _write(self.path / "api.secret", f"{secret}\n".encode())
+        files.replace(self.path / "api.key", f"{api_key}\n".encode())
+        files.replace(self.path / "api.secret", f"{secret}\n".encode())
 
     def write_config(self, url: str) -> None:
         """The nodes' configurations, for an exchange at `url`."""
         for number in range(1, self.plan.nodes + 1):
-            _write(self.config_of(number), _toml(self, url, number).encode())
+            files.replace(self.config_of(number), _toml(self, url, number).encode())
 
     def free_port(self) -> int:
         """The exchange's last port if it is free, else any (0)."""
@@ -197,16 +198,6 @@ def _clear(path: Path, kind: type[Plan]) -> None:
             shutil.rmtree(item)
         else:
             item.unlink()
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace `file` in one step; for this user's eyes only."""
-    part = file.with_name(f"{file.name}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
 
 
 def _toml(home: Home[P], url: str, number: int) -> str:

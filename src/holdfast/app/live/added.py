@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast import files
 from holdfast.app.live.opening import database_of
 from holdfast.config import Config
 from holdfast.config.added import AddedAccount, Joined, joined
@@ -99,10 +100,7 @@ class Added:
         Raises:
             OSError: it cannot be kept, or not read again, and the next beginning would be in vain.
         """
-        fresh = self._file.with_name(f"{self._file.name}.new")
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_bytes(msgspec.json.encode(found))
-        fresh.replace(self._file)
+        files.replace(self._file, msgspec.json.encode(found))
         if self._read() != found:
             raise OSError(f"seen: {self._file} is not as it was written; expected: that")
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from holdfast import files
 from holdfast.cluster.host import Process, has_ended, host_id, this_process
 from holdfast.telemetry.log import get_logger
 
@@ -109,11 +110,8 @@ class Blame:
         if self._file is None:
             return
         note = _Note(host_id(), this_process(), deciding, self._deaths)
-        fresh = self._file.with_name(f"{self._file.name}.new")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(msgspec.json.encode(note))
-            fresh.replace(self._file)
+            files.replace(self._file, msgspec.json.encode(note), durable=False)
         except OSError as error:
             log.warning("not written", action="blame_lost", file=str(self._file), why=str(error))
 

@@ -5,8 +5,6 @@ Not here: what is sent (execution.emergency).
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Collection
 from decimal import Decimal
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from holdfast import files
 from holdfast.app.live.activity import is_led
 from holdfast.app.live.keys import key_of
 from holdfast.app.live.lines import endpoints_of
@@ -50,8 +49,7 @@ def keep_symbols(config: Config, account: AccountState, traded: Collection[str])
     path = _symbols_file(config)
     try:
         if not path.exists() or path.read_bytes() != body:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, body)
+            files.replace(path, body)
     except OSError as error:
         raise RetryableError(
             f"seen: {path} cannot be written ({error.strerror}); expected: a small file in "
@@ -87,21 +85,6 @@ def symbols_to_flatten(config: Config, named: Collection[str]) -> tuple[str, ...
 
 def _symbols_file(config: Config) -> Path:
     return Path(config.state_dir) / f"{config.account.name}.symbols"
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Durably, and beside other nodes of this host that do the same."""
-    file, fresh = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    with os.fdopen(file, "wb") as out:
-        out.write(body)
-        out.flush()
-        os.fsync(file)
-    Path(fresh).replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 async def merge_emergency(config: Config, recorder: Recorder) -> None:
