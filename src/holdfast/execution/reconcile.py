@@ -46,6 +46,7 @@ from holdfast.venues.port import Balance, MoneyMoved, Purpose, Venue
 log = get_logger("execution.reconcile")
 
 REVIEW_S = 1.0
+REVIEW_LOOKS = 10
 # Trades of nobody are looked for no further back: whose each of ours was, that the fold has
 # forgotten, costs a question.
 LOOK_BACK_MS = 600_000
@@ -353,8 +354,8 @@ class Reconciler:
         It is in the journal as a whole, with the command that asked for it, when this returns.
 
         Raises:
-            RetryableError, RejectedError: the exchange did not answer, or what was accepted may
-                yet be moved by an order; nothing was written of it.
+            RetryableError, RejectedError: the exchange did not answer, what was accepted may yet
+                be moved by an order, or no two looks showed the same; nothing was written of it.
         """
         findings: list[str] = []
         strange: set[str] = set()
@@ -363,23 +364,16 @@ class Reconciler:
             seen += await self._strangers.trades(symbol, self._unexplained_ms())
             strange |= {symbol} if seen else set()
             findings += seen
-        first = None
-        while first is None:
-            first = await self.compared()
-        await asyncio.sleep(REVIEW_S)  # a report may be on its way at any one moment
-        second = None
-        while second is None:
-            second = await self.compared()
-        if untold := sorted(adjust.assets & (first[1] | second[1])):
+        found, unsettled = await self._seen_alike()
+        if untold := sorted(adjust.assets & unsettled):
             raise RetryableError(
                 f"seen: orders under way that may move {', '.join(untold)}; expected: none while "
                 "its balance is compared; do: wait, or halt entries where it is never quiet"
             )
-        found = _seen_again(second[0], {each.gap: each for each in first[0]})
         facts = adjust.facts(found, self._account, self._flows())
         left = [each for each in found if each.asset not in adjust.assets]
         findings += [str(each) for each in left]
-        differ = {each.asset for each in left} | second[1]
+        differ = {each.asset for each in left} | unsettled
         released = [
             Released(what=what, by=adjust.by, evidence=f"reviewed: {adjust.reason or 'it agrees'}")
             for what in self._account.quarantine
@@ -388,6 +382,27 @@ class Reconciler:
         told = Reconciled(agreed=not findings, findings=tuple(findings))
         async with self._flowing:
             await self._recorder.record(*facts, *released, told)
+
+    async def _seen_alike(self) -> tuple[list[Difference], frozenset[str]]:
+        """What two looks in a row showed to differ, and what one of them could not compare.
+
+        A report may be on its way at any one moment, so one look proves neither that something
+        differs nor that all agrees.
+        """
+        before: dict[tuple[str, Decimal], Difference] | None = None
+        left_out: frozenset[str] = frozenset()
+        for _ in range(REVIEW_LOOKS):
+            if (look := await self.compared()) is not None:
+                found, unsettled = look
+                now = {each.gap: each for each in found}
+                if before is not None and now.keys() == before.keys():
+                    return _seen_again(found, before), left_out | unsettled
+                before, left_out = now, unsettled
+            await asyncio.sleep(REVIEW_S)
+        raise RetryableError(
+            f"seen: balances of which no two of {REVIEW_LOOKS} looks in a row showed the same; "
+            "expected: two that do; do: wait, or halt entries where it is never quiet"
+        )
 
     def _tolerance(self, asset: str) -> Decimal:
         """One step of the finest instrument that has the asset as its base; else exact."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -254,6 +255,46 @@ async def test_a_review_tells_what_differs_and_books_nothing_that_was_not_accept
     assert isinstance(told, Reconciled)
     assert (told.agreed, told.findings) == (False, ("ETH: journal 0, exchange 3, difference 3",))
     assert at.account.holdings == {"USDT": Decimal(1000)}
+
+
+@pytest.mark.parametrize(
+    ("looks", "finds"),
+    [("1003 1000 1003 1003", True), ("1000 1003 1000 1000", False), ("1003 1004 1003 1003", True)],
+)
+def test_a_review_goes_by_what_two_looks_in_a_row_show(looks: str, finds: bool) -> None:
+    """Whichever way they differ: one look may be late, and tell of a difference or hide it."""
+
+    @on_loop
+    async def run() -> None:
+        at = await world(QUARANTINE)
+        _holds(at, USDT="1003")
+        await _twice(at)
+        _shows(at, looks.split())
+        await at.reconciler.review(_review())
+        assert at.of_kind(Reconciled)[-1].agreed is not finds
+        assert set(at.account.quarantine) == ({"USDT"} if finds else set())
+
+    run()
+
+
+@on_loop
+async def test_a_review_that_never_settles_is_asked_again_and_tells_nothing() -> None:
+    at = await world(QUARANTINE)
+    _shows(at, itertools.cycle(["1003", "1000"]))
+    with pytest.raises(RetryableError, match="in a row"):
+        await at.reconciler.review(_review())
+    assert not at.of_kind(CommandTaken)
+    assert not at.of_kind(Reconciled)
+
+
+def _shows(at: ExecutionWorld, looks: Iterable[str]) -> None:
+    """What the exchange says of USDT, one look after the other."""
+    amounts = iter(looks)
+
+    async def look(_purpose: Purpose) -> dict[str, Balance]:
+        return {"USDT": Balance("USDT", Decimal(next(amounts)), Decimal(0))}
+
+    at.venue.balances = look  # type: ignore[method-assign]
 
 
 @on_loop
