@@ -59,6 +59,10 @@ class Reconciler:
         symbols: of the configured bots; those of live orders are added.
         rate: reporting units per unit of an asset; None when unknown.
         equity: of the account, reporting units; None while it cannot be told.
+
+    Attributes:
+        asks_again: whether the last comparison in passing came to nothing, left assets out that may
+            yet move, or showed what the next one has to show as well.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Reconciler:
         self._strangers = Strangers(
             account=account, venue=venue, books=books, sweep=sweep, recorder=recorder, policy=policy
         )
+        self.asks_again = True
         self._suspected: dict[tuple[str, Decimal], Difference] = {}  # as it was seen first
         self._lately = Lately()
         self._agreed_ms = 0  # exchange time at which all balances agreed last
@@ -262,6 +267,7 @@ class Reconciler:
         Raises:
             RetryableError, RejectedError: the exchange did not answer; call again later.
         """
+        self.asks_again = True
         compared = await self.compared()
         if compared is None:
             return []
@@ -270,6 +276,7 @@ class Reconciler:
         self._suspected = {each.gap: self._suspected.get(each.gap, each) for each in found}
         if lasting and await self._explain(lasting):
             return []  # the next comparison shows what is left
+        self.asks_again = bool(unsettled) or len(lasting) < len(found)
         if not found and self._account.unsettled():
             again = self._agree_again(found, unsettled)
             await self._recorder.record(*again, Reconciled(agreed=True))

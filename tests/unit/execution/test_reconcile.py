@@ -20,7 +20,7 @@ from holdfast.domain.fact import (
 from holdfast.domain.order import OrderState, Side
 from holdfast.errors import CorruptionError
 from holdfast.execution import drift
-from holdfast.venues.port import Balance, MoneyMoved
+from holdfast.venues.port import Balance, MoneyMoved, Purpose
 from tests.support.exchange import ETH_USDT, on_loop
 from tests.support.execution_world import START_MS, ExecutionWorld, fill, report, world
 
@@ -197,6 +197,54 @@ async def test_an_asset_that_is_traded_counts_as_one_of_fees_once_a_bot_has_paid
     await at.books.report(report(attempt, fills=(paid,)), "reply")
     _holds(at, USDT="800", BTC="2", BNB="0.99")
     assert await at.reconciler.compared() == ([], frozenset({"BTC", "USDT", "BNB"}))
+
+
+async def _asks_again(at: ExecutionWorld) -> bool:
+    """Whether another look is asked for after the next one."""
+    await at.reconciler.in_passing()
+    return at.reconciler.asks_again
+
+
+@on_loop
+async def test_another_look_is_asked_for_until_one_leaves_nothing_open() -> None:
+    at = await world(HALT)
+    assert not await _asks_again(at), "all agrees"
+
+    _holds(at, USDT="1007")
+    assert await _asks_again(at), "seen once"
+    assert not await _asks_again(at), "seen twice, and told"
+
+    order = await at.doubt(1)
+    assert await _asks_again(at), "it may yet move"
+    await at.books.report(report(order.armed, OrderState.CANCELLED, executed="0"), "query by id")
+    assert await _asks_again(at), "seen once"
+    assert not await _asks_again(at)
+
+
+@on_loop
+async def test_a_look_that_came_to_nothing_is_asked_for_again() -> None:
+    at = await world(HALT)
+    assert not await _asks_again(at)
+    look = at.venue.balances
+
+    async def moving(_purpose: Purpose) -> dict[str, Balance]:
+        await at.reconciler.moved(DEPOSIT)
+        return await look(_purpose)
+
+    at.venue.balances = moving  # type: ignore[method-assign]
+    assert await _asks_again(at), "something happened meanwhile"
+    at.venue.balances = look  # type: ignore[method-assign]
+    _holds(at, USDT="1050")
+    assert not await _asks_again(at)
+
+
+@on_loop
+async def test_what_a_trade_explains_is_looked_at_again() -> None:
+    at = await _traded(ReconcilePolicy.QUARANTINE)
+    assert await _asks_again(at), "seen once"
+    assert await _asks_again(at), "it is booked"
+    assert not await _asks_again(at)
+    assert at.account.holdings["BTC"] == 2
 
 
 # -- trades and orders of nobody, at the start -----------------------------------------------------

@@ -27,6 +27,7 @@ log = get_logger("app.upkeep")
 
 COMPARE_S = 60.0
 COMPARE_SOON_S = 3.0  # longer than an exchange takes to show in balances what it did
+COMPARE_SLOWER = 1.5  # each time: what never settles may not use the limits up
 INSTRUMENTS_S = 600.0
 HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
@@ -105,15 +106,17 @@ class Upkeep:
 
     async def _compare(self) -> None:
         """Money may move without a fill, and the stream may have missed it."""
-        looks = 0
+        wait_s = soon_s = COMPARE_SOON_S  # a leader that is new looks at once
         while True:
-            # A difference counts when it is seen twice; a leader that is new looks at once.
-            await asyncio.sleep(COMPARE_S if looks >= 2 else COMPARE_SOON_S)
-            looks += 1
+            await asyncio.sleep(wait_s)
             try:
                 await self._reconciler.in_passing()
             except (RetryableError, RejectedError) as error:
                 log.info("balances not compared", action="compare_wait", why=str(error))
+            if self._reconciler.asks_again:
+                wait_s, soon_s = soon_s, min(soon_s * COMPARE_SLOWER, COMPARE_S)
+            else:
+                wait_s, soon_s = COMPARE_S, COMPARE_SOON_S
 
     async def _merge(self) -> None:
         """The store was away, and somebody sold without it: whoever led through that learns it."""

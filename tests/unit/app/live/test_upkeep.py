@@ -1,4 +1,4 @@
-"""The side tasks of an account: when the exchange is asked for its filters again."""
+"""The side tasks of an account: when the exchange is asked for filters and balances again."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from holdfast.app.live import upkeep
 from holdfast.app.live.upkeep import Upkeep
 from holdfast.domain.instrument import TradingStatus
+from holdfast.errors import RetryableError
 from holdfast.ledger.state import AccountState
 from tests.support.exchange import BTC_USDT, on_loop
 
@@ -49,3 +50,45 @@ async def test_a_market_that_was_halted_for_a_moment_is_not_left_alone_for_minut
         async with asyncio.timeout(1):
             await refreshing
     assert asked == ["HALTED", "HALTED", "TRADING"], "and then it has time again"
+
+
+@on_loop
+async def test_what_a_comparison_leaves_open_is_looked_at_soon_and_less_and_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Within 30 s of a takeover balances are right or known to be wrong, doubts included."""
+    reconciler = Looks("????--?x-" + "?" * 20)
+    nothing: Any = None
+    side_tasks = Upkeep(
+        stream=nothing, commands=nothing, reconciler=reconciler,  # type: ignore[arg-type]
+        take=nothing, learn_instruments=nothing, configure=nothing, hear=nothing,
+        merge_emergency=nothing,
+    )  # fmt: skip
+    waited: list[float] = []
+
+    async def passes(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", passes)
+    with pytest.raises(IndexError):
+        await side_tasks._compare()
+    assert waited[:5] == [3, 3, 4.5, 6.75, 10.125]
+    assert sum(waited[:5]) < 30
+    assert waited[5:10] == [60, 60, 3, 4.5, 60], "settled; open; not answered; settled"
+    assert waited[10:] == sorted(waited[10:])
+    assert (waited[10], waited[-1]) == (3, 60)
+
+
+class Looks:
+    """Comparisons that leave something open (?), or nothing (-), or are not answered (x)."""
+
+    def __init__(self, script: str) -> None:
+        self._script = list(script)
+        self.asks_again = True
+
+    async def in_passing(self) -> list[str]:
+        look = self._script.pop(0)
+        self.asks_again = look != "-"
+        if look == "x":
+            raise RetryableError("no answer")
+        return []
