@@ -29,6 +29,10 @@ class ForgottenError(RetryableError):
     """The store does not know this member any more; begin again under another boot id."""
 
 
+class NotJoinedError(ConfigError):
+    """The store refuses this member, as one whose password is another by now."""
+
+
 class Keeper:
     """Keeps one member of a cluster, from joining to leaving.
 
@@ -94,6 +98,7 @@ class Keeper:
 
         Raises:
             ConfigError: another live member has this node's name.
+            NotJoinedError: the store does not let it in.
             ForgottenError: the store forgot this member; make another keeper.
         """
         listening = asyncio.create_task(self._listen())
@@ -125,6 +130,8 @@ class Keeper:
                 self._say("no lease store", error, action="join_wait")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, self._timing.ttl_s)
+            except ConfigError as error:
+                raise NotJoinedError(str(error)) from error
             else:
                 log.info("joined", action="joined", node=self._member.node, boot_id=self._me)
                 return

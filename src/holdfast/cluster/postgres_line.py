@@ -23,6 +23,7 @@ from holdfast.journal.postgres_connect import (
     is_wrong_password,
     meaning,
     name_of,
+    no_password,
     refused,
     was_let_in,
     with_passwords,
@@ -174,16 +175,19 @@ class Line:
         """A session, with one password after the other while they are refused."""
         refusal: psycopg.OperationalError | None = None
         trying = with_passwords(asked)
-        while (known := await asyncio.to_thread(next, trying, None)) is not None:
-            try:
-                connection = await psycopg.AsyncConnection.connect(**known)
-            except psycopg.OperationalError as error:
-                refusal = error
-                if not is_wrong_password(error):
-                    break
-            else:
-                was_let_in(self._url)
-                return connection
+        try:
+            while (known := await asyncio.to_thread(next, trying, None)) is not None:
+                try:
+                    connection = await psycopg.AsyncConnection.connect(**known)
+                except psycopg.OperationalError as error:
+                    refusal = error
+                    if not is_wrong_password(error):
+                        break
+                else:
+                    was_let_in(self._url)
+                    return connection
+        except ConfigError as error:
+            raise no_password(self._url, error) from error
         raise refused(self._url, str(refusal).strip()) from refusal
 
     async def _require_tables(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:

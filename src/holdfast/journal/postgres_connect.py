@@ -103,6 +103,8 @@ def connect(
         connection = Session.connect(**asked_of(url, application), autocommit=True)
     except psycopg.OperationalError as error:
         raise refused(url, str(error).strip()) from error
+    except ConfigError as error:
+        raise no_password(url, error) from error
     was_let_in(url)
     try:
         prepare(name, connection, idles=idles)
@@ -325,6 +327,11 @@ def refused(url: str, said: str) -> PlatformError:
         f"seen: {name} does not answer ({lines[-1]}); expected: a PostgreSQL server there; do: "
         "start it, or name another"
     )
+
+
+def no_password(url: str, error: ConfigError) -> PlatformError:
+    """As `refused`, where the reference to the password leads to none."""
+    return RetryableError(str(error)) if url in _let_in else error
 
 
 def _require_version(name: str, number: int) -> None:

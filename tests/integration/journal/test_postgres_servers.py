@@ -216,10 +216,13 @@ def test_a_password_that_was_rotated_is_asked_for_anew_and_the_one_before_is_tri
         forget()
 
 
+@pytest.mark.parametrize("meanwhile", [PASSWORD, ""])
 def test_whoever_was_in_waits_for_the_other_side_of_a_rotation(
-    encrypted: EncryptedServer, tmp_path: Path
+    meanwhile: str, encrypted: EncryptedServer, tmp_path: Path
 ) -> None:
-    """The database goes first: every version of the password is refused for a while."""
+    """The database goes first: every version of the password is refused for a while, or its file is
+    empty because it is being written.
+    """
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "password").chmod(0o600)
     reference = f"sslmode=require&password_from=file:{tmp_path}/password"
@@ -252,6 +255,7 @@ def test_whoever_was_in_waits_for_the_other_side_of_a_rotation(
                 beside.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'desk'"
                 )
+            (tmp_path / "password").write_text(meanwhile)
             for ask_it in [*asking, *asking]:
                 with pytest.raises((RetryableError, OutcomeUnknownError)):
                     await ask_it()

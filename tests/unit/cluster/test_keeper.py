@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from holdfast.cluster.board import LocalBoard, State, Wanted
-from holdfast.cluster.keeper import ForgottenError, Keeper
+from holdfast.cluster.keeper import ForgottenError, Keeper, NotJoinedError
 from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import Claim, Member
 from holdfast.cluster.timing import Timing
@@ -41,6 +41,13 @@ class FlakyLeases(MemoryLeases):
         if self.is_down:
             raise RetryableError("seen: no store; expected: one")
         return await super().hand(claim, to)
+
+
+class ClosedLeases(MemoryLeases):
+    """Leases whose store lets nobody in."""
+
+    async def join(self, member: Member) -> None:
+        raise ConfigError(f"seen: {member.node} is refused; expected: another password")
 
 
 class LateLine:
@@ -355,6 +362,15 @@ async def test_a_member_that_was_forgotten_ends_what_it_leads() -> None:
 async def test_a_second_node_of_the_same_name_is_refused() -> None:
     async with nodes("one") as (_, leases, _):
         twin = OneNode(leases, member("other", node="one", pid=2), set())
-        with pytest.raises(ConfigError, match="node one runs already"):
+        with pytest.raises(ConfigError, match="node one runs already") as caught:
             await asyncio.wait_for(asyncio.shield(twin.keeping), 30)
+        assert not isinstance(caught.value, NotJoinedError)
         await twin.vanish()
+
+
+@on_loop
+async def test_who_is_not_let_in_ends_in_another_way_than_who_has_joined() -> None:
+    node = OneNode(ClosedLeases(), member("one"), set())
+    with pytest.raises(NotJoinedError, match="another password"):
+        await asyncio.wait_for(asyncio.shield(node.keeping), 30)
+    await node.vanish()

@@ -22,7 +22,7 @@ from holdfast.app.live.added import Added
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.opening import database_of
 from holdfast.app.live.process import CRASHED, Life, account_process, run_child
-from holdfast.app.live.seat import NO_FORK_S, STOP_TIMEOUT_S, Seat
+from holdfast.app.live.seat import AGAIN_S, NO_FORK_S, STOP_TIMEOUT_S, Seat
 from holdfast.app.live.slate import Slate
 from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.telling import Telling
@@ -30,7 +30,7 @@ from holdfast.app.live.watch import Watch
 from holdfast.app.logs import level_of
 from holdfast.app.reload import is_asked_by_hangup, reloaded
 from holdfast.cluster.host import host_id, is_gone, started_at
-from holdfast.cluster.keeper import ForgottenError, Keeper
+from holdfast.cluster.keeper import ForgottenError, Keeper, NotJoinedError
 from holdfast.cluster.open import lease_store_at, lease_url_beside
 from holdfast.cluster.port import Member
 from holdfast.config import Config
@@ -41,6 +41,7 @@ from holdfast.telemetry.log import get_logger, set_level
 
 log = get_logger("app.node")
 
+NOT_JOINED = 78  # the lease store refuses the keeper
 POLL_S = 0.02
 SHORTEST_HANG_S = 1.0
 
@@ -110,6 +111,7 @@ class Supervisor:
         self._keeper = 0
         self._keeper_code: int | None = None
         self._keeper_due_s = 0.0
+        self._has_kept = False  # a lease, so that this node was configured rightly
         self._told_s = 0.0
         self._stopping = False
 
@@ -174,20 +176,26 @@ class Supervisor:
         return codes[0]
 
     def _look_after_keeper(self) -> None:
-        """Begin it again when it ends; what it cannot go on with ends the node."""
+        """Begin it again when it ends; what it cannot go on with ends the node.
+
+        What refuses it now and let it in before may do so again: one side of a rotation is late.
+        Others lead meanwhile, since no lease of this node is renewed.
+        """
         if not self._keeper:
             if not self._stopping:
                 self._begin_keeper()
             return
+        self._has_kept |= self._board.lease_left_s > 0
         ended, status = os.waitpid(self._keeper, os.WNOHANG)
         if ended:
             self._keeper = 0
             code = os.waitstatus_to_exitcode(status)
-            if code == EXIT_USAGE:
-                self._keeper_code, self._stopping = code, True
+            if code == EXIT_USAGE or (code == NOT_JOINED and not self._has_kept):
+                self._keeper_code, self._stopping = EXIT_USAGE, True
             elif not self._stopping:
                 log.warning("keeper ended", action="keeper_restart", code=code)
-                time.sleep(POLL_S)
+                wait_s = AGAIN_S if code == NOT_JOINED else POLL_S
+                self._keeper_due_s = time.monotonic() + wait_s
         elif self._stopping:
             now_s = time.monotonic()
             if not self._told_s:
@@ -284,6 +292,8 @@ async def _kept(keeper: Keeper) -> None:
 
 
 def _code_of_keeper(error: PlatformError) -> int:
+    if isinstance(error, NotJoinedError):
+        return NOT_JOINED
     code = exit_code(error)
     return code if code == EXIT_USAGE else CRASHED
 

@@ -1,17 +1,25 @@
-"""What a node's supervisor has ready before it forks anybody off."""
+"""What a node's supervisor has ready before it forks anybody off, and how it keeps its keeper."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast.app.live import node
+from holdfast.app.live.board import lease_clock_ns
+from holdfast.cluster.keeper import NotJoinedError
 from holdfast.config import Config
-from holdfast.errors import ConfigError
+from holdfast.errors import EXIT_USAGE, ConfigError
+from tests.support.waiting import PATIENCE_S
 
 BEFORE_A_FORK = """
 import gc, sys
@@ -46,3 +54,73 @@ def test_without_a_driver_the_supervisor_goes_on_and_who_needs_it_says_so(
         node.Supervisor(Config(state_dir=str(tmp_path)))._share()
     finally:
         gc.unfreeze()
+
+
+class Refused(node.Supervisor):
+    """Its keepers say what they met in `met`, one letter each, and go on or end as `lives` says.
+
+    `k` has a lease until it is killed, `r` is refused as it joins, `u` when it has joined.
+    """
+
+    def __init__(self, folder: Path, lives: str) -> None:
+        super().__init__(Config(state_dir=str(folder)))
+        self.met, self._lives = folder / "met", lives
+        self.met.touch()
+
+    async def _keep(self) -> None:
+        life = self._lives[self.met.stat().st_size]
+        if life in "ku":
+            self._board.lease(lease_clock_ns() + 60_000_000_000)
+            await asyncio.sleep(5 * node.POLL_S)
+        with self.met.open("a") as met:
+            met.write(life)
+        if life == "r":
+            raise NotJoinedError("seen: refused; expected: not that")
+        if life == "u":
+            raise ConfigError("seen: a twin; expected: none")
+        await asyncio.sleep(PATIENCE_S)
+
+    def looks(self) -> Iterator[str]:
+        """What its keepers have met, after each look, until its node is to end."""
+        until_s = time.monotonic() + PATIENCE_S
+        while self._keeper_code is None:
+            assert time.monotonic() < until_s
+            self._look_after_keeper()
+            yield self.met.read_text()
+            time.sleep(node.POLL_S)
+
+    def kill(self) -> None:
+        os.kill(self._keeper, signal.SIGKILL)
+
+
+def test_a_keeper_that_a_rotation_refuses_is_begun_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(node, "AGAIN_S", 0.3)
+    supervisor, began_s = Refused(tmp_path, "krrk"), 0.0
+    for met in supervisor.looks():
+        if met == "k" and not began_s:
+            supervisor.kill()
+            began_s = time.monotonic()
+        if met == "krrk":
+            break
+    assert supervisor._keeper_code is None
+    assert time.monotonic() - began_s > 0.6
+    supervisor.kill()
+    os.waitpid(supervisor._keeper, 0)
+
+
+@pytest.mark.parametrize("lives", ["r", "u", "ku"])
+def test_a_keeper_that_is_refused_at_first_or_once_it_has_joined_ends_its_node(
+    lives: str, tmp_path: Path
+) -> None:
+    """A wrong configuration, or another node of its name."""
+    supervisor = Refused(tmp_path, lives)
+    killed = False
+    for met in supervisor.looks():
+        if met == "k" and not killed:
+            supervisor.kill()
+            killed = True
+    assert supervisor.met.read_text() == lives
+    assert supervisor._code() == EXIT_USAGE
+    assert not supervisor.begins_anew
