@@ -249,24 +249,29 @@ async def test_who_was_given_it_and_cannot_begin_gives_it_on() -> None:
 
 @on_loop
 async def test_who_begins_again_and_again_and_never_leads_gives_it_on() -> None:
-    async with nodes("one", "two", "three") as ([one, two, three], leases, _):
-        two.obeying.cancel()
+    for _ in range(TRIES):
+        async with nodes("one", "two", "three") as ([one, two, three], leases, _):
+            two.obeying.cancel()
+            two.obeying = asyncio.create_task(begins_in_vain(two.board))
+            assert await leases.plan("main", "two")
+            await until(lambda: not one.leads, "it hands over")
+            await until(lambda: one.leads or three.leads, "one that can")
+            turn = (await leases.view()).claims[0].turn
+            if await longest_turn_s(QUICK.ttl_s) > QUICK.ttl_s / 4:
+                continue  # so busy a machine lets a lease run out, and that is another matter
+            assert (await leases.view()).claims[0].turn == turn, "it does not try again"
+            return
+    raise AssertionError("the machine stood still at each try")
 
-        async def try_in_vain() -> None:
-            while True:
-                await two.board.until("main", Wanted.LEAD)
-                await asyncio.sleep(QUICK.ttl_s / 8)
-                two.board.tell("main", State.DOWN)
-                await asyncio.sleep(QUICK.ttl_s / 8)
-                two.board.tell("main", State.FOLLOWING)
 
-        two.obeying = asyncio.create_task(try_in_vain())
-        assert await leases.plan("main", "two")
-        await until(lambda: not one.leads, "it hands over")
-        await until(lambda: one.leads or three.leads, "one that can")
-        turn = (await leases.view()).claims[0].turn
-        await asyncio.sleep(QUICK.ttl_s)
-        assert (await leases.view()).claims[0].turn == turn, "it does not try again"
+async def begins_in_vain(board: LocalBoard) -> None:
+    """As an account's process that ends whenever it is to lead."""
+    while True:
+        await board.until("main", Wanted.LEAD)
+        await asyncio.sleep(QUICK.ttl_s / 8)
+        board.tell("main", State.DOWN)
+        await asyncio.sleep(QUICK.ttl_s / 8)
+        board.tell("main", State.FOLLOWING)
 
 
 @on_loop
