@@ -39,12 +39,16 @@ _WELL_WITHIN_S = 120.0
 class Alone:
     """Strikes a world that is well, waits until it is well again, and strikes once more.
 
+    Args:
+        symbols: what the bots trade.
+
     Attributes:
         gaps_s: from each fault to the first order that was armed after it, at the exchange.
     """
 
-    def __init__(self, weather: Weather) -> None:
+    def __init__(self, weather: Weather, symbols: frozenset[str]) -> None:
         self._w = weather
+        self._symbols = symbols
         self._checker = weather.checker
         self.gaps_s: list[float] = []
         self._struck_s = 0.0
@@ -82,7 +86,7 @@ class Alone:
         checker, struck_s = self._checker, self._struck_s
         since_s, bound_s = struck_s, BOUND_S[self._w.plan.profile]
         while checker.acted_s <= struck_s:
-            if self._checker.fold.breakers or all(map(self._is_doubtful, self._w.exchange.names)):
+            if self._checker.fold.breakers or all(map(self._is_doubtful, self._symbols)):
                 since_s = WORLD.now_s
             if WORLD.now_s - since_s > bound_s:
                 checker.violate("I9", f"no order within {bound_s:g} s of {kind} alone")

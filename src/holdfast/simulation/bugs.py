@@ -319,16 +319,16 @@ def limit_forgets_open_orders() -> None:
         worth = (held + order.spec.quantity) * gate.prices[order.spec.symbol]
         return ("max_position_notional", str(worth), str(most)) if most and worth > most else None
 
-    _replace_rule(risk._position_notional, held_only)
+    replace_rule(risk._position_notional, held_only)
 
 
 def no_position_limit() -> None:
-    _replace_rule(risk._position_notional, lambda _order, _gate: None)
+    replace_rule(risk._position_notional, lambda _order, _gate: None)
 
 
 def enters_beside_a_doubt() -> None:
-    _replace_rule(risk._no_doubt, lambda _order, _gate: None)
-    _replace_rule(risk._position_notional, lambda _order, _gate: None)
+    replace_rule(risk._no_doubt, lambda _order, _gate: None)
+    replace_rule(risk._position_notional, lambda _order, _gate: None)
 
     def regardless(self: Any, action: Any) -> Any:
         return (action.orders, "") if not self._closing else ((), "stopping")
@@ -337,11 +337,12 @@ def enters_beside_a_doubt() -> None:
 
 
 def halts_are_forgotten() -> None:
-    _replace_rule(risk._not_halted, lambda _order, _gate: None)
+    replace_rule(risk._not_halted, lambda _order, _gate: None)
     put(Desk, "_guarded", lambda _self, orders: (orders, ""))
 
 
-def _replace_rule(old: Any, new: Any) -> None:
+def replace_rule(old: Any, new: Any) -> None:
+    """Put a rule of the risk gate in the place of another."""
     for name in ("_ALWAYS", "_ADDING"):
         rules = getattr(risk, name)
         setattr(risk, name, tuple((new if rule is old else rule, limit) for rule, limit in rules))

@@ -234,6 +234,22 @@ def fills_are_nobody_s() -> None:
     replace(Books, "_filled", nobody)
 
 
+def fills_are_the_first_bot_s() -> None:
+    """Of several bots on a symbol the first one of the account has whatever is traded there."""
+
+    def first(make: Any) -> Any:
+        def filled(self: Any, armed: Any, fill: Any) -> Any:
+            bots = sorted(self._account.bots.items())
+            trade = [name for name, bot in bots if fill.symbol in bot.config]
+            return msgspec.structs.replace(
+                make(self, armed, fill), bot=trade[0] if trade else armed.bot
+            )
+
+        return filled
+
+    replace(Books, "_filled", first)
+
+
 def partial_fills_close() -> None:
     put(sweep, "is_behind", lambda _order: False)
     replace(
@@ -290,7 +306,7 @@ PLANTS: dict[str, Plant] = {
         evidence_is_dropped, goes_on_when_fenced, snapshot_without_orders, trades_booked_twice,
         no_lock_on_an_order, silent_ghosts, one_ghost_is_enough, ghosts_do_not_halt, no_sweep,
         cancelled_by_the_cancel_s_id, fees_are_forgotten, every_fee_is_in_quote,
-        fills_are_nobody_s, partial_fills_close,
+        fills_are_nobody_s, fills_are_the_first_bot_s, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
         patient_challengers, leads_without_a_lease_or_epoch,
     )

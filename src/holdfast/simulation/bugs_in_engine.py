@@ -1,6 +1,6 @@
 """Planted bugs of what is derived from a wish, and of what it counts with; see `bugs`.
 
-Not here: bugs of single limits and of halts (bugs).
+And of what bots share. Not here: bugs of single limits and of halts (bugs).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import msgspec
 
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
-from holdfast.engine import derive
+from holdfast.engine import derive, risk
 from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
-from holdfast.ledger.state import LiveOrder
-from holdfast.simulation.bugs import Plant, put, replace
+from holdfast.execution.desk import Desk
+from holdfast.ledger.state import AccountState, LiveOrder, once
+from holdfast.simulation.bugs import Plant, put, replace, replace_rule
 
 
 def no_stops() -> None:
@@ -68,9 +69,66 @@ def purchases_reduce() -> None:
     replace(derive, "propose", reducing)
 
 
+# -- what bots share -------------------------------------------------------------------------------
+
+
+def cash_in_doubt_is_free() -> None:
+    """As if an order of which nobody knows had bought nothing."""
+
+    def known(self: Any, asset: str) -> Any:
+        mine = [o for o in self.live.values() if o.armed.reserve_asset == asset]
+        sure = [o for o in mine if o.armed.spec.side is Side.SELL or not o.in_doubt]
+        return sum((order.reserve for order in once(sure)), ZERO)
+
+    put(AccountState, "reserved", known)
+
+
+def cash_is_set_aside_for_its_bot() -> None:
+    """Each bot counts what it has on its way itself, and not what others have."""
+
+    def own(order: Any, gate: Any) -> Any:
+        quote, need = order.spec.symbol.split("/")[1], order.spec.quantity * order.price
+        live = gate.account.live.values()
+        mine = [o for o in live if o.armed.bot == order.bot and o.armed.reserve_asset == quote]
+        free = gate.account.holdings.get(quote, ZERO) - sum((o.reserve for o in mine), ZERO)
+        return ("balance", str(need), f"{free} {quote} free") if need > free else None
+
+    replace_rule(risk._cash_covers, own)
+
+
+def doubts_are_of_one_bot() -> None:
+    """Beside the doubt of a bot the others of the account go on buying its symbol."""
+
+    def own(order: Any, gate: Any) -> Any:
+        found = no_doubt(order, gate)
+        mine = gate.account.orders(order.spec.symbol, order.bot)
+        return found if any(live.in_doubt for live in mine) else None
+
+    def regardless(self: Any, action: Any) -> Any:
+        return (action.orders, "") if not self._closing else ((), "stopping")
+
+    no_doubt = risk._no_doubt
+    replace_rule(no_doubt, own)
+    put(Desk, "_sendable", regardless)
+
+
+def limits_are_of_one_bot() -> None:
+    """The account's limit counts what the bot has that asks, and nobody else."""
+
+    def own(order: Any, gate: Any) -> Any:
+        apart = msgspec.structs.replace(gate)
+        apart.limits = tuple((limits, True) for limits, _ in gate.limits)
+        return position_notional(order, apart)
+
+    position_notional = risk._position_notional
+    replace_rule(position_notional, own)
+
+
 PLANTS: dict[str, Plant] = {
     each.__name__: each
     for each in (
         no_stops, one_bot_sleeps, each_purchase_twice, outstanding_is_nothing, purchases_reduce,
+        cash_in_doubt_is_free, cash_is_set_aside_for_its_bot, doubts_are_of_one_bot,
+        limits_are_of_one_bot,
     )
 }

@@ -31,6 +31,7 @@ from holdfast.domain.fact import (
     Halted,
     Quarantined,
     Reconciled,
+    Refusal,
     RejectClosed,
     Released,
     Resumed,
@@ -41,6 +42,7 @@ from holdfast.domain.order import AttemptState, Side
 from holdfast.errors import CorruptionError
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.core import OrderReport, UserEvent
+from holdfast.exchange.orders import Status
 from holdfast.exchange.traffic import Call
 from holdfast.journal.port import Head
 from holdfast.journal.record import Record
@@ -49,6 +51,7 @@ from holdfast.ledger.state import AccountState
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.outcome import Event, Violation
+from holdfast.simulation.sharing import PRICES, Shared
 from holdfast.simulation.wishes import Wishes
 
 _PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
@@ -68,6 +71,7 @@ class Checker:
         breaks: the run breaks an assumption on purpose: doubled executions are to be expected, and
             must end in an alarm.
         most_held: quote units that a bot may have in a symbol, doubts and open orders counted.
+        most_together: the same of all bots; None where each has a symbol of its own.
 
     Attributes:
         told: everything the journal says.
@@ -75,13 +79,17 @@ class Checker:
         executed: base units by client order id, as the exchange executed them.
         has_disagreed: a comparison with the exchange left something unexplained.
         exposure, wishes: what bots hold and may yet get, and what they wish.
+        shared: what they have together.
         armed_s: when each bot armed its newest order; world time.
         acted_s: when the newest order was armed that has reached the exchange; world time.
         is_meddled: somebody did something on the account beside the platform.
         trace: grows with every event; the same seed gives the same.
     """
 
-    def __init__(self, account: Account, *, breaks: bool, most_held: Decimal) -> None:
+    def __init__(
+        self, account: Account, *, breaks: bool, most_held: Decimal,
+        most_together: Decimal | None = None,
+    ) -> None:
         self.told = Told()
         self.fold = AccountState()
         self.violations: list[Violation] = []
@@ -91,6 +99,7 @@ class Checker:
         self.counts: Counter[str] = Counter()
         self.exposure = Exposure(self.told)
         self.wishes = Wishes(self.told, self.exposure)
+        self.shared = Shared(account, self.told, self.exposure, most_together)
         self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0
         self.is_meddled = False
@@ -121,6 +130,7 @@ class Checker:
 
     def on_commit(self, head: Head, records: tuple[Record, ...]) -> None:
         """Facts became durable."""
+        self.shared.begin()
         for record in records:
             fact = record.fact
             if record.epoch != self.epoch or head.epoch != self.epoch:
@@ -129,6 +139,9 @@ class Checker:
             self.told.take(fact, record.at_ns)
             self.exposure.take(fact)
             self.wishes.take(fact)
+            self.shared.take(fact)
+            if isinstance(fact, Refusal) and fact.rule == "balance":
+                self.counts["short of cash"] += 1
             try:
                 apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
             except CorruptionError as error:
@@ -175,6 +188,8 @@ class Checker:
             self.counts["fills"] += 1
             self._executed(cid)
             self.wishes.executed(cid)
+        if order.status is Status.EXPIRED_IN_MATCH:
+            self.counts["self-trades prevented"] += 1
         self.exposure.report(order, fill)
         self.trace.update(text.encode())
         self.say(text, cid)
@@ -271,8 +286,10 @@ class Checker:
         price = spec.price or spec.stop_price or fact.reserve / spec.quantity
         most = self.exposure.held(bot, spec.symbol) + spec.quantity
         most += self.exposure.outstanding(bot, spec.symbol, Side.BUY)
-        if most * price > self._most_held * Decimal("1.03"):
+        if most * price > self._most_held * PRICES:
             self.violate("I8", f"{most} at {price} would be beyond {self._most_held}", fact.cid)
+        for fault in self.shared.faults(fact):
+            self.violate("I8", fault, fact.cid)
 
     def _guarded(self, fact: Halted | Resumed | Draining | Quarantined | Released) -> None:
         """What stops whom, from the facts alone."""

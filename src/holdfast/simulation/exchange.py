@@ -37,7 +37,7 @@ class SimExchange:
     """A running exchange with one account.
 
     Attributes:
-        names, symbols: of its markets, unified and as on the wire.
+        symbols: of its markets, as on the wire.
         on_call: told of each call as it arrives.
         on_refused: told of each address or account that is refused for speed, but for what a ban
             that was asked for refuses to its address while it lasts.
@@ -61,7 +61,6 @@ class SimExchange:
         self.desk = Desk(
             flow, now_ns=lambda: WORLD.now_ns, seed=seed, warm_up_s=WARM_UP_S, limits=MOST
         )
-        self.names = symbols
         self.symbols = [each.replace("/", "") for each in symbols]
         self.account = self.desk.exchange.open_account(cash, fees)
         self.on_call: list[Callable[[Call], None]] = []

@@ -29,20 +29,27 @@ class Exposure:
 
     Args:
         told: everything the journal says, and first to be told of each fact.
+
+    Attributes:
+        bots: all that have armed an order.
+        positions: base units by bot and symbol, net of fees taken in base.
     """
 
     def __init__(self, told: Told) -> None:
         self._told = told
         self._unsettled: set[str] = set()  # rows that may still execute, by what the journal says
         self._open: set[str] = set()  # orders that the exchange has open
-        self._held: dict[tuple[str, str], Decimal] = {}
+        self.bots: set[str] = set()
+        self.positions: dict[tuple[str, str], Decimal] = {}
         self._executed: dict[str, Decimal] = {}  # of an order, or of a list together
+        self._spent: dict[str, Decimal] = {}
 
     def take(self, fact: AnyFact) -> None:
         """A fact became durable, and `told` has it."""
         match fact:
             case Armed():
                 self._unsettled.add(fact.cid)
+                self.bots.add(fact.bot)
             case AttemptMoved() | OrderMoved() | RejectClosed():
                 self._move(fact.cid)
             case Liquidated():
@@ -56,8 +63,11 @@ class Exposure:
         """The exchange changed an order of the account, or executed some of it."""
         cid = order.client_order_id
         attempt = self._told.attempts.get(cid)
-        if attempt is None:
-            return  # somebody else's, or an order without a row, which is told as such
+        if attempt is None:  # somebody else's, or an order without a row, which is told as such
+            if fill is not None and fill.side is Side.BUY:
+                quote = fill.symbol.partition("/")[2]
+                self._spent[quote] = self._spent.get(quote, ZERO) + fill.cost
+            return
         if order.is_open:
             self._open.add(cid)
         else:
@@ -70,11 +80,11 @@ class Exposure:
         net = fill.quantity if armed.spec.side is Side.BUY else -fill.quantity
         if fill.fee_asset == fill.symbol.partition("/")[0]:
             net -= fill.fee
-        self._held[key] = self._held.get(key, ZERO) + net
+        self.positions[key] = self.positions.get(key, ZERO) + net
 
     def held(self, bot: str, symbol: str) -> Decimal:
         """Base units that a bot has, net of fees taken in base."""
-        return self._held.get((bot, symbol), ZERO)
+        return self.positions.get((bot, symbol), ZERO)
 
     def rows(self, bot: str, symbol: str, side: Side) -> Iterator[Armed]:
         """What may still execute: nobody has said that it cannot, or the exchange has it open."""
@@ -91,6 +101,25 @@ class Exposure:
             left[of] = max(ZERO, armed.spec.quantity - self._executed.get(of, ZERO))
         return sum(left.values(), ZERO)
 
+    def committed(self, quote: str) -> Decimal:
+        """Quote units that all purchases paid in `quote` may yet cost."""
+        total = ZERO
+        for cid in sorted(self._unsettled | self._open):
+            armed = self._told.attempts[cid].armed
+            spec = armed.spec
+            if spec.side is Side.BUY and spec.symbol.partition("/")[2] == quote:
+                total += self.cost(armed, max(ZERO, spec.quantity - self._executed.get(cid, ZERO)))
+        return total
+
+    def cost(self, armed: Armed, quantity: Decimal) -> Decimal:
+        """Quote units that so much of a purchase may cost: at market what its row sets aside."""
+        spec = armed.spec
+        return quantity * (spec.price or armed.reserve / spec.quantity)
+
+    def spent_by_others(self, quote: str) -> Decimal:
+        """Quote units that went for orders without a row, which the platform has yet to find."""
+        return self._spent.get(quote, ZERO)
+
     def _move(self, cid: str) -> None:
         attempt = self._told.attempts[cid]
         state = attempt.order_state
@@ -104,4 +133,4 @@ class Exposure:
 
     def _lose(self, bot: str, symbol: str, quantity: Decimal) -> None:
         held = self.held(bot, symbol)
-        self._held[bot, symbol] = held - min(quantity, held)
+        self.positions[bot, symbol] = held - min(quantity, held)

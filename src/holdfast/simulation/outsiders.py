@@ -29,7 +29,7 @@ HAND = "web_"
 _QUANTITY = {"BTCUSDT": Decimal("0.005"), "ETHUSDT": Decimal("0.1")}
 _BASE = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
 _LEAST_CASH = 50_000
-"""Quote units that nobody takes from the bots."""
+"""Quote units that nobody takes from the bots for good."""
 TAKEN_WITHIN_S = 15.0
 
 
@@ -45,13 +45,15 @@ def _move_money(w: Weather) -> None:
 
 
 def _order_by_hand(w: Weather) -> None:
-    """Bought at once, or bid for a while far from the price; the bots' own holdings stay theirs."""
+    """Bought at once where money is plenty, or bid for a while far from the price; the bots' own
+    holdings stay theirs."""
     symbol = w.random.choice(sorted(_QUANTITY))
     cid = f"{HAND}{w.random.getrandbits(32):08x}"
     params = {"side": "BUY", "type": "MARKET", "quantity": str(_QUANTITY[symbol])}
     listing = w.exchange.desk.exchange.listing(symbol)
     average, tick = listing.average.value, listing.rules.tick
-    if average is not None and w.random.random() < 0.5:
+    is_short = w.exchange.account.balance("USDT").free < _LEAST_CASH
+    if average is not None and (is_short or w.random.random() < 0.5):
         price = average * Decimal("0.98") // tick * tick
         params |= {"type": "LIMIT", "timeInForce": "GTC", "price": str(price)}
     w.checker.meddle(f"{params['type']} order {cid} by hand")

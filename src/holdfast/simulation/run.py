@@ -38,12 +38,12 @@ from holdfast.simulation.outcome import Event, Outcome, Violation
 from holdfast.simulation.outsiders import Operator
 from holdfast.simulation.store import Backend
 from holdfast.simulation.verdict import judge
-from holdfast.simulation.weather import Weather, draw_plan, draw_purse
+from holdfast.simulation.weather import Weather, draw_plan, draw_purse, draw_sharing
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
 UNITS = {"BTC/USDT": "0.01", "ETH/USDT": "0.2"}
-CASH = Decimal(100_000)
 MOST_HELD = Decimal(2_000)  # less than the strategy wishes for now and then
+MOST_TOGETHER = Decimal(3_000)  # of bots that trade one symbol
 EAGER_TURNS = 6  # tenths of a second
 SETTLE_S = 25.0
 """The strategies go on for so long after the last fault: somebody must trade again by then."""
@@ -100,9 +100,14 @@ class _World:
         )
         # Drawn apart: the weather of a seed stays what it was.
         fees, purse = draw_purse(random.Random(f"fees {seed}"))
-        self.exchange = SimExchange(self.network, seed, SYMBOLS, {"USDT": CASH} | purse, fees)
+        self.sharing = draw_sharing(
+            random.Random(f"sharing {seed}"), SYMBOLS, must_pay=self.plan.alone
+        )
+        cash = {"USDT": self.sharing.cash}
+        self.exchange = SimExchange(self.network, seed, SYMBOLS, cash | purse, fees)
         self.checker = Checker(
-            self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD
+            self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD,
+            most_together=MOST_TOGETHER if self.sharing.is_crowded else None,
         )
         self.backend.on_commit.append(self.checker.on_commit)
         self.backend.on_acquire.append(self.checker.on_acquire)
@@ -147,14 +152,14 @@ class _World:
             account = config.account.name
             self.operator = Operator(self.weather, databases[names[0]].commands(), account)
         if self.plan.alone:
-            self.alone = Alone(self.weather)
+            self.alone = Alone(self.weather, frozenset(self.sharing.symbols))
 
     def _config(self) -> Config:
         os.environ["SIM_KEY"] = self.exchange.account.api_key
         os.environ["SIM_SECRET"] = self.exchange.account.secret
         bots = [
             {
-                "name": symbol[:3].lower(),
+                "name": symbol[:3].lower() + ("" if symbol == own else "2"),
                 **self._strategy(number, symbol),
                 "symbols": [symbol],
                 "timeframe": "1s",
@@ -162,8 +167,11 @@ class _World:
                     "max_orders_per_minute": 100_000, "max_position_notional": str(MOST_HELD),
                 },
             }
-            for number, symbol in enumerate(SYMBOLS)
+            for number, (symbol, own) in enumerate(zip(self.sharing.symbols, SYMBOLS, strict=True))
         ]
+        limits: dict[str, Any] = {"max_orders_per_minute": 100_000}
+        if self.sharing.is_crowded:
+            limits["max_position_notional"] = str(MOST_TOGETHER)
         profile = self.plan.profile
         timing = msgspec.structs.replace(PROFILES[profile], poll_s=POLL_S[profile])
         document = {
@@ -171,7 +179,7 @@ class _World:
             "account": {
                 "api_key": "env:SIM_KEY",
                 "api_secret": "env:SIM_SECRET",
-                "limits": {"max_orders_per_minute": 100_000},
+                "limits": limits,
                 "reconcile": self.plan.policy.value,
                 "venue": {
                     "rest_url": f"http://{HOST}:{PORT}",
@@ -187,6 +195,8 @@ class _World:
     def _strategy(self, number: int, symbol: str) -> dict[str, Any]:
         if not self.plan.alone:
             params = {"seed": self.seed, "unit": UNITS[symbol]}
+            if self.sharing.is_crowded:  # they would wish the same at the same bar
+                params |= {"seed": self.seed + (number << 40), "is_near": True}
             return {"strategy": f"{_STRATEGY}:Restless", "params": params}
         # One decides while the other's order is under way, so that not both are in doubt at once.
         turn = number * EAGER_TURNS // len(SYMBOLS)

@@ -34,6 +34,8 @@ class Restless(Strategy):
 
     seed: Annotated[int, Range(0, 2**62)] = 0
     unit: Decimal = Decimal("0.01")
+    is_near: bool = False
+    """Quotes rest at the touch, where another bot of the account may meet them."""
 
     def decide(self, now: View) -> Wish:
         """Draw a wish; at the end of a run the one that stands stays, or one with a stop."""
@@ -52,7 +54,7 @@ class Restless(Strategy):
             off = side * Decimal(source.randint(-3, 6)) / 10_000
             return Target(quantity=quantity, limit=price * (1 + off))
         if kind < 0.84:
-            near = Decimal(source.randint(2, 12)) / 10_000
+            near = Decimal(source.randint(*((0, 2) if self.is_near else (2, 12)))) / 10_000
             asks = [Level(price * (1 + near), self.unit)] if held else []
             return Quotes(bids=[Level(price * (1 - near), self.unit)], asks=asks)
         if kind < 0.92:

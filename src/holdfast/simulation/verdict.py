@@ -60,6 +60,9 @@ def judge(
     _folds_agree(checker, state, backend)
     _lively(checker, settle_s)
     _protected(checker, exchange)
+    if not checker.breaks:
+        for what in checker.shared.misattributed(checker.fold, is_meddled=checker.is_meddled):
+            checker.violate("I6", what)
 
 
 def _unexcused(checker: Checker, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -111,7 +114,7 @@ def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend)
 
 
 def _lively(checker: Checker, settle_s: float) -> None:
-    """I9: when all is well again, each bot arms orders again."""
+    """I9: when all is well again, each bot arms orders again, unless its money is with others."""
     stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
     for name in stopped:
         failed = checker.fold.bots[name].failed
@@ -123,7 +126,7 @@ def _lively(checker: Checker, settle_s: float) -> None:
     since_s = WORLD.now_s - settle_s + LIVELY_S
     for name in checker.fold.bots:
         armed_s = checker.armed_s.get(name, FIRST_S)
-        if armed_s < since_s:
+        if armed_s < since_s and name not in checker.shared.waits:
             checker.violate("I9", f"{name} armed nothing for {WORLD.now_s - armed_s:.1f} s of calm")
 
 

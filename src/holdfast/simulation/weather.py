@@ -66,6 +66,24 @@ class Plan(msgspec.Struct, frozen=True):
         return not self.alone and any(kind in OUTSIDE for kind in self.kinds)
 
 
+class Sharing(msgspec.Struct, frozen=True):
+    """What the bots of a seed have to share.
+
+    Attributes:
+        cash: quote units that the account begins with; in some about what the bots want together,
+            so that purchases compete.
+        symbols: of each bot.
+    """
+
+    cash: Decimal
+    symbols: tuple[str, ...]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether bots trade one symbol."""
+        return len(set(self.symbols)) < len(self.symbols)
+
+
 CALM_SHARE = 0.06
 BREAKING_SHARE = 0.06
 MEDDLING_SHARE = 0.2
@@ -73,6 +91,10 @@ ALONE_SHARE = 0.08
 WRONG_CLOCKS_SHARE = 0.3
 THIRD_ASSET_SHARE = 0.2
 THIRD_ASSET = "BNB"
+SHORT_OF_CASH_SHARE = 0.2
+CROWDED_SHARE = 0.2
+PLENTY = Decimal(100_000)
+LITTLE = (1_400, 3_000)  # quote units, for bots that want up to 2,000 each
 BREAKERS = ("engine_beyond_m", "doubled_order")
 ALL_KINDS = KINDS | OUTSIDE
 # Not `ignore`: it leaves books and balances apart, which is what it is for.
@@ -113,6 +135,21 @@ def draw_purse(source: random.Random) -> tuple[FeePlan, dict[str, Decimal]]:
     if source.random() >= THIRD_ASSET_SHARE:
         return FeePlan(), {}
     return FeePlan(asset=THIRD_ASSET), {THIRD_ASSET: Decimal(source.randint(10, 400)) / 1000}
+
+
+def draw_sharing(source: random.Random, symbols: tuple[str, ...], *, must_pay: bool) -> Sharing:
+    """What a seed's bots have to share.
+
+    Args:
+        symbols: a bot's own each, unless they are to trade the first together.
+        must_pay: no purchase may have to wait for another bot's.
+    """
+    is_short, is_crowded = source.random() < SHORT_OF_CASH_SHARE, source.random() < CROWDED_SHARE
+    little = Decimal(source.randint(*LITTLE))
+    return Sharing(
+        cash=little if is_short and not must_pay else PLENTY,
+        symbols=symbols[:1] * len(symbols) if is_crowded else symbols,
+    )
 
 
 class Weather:

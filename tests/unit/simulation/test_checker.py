@@ -42,6 +42,7 @@ class Watched:
 
     def __init__(self, *, is_meddled: bool = False) -> None:
         self.account = Account(1, world.KEY, "secret")
+        self.account.balance("USDT").free = Decimal(100_000)
         self.checker = Checker(self.account, breaks=False, most_held=MOST)
         self.checker.is_meddled = is_meddled
         self.head = Head("main", 1, 1, 0, bytes(32))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from holdfast.exchange.accounts import RECEIVED
-from holdfast.simulation.weather import THIRD_ASSET, draw_purse
+from holdfast.simulation.run import MOST_HELD, SYMBOLS
+from holdfast.simulation.weather import PLENTY, THIRD_ASSET, draw_purse, draw_sharing
 
 
 def test_some_accounts_pay_their_fees_with_a_third_asset_and_most_do_not() -> None:
@@ -14,3 +15,23 @@ def test_some_accounts_pay_their_fees_with_a_third_asset_and_most_do_not() -> No
     assert 10 <= len(third) <= 30
     assert all(purse.keys() == {THIRD_ASSET} for purse in third)
     assert {plan.asset for plan, _ in drawn} == {THIRD_ASSET, RECEIVED}
+
+
+def test_in_some_runs_money_is_short_and_in_some_the_bots_trade_one_symbol() -> None:
+    drawn = [
+        draw_sharing(random.Random(f"sharing {seed}"), SYMBOLS, must_pay=False)
+        for seed in range(1, 201)
+    ]
+    short = [each for each in drawn if each.cash != PLENTY]
+    crowded = [each for each in drawn if each.is_crowded]
+    assert 25 <= len(short) <= 55
+    assert 25 <= len(crowded) <= 55
+    assert any(each.is_crowded for each in short)
+    assert all(each.cash < 2 * MOST_HELD for each in short)
+    assert {each.symbols for each in drawn} == {SYMBOLS, SYMBOLS[:1] * 2}
+
+
+def test_where_gaps_are_timed_no_bot_waits_for_another_s_money() -> None:
+    for seed in range(1, 51):
+        drawn = draw_sharing(random.Random(f"sharing {seed}"), SYMBOLS, must_pay=True)
+        assert drawn.cash == PLENTY
