@@ -70,6 +70,8 @@ def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None
         ("final_rejects", 3, "I1 I5 I13"),
         ("no_stops", 1, "I14"),
         ("one_bot_sleeps", 1, "I9"),
+        ("cash_is_set_aside_for_its_bot", 2, "I8"),
+        ("fills_are_the_first_bot_s", 11, "I6 I14"),
     ],
 )
 def test_a_planted_bug_is_found_and_told_with_its_story(

@@ -15,7 +15,7 @@ from holdfast.engine import derive, risk
 from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
 from holdfast.execution.desk import Desk
-from holdfast.ledger.state import AccountState, LiveOrder, once
+from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.simulation.bugs import Plant, put, replace, replace_rule
 
 
@@ -76,10 +76,11 @@ def cash_in_doubt_is_free() -> None:
     """As if an order of which nobody knows had bought nothing."""
 
     def known(self: Any, asset: str) -> Any:
-        mine = [o for o in self.live.values() if o.armed.reserve_asset == asset]
-        sure = [o for o in mine if o.armed.spec.side is Side.SELL or not o.in_doubt]
-        return sum((order.reserve for order in once(sure)), ZERO)
+        mine = [o for o in self.live.values() if o.armed.reserve_asset == asset and o.in_doubt]
+        bought = (order.reserve for order in mine if order.armed.spec.side is Side.BUY)
+        return reserved(self, asset) - sum(bought, ZERO)
 
+    reserved = AccountState.reserved
     put(AccountState, "reserved", known)
 
 
