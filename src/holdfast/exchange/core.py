@@ -27,7 +27,16 @@ from holdfast.exchange.mirror import MirrorEngine
 from holdfast.exchange.order_list import ListTicket, OrderList
 from holdfast.exchange.orders import Change, Execution, Order, Ticket, Trade
 from holdfast.exchange.tape import Tape
-from holdfast.exchange.views import AccountView, ViewChange, balances_of, snapshot
+from holdfast.exchange.views import (
+    AccountView,
+    Aspect,
+    ViewChange,
+    aspect_of,
+    balances_of,
+    snapshot,
+)
+
+ARCHIVE_AFTER_S = 90 * 86_400.0
 
 
 class Source(StrEnum):
@@ -102,6 +111,10 @@ class Exchange:
         seed: of everything random: keys of accounts, draws of faults.
         recorder: where accounts and orders are kept; None keeps them in memory only.
         depths: of the instruments, when they are another exchange's that is mirrored here.
+
+    Attributes:
+        lag_ms: how late the next change shows in a source; of the stream no aspect is asked.
+        archive_after_s: an order that ended without an execution cannot be queried from then on.
     """
 
     def __init__(
@@ -126,7 +139,8 @@ class Exchange:
         self.tapes = {item.symbol: Tape(item.symbol) for item in self.instruments}
         self.trade_watchers: list[Callable[[Trade], None]] = []
         self.event_watchers: list[Callable[[Account, UserEvent], None]] = []
-        self.lag_ms: Callable[[Source], float] = lambda _source: 0.0
+        self.lag_ms: Callable[[Source, Aspect | None], float] = lambda _source, _aspect: 0.0
+        self.archive_after_s = ARCHIVE_AFTER_S
         self._by_venue_symbol = {item.venue_symbol: item.symbol for item in self.instruments}
         self._views: dict[tuple[int, Source], AccountView] = {}
         self._dirty: dict[int, tuple[Account, set[str]]] = {}
@@ -213,6 +227,12 @@ class Exchange:
     def view(self, account: Account, source: Source) -> AccountView:
         """What `source` shows of an account now."""
         return self._views[account.number, source].catch_up(self.now_ns())
+
+    def is_archived(self, order: Order) -> bool:
+        """Whether it ended without an execution, so long ago that queries name it no more."""
+        if order.is_open or order.executed:
+            return False
+        return self.now_ns() - order.updated_ns > self.archive_after_s * 1e9
 
     # --- Orders --------------------------------------------------------------------------------
 
@@ -312,9 +332,9 @@ class Exchange:
     # --- Inside --------------------------------------------------------------------------------
 
     def _show(self, account: Account, change: ViewChange) -> None:
-        now_ns = self.now_ns()
+        now_ns, aspect = self.now_ns(), aspect_of(change)
         for source in (Source.MEMORY, Source.DATABASE):
-            visible_ns = now_ns + int(self.lag_ms(source) * 1_000_000)
+            visible_ns = now_ns + int(self.lag_ms(source, aspect) * 1_000_000)
             self._views[account.number, source].feed(change, visible_ns, now_ns)
 
     def _tell(self, account: Account, event: UserEvent) -> None:

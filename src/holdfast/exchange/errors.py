@@ -119,6 +119,15 @@ def order_not_found() -> RefusedError:
     return RefusedError(-2013, "Order does not exist.")
 
 
+def order_archived() -> RefusedError:
+    """The order ended without an execution, long ago."""
+    return RefusedError(
+        -2026,
+        "Order was canceled or expired with no executed qty over 90 days ago and has been "
+        "archived.",
+    )
+
+
 def list_not_found() -> RefusedError:
     """A query shows no such list, at least not yet."""
     return RefusedError(-2013, "Order list does not exist.")

@@ -74,7 +74,7 @@ PARAMS: dict[FaultKind, frozenset[str]] = {
     FaultKind.GARBAGE_JSON: frozenset(),
     FaultKind.HTTP_STATUS: frozenset({"status", "executed", "body"}),
     FaultKind.ERROR_CODE: frozenset({"code", "executed", "msg", "status"}),
-    FaultKind.VISIBILITY_LAG: frozenset({"ms", "min_ms", "sources"}),
+    FaultKind.VISIBILITY_LAG: frozenset({"ms", "min_ms", "sources", "of"}),
     FaultKind.STREAM_DROP: frozenset(),
     FaultKind.STREAM_DUPLICATE: frozenset(),
     FaultKind.STREAM_REORDER: _DELAY,
@@ -93,7 +93,10 @@ _CHOICES: dict[str, frozenset[Any]] = {
     "executed": frozenset({True, False}),
 }
 _TEXTS = frozenset({"body", "msg", "address", "symbol", "apiKey"})
-_SOURCES = frozenset({"memory", "database", "stream"})
+_LISTS = {
+    "sources": frozenset({"memory", "database", "stream"}),
+    "of": frozenset({"orders", "trades", "balances"}),
+}
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,13 +214,20 @@ class FaultBook:
                 return fault
         return None
 
-    def draw_lag_ms(self, source: str) -> float:
-        """How late the next change shows in `source`, 0 when no fault delays it."""
+    def draw_lag_ms(self, source: str, aspect: str | None) -> float:
+        """How late the next change shows in `source`, 0 when no fault delays it.
+
+        Args:
+            aspect: what it is about (`views.Aspect`); None for an event, which is about several.
+        """
         for fault in self.kinds.get(FaultKind.VISIBILITY_LAG, ()):
             if self._is_spent(fault):
                 continue
             sources = fault.params.get("sources")
             if sources is not None and source not in sources:
+                continue
+            of = fault.params.get("of")
+            if of is not None and aspect not in of:
                 continue
             if fault.probability < 1 and self._random.random() >= fault.probability:
                 continue
@@ -289,9 +299,9 @@ def _check_value(name: str, value: Any) -> None:
         if value not in _CHOICES[name]:
             expected = " or ".join(sorted(map(repr, _CHOICES[name])))
             raise ConfigError(f"seen {name}={value!r}; expected {expected}")
-    elif name == "sources":
-        if not isinstance(value, list) or not set(value) <= _SOURCES:
-            raise ConfigError(f"seen sources={value!r}; expected a list of {sorted(_SOURCES)}")
+    elif name in _LISTS:
+        if not isinstance(value, list) or not set(value) <= _LISTS[name]:
+            raise ConfigError(f"seen {name}={value!r}; expected a list of {sorted(_LISTS[name])}")
     elif name in _TEXTS:
         if not isinstance(value, str):
             raise ConfigError(f"seen {name}={value!r}; expected text")

@@ -79,7 +79,7 @@ class Gateway:
         self._requests_seen = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self.history: History | None = None
-        exchange.lag_ms = lambda source: self.faults.draw_lag_ms(source.value)
+        exchange.lag_ms = self.faults.draw_lag_ms
         exchange.event_watchers.append(self._give_back_orders)
 
     async def handle(self, call: Call) -> Delivery:

@@ -102,6 +102,8 @@ def query_order(context: Context) -> Any:
         order = view.latest_by_client_id(listing.symbol, client_id or "")
     if order is None:
         raise errors.order_not_found()
+    if context.exchange.is_archived(order):
+        raise errors.order_archived()
     return payloads.order_row(order, listing.instrument.venue_symbol)
 
 

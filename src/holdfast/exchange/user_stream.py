@@ -64,7 +64,7 @@ class UserStreams:
             for socket, _number in subscribers:
                 socket.cut()
             return
-        lag_s = self._exchange.lag_ms(Source.STREAM) / 1000
+        lag_s = self._exchange.lag_ms(Source.STREAM, None) / 1000
         for _copy in range(fate.copies):
             if fate.late_ms:
                 # Only this one is late, so what comes after it overtakes it.

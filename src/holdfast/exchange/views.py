@@ -1,7 +1,8 @@
 """What queries may see: each data source shows the engine's truth after a delay of its own.
 
 The engine is the truth; `memory` and `database` are copies fed by changes, each of which shows from
-its own time on. Not here: who decides on the delays (`faults`).
+its own time on. Orders, trades and balances are kept by systems of their own at a real exchange, so
+one may show before another that was there first. Not here: who decides on the delays (`faults`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from decimal import Decimal
+from enum import StrEnum
 from typing import TypeVar
 
 from holdfast.exchange.accounts import Account
@@ -18,6 +20,14 @@ from holdfast.exchange.orders import Execution, Order
 Balances = dict[str, tuple[Decimal, Decimal]]
 ViewChange = Order | OrderList | Execution | Balances
 Shown = TypeVar("Shown", Order, OrderList)
+
+
+class Aspect(StrEnum):
+    """What of an account a change is about; order lists show with orders."""
+
+    ORDERS = "orders"
+    TRADES = "trades"
+    BALANCES = "balances"
 
 
 class AccountView:
@@ -31,21 +41,26 @@ class AccountView:
         self.executions: dict[str, list[Execution]] = {}
         self.balances: Balances = {}
         self._by_client_id: dict[tuple[str, str], int] = {}
-        self._pending: deque[tuple[int, ViewChange]] = deque()
+        self._pending: dict[Aspect, deque[tuple[int, ViewChange]]] = {
+            aspect: deque() for aspect in Aspect
+        }
 
     def feed(self, change: ViewChange, visible_ns: int, now_ns: int) -> None:
-        """Take a change that shows from `visible_ns` on; never before an earlier one."""
-        if not self._pending and visible_ns <= now_ns:
+        """Take a change that shows from `visible_ns` on; never before an earlier one of its
+        aspect."""
+        pending = self._pending[aspect_of(change)]
+        if not pending and visible_ns <= now_ns:
             self._apply(change)
             return
-        if self._pending:
-            visible_ns = max(visible_ns, self._pending[-1][0])
-        self._pending.append((visible_ns, change))
+        if pending:
+            visible_ns = max(visible_ns, pending[-1][0])
+        pending.append((visible_ns, change))
 
     def catch_up(self, now_ns: int) -> AccountView:
         """Itself, with everything applied that is visible by `now_ns`."""
-        while self._pending and self._pending[0][0] <= now_ns:
-            self._apply(self._pending.popleft()[1])
+        for pending in self._pending.values():
+            while pending and pending[0][0] <= now_ns:
+                self._apply(pending.popleft()[1])
         return self
 
     def order(self, symbol: str, order_id: int) -> Order | None:
@@ -84,6 +99,13 @@ class AccountView:
             self.executions.setdefault(change.symbol, []).append(change)
         else:
             self.balances.update(change)
+
+
+def aspect_of(change: ViewChange) -> Aspect:
+    """What a change is about."""
+    if isinstance(change, Execution):
+        return Aspect.TRADES
+    return Aspect.ORDERS if isinstance(change, Order | OrderList) else Aspect.BALANCES
 
 
 def snapshot(item: Shown) -> Shown:

@@ -265,6 +265,37 @@ async def test_what_was_done_shows_later_in_each_source(
             assert await visible(client, path), path
 
 
+@on_loop
+async def test_a_lag_of_trades_alone_says_filled_before_it_lists_the_trade() -> None:
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (_, client):
+        await client.fault("visibility_lag", None, ms=150, sources=["memory"], of=["trades"])
+        await client.order(type="LIMIT", price="70000", quantity="0.001", newClientOrderId="mine")
+        _, order = await client.call(
+            "GET", "/api/v3/order", symbol="BTCUSDT", origClientOrderId="mine"
+        )
+        assert order["status"] == "FILLED"
+        assert not await visible(client, "myTrades")
+        clock.move(0.16)
+        assert await visible(client, "myTrades")
+
+
+@on_loop
+async def test_a_query_of_an_archived_order_is_refused_by_its_own_code() -> None:
+    clock = Clock()
+    async with local_exchange(now_ns=clock) as (running, client):
+        running.desk.exchange.archive_after_s = 60
+        await client.order(
+            type="LIMIT", price="50000", quantity="0.001", newClientOrderId="mine"
+        )
+        mine: dict[str, Any] = {"symbol": "BTCUSDT", "origClientOrderId": "mine"}
+        await client.call("DELETE", "/api/v3/order", **mine)
+        assert (await client.call("GET", "/api/v3/order", **mine))[1]["status"] == "CANCELED"
+        clock.move(61)
+        status, body = await client.call("GET", "/api/v3/order", **mine)
+        assert (status, body["code"]) == (400, -2026)
+
+
 async def visible(client: Client, path: str) -> bool:
     """Whether a query shows the order called `mine`."""
     params: dict[str, Any] = {"symbol": "BTCUSDT"}
@@ -334,6 +365,7 @@ async def test_probability_draws_are_the_same_for_the_same_seed() -> None:
         {"kind": "engine_delay", "params": {"ms": "soon"}},
         {"kind": "reset", "params": {"when": "later"}},
         {"kind": "visibility_lag", "params": {"ms": 1, "sources": ["moon"]}},
+        {"kind": "visibility_lag", "params": {"ms": 1, "of": ["rates"]}},
         {"kind": "halt_symbol", "params": {}},
         {"kind": "halt_symbol", "params": {"symbol": "NOPE"}},
         {"kind": "change_filters", "params": {"symbol": "BTCUSDT", "tick": "1"}},
