@@ -43,6 +43,7 @@ from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.venues.budget import Cost, RateBudget
 from holdfast.venues.port import (
     Answer,
+    ArchivedError,
     Balance,
     Cancellation,
     ListPlacement,
@@ -67,7 +68,8 @@ class ScriptedVenue:
     """Answers what a test put here; everything else is empty, and no request needs to wait.
 
     Attributes:
-        orders: what a query by id finds, by client order id.
+        orders: what a query by id finds, by client order id; of those in `archived` it says that
+            they are put away.
         owners: what a query by symbol and order id finds.
         open: what `open_orders` lists.
         trades: what `fills` pages through, in order of trade id.
@@ -80,6 +82,7 @@ class ScriptedVenue:
 
     def __init__(self) -> None:
         self.orders: dict[str, OrderReport] = {}
+        self.archived: set[str] = set()
         self.open: list[OrderReport] = []
         self.owners: dict[tuple[str, str], OrderReport] = {}
         self.trades: list[Fill] = []
@@ -139,6 +142,8 @@ class ScriptedVenue:
     async def order(self, _symbol: str, cid: str, _purpose: Purpose) -> OrderReport | None:
         if self.raised is not None:
             raise self.raised
+        if cid in self.archived:
+            raise ArchivedError("-2026", "scripted")
         return self.orders.get(cid)
 
     async def order_by_id(

@@ -25,7 +25,7 @@ from holdfast.domain.fact import Halted, HaltLevel, Restored
 from holdfast.domain.platform import Requested
 from holdfast.errors import ConfigError
 from holdfast.execution.clock import LONGEST_WINDOW_MS, ExchangeClock
-from holdfast.execution.resolve import HORIZON_MS
+from holdfast.execution.evidence import HORIZON_MS
 from holdfast.journal.database import Database
 from holdfast.journal.port import Head
 from holdfast.journal.reading import head_of

@@ -33,7 +33,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.money import plain
 from holdfast.domain.order import ATTEMPT_MOVES, AttemptState, is_emergency
 from holdfast.execution.clock import ExchangeClock
-from holdfast.execution.evidence import facts_of, is_ghost, is_stray
+from holdfast.execution.evidence import facts_of, facts_of_archived, is_ghost, is_stray
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strays import Strays
 from holdfast.journal.port import Refused
@@ -128,6 +128,12 @@ class Books:
                 async with self._alone(owner.armed.cid):
                     await self._record(owner, [], (self._filled(owner.armed, fill),), source)
         return strangers
+
+    async def put_away(self, order: LiveOrder) -> None:
+        """The exchange lists the order as open no more, and says that it has archived it."""
+        async with self._alone(order.armed.cid):
+            proven = facts_of_archived(order, self._clock.earliest_ms())
+            await self._journal(proven, ())
 
     async def move(self, moved: AttemptMoved) -> bool:
         """Record what a reply says of an attempt, unless better evidence came first."""

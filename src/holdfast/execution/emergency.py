@@ -11,6 +11,7 @@ import asyncio
 import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -33,7 +34,14 @@ from holdfast.errors import CorruptionError, RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
 from holdfast.files import sync_folder
-from holdfast.venues.port import Answer, Cancellation, Placement, Purpose, Venue
+from holdfast.venues.port import (
+    Answer,
+    ArchivedError,
+    Cancellation,
+    Placement,
+    Purpose,
+    Venue,
+)
 
 ROUNDS: Final = 5
 CANCEL_ROUNDS: Final = 20
@@ -176,8 +184,9 @@ class Emergency:
         fills = await self._venue.fills(symbol, Purpose.RESOLVE, since_ms=since_ms)
         for order_id in dict.fromkeys(fill.venue_order_id for fill in fills):
             await budget(self._venue, Purpose.RESOLVE)
-            report = await self._venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
-            seen |= {report.cid} if report is not None else set()
+            with suppress(ArchivedError):  # said of one that has executed: it is no answer
+                report = await self._venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
+                seen |= {report.cid} if report is not None else set()
         for cid in sorted(seen - known):
             if cid.startswith(self._tag) and is_emergency(cid):
                 raise RejectedError(

@@ -7,10 +7,13 @@ query, stream); whatever the order, the same facts result. Not here: recording t
 from __future__ import annotations
 
 from holdfast.domain.fact import AnyFact, AttemptMoved, Filled, Ghost, OrderMoved
-from holdfast.domain.order import ORDER_MOVES, AttemptState
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import ORDER_MOVES, AttemptState, OrderState
 from holdfast.ledger.state import LiveOrder
 from holdfast.venues.port import OrderReport
 
+# The exchange gives up on its own engine after 10 s; 2 s more for a query to see the result.
+HORIZON_MS = 12_000
 _DECLARED_DEAD = frozenset({AttemptState.NEVER_EXECUTED, AttemptState.NOT_SENT})
 
 
@@ -61,6 +64,25 @@ def facts_of(
             )
         )
     return [*proven, *filled]
+
+
+def facts_of_archived(order: LiveOrder, server_ms: int) -> list[AnyFact]:
+    """What it proves of an acknowledged order that is not open that the venue has put it away.
+
+    It ended without an execution, then; nobody says any more whether it was cancelled or expired.
+    Nothing is proven before the horizon: Binance has said so of orders that were new.
+    """
+    deadline_ms = order.armed.timestamp_ms + order.armed.window_ms
+    if not order.is_working or order.executed or server_ms <= deadline_ms + HORIZON_MS:
+        return []
+    return [
+        OrderMoved(
+            cid=order.armed.cid,
+            state=OrderState.EXPIRED,
+            executed=ZERO,
+            reason="ended without an execution and archived",
+        )
+    ]
 
 
 def is_ghost(order: LiveOrder) -> bool:

@@ -13,20 +13,20 @@ from enum import Enum
 import msgspec
 
 from holdfast.domain.fact import AttemptMoved, RejectClosed
-from holdfast.domain.order import AttemptState, OrderType
+from holdfast.domain.money import ZERO
+from holdfast.domain.order import AttemptState, OrderState, OrderType
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import Desk, budget
+from holdfast.execution.evidence import HORIZON_MS
 from holdfast.execution.sweep import Stranger, Sweep
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
-from holdfast.venues.port import Answer, Purpose, Venue
+from holdfast.venues.port import Answer, ArchivedError, Purpose, Venue
 
 log = get_logger("execution.resolve")
 
-# The exchange gives up on its own engine after 10 s; 2 s more for a query to see the result.
-HORIZON_MS = 12_000
 # With this much of the horizon left, a cancel is worth sending even for an order meant to rest.
 LAST_CALL_MS = 4_000
 _RESTING = frozenset(OrderType) - {OrderType.MARKET}
@@ -61,11 +61,17 @@ def next_step(order: LiveOrder, earliest_ms: int, *, barrier_done: bool) -> Step
 
 
 class Findings(msgspec.Struct):
-    """What one look at a symbol showed, and the exchange's time before it began."""
+    """What one look at a symbol showed, and the exchange's time before it began.
+
+    Attributes:
+        visible, archived: client order ids of attempts that it showed, and of those that the
+            exchange says it has put away.
+    """
 
     asked_ms: int
     trades: list[Stranger]
     visible: set[str]
+    archived: set[str] = msgspec.field(default_factory=set)
 
 
 class Resolver:
@@ -175,8 +181,13 @@ class Resolver:
         """Ask by id, over open orders, and over trades; positive evidence is booked at once."""
         asked_ms = self._clock.earliest_ms()
         visible: set[str] = set()
+        archived: set[str] = set()
         for order in doubts:
-            report = await self._venue.order(symbol, order.armed.cid, Purpose.RESOLVE)
+            try:
+                report = await self._venue.order(symbol, order.armed.cid, Purpose.RESOLVE)
+            except ArchivedError:
+                archived.add(order.armed.cid)
+                continue
             if report is not None:
                 visible.add(order.armed.cid)
                 await self._books.report(report, "query by id")
@@ -188,7 +199,7 @@ class Resolver:
                 await self._books.report(report, "open orders")
         since_ms = min(order.armed.timestamp_ms for order in doubts) - 1000
         strangers = await self._sweep.trades(symbol, since_ms=since_ms)
-        return Findings(asked_ms, strangers, visible)
+        return Findings(asked_ms, strangers, visible, archived)
 
     async def _take(self, order: LiveOrder, findings: Findings) -> None:
         """Do what is due for one attempt after a look that did not show it."""
@@ -207,26 +218,30 @@ class Resolver:
         cid = order.armed.cid
         if any(not s.cid and s.fill.side is order.armed.spec.side for s in findings.trades):
             return  # a trade whose order the exchange cannot name yet may be this one's
+        is_archived = cid in findings.archived
         seen = (
-            f"absent by id, from open orders and from {len(findings.trades)} unknown trades, all "
-            f"asked after exchange time {findings.asked_ms}, deadline "
-            f"{order.armed.timestamp_ms + order.armed.window_ms}"
+            f"{'archived' if is_archived else 'absent'} by id, absent from open orders and from "
+            f"{len(findings.trades)} unknown trades, all asked after exchange time "
+            f"{findings.asked_ms}, deadline {order.armed.timestamp_ms + order.armed.window_ms}"
         )
-        if order.state is AttemptState.REJECTED:
+        if order.state is AttemptState.REJECTED and not is_archived:
             await self._books.close_reject(
                 RejectClosed(cid=cid, evidence=seen, server_ms=findings.asked_ms)
             )
             return
-        if cid not in self._barriers:
+        if order.state is AttemptState.IN_DOUBT and cid not in self._barriers:
             verdict = await self._desk.cancel_once(order.armed, barrier=True)
             if verdict.answer is not Answer.ABSENT:
                 return  # found, or no answer: another round
             self._barriers.add(cid)
-        await self._books.move(
-            AttemptMoved(
-                cid=cid,
-                state=AttemptState.NEVER_EXECUTED,
-                evidence=seen,
-                server_ms=findings.asked_ms,
-            )
+        moved = AttemptMoved(
+            cid=cid,
+            state=AttemptState.NEVER_EXECUTED,
+            evidence=seen,
+            server_ms=findings.asked_ms,
         )
+        if is_archived:  # it was there, and ended without an execution
+            moved = msgspec.structs.replace(
+                moved, state=AttemptState.ACKED, order_state=OrderState.EXPIRED, executed=ZERO
+            )
+        await self._books.move(moved)

@@ -23,7 +23,7 @@ from holdfast.execution.desk import ask, budget
 from holdfast.execution.evidence import is_behind, is_second
 from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.log import get_logger
-from holdfast.venues.port import OrderReport, Purpose, Venue
+from holdfast.venues.port import ArchivedError, OrderReport, Purpose, Venue
 
 log = get_logger("execution.sweep")
 
@@ -164,10 +164,14 @@ class Sweep:
 
     async def _follow(self, order: LiveOrder) -> None:
         symbol, cid = order.armed.spec.symbol, order.armed.cid
-        report = await ask(self._venue, symbol, cid)
-        if report is not None and is_second(order, report):
-            await self._books.report(report, "query by id")
-            report = await ask(self._venue, symbol, cid, order.order_id)
+        try:
+            report = await ask(self._venue, symbol, cid)
+            if report is not None and is_second(order, report):
+                await self._books.report(report, "query by id")
+                report = await ask(self._venue, symbol, cid, order.order_id)
+        except ArchivedError:
+            await self._books.put_away(order)
+            return
         if report is not None:
             await self._books.report(report, "query by id")
 
@@ -193,14 +197,18 @@ class Sweep:
             await budget(self._venue, Purpose.RESOLVE)
             last = int(page[-1].trade_id) + 1
             page = await self._venue.fills(symbol, Purpose.RESOLVE, from_trade_id=str(last))
-        return [stranger for fill in unknown if (stranger := await self._whose(fill)) is not None]
+        return [stranger for fill in unknown if (stranger := await self.whose(fill)) is not None]
 
-    async def _whose(self, fill: Fill) -> Stranger | None:
-        """None when it is booked after all."""
+    async def whose(self, fill: Fill) -> Stranger | None:
+        """Whose an execution is that nothing here names; None when it is booked after all.
+
+        Raises:
+            RetryableError, RejectedError: the question was not answered.
+        """
         key = (fill.symbol, fill.venue_order_id)
         foreign = self._foreign.get(key)
         if foreign is None:
-            foreign = await self._venue.order_by_id(*key, Purpose.RESOLVE)
+            foreign = await self._by_id(*key)
             if foreign is None:
                 return Stranger(fill)
             if await self._books.report(foreign, "order of a trade"):
@@ -208,6 +216,12 @@ class Sweep:
                 return Stranger(fill) if await self._books.fills([owned], "trades") else None
             self._foreign[key] = foreign
         return Stranger(fill, foreign.cid, foreign.placed_ns)
+
+    async def _by_id(self, symbol: str, order_id: str) -> OrderReport | None:
+        try:
+            return await self._venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
+        except ArchivedError:
+            return None  # said of an order that has executed: it is no answer
 
     def _open_questions(self) -> list[LiveOrder]:
         return [o for o in self._account.live.values() if o.state is AttemptState.ACKED]

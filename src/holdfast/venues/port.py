@@ -17,7 +17,7 @@ from holdfast.domain.fill import Fill
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import Bar
 from holdfast.domain.order import OrderSpec, OrderState, Side
-from holdfast.errors import RetryableError
+from holdfast.errors import RejectedError, RetryableError
 
 
 class Purpose(StrEnum):
@@ -119,6 +119,13 @@ class ThrottledError(RetryableError):
 
 class MaintenanceError(RetryableError):
     """The exchange says that it is closed for a while."""
+
+
+class ArchivedError(RejectedError):
+    """The exchange has put an order away: it ended long ago, without an execution.
+
+    Positive evidence, but not of any moment: exchanges have said so of orders that were new.
+    """
 
 
 class Answer(StrEnum):
@@ -231,7 +238,7 @@ class Venue(Protocol):
 
     Reads raise RetryableError (no usable answer: says nothing about orders; ThrottledError and
     MaintenanceError are of that kind), RejectedError (the venue refused the question, e.g. a
-    revoked key).
+    revoked key). Asked for one order they raise ArchivedError where the venue has put it away.
     """
 
     async def instruments(self, symbols: Collection[str] = ()) -> tuple[Instrument, ...]:

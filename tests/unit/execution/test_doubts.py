@@ -14,7 +14,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import AttemptState, OrderSpec, OrderState, OrderType, Side
 from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution import points
-from holdfast.execution.resolve import HORIZON_MS
+from holdfast.execution.evidence import HORIZON_MS
 from holdfast.journal.memory import MemoryStore
 from holdfast.journal.port import Group, Head, Outcome
 from holdfast.ledger.state import LiveOrder
@@ -48,6 +48,68 @@ async def test_absence_is_concluded_after_the_horizon_and_a_barrier_never_before
     await at.resolver.settle("BTC/USDT")
     assert _state(order) is AttemptState.NEVER_EXECUTED
     assert at.venue.cancelled == [order.armed.cid]
+
+
+@on_loop
+async def test_that_an_order_is_archived_proves_nothing_soon_or_by_itself() -> None:
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.archived = {order.armed.cid}
+
+    at.pass_s(HORIZON_MS / 1000)  # Binance has said so of orders that were new
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.IN_DOUBT
+
+    at.pass_s(AFTER_HORIZON_S - HORIZON_MS / 1000)
+    at.venue.open = [report(order.armed, OrderState.NEW, executed="0")]
+    await at.resolver.settle("BTC/USDT")
+    assert (_state(order), order.order_state) == (AttemptState.ACKED, OrderState.NEW)
+
+
+@on_loop
+async def test_an_archived_order_that_nothing_else_shows_has_ended_and_was_there() -> None:
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.archived = {order.armed.cid}
+    at.pass_s(AFTER_HORIZON_S)
+
+    at.venue.on_cancel = Verdict(answer=Answer.UNKNOWN)
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.IN_DOUBT  # the engine has not said yet that it is not open
+
+    at.venue.on_cancel = Verdict(answer=Answer.ABSENT)
+    await at.resolver.settle("BTC/USDT")
+    assert (_state(order), order.order_state) == (AttemptState.ACKED, OrderState.EXPIRED)
+    assert (order.executed, order.outstanding) == (ZERO, ZERO)
+    assert order.armed.cid not in at.account.live
+
+
+@on_loop
+async def test_an_archived_order_whose_trade_is_listed_has_executed() -> None:
+    at = await world()
+    order = await at.doubt(1)
+    at.venue.archived = {order.armed.cid}
+    at.venue.trades = [fill(5, "8")]
+    at.pass_s(AFTER_HORIZON_S)
+    await at.resolver.settle("BTC/USDT")
+    assert _state(order) is AttemptState.IN_DOUBT  # whose the trade is cannot be told yet
+
+    at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+    await at.resolver.settle("BTC/USDT")
+    assert (_state(order), order.order_state) == (AttemptState.ACKED, OrderState.FILLED)
+
+
+@on_loop
+async def test_a_refusal_of_an_order_that_was_archived_was_none() -> None:
+    at = await world()
+    attempt = await at.arm(1)
+    await at.recorder.record(AttemptMoved(cid=attempt.cid, state=AttemptState.REJECTED))
+    at.venue.archived = {attempt.cid}
+    at.pass_s(AFTER_HORIZON_S)
+    await at.resolver.settle("BTC/USDT")
+    order = at.account.order(attempt.cid)
+    assert order is not None
+    assert (order.state, order.order_state) == (AttemptState.ACKED, OrderState.EXPIRED)
 
 
 @on_loop

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from holdfast.domain.fact import Armed
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
-from holdfast.execution.resolve import HORIZON_MS, LAST_CALL_MS, Step, next_step
+from holdfast.execution.evidence import HORIZON_MS
+from holdfast.execution.resolve import LAST_CALL_MS, Step, next_step
 from holdfast.ledger.state import LiveOrder
 
 TIMESTAMP_MS, WINDOW_MS = 10_000, 2000

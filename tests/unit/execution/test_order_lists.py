@@ -17,7 +17,8 @@ from holdfast.domain.order import (
     Side,
     client_order_id,
 )
-from holdfast.execution.resolve import HORIZON_MS, Step, next_step
+from holdfast.execution.evidence import HORIZON_MS
+from holdfast.execution.resolve import Step, next_step
 from holdfast.venues.budget import LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Answer, OrderReport, Verdict
 from tests.support.exchange import on_loop

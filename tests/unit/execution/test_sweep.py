@@ -14,11 +14,12 @@ from holdfast.domain.fact import Filled, OrderMoved
 from holdfast.domain.fill import Fill
 from holdfast.domain.order import OrderState
 from holdfast.errors import RetryableError
+from holdfast.execution.evidence import HORIZON_MS
 from holdfast.execution.sweep import side_by_side
 from holdfast.simulation.loop import VirtualLoop
-from holdfast.venues.port import OrderReport, Purpose
+from holdfast.venues.port import ArchivedError, OrderReport, Purpose
 from tests.support.exchange import on_loop
-from tests.support.execution_world import fill, report, world
+from tests.support.execution_world import WINDOW_MS, fill, report, world
 
 TURNS = 20
 
@@ -171,3 +172,50 @@ def _in_virtual_time(course: Coroutine[Any, Any, None]) -> None:
         loop.run_until_complete(course)
     finally:
         loop.close()
+
+
+@on_loop
+async def test_a_resting_order_that_was_archived_meanwhile_is_not_open_for_ever() -> None:
+    """It was cancelled, or expired, while nobody looked, longer ago than the exchange keeps it."""
+    at = await world()
+    attempt = await at.arm(1, price=Decimal(100))
+    await at.books.report(report(attempt, OrderState.NEW, executed="0"), "reply")
+    at.venue.archived = {attempt.cid}
+    at.pass_s(HORIZON_MS / 1000)  # Binance has said so of orders that were new
+    await at.sweep.round()
+    order = at.account.live[attempt.cid]
+    assert order.is_working
+
+    at.pass_s(WINDOW_MS / 1000 + 0.1)
+    at.venue.open = [report(attempt, OrderState.NEW, executed="0")]
+    await at.sweep.round()
+    assert order.is_working
+
+    at.venue.open = []
+    await at.sweep.round()
+    assert (order.order_state, order.outstanding) == (OrderState.EXPIRED, Decimal(0))
+    assert attempt.cid not in at.account.live
+
+
+@on_loop
+async def test_an_order_that_has_executed_in_part_is_not_ended_by_a_word_that_denies_it() -> None:
+    at = await world()
+    attempt = await at.arm(1, price=Decimal(100))
+    await at.books.report(report(attempt, OrderState.PARTIALLY_FILLED, executed="0.5"), "reply")
+    at.venue.archived = {attempt.cid}
+    at.pass_s(60)
+    await at.sweep.round()
+    assert at.account.live[attempt.cid].is_working
+
+
+@on_loop
+async def test_a_trade_of_an_order_that_is_said_to_be_archived_is_nobody_s_yet() -> None:
+    at = await world()
+
+    async def archived(*_which: Any) -> OrderReport | None:
+        raise ArchivedError("-2026", "scripted")
+
+    at.venue.order_by_id = archived  # type: ignore[assignment, method-assign]
+    at.venue.trades = [fill(5)]
+    (stranger,) = await at.sweep.trades("BTC/USDT")
+    assert (stranger.fill.trade_id, stranger.cid) == ("5", "")

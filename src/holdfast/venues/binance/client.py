@@ -63,8 +63,7 @@ _log = get_logger(__name__)
 _ORDER = "/api/v3/order"
 _LIST = "/api/v3/orderList"
 _ORDER_BYTES = 1_000_000
-# No such order (yet), archived without a fill, no such order list (yet).
-_INVISIBLE = frozenset({-2013, -2026, -2018})
+_INVISIBLE = frozenset({-2013, -2018})  # no such order (yet), no such order list (yet)
 _NO_SUCH_SYMBOL = frozenset({-1100, -1121})  # not even in the form of one; not listed
 _CLOCK_AGE_S = 30.0
 

@@ -14,10 +14,11 @@ from holdfast.venues.binance.gate import Gate, failure_of, unanswered
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.verdict import CLOSED, THROTTLED
 from holdfast.venues.budget import Cost
-from holdfast.venues.port import MaintenanceError, Purpose, ThrottledError
+from holdfast.venues.port import ArchivedError, MaintenanceError, Purpose, ThrottledError
 
 _MOST_BYTES: Final = 64_000_000  # a full exchangeInfo has tens of megabytes
 _LATE: Final = -1021
+_ARCHIVED: Final = -2026  # canceled or expired with nothing executed, 90 days ago
 # About the account; all else is about the market.
 _PRIVATE: Final = frozenset({
     "/api/v3/order", "/api/v3/orderList", "/api/v3/openOrders", "/api/v3/myTrades",
@@ -32,7 +33,7 @@ async def ask(
 
     Raises:
         RetryableError: no usable answer; ThrottledError, MaintenanceError where that is why.
-        RejectedError: the exchange refused the question.
+        RejectedError: the exchange refused the question; ArchivedError where that is why.
     """
     path = path_and_query.partition("?")[0]
     wait_s = gate.pass_through(purpose, cost)
@@ -56,7 +57,8 @@ async def ask(
     if refusal is not None and refusal.code == _LATE:
         gate.clock.forget()
     elif refusal is not None and reply.status in {400, 401}:
-        raise RejectedError(str(refusal.code), refusal.msg)
+        refused = ArchivedError if refusal.code == _ARCHIVED else RejectedError
+        raise refused(str(refusal.code), refusal.msg)
     told = f"seen: HTTP {reply.status} to GET {path}: {reply.body[:200]!r}; do: ask again"
     if reply.status in THROTTLED:
         raise ThrottledError(told)
