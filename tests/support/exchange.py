@@ -10,7 +10,7 @@ import functools
 import hashlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, ParamSpec
@@ -24,6 +24,7 @@ from holdfast.domain.order import Side
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.flow import FlowEvent, Place
 from holdfast.exchange.server import Running, serve
+from holdfast.simulation.loop import VirtualLoop
 from tests.support.waiting import PATIENCE_S, until
 
 BTC_USDT = Instrument(
@@ -65,6 +66,20 @@ def on_loop(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
                 await test(*args, **kwargs)
 
         asyncio.run(bounded())
+
+    return run
+
+
+def on_virtual_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an async test on a loop of its own whose time passes at once when nothing else is due."""
+
+    @functools.wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        loop = VirtualLoop()
+        try:
+            loop.run_until_complete(test(*args, **kwargs))
+        finally:
+            loop.close()
 
     return run
 

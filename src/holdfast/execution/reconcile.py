@@ -33,7 +33,7 @@ from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import Difference, Flows, Lately, Review, differences
+from holdfast.execution.drift import LATE_S, Difference, Flows, Lately, Review, differences
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strangers import TELLING, Strangers
@@ -47,6 +47,7 @@ log = get_logger("execution.reconcile")
 
 REVIEW_S = 1.0
 REVIEW_LOOKS = 10
+START_AGAIN_S = 0.5
 # Trades of nobody are looked for no further back: whose each of ours was, that the fold has
 # forgotten, costs a question.
 LOOK_BACK_MS = 600_000
@@ -90,7 +91,13 @@ class Reconciler:
         self._rate = rate
         self._equity = equity
         self._strangers = Strangers(
-            account=account, venue=venue, books=books, sweep=sweep, recorder=recorder, policy=policy
+            account=account,
+            venue=venue,
+            books=books,
+            sweep=sweep,
+            recorder=recorder,
+            clock=clock,
+            policy=policy,
         )
         self.asks_again = True
         self._suspected: dict[tuple[str, Decimal], Difference] = {}  # as it was seen first
@@ -161,16 +168,24 @@ class Reconciler:
         return not findings
 
     async def _balances(self, facts: list[AnyFact]) -> list[str]:
-        await budget(self._venue, Purpose.RESOLVE)
-        asked_ms = self._clock.earliest_ms()
-        balances = await self._venue.balances(Purpose.RESOLVE)
-        if not self._account.holdings and not self._account.counters.attempts:
-            facts += [self._opening(balance) for balance in balances.values()]
-            return []
-        unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
-        found = differences(
-            self._account.holdings, balances, self._tolerance, unsettled, asked_ms * NS_PER_MS
-        )
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + LATE_S
+        while True:
+            await budget(self._venue, Purpose.RESOLVE)
+            asked_ms = self._clock.earliest_ms()
+            balances = await self._venue.balances(Purpose.RESOLVE)
+            if not self._account.holdings and not self._account.counters.attempts:
+                facts += [self._opening(balance) for balance in balances.values()]
+                return []
+            unsettled = self._assets(lambda order: order.is_unresolved or bool(order.outstanding))
+            found = differences(
+                self._account.holdings, balances, self._tolerance, unsettled, asked_ms * NS_PER_MS
+            )
+            if not found or loop.time() >= until_s:
+                break
+            # Balances may be told as they were before the last trades, of which the process before
+            # this one, or the look at trades a moment ago, has booked some.
+            await asyncio.sleep(START_AGAIN_S)
         facts += self._agree_again(found, unsettled)
         if not found and not unsettled:
             self._agreed_ms = asked_ms

@@ -6,24 +6,28 @@ backup was restored. Not here: balances (reconcile), strays of our own attempts 
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import msgspec
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import Filled, Halted, HaltLevel, Quarantined, Reconciled
+from holdfast.domain.market import NS_PER_MS
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import Side
 from holdfast.errors import CorruptionError
 from holdfast.execution.books import Books
+from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import liquidations, taken_off
+from holdfast.execution.drift import LATE_S, liquidations, taken_off
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.sweep import Stranger, Sweep
 from holdfast.journal.port import Refused
 from holdfast.ledger.state import AccountState
 from holdfast.venues.port import Purpose, Venue
 
+NAME_AGAIN_S: Final = 0.5
 TELLING: Final = frozenset({ReconcilePolicy.HALT, ReconcilePolicy.QUARANTINE})
 """Policies under which what nobody here did is said."""
 
@@ -39,6 +43,7 @@ class Strangers:
         books: Books,
         sweep: Sweep,
         recorder: Recorder,
+        clock: ExchangeClock,
         policy: ReconcilePolicy,
     ) -> None:
         self._account = account
@@ -46,6 +51,7 @@ class Strangers:
         self._books = books
         self._sweep = sweep
         self._recorder = recorder
+        self._clock = clock
         self._policy = policy
 
     async def orders(self, symbol: str, *, hurried: bool = False) -> list[str]:
@@ -86,7 +92,11 @@ class Strangers:
         else:
             return []  # no attempt was ever made: the balances are the truth to start from
         findings = []
-        for stranger in strangers:
+        until_s = asyncio.get_running_loop().time() + LATE_S
+        for each in strangers:
+            stranger = await self._named(each, until_s)
+            if stranger is None:
+                continue
             if self._books.is_behind(stranger.cid, stranger.placed_ns):
                 await self._refuse(symbol, stranger.cid)
             elif self._books.is_lost(stranger.cid, stranger.placed_ns):
@@ -145,6 +155,26 @@ class Strangers:
                 Quarantined(what=fill.symbol, by="reconcile", evidence=what)
             )
         return [what] if self._policy in TELLING else []
+
+    async def _named(self, stranger: Stranger, until_s: float) -> Stranger | None:
+        """The same once the exchange names its order, which a trade may be listed before.
+
+        It may be one of ours that was declared absent: that is a ghost, and no trade of nobody's.
+        None when it is booked after all.
+
+        Args:
+            until_s: the loop's time at which nobody waits for a name any more.
+        """
+        loop = asyncio.get_running_loop()
+        late_ms = stranger.fill.at_ns // NS_PER_MS + int(LATE_S * 1000)
+        found: Stranger | None = stranger
+        while found is not None and not found.cid and not self._may_be_in_doubt(found):
+            if self._clock.earliest_ms() > late_ms or loop.time() >= until_s:
+                break
+            await asyncio.sleep(NAME_AGAIN_S)
+            await budget(self._venue, Purpose.RESOLVE)
+            found = await self._sweep.whose(stranger.fill)
+        return found
 
     def _may_be_in_doubt(self, stranger: Stranger) -> bool:
         """Whether a doubt may own it; that is settled first, and the balances show the rest."""

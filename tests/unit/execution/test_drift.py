@@ -31,7 +31,7 @@ from holdfast.journal.port import Outcome
 from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import from_bytes, to_bytes
 from holdfast.venues.port import Balance, MoneyMoved, OrderReport, Purpose
-from tests.support.exchange import on_loop
+from tests.support.exchange import on_loop, on_virtual_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
 
 QUARANTINE = ReconcilePolicy.QUARANTINE
@@ -114,7 +114,7 @@ async def test_one_difference_that_ends_while_another_stays_settles_nothing() ->
     assert at.of_kind(Reconciled)[-1].agreed is False
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_trade_that_nobody_told_of_explains_a_difference_and_its_symbol_waits() -> None:
     at = await _holding()
     at.venue.trades.append(fill(6, "99"))
@@ -158,7 +158,7 @@ def _worth(at: ExecutionWorld) -> Decimal:
 def test_money_that_moved_while_nobody_was_told_is_neither_profit_nor_loss(
     by: str, held: dict[str, str]
 ) -> None:
-    @on_loop
+    @on_virtual_loop
     async def run() -> None:
         at = await world(QUARANTINE if by == "review" else ReconcilePolicy.ADOPT)
         at.rates["BTC"] = Decimal(120)

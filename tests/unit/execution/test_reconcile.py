@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import msgspec
@@ -10,18 +11,20 @@ import pytest
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import (
     UNKNOWN,
+    AttemptMoved,
     CashFlow,
     Filled,
     ForeignOrder,
+    Ghost,
     Halted,
     Reconciled,
     Restored,
 )
-from holdfast.domain.order import OrderState, Side
+from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.errors import CorruptionError
-from holdfast.execution import drift
+from holdfast.execution.drift import LATE_S
 from holdfast.venues.port import Balance, MoneyMoved, Purpose
-from tests.support.exchange import ETH_USDT, on_loop
+from tests.support.exchange import ETH_USDT, on_virtual_loop
 from tests.support.execution_world import START_MS, ExecutionWorld, fill, report, world
 
 HALT, ADOPT, IGNORE = ReconcilePolicy.HALT, ReconcilePolicy.ADOPT, ReconcilePolicy.IGNORE
@@ -52,7 +55,7 @@ async def _traded(policy: ReconcilePolicy) -> ExecutionWorld:
 # -- money that moves without a fill ---------------------------------------------------------------
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_deposit_is_booked_once_however_often_the_stream_tells_it() -> None:
     at = await world()
 
@@ -64,7 +67,7 @@ async def test_a_deposit_is_booked_once_however_often_the_stream_tells_it() -> N
     assert at.account.holdings["USDT"] == 1050
 
 
-@on_loop
+@on_virtual_loop
 async def test_money_that_left_is_a_withdrawal() -> None:
     at = await world()
 
@@ -77,7 +80,7 @@ async def test_money_that_left_is_a_withdrawal() -> None:
 # -- balances in passing ---------------------------------------------------------------------------
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_difference_counts_when_it_is_seen_twice_in_a_row() -> None:
     at = await world(HALT)
     _holds(at, USDT="1007")
@@ -91,7 +94,7 @@ async def test_a_difference_counts_when_it_is_seen_twice_in_a_row() -> None:
     assert at.of_kind(Reconciled)[-1].agreed is False
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_difference_that_changes_or_goes_is_a_report_on_its_way() -> None:
     at = await world(HALT)
 
@@ -102,10 +105,8 @@ async def test_a_difference_that_changes_or_goes_is_a_report_on_its_way() -> Non
     assert at.account.halted == ""
 
 
-@on_loop
-async def test_balances_as_they_were_before_a_trade_are_late_and_no_difference(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@on_virtual_loop
+async def test_balances_as_they_were_before_a_trade_are_late_and_no_difference() -> None:
     """A bot that trades the same quantity again and again leaves the same difference each time."""
     at = await world(HALT)
     attempt = await at.arm(1)
@@ -116,13 +117,13 @@ async def test_balances_as_they_were_before_a_trade_are_late_and_no_difference(
         assert await at.reconciler.in_passing() == []
     assert at.account.halted == ""
 
-    monkeypatch.setattr(drift, "LATE_S", 0.0)  # it stays as it was: that is no lateness any more
+    await asyncio.sleep(LATE_S + 1)  # it stays as it was: that is no lateness any more
     await at.reconciler.in_passing()
     assert await at.reconciler.in_passing() != []
     assert at.account.halted != ""
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_lasting_difference_is_said_once_and_adopted_when_that_is_the_policy() -> None:
     at = await world(ADOPT)
     _holds(at, USDT="1007")
@@ -137,7 +138,7 @@ async def test_a_lasting_difference_is_said_once_and_adopted_when_that_is_the_po
     assert at.account.halted == ""
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_halt_by_a_difference_is_not_written_again_at_every_comparison() -> None:
     at = await world(HALT)
     _holds(at, USDT="1007")
@@ -148,7 +149,7 @@ async def test_a_halt_by_a_difference_is_not_written_again_at_every_comparison()
     assert len(at.of_kind(Halted)) == 1
 
 
-@on_loop
+@on_virtual_loop
 async def test_what_a_doubt_may_still_move_is_not_compared() -> None:
     at = await world(HALT)
     await at.doubt(1)
@@ -158,7 +159,7 @@ async def test_what_a_doubt_may_still_move_is_not_compared() -> None:
         assert await at.reconciler.in_passing() == []
 
 
-@on_loop
+@on_virtual_loop
 async def test_an_asset_that_fees_may_be_taken_in_is_not_compared_while_an_order_may_execute() -> (
     None
 ):
@@ -180,7 +181,7 @@ async def test_an_asset_that_fees_may_be_taken_in_is_not_compared_while_an_order
     assert found.startswith("BNB: journal 0.9995, exchange 0.999,"), "now nothing may"
 
 
-@on_loop
+@on_virtual_loop
 async def test_an_asset_that_is_traded_counts_as_one_of_fees_once_a_bot_has_paid_in_it() -> None:
     at = await world(HALT)
     at.account.instruments["BNB/USDT"] = BNB
@@ -205,7 +206,7 @@ async def _asks_again(at: ExecutionWorld) -> bool:
     return at.reconciler.asks_again
 
 
-@on_loop
+@on_virtual_loop
 async def test_another_look_is_asked_for_until_one_leaves_nothing_open() -> None:
     at = await world(HALT)
     assert not await _asks_again(at), "all agrees"
@@ -221,7 +222,7 @@ async def test_another_look_is_asked_for_until_one_leaves_nothing_open() -> None
     assert not await _asks_again(at)
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_look_that_came_to_nothing_is_asked_for_again() -> None:
     at = await world(HALT)
     assert not await _asks_again(at)
@@ -238,7 +239,7 @@ async def test_a_look_that_came_to_nothing_is_asked_for_again() -> None:
     assert not await _asks_again(at)
 
 
-@on_loop
+@on_virtual_loop
 async def test_what_a_trade_explains_is_looked_at_again() -> None:
     at = await _traded(ReconcilePolicy.QUARANTINE)
     assert await _asks_again(at), "seen once"
@@ -250,7 +251,7 @@ async def test_what_a_trade_explains_is_looked_at_again() -> None:
 # -- trades and orders of nobody, at the start -----------------------------------------------------
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_trade_of_nobody_halts_an_account_under_the_policy_halt() -> None:
     at = await _traded(HALT)
 
@@ -260,7 +261,7 @@ async def test_a_trade_of_nobody_halts_an_account_under_the_policy_halt() -> Non
     assert len(at.of_kind(Filled)) == 1
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_trade_of_nobody_is_booked_without_a_bot_under_the_policy_adopt() -> None:
     at = await _traded(ADOPT)
 
@@ -271,7 +272,7 @@ async def test_a_trade_of_nobody_is_booked_without_a_bot_under_the_policy_adopt(
     assert _flows(at) == []
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_trade_of_nobody_is_left_alone_under_the_policy_ignore() -> None:
     at = await _traded(IGNORE)
 
@@ -287,7 +288,7 @@ def test_a_trade_of_an_order_of_ours_without_a_row_refuses_the_journal(
 ) -> None:
     """Filled and gone from the open orders, so that only the trade leads to it."""
 
-    @on_loop
+    @on_virtual_loop
     async def run() -> None:
         at = await _traded(policy)
         lost = at.attempt(9)  # the journal that is there now never had it
@@ -300,7 +301,7 @@ def test_a_trade_of_an_order_of_ours_without_a_row_refuses_the_journal(
     run()
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_journal_without_any_trade_may_be_behind_as_well() -> None:
     at = await world(IGNORE)
     await at.books.report(report(await at.arm(1), OrderState.CANCELLED, executed="0"), "reply")
@@ -312,7 +313,7 @@ async def test_a_journal_without_any_trade_may_be_behind_as_well() -> None:
         await at.reconciler.at_start()
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_foreign_open_order_is_noted_once_and_with_what_was_done_about_it() -> None:
     for policy, halts in ((HALT, True), (ADOPT, False), (IGNORE, False)):
         at = await world(policy)
@@ -330,7 +331,7 @@ async def test_a_foreign_open_order_is_noted_once_and_with_what_was_done_about_i
         assert bool(at.account.halted) is halts
 
 
-@on_loop
+@on_virtual_loop
 async def test_an_open_order_of_ours_without_a_row_refuses_the_journal() -> None:
     at = await world(IGNORE)
     lost = at.attempt(9)
@@ -340,7 +341,7 @@ async def test_an_open_order_of_ours_without_a_row_refuses_the_journal() -> None
         await at.reconciler.at_start()
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_trade_may_belong_to_an_attempt_in_doubt_and_is_booked_on_it() -> None:
     at = await _traded(HALT)
     order = await at.doubt(2)
@@ -352,7 +353,7 @@ async def test_a_trade_may_belong_to_an_attempt_in_doubt_and_is_booked_on_it() -
     assert at.account.halted == ""
 
 
-@on_loop
+@on_virtual_loop
 async def test_more_trades_than_one_page_holds_are_all_booked() -> None:
     at = await world(ADOPT)
     attempt = await at.arm(1)
@@ -363,6 +364,64 @@ async def test_more_trades_than_one_page_holds_are_all_booked() -> None:
     assert await at.reconciler.at_start()
 
     assert at.account.holdings["BTC"] == 2501
+
+
+def test_a_trade_that_shows_before_its_order_is_nobody_s_only_when_that_cannot_be_named() -> None:
+    """Its order may be one that was declared absent: then it is a ghost, and people hear of it."""
+
+    @on_virtual_loop
+    async def run(policy: ReconcilePolicy) -> None:
+        at = await _traded(policy)
+        order = await at.doubt(2)
+        absent = AttemptMoved(cid=order.armed.cid, state=AttemptState.NEVER_EXECUTED)
+        await at.recorder.record(absent)
+
+        starting = asyncio.create_task(at.reconciler.at_start())
+        await asyncio.sleep(1.9)
+        assert len(at.of_kind(Filled)) == 1
+        at.venue.owners["BTC/USDT", "8"] = report(order.armed, order_id="8")
+        assert await starting
+
+        assert [ghost.cid for ghost in at.of_kind(Ghost)] == [order.armed.cid]
+        booked = at.of_kind(Filled)[-1]
+        assert (booked.bot, booked.fill.cid) == ("bot", order.armed.cid)
+        assert at.account.halted
+
+    for policy in ReconcilePolicy:
+        run(policy)
+
+
+@pytest.mark.parametrize("policy", [HALT, ADOPT])
+def test_a_start_a_moment_after_a_trade_waits_for_balances_that_are_told_late(
+    policy: ReconcilePolicy,
+) -> None:
+    """Another process has booked it: this one knows of no trade that could explain them."""
+
+    @on_virtual_loop
+    async def run() -> None:
+        before = await world(policy)
+        attempt = await before.arm(1)
+        await before.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+        at = before.reborn()
+        at.venue.trades = [fill(5)]
+        _holds(at, USDT="1000")
+
+        starting = asyncio.create_task(at.reconciler.at_start())
+        await asyncio.sleep(1.9)
+        _holds(at, BTC="1", USDT="900")
+        assert await starting
+
+        assert (at.account.halted, _flows(at)) == ("", [])
+
+    run()
+
+
+@on_virtual_loop
+async def test_a_balance_that_stays_as_it_is_counts_when_a_start_has_waited() -> None:
+    at = await world(ADOPT)
+    _holds(at, USDT="1050")
+    assert await at.reconciler.at_start()
+    assert _flows(at) == [Decimal(50)]
 
 
 # -- the lost time before a backup was restored ----------------------------------------------------
@@ -400,7 +459,7 @@ def _lost(
 def test_trades_of_the_lost_time_are_booked_as_nobodys_whatever_the_policy(
     policy: ReconcilePolicy,
 ) -> None:
-    @on_loop
+    @on_virtual_loop
     async def run() -> None:
         at = await _restored(policy)
         cids = _lost(at, Side.BUY, Side.SELL, Side.BUY)
@@ -423,7 +482,7 @@ def test_trades_of_the_lost_time_are_booked_as_nobodys_whatever_the_policy(
 def test_an_order_without_a_row_that_came_after_the_lost_time_refuses_the_journal(
     late_ms: int,
 ) -> None:
-    @on_loop
+    @on_virtual_loop
     async def run() -> None:
         at = await _restored()
         _lost(at, Side.BUY, placed_ms=START_MS + 60_000 + late_ms)
@@ -434,7 +493,7 @@ def test_an_order_without_a_row_that_came_after_the_lost_time_refuses_the_journa
     run()
 
 
-@on_loop
+@on_virtual_loop
 async def test_an_order_without_a_row_whose_time_nobody_knows_refuses_the_journal() -> None:
     at = await _restored()
     _lost(at, Side.BUY, placed_ms=0)
@@ -455,7 +514,7 @@ async def test_an_order_without_a_row_whose_time_nobody_knows_refuses_the_journa
 def test_what_the_lost_time_sold_of_a_position_is_taken_off_it(
     sides: tuple[Side, ...], left: int
 ) -> None:
-    @on_loop
+    @on_virtual_loop
     async def run() -> None:
         at = await _restored(held=2)
         _lost(at, *sides)
@@ -472,7 +531,7 @@ def test_what_the_lost_time_sold_of_a_position_is_taken_off_it(
     run()
 
 
-@on_loop
+@on_virtual_loop
 async def test_a_start_that_was_cut_short_takes_off_what_the_one_before_it_booked() -> None:
     at = await _restored(held=1)
     _lost(at, Side.SELL)
@@ -486,12 +545,10 @@ async def test_a_start_that_was_cut_short_takes_off_what_the_one_before_it_booke
     assert at.account.holdings.get("BTC") == 0
 
 
-@on_loop
-async def test_a_lost_sale_that_shows_later_is_taken_off_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(drift, "LATE_S", 0.0)  # what was bought was bought long ago
+@on_virtual_loop
+async def test_a_lost_sale_that_shows_later_is_taken_off_at_once() -> None:
     at = await _restored(held=1)
+    await asyncio.sleep(LATE_S + 1)
     _holds(at, BTC="1", USDT="900")
     assert await at.reconciler.at_start()
     _lost(at, Side.SELL)
@@ -505,7 +562,7 @@ async def test_a_lost_sale_that_shows_later_is_taken_off_at_once(
     assert _flows(at) == []
 
 
-@on_loop
+@on_virtual_loop
 async def test_an_open_order_of_the_lost_time_is_named_and_falls_to_the_policy() -> None:
     for policy in (HALT, ADOPT, IGNORE):
         at = await _restored(policy)
