@@ -38,6 +38,7 @@ from holdfast.simulation.outcome import Event, Outcome, Violation
 from holdfast.simulation.outsiders import Operator
 from holdfast.simulation.store import Backend
 from holdfast.simulation.verdict import judge
+from holdfast.simulation.views import put_behind
 from holdfast.simulation.weather import Weather, draw_plan, draw_purse, draw_sharing
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -105,6 +106,7 @@ class _World:
         )
         cash = {"USDT": self.sharing.cash}
         self.exchange = SimExchange(self.network, seed, SYMBOLS, cash | purse, fees)
+        put_behind(self.exchange.desk.exchange, seed, alone=self.plan.alone)
         self.checker = Checker(
             self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD,
             most_together=MOST_TOGETHER if self.sharing.is_crowded else None,
