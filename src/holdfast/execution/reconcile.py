@@ -128,6 +128,8 @@ class Reconciler:
     async def at_start(self, *, hurried: bool = False) -> bool:
         """Compare everything; trading may begin when it returns. Whether nothing was unexplained.
 
+        Balances that differ are looked at again for `LATE_S` before they count.
+
         Args:
             hurried: ask for open orders and trades alone. Who goes on a moment after the last
                 leader need not wait for the rest: what became of orders that are not open any more
