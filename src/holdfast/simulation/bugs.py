@@ -329,16 +329,21 @@ def no_position_limit() -> None:
 def enters_beside_a_doubt() -> None:
     replace_rule(risk._no_doubt, lambda _order, _gate: None)
     replace_rule(risk._position_notional, lambda _order, _gate: None)
-
-    def regardless(self: Any, action: Any) -> Any:
-        return (action.orders, "") if not self._closing else ((), "stopping")
-
-    put(Desk, "_sendable", regardless)
+    let_desk_send_beside_doubts()
 
 
 def halts_are_forgotten() -> None:
     replace_rule(risk._not_halted, lambda _order, _gate: None)
     put(Desk, "_guarded", lambda _self, orders: (orders, ""))
+
+
+def let_desk_send_beside_doubts() -> None:
+    """The desk sends what the gate lets through, whatever has come to be in doubt since."""
+
+    def regardless(self: Any, action: Any) -> Any:
+        return (action.orders, "") if not self._closing else ((), "stopping")
+
+    put(Desk, "_sendable", regardless)
 
 
 def replace_rule(old: Any, new: Any) -> None:

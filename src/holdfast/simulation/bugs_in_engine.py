@@ -14,9 +14,14 @@ from holdfast.domain.order import Side
 from holdfast.engine import derive, risk
 from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
-from holdfast.execution.desk import Desk
 from holdfast.ledger.state import AccountState, LiveOrder
-from holdfast.simulation.bugs import Plant, put, replace, replace_rule
+from holdfast.simulation.bugs import (
+    Plant,
+    let_desk_send_beside_doubts,
+    put,
+    replace,
+    replace_rule,
+)
 
 
 def no_stops() -> None:
@@ -105,12 +110,9 @@ def doubts_are_of_one_bot() -> None:
         mine = gate.account.orders(order.spec.symbol, order.bot)
         return found if any(live.in_doubt for live in mine) else None
 
-    def regardless(self: Any, action: Any) -> Any:
-        return (action.orders, "") if not self._closing else ((), "stopping")
-
     no_doubt = risk._no_doubt
     replace_rule(no_doubt, own)
-    put(Desk, "_sendable", regardless)
+    let_desk_send_beside_doubts()
 
 
 def limits_are_of_one_bot() -> None:
