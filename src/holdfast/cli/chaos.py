@@ -6,6 +6,7 @@ Not here: the run (app.chaos).
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -106,7 +107,7 @@ def chaos(
     from holdfast.app.chaos.result import sentences  # noqa: PLC0415
     from holdfast.app.chaos.run import Wanted, run_chaos  # noqa: PLC0415
 
-    with _folder(directory) as folder, _progress(rounds) as (say, progress):
+    with _folder(directory) as folder, _progress(hours, rounds) as (say, progress):
         wanted = Wanted(
             folder=folder,
             rounds=0 if hours else rounds,
@@ -155,7 +156,9 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _progress(rounds: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+def _progress(
+    hours: float, rounds: int
+) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
     """A bar on stderr, and sentences above it."""
     from rich.console import Console  # noqa: PLC0415  # slow
     from rich.progress import (  # noqa: PLC0415
@@ -166,9 +169,10 @@ def _progress(rounds: int) -> Iterator[tuple[Callable[[str], None], Callable[[in
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("rounds"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    name, total = ("minutes", math.ceil(hours * 60)) if hours else ("rounds", rounds)
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("rounds", total=rounds)
+        task = bar.add_task(name, total=total)
         yield (
             lambda text: bar.console.print(text, highlight=False, markup=False),
             lambda done: bar.update(task, completed=done),

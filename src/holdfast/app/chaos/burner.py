@@ -1,7 +1,8 @@
-"""A neighbour that keeps a core busy for four fifths of the time, until its leash is let go.
+"""A neighbour that keeps the machine busy for four fifths of the time, until its leash is let go.
 
-Called as `python -m holdfast.app.chaos.burner FD` by the leader of a new session. Not here: how
-many there are (run).
+It burns only what is missing: on a machine that is busier without it, nothing. Called as
+`python -m holdfast.app.chaos.burner FD` by the leader of a new session. Not here: how many there
+are (run).
 """
 
 from __future__ import annotations
@@ -11,20 +12,38 @@ import time
 from threading import Thread
 from typing import Final
 
+from holdfast.app.chaos.cpu import Meter
 from holdfast.app.demo.leash import hold
 
-BUSY_S: Final = 0.08
-IDLE_S: Final = 0.02
+BUSY: Final = 0.8
+SLICE_S: Final = 0.1
+SLICES: Final = 10  # between two looks at how busy the machine is
+CAUTION: Final = 0.5  # of what is missing is made up for at once: the others are not alone either
+
+
+def next_duty(duty: float, busy: float | None) -> float:
+    """The share of its core that a neighbour burns from now on, 0 to 1.
+
+    Args:
+        duty: until now.
+        busy: the machine with it, 0 to 1; None where nobody can say.
+    """
+    if busy is None:
+        return BUSY
+    return min(1.0, max(0.0, duty + CAUTION * (BUSY - busy)))
 
 
 def main() -> None:
     """Burn."""
     Thread(target=hold, args=(int(sys.argv[1]),), name="leash", daemon=True).start()
+    meter, duty = Meter(), BUSY
     while True:
-        until_s = time.monotonic() + BUSY_S
-        while time.monotonic() < until_s:
-            pass
-        time.sleep(IDLE_S)
+        for _ in range(SLICES):
+            until_s = time.monotonic() + duty * SLICE_S
+            while time.monotonic() < until_s:
+                pass
+            time.sleep((1 - duty) * SLICE_S)
+        duty = next_duty(duty, meter.busy())
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         quiet_hours: how long nothing was struck on a busy machine, to see whether anybody is taken
             for dead who is only slow.
+        quiet_busy: how busy the processors were meanwhile, 0 to 1; None where nobody can say.
         gap_ms: over all rounds in which another process went on.
         phases_ms: where the gap goes: until the journal was taken over, reconciled, armed.
         unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
@@ -87,6 +88,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     rounds: int
     quiet_hours: float
+    quiet_busy: float | None
     gap_ms: Spread
     duplicate_orders: int
     lost_orders: int
@@ -169,6 +171,8 @@ def sentences(result: Result) -> list[str]:
     """The result for a person, the most important first."""
     gap = result.gap_ms
     what = f"{result.quiet_hours:g} hours" if result.quiet_hours else f"{result.rounds} rounds"
+    if result.quiet_busy is not None:
+        what += f" at {result.quiet_busy:.0%} CPU"
     lines = [
         f"{what}: doubled {result.duplicate_orders}, lost {result.lost_orders}, "
         f"unresolved {result.unresolved_orders} of {result.orders} orders",

@@ -18,6 +18,7 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
+from holdfast.app.chaos.cpu import Meter
 from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
@@ -46,8 +47,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         folder: an empty one, for everything that the run writes.
         rounds: how often a leader is struck.
-        hours: strike nothing for so long instead, beside neighbours that keep each core busy for
-            four fifths of the time; every change of the leader is then a false one.
+        hours: strike nothing for so long instead, beside neighbours that keep the machine busy
+            for four fifths of the time; every change of the leader is then a false one.
         leases: one of `site.LEASES`, where they are kept.
         fault: a name of `strikes.FAULTS`.
         accounts: how many each node serves; the leader of one of them is struck, by chance.
@@ -90,6 +91,7 @@ class Chaos:
         self._checked_s = 0.0
         self._explained = 0  # changes of the leader that strikes brought about
         self._stuck = 0
+        self._busy: float | None = None
         store = site.store
         self._strikes = possible(
             wanted.fault,
@@ -132,11 +134,13 @@ class Chaos:
                 burners.append(
                     await Child.start(f"burner {number}", [], log, module=burner.__name__)
                 )
-            until_s = time.monotonic() + self._wanted.hours * 3600
-            while time.monotonic() < until_s:
+            meter, began_s = Meter(), time.monotonic()
+            while (passed_s := time.monotonic() - began_s) < self._wanted.hours * 3600:
                 await self._orders.read()
                 await self._check_now_and_then()
+                self._progress(int(passed_s / 60))
                 await asyncio.sleep(QUIET_POLL_S)
+            self._busy = meter.busy()
         finally:
             for one in burners:
                 await one.kill()
@@ -292,6 +296,7 @@ class Chaos:
         return Result(
             rounds=len(self._rounds),
             quiet_hours=wanted.hours,
+            quiet_busy=None if self._busy is None else round(self._busy, 3),
             gap_ms=spread_of(one.gap_ms for one in self._rounds if one.gap_ms is not None),
             duplicate_orders=sum(one.duplicate_orders for one in last),
             lost_orders=sum(one.lost_orders for one in last),
