@@ -35,11 +35,12 @@ class Take(msgspec.Struct, frozen=True):
 
 
 class _Watched(msgspec.Struct):
-    """A counter, when it was first seen, and since when it has stood still."""
+    """A counter, when it was first seen, and since when it has stood still, by both clocks."""
 
     renewals: int
     first_ns: int
     since_ns: int
+    since_sight_ns: int
     moved: bool = False  # since it was first seen: its member lives, or lived a moment ago
     moves_late: bool = False  # also `UNDER_WAY_S` after it was first seen, for certain
 
@@ -47,7 +48,10 @@ class _Watched(msgspec.Struct):
 class Election:
     """One member's memory of the others, and its judgement.
 
-    Everything is measured on the clock of whoever looks; only differences count.
+    Everything is measured on the clock of whoever looks; only differences count. How long a member
+    has been silent is measured by the clock of sight, which stops while nobody looks: what makes a
+    member silent and stops those who look as well, a host that gets no processor for a while or a
+    store that answers nobody, has killed nobody.
 
     Args:
         me: who judges; it takes nothing that is not among its accounts.
@@ -59,7 +63,9 @@ class Election:
         self._hint_ns = round(timing.hint_s * 1e9)
         self._turn_ns = round(timing.poll_s * 1e9) // 2  # so the next look, late or early, is it
         self._members: dict[str, _Watched] = {}
-        self._claims: dict[tuple[str, str, int], int] = {}  # since when each has been as it is
+        self._sight_ns = round(timing.renew_s * 1e9)  # at most so long from one look to the next
+        self._blind_ns = 0  # by which the clock of sight is behind
+        self._claims: dict[tuple[str, str, int], int] = {}  # since when each is as it is, by sight
         self._seen_claims: tuple[Claim, ...] = ()  # when it was written down
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
         self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
@@ -187,22 +193,25 @@ class Election:
     def _watch(self, view: View, now_ns: int) -> dict[str, Seen]:
         """Remember what moved, forget who is not there any more; the members by boot id."""
         seen, known, self._members = self._by_boot_id(view), self._members, {}
+        if self._looked_ns:
+            self._blind_ns += max(0, now_ns - self._looked_ns - self._sight_ns)
+        sight_ns = now_ns - self._blind_ns
         for boot_id, one in seen.items():
             watched = known.get(boot_id)
             if watched is None:
-                watched = _Watched(one.renewals, now_ns, now_ns)
+                watched = _Watched(one.renewals, now_ns, now_ns, sight_ns)
             elif watched.renewals != one.renewals:
                 # Since the last view, which was asked for after the look before it.
                 is_late = self._viewed_ns - watched.first_ns >= UNDER_WAY_S * 1e9
                 watched = _Watched(
-                    one.renewals, watched.first_ns, now_ns, moved=True,
+                    one.renewals, watched.first_ns, now_ns, sight_ns, moved=True,
                     moves_late=is_late or watched.moves_late,
                 )  # fmt: skip
             self._members[boot_id] = watched
         self._viewed_ns, self._looked_ns = self._looked_ns, now_ns
         if view.claims != self._seen_claims:
             self._seen_claims = view.claims
-            self._claims = {key: self._claims.get(key, now_ns) for key in map(_key, view.claims)}
+            self._claims = {key: self._claims.get(key, sight_ns) for key in map(_key, view.claims)}
         return seen
 
     def _by_boot_id(self, view: View) -> dict[str, Seen]:
@@ -215,7 +224,7 @@ class Election:
     def _is_dead(self, seen: Seen, now_ns: int, is_gone: Callable[[Member], bool]) -> bool:
         if seen.member.boot_id == self._me.boot_id:
             return False
-        still_ns = now_ns - self._members[seen.member.boot_id].since_ns
+        still_ns = now_ns - self._blind_ns - self._members[seen.member.boot_id].since_sight_ns
         if still_ns >= self._ttl_ns:
             return True
         if seen.is_connected is False and still_ns >= self._hint_ns:
@@ -226,7 +235,7 @@ class Election:
         return member.host == self._me.host and is_gone(member)
 
     def _stood_ns(self, claim: Claim, now_ns: int) -> int:
-        return now_ns - self._claims[_key(claim)]
+        return now_ns - self._blind_ns - self._claims[_key(claim)]
 
     def _is_first(self, claim: Claim, live: Iterable[Member]) -> bool:
         """Whether no other live member is to take it rather than this one."""

@@ -169,7 +169,9 @@ class Keeper:
                 held = await self._store.renew(self._me)
         except _FAILED as error:
             self._say("lease not renewed", error, action="renew_wait")
-            await self._let_others()
+            given_up_ns = sent_ns + round((self._timing.call_s + self._timing.poll_s) * 1e9)
+            if self._now_ns() <= given_up_ns:  # else it was held up itself: the store may be well
+                await self._let_others()
             return False
         if held is None:
             raise ForgottenError(

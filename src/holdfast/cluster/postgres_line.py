@@ -1,7 +1,10 @@
 """One session of a PostgreSQL server for leases: every call is one message, bounded in time.
 
 A message holds all statements of one transaction, so a node that freezes holds no lock: the server
-has either heard all of it or nothing. Not here: the statements (cluster.postgres).
+has either heard all of it or nothing. A call that takes too long does not end its session: others
+would take that for the end of whoever asked, who may have been the one that was held up. It is left
+alone until it answers, and used again then, or until another session does for it. Not here: the
+statements (cluster.postgres).
 """
 
 from __future__ import annotations
@@ -10,10 +13,11 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncClientCursor
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from holdfast.errors import ConfigError, OutcomeUnknownError, PlatformError, RetryableError
@@ -65,12 +69,20 @@ _SESSION: Final = """
 OPEN_S: Final = 5.0
 _UNDEFINED_TABLE: Final = "42P01"
 _COMMITTED_IN_DOUBT: Final = ("40003",)
+_TOO_LONG: Final = ("57014", "55P03")  # the server gave the statement up, or waiting for a lock
 
 Results = list[list[tuple[Any, ...]]]
 
 
+class _Session(NamedTuple):
+    """With the server's process id and the moment it began, as the server writes them."""
+
+    connection: psycopg.AsyncConnection[TupleRow]
+    backend: tuple[int, str]
+
+
 class Line:
-    """A connection that is opened when it is needed, and closed after each failure.
+    """A session that is opened when it is needed, and ended after a failure that is no lateness.
 
     Args:
         call_s: how long a call may take, with waiting for the one before it. Opening goes on when
@@ -81,10 +93,10 @@ class Line:
         self.name = name_of(url)
         self._url = url
         self._call_s = call_s
-        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
-        self._opening: asyncio.Task[psycopg.AsyncConnection[TupleRow]] | None = None
+        self._session: _Session | None = None
+        self._late: tuple[_Session, asyncio.Task[Results]] | None = None
+        self._opening: asyncio.Task[_Session] | None = None
         self._turn = asyncio.Lock()
-        self.backend: tuple[int, str] = (0, "")
 
     async def run(self, statements: str, parameters: dict[str, object], *, writes: bool) -> Results:
         """Run `statements` as one transaction; the rows of each.
@@ -102,27 +114,32 @@ class Line:
         sent = False
         try:
             async with asyncio.timeout(self._call_s), self._turn:
-                connection = self._connection or await self._opened()
-                parameters["backend"], parameters["backend_start"] = self.backend
+                session = self._session or self._caught_up() or await self._opened()
+                parameters["backend"], parameters["backend_start"] = session.backend
                 sent = True
-                return await self._execute(connection, statements, parameters)
+                results = await self._execute(session, statements, parameters)
+                self._end_late()
+                return results
         except TimeoutError as error:
             said = f"no answer within {self._call_s:g} s"
             raise self._failed(said, "", sent=sent and writes) from error
         except psycopg.Error as error:
-            self._drop()
+            if error.sqlstate not in _TOO_LONG:
+                self._drop()
             said, sqlstate = str(error).strip(), error.sqlstate or ""
             raise self._failed(said, sqlstate, sent=sent and writes) from error
 
     async def _execute(
-        self,
-        connection: psycopg.AsyncConnection[TupleRow],
-        statements: str,
-        parameters: dict[str, object],
+        self, session: _Session, statements: str, parameters: dict[str, object]
     ) -> Results:
         async def ask() -> Results:
-            async with AsyncClientCursor(connection) as cursor:
-                await cursor.execute(statements.encode(), parameters)
+            async with AsyncClientCursor(session.connection) as cursor:
+                try:
+                    await cursor.execute(statements.encode(), parameters)
+                except psycopg.Error as error:
+                    if error.sqlstate in _TOO_LONG:
+                        await session.connection.rollback()
+                    raise
                 results: Results = []
                 while True:
                     results.append(await cursor.fetchall() if cursor.description else [])
@@ -131,16 +148,38 @@ class Line:
 
         # A task of its own: whoever cancels a call of the driver waits until the server has heard
         # of it, and this server may be silent.
-        asking = asyncio.ensure_future(ask())
+        asking = asyncio.create_task(ask())
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            self._connection = None
-            _hang_up(connection)  # and `ask` hears of it
-            asking.add_done_callback(lambda asking: _end(asking, connection))
+            self._end_late()
+            self._session, self._late = None, (session, asking)
             raise
 
-    async def _opened(self) -> psycopg.AsyncConnection[TupleRow]:
+    def _caught_up(self) -> _Session | None:
+        """The session whose answer came late, if it has come."""
+        if self._late is None or not self._late[1].done():
+            return None
+        session, asking = self._late
+        if session.connection.info.transaction_status is not TransactionStatus.IDLE:
+            self._end_late()
+            return None
+        asking.exception()  # whoever asked has been told that there was no answer
+        self._session, self._late = session, None
+        return session
+
+    def _end_late(self) -> None:
+        """Hang up on what has not answered yet."""
+        if self._late is None:
+            return
+        (session, asking), self._late = self._late, None
+        if asking.done():
+            _end(asking, session.connection)
+            return
+        _hang_up(session.connection)  # and `ask` hears of it
+        asking.add_done_callback(lambda asking: _end(asking, session.connection))
+
+    async def _opened(self) -> _Session:
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         opening = self._opening
@@ -150,7 +189,7 @@ class Line:
             if opening.done():
                 self._opening = None
 
-    async def _open(self) -> psycopg.AsyncConnection[TupleRow]:
+    async def _open(self) -> _Session:
         """A session with its tables; they are made where there are none."""
         asked = {**asked_of(self._url, "holdfast keeper"), "tcp_user_timeout": self._ms(2)}
         async with asyncio.timeout(OPEN_S):
@@ -167,9 +206,9 @@ class Line:
         except BaseException:
             connection.pgconn.finish()
             raise
-        self.backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
-        self._connection = connection
-        return connection
+        backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
+        self._session = _Session(connection, backend)
+        return self._session
 
     async def _let_in(self, asked: dict[str, Any]) -> psycopg.AsyncConnection[TupleRow]:
         """A session, with one password after the other while they are refused."""
@@ -208,19 +247,20 @@ class Line:
             )
 
     def close(self) -> None:
-        """Release the connection; a next use opens it again."""
+        """Release every session; a next use opens one again."""
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
+        self._end_late()
         self._drop()
 
     def _ms(self, calls: int) -> int:
         return max(1, round(calls * self._call_s * 1000))
 
     def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.pgconn.finish()
-            self._connection = None
+        if self._session is not None:
+            self._session.connection.pgconn.finish()
+            self._session = None
 
     def _failed(self, said: str, sqlstate: str, *, sent: bool) -> PlatformError:
         ended = not sqlstate or sqlstate.startswith(ENDED_BY_THE_SERVER)  # perhaps after the commit

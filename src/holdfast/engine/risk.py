@@ -192,12 +192,8 @@ def _venue_answers(_order: Proposed, gate: Gate) -> Why | None:
 
 def _not_quarantined(order: Proposed, gate: Gate) -> Why | None:
     """Nothing is added to what is not what the exchange says it is."""
-    quarantine = gate.account.quarantine
-    if quarantine:
-        symbol = order.spec.symbol
-        for what in (symbol, *symbol.split("/")):
-            if what in quarantine:
-                return "quarantine", quarantine[what], "an explanation; run `holdfast reconcile`"
+    if why := gate.account.quarantined(order.spec.symbol):
+        return "quarantine", why, "an explanation; run `holdfast reconcile`"
     return None
 
 

@@ -274,12 +274,16 @@ class Desk:
 
         They were approved a moment ago, and what is journaled now comes after what came since.
         """
-        first = next((i for i, o in enumerate(orders) if not o.order.reduces), None)
-        if first is None:
+        adding = [i for i, o in enumerate(orders) if not o.order.reduces]
+        if not adding:
             return orders, ""
-        bot = orders[0].order.bot
+        first, bot = adding[0], orders[0].order.bot
         if self._account.halt(bot) is not None or self._recorder.is_stopping(bot):
             return orders[:first], "a halt or drain came before it"
+        for at in adding:
+            symbol = orders[at].order.spec.symbol
+            if self._account.quarantined(symbol) or self._recorder.is_quarantining(symbol):
+                return orders[:at], "a quarantine came before it"
         if self._breakers is None:
             return orders, ""
         if why := self._breakers.holds():

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact, Draining, Halted
+from holdfast.domain.fact import AnyFact, Draining, Halted, Quarantined
 from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
 from holdfast.journal.record import Record
@@ -42,6 +42,7 @@ class Recorder:
         self._on_broken = on_broken
         self._unfolded: deque[asyncio.Future[Outcome]] = deque()  # in the order of the stream
         self._stopping: dict[asyncio.Future[Outcome], frozenset[str]] = {}
+        self._quarantining: dict[asyncio.Future[Outcome], frozenset[str]] = {}
 
     def is_stopping(self, bot: str) -> bool:
         """Whether a halt or drain of `bot`, or of its account, is on its way into the journal.
@@ -49,6 +50,13 @@ class Recorder:
         What is journaled from now on comes after it, although the fold does not know it yet.
         """
         return any(not names.isdisjoint({bot, ""}) for names in self._stopping.values())
+
+    def is_quarantining(self, symbol: str) -> bool:
+        """The same of a quarantine of what `symbol` trades."""
+        return any(
+            not names.isdisjoint({symbol, *symbol.split("/")})
+            for names in self._quarantining.values()
+        )
 
     async def try_record(self, *facts: AnyFact, flush: bool = False) -> Outcome:
         """Journal `facts` as one group; when this returns they are durable and folded.
@@ -66,6 +74,9 @@ class Recorder:
         stopped = frozenset(fact.bot for fact in facts if isinstance(fact, Halted | Draining))
         if stopped:
             self._stopping[future] = stopped
+        kept_out = frozenset(fact.what for fact in facts if isinstance(fact, Quarantined))
+        if kept_out:
+            self._quarantining[future] = kept_out
         if flush and future.done():  # on a quick disk no turn of the loop lies between
             self._fold_what_is_done()
             return future.result()
@@ -104,6 +115,7 @@ class Recorder:
     def _publish(self, future: asyncio.Future[Outcome]) -> None:
         self._take_in(future)
         self._stopping.pop(future, None)
+        self._quarantining.pop(future, None)
 
     def _take_in(self, future: asyncio.Future[Outcome]) -> None:
         if future.cancelled():

@@ -318,16 +318,18 @@ class AccountState(msgspec.Struct):
         return {name: bot for name, bot in self.bots.items() if not bot.removed}
 
     def halt(self, bot: str) -> HaltLevel | None:
-        """How much of a bot is stopped; None while it trades.
-
-        By its own halt or the account's, whichever stops more; draining stops entries.
-        """
+        """How much of a bot is stopped, by its drain and both halts; None while it trades."""
         level = self.halt_level if self.halted else None
         own = self.bots.get(bot)
         if own is None or not (own.halted or own.draining):
             return level
         mine = own.halt_level if own.halted else HaltLevel.ENTRIES
         return mine if level is None or mine.includes(level) else level
+
+    def quarantined(self, symbol: str) -> str:
+        """Why nothing may be added to `symbol` or to an asset of it; empty while it may."""
+        whats = (symbol, *symbol.split("/")) if self.quarantine else ()
+        return next((self.quarantine[i] or i for i in whats if i in self.quarantine), "")
 
     def order(self, cid: str) -> LiveOrder | None:
         """The attempt with this id, live or recently closed."""

@@ -31,6 +31,7 @@ _BASE = {"BTCUSDT": "BTC", "ETHUSDT": "ETH"}
 _LEAST_CASH = 50_000
 """Quote units that nobody takes from the bots for good."""
 TAKEN_WITHIN_S = 15.0
+MOST_LOOKS = 4
 
 
 def _move_money(w: Weather) -> None:
@@ -113,6 +114,15 @@ class Operator:
             await asyncio.sleep(self._w.uniform(1, 4))
             if fold.halted or fold.quarantine:
                 await self.review()
+
+    async def review_all(self) -> None:
+        """Look once more, and again while that finds something: what came late is shown late."""
+        fold = self._w.checker.fold
+        for _ in range(MOST_LOOKS):
+            await self.review()
+            if not (fold.halted or fold.quarantine):
+                return
+            await asyncio.sleep(self._w.uniform(1, 4))
 
     async def review(self) -> None:
         """Accept the balances as the exchange has them, and resume."""

@@ -240,7 +240,7 @@ class _World:
         await self._breakers_close()
         if self.operator is not None and looking is not None:
             await _end(looking)
-            await self.operator.review()  # what came too late for a comparison to show it
+            await self.operator.review_all()
         quiet_s = BROKEN_QUIET_S if self.plan.breaks else QUIET_S
         WORLD.quiet_from_ns = WORLD.now_ns + int(SETTLE_S * 1e9)
         await asyncio.sleep(SETTLE_S + quiet_s / 2)

@@ -15,6 +15,7 @@ LATE_NS = round(UNDER_WAY_S * 1e9)
 STILL_MOVES = ((8, 0), (8, LATE_NS), (8, LATE_NS + POLL_NS), (9, LATE_NS + 2 * POLL_NS))
 """Renewals, and when after the first look: what makes a twin."""
 HINT_NS = round(TIMING.hint_s * 1e9)
+SIGHT_NS = round(TIMING.renew_s * 1e9)  # at most so long from one look to the next
 T0 = 10**12
 
 ME, A, B = member("me"), member("a", host="there"), member("b", host="there")
@@ -31,6 +32,13 @@ def ended(_member: Member) -> bool:
 def of(*members: Member, renewals: int = 1, held_by: str = "", **claim: object) -> View:
     held = Claim("main", held_by, 3, **claim)  # type: ignore[arg-type]
     return View(tuple(Seen(one, renewals) for one in members), (held,))
+
+
+def look_on(election: Election, view: View, since_ns: int, until_ns: int) -> list[Take]:
+    """What it takes last of all, of one that looks as often as it should."""
+    for at_ns in range(since_ns + POLL_NS, until_ns, POLL_NS):
+        assert election.look(view, at_ns, runs) == []
+    return election.look(view, until_ns, runs)
 
 
 def first(*members: Member) -> str:
@@ -68,16 +76,45 @@ def test_a_member_that_stood_still_for_its_ttl_is_followed_and_not_before() -> N
     election = Election(ME, TIMING)
     view = of(ME, A, held_by="a")
     assert election.look(view, T0, runs) == []
-    assert election.look(view, T0 + TTL_NS - 1, runs) == []
+    assert look_on(election, view, T0, T0 + TTL_NS - 1) == []
     assert election.look(view, T0 + TTL_NS, runs) == [Take(view.claims, view.members[1])]
+
+
+def test_time_in_which_nobody_could_look_is_not_silence() -> None:
+    election, view = Election(ME, TIMING), of(ME, A, held_by="a")
+    election.look(view, T0, runs)
+    stalled_ns = T0 + 5 * TTL_NS  # this host without a processor, or the store without an answer
+    assert election.look(view, stalled_ns, runs) == []
+    left_ns = TTL_NS - SIGHT_NS
+    assert look_on(election, view, stalled_ns, stalled_ns + left_ns - 1) == []
+    assert election.look(view, stalled_ns + left_ns, runs) == [Take(view.claims, view.members[1])]
+
+
+def test_who_can_look_only_now_and_then_follows_later_but_follows() -> None:
+    election, view = Election(ME, TIMING), of(ME, A, held_by="a")
+    looks = range(T0, T0 + 20 * TTL_NS, TTL_NS)
+    took = [bool(election.look(view, at_ns, runs)) for at_ns in looks]
+    assert took.index(True) == -(-TTL_NS // SIGHT_NS)
+
+
+def test_a_session_lost_while_nobody_could_look_is_no_hint_yet() -> None:
+    election, alive = Election(ME, TIMING), of(ME, A, held_by="a")
+    lost = View((Seen(ME, 1), Seen(A, 1, is_connected=False)), alive.claims)
+    election.look(alive, T0, runs)
+    stalled_ns = T0 + TTL_NS
+    assert election.look(lost, stalled_ns, runs) == []
+    left_ns = HINT_NS - SIGHT_NS
+    assert look_on(election, lost, stalled_ns, stalled_ns + left_ns - 1) == []
+    assert election.look(lost, stalled_ns + left_ns, runs) == [Take(lost.claims, lost.members[1])]
 
 
 def test_every_renewal_starts_the_wait_anew_also_one_that_goes_back() -> None:
     election = Election(ME, TIMING)
     election.look(of(ME, A, held_by="a", renewals=5), T0, runs)
-    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + TTL_NS, runs) == []
-    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + 2 * TTL_NS - 1, runs) == []
-    assert election.look(of(ME, A, held_by="a", renewals=4), T0 + 2 * TTL_NS, runs)
+    back = of(ME, A, held_by="a", renewals=4)
+    assert election.look(back, T0 + TTL_NS, runs) == []
+    assert look_on(election, back, T0 + TTL_NS, T0 + 2 * TTL_NS - 1) == []
+    assert election.look(back, T0 + 2 * TTL_NS, runs)
 
 
 def test_a_process_proven_gone_on_this_host_is_followed_at_once() -> None:
@@ -96,7 +133,7 @@ def test_a_lost_session_counts_only_with_renewals_that_stand_still() -> None:
         (Seen(ME, 1), Seen(A, 1, is_connected=False)), of(ME, A, held_by="a").claims
     )  # fmt: skip
     assert election.look(gone, T0, runs) == []
-    assert election.look(gone, T0 + HINT_NS - 1, runs) == []
+    assert look_on(election, gone, T0, T0 + HINT_NS - 1) == []
     assert election.look(gone, T0 + HINT_NS, runs) == [Take(gone.claims, gone.members[1])]
 
 
@@ -104,7 +141,7 @@ def test_a_claim_of_nobody_who_is_there_is_taken_after_a_ttl_of_standing_so() ->
     election = Election(ME, TIMING)
     view = of(ME, held_by="written by hand")
     assert election.look(view, T0, runs) == []
-    assert election.look(view, T0 + TTL_NS - 1, runs) == []
+    assert look_on(election, view, T0, T0 + TTL_NS - 1) == []
     assert election.look(view, T0 + TTL_NS, runs) == [Take(view.claims, None)]
 
 
@@ -134,8 +171,9 @@ def test_nobody_waits_for_the_dead() -> None:
     others = [member(f"n{number}", host="there") for number in range(8)]
     election = Election(ME, TIMING)
     election.look(of(ME, *others, renewals=1, held_by="n0"), T0, runs)
-    election.look(of(ME, *others, renewals=2, held_by="n0"), T0, runs)
-    assert election.look(of(ME, *others, renewals=2), T0 + TTL_NS, runs)
+    election.look(of(ME, *others, renewals=2, held_by="n0"), T0 + POLL_NS, runs)
+    held = of(ME, *others, renewals=2, held_by="n0")
+    assert look_on(election, held, T0 + POLL_NS, T0 + POLL_NS + TTL_NS)
 
 
 def test_a_planned_successor_comes_first() -> None:
@@ -168,7 +206,7 @@ def test_what_several_dead_members_held_is_asked_for_by_holder() -> None:
     claims = (Claim("one", "a", 1), Claim("three", "b", 1), Claim("two", "a", 1))
     election = Election(me, TIMING)
     election.look(View(members, claims), T0, runs)
-    takes = election.look(View(members, claims), T0 + TTL_NS, runs)
+    takes = look_on(election, View(members, claims), T0, T0 + TTL_NS)
     assert takes == [Take((claims[0], claims[2]), members[1]), Take((claims[1],), members[2])]
 
 

@@ -43,6 +43,19 @@ class FlakyLeases(MemoryLeases):
         return await super().hand(claim, to)
 
 
+class HeldUpLeases(MemoryLeases):
+    """Leases in a host that gets no processor for `held_up_s`, once, while a renewal is asked."""
+
+    held_up_s = 0.0
+
+    async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
+        held_up_s, self.held_up_s = self.held_up_s, 0.0
+        if held_up_s:
+            time.sleep(held_up_s)
+            await asyncio.sleep(QUICK.poll_s)
+        return await super().renew(boot_id)
+
+
 class ClosedLeases(MemoryLeases):
     """Leases whose store lets nobody in."""
 
@@ -338,6 +351,20 @@ async def test_whose_renewals_arrive_too_late_to_be_told_lets_another_lead() -> 
         line.late_s = QUICK.call_s + 0.1
         await until(lambda: two.leads, "the one whose way is quick")
         assert not one.leads
+
+
+@on_loop
+async def test_who_was_held_up_itself_renews_before_it_lets_anybody_else_lead() -> None:
+    leases = HeldUpLeases()
+    async with nodes("one", "two", leases=leases) as ([one, _], _, _):
+        await until(lambda: "main" in one.keeper._others, "a look at the other one")
+        before = (await leases.view()).members[0].renewals
+        leases.held_up_s = 0.9 * QUICK.ttl_s
+        while (await leases.view()).members[0].renewals < before + TRIES:
+            await asyncio.sleep(QUICK.poll_s)
+        assert one.leads
+        (claim,) = (await leases.view()).claims
+        assert claim.turn == 1, "it was never given away"
 
 
 @on_loop

@@ -114,6 +114,57 @@ def test_a_silent_server_costs_one_call_and_leaves_its_outcome_open(url: str) ->
     run(url, use, QUICK)
 
 
+def test_a_member_whose_call_is_late_stays_connected_and_goes_on_where_it_was(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        watcher = PostgresLeases(url, PATIENT)
+        await leases.join(A)
+        pid = backend(url)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(OutcomeUnknownError, match="no answer within 1 s"):
+                await leases.renew("a")
+            assert (await seen(watcher, "a")).is_connected is True
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await watcher.close()
+
+        idle = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND state = 'idle'"
+
+        async def answered() -> None:
+            while not by_hand(url, idle):
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)
+
+        await asyncio.wait_for(answered(), PATIENCE_S)
+        assert await leases.renew("a") == ()
+        assert backend(url) == pid, "its answer came, and no other session is left"
+
+    run(url, use, QUICK)
+
+
+def test_a_session_that_another_one_did_for_is_ended(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        pid = backend(url)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(OutcomeUnknownError):
+                await leases.renew("a")
+            assert await leases.renew("a") == ()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        of_it = f"SELECT 1 FROM pg_stat_activity WHERE pid = {pid}"
+
+        async def gone() -> None:
+            while by_hand(url, of_it):
+                await asyncio.sleep(0.05)
+
+        await asyncio.wait_for(gone(), PATIENCE_S)
+        assert await leases.renew("a") == ()
+
+    run(url, use, QUICK)
+
+
 @pytest.mark.skipif(
     "HOLDFAST_TEST_DATABASE_URL" in os.environ, reason="a server that is not ours to crash"
 )

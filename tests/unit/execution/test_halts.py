@@ -1,4 +1,5 @@
-"""After the record of a halt nothing is armed that adds exposure, whatever was approved before."""
+"""After the record of a halt or quarantine nothing is armed that adds exposure to what it stops,
+whatever was approved before."""
 
 from __future__ import annotations
 
@@ -8,7 +9,16 @@ from decimal import Decimal
 import pytest
 
 from holdfast.domain.action import Approved, Arm, Proposed
-from holdfast.domain.fact import AnyFact, Armed, Draining, Halted, HaltLevel, Resumed
+from holdfast.domain.fact import (
+    AnyFact,
+    Armed,
+    Draining,
+    Halted,
+    HaltLevel,
+    Quarantined,
+    Released,
+    Resumed,
+)
 from holdfast.domain.order import OrderSpec, OrderType, Side
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
@@ -32,6 +42,10 @@ def _arm(number: int, *, side: Side = Side.BUY, bot: str = "bot") -> Arm:
 
 def _halt(bot: str = "") -> Halted:
     return Halted(level=HaltLevel.ENTRIES, reason="a test", by="ana", bot=bot)
+
+
+def _quarantine(what: str) -> Quarantined:
+    return Quarantined(what=what, by="reconcile", evidence="a test")
 
 
 async def _world() -> ExecutionWorld:
@@ -78,10 +92,35 @@ async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(
     assert len(at.of_kind(Armed)) == 2
 
 
+@pytest.mark.parametrize("what", ["BTC/USDT", "BTC", "USDT"])
+@pytest.mark.parametrize("is_folded", [False, True])
 @on_loop
-async def test_a_halt_of_another_bot_keeps_nothing_back() -> None:
+async def test_an_entry_that_was_approved_before_a_quarantine_is_not_armed_after_it(
+    what: str, is_folded: bool
+) -> None:
     at = await _world()
-    halting = asyncio.ensure_future(at.recorder.record(_halt("other")))
+    stopping = asyncio.ensure_future(at.recorder.record(_quarantine(what)))
+    await asyncio.sleep(0)
+    if is_folded:
+        await stopping
+    assert bool(at.account.quarantine) is is_folded
+    at.desk.arm(_arm(1))
+    at.desk.arm(_arm(2, side=Side.SELL))
+    await stopping
+    await _all_told(at, 2)
+    assert [a.spec.side for a in at.of_kind(Armed)] == [Side.SELL], "what reduces passes"
+    assert [failed.reason for failed in at.failed] == ["a quarantine came before it"]
+    await at.recorder.record(Released(what=what, by="ana", evidence="reviewed"))
+    at.desk.arm(_arm(3))
+    await _all_told(at, 3)
+    assert len(at.of_kind(Armed)) == 2
+
+
+@pytest.mark.parametrize("stops", [_halt("other"), _quarantine("ETH"), _quarantine("ETH/USDT")])
+@on_loop
+async def test_what_stops_another_bot_or_symbol_keeps_nothing_back(stops: AnyFact) -> None:
+    at = await _world()
+    halting = asyncio.ensure_future(at.recorder.record(stops))
     await asyncio.sleep(0)
     at.desk.arm(_arm(1))
     await halting
