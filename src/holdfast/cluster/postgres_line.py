@@ -206,6 +206,9 @@ class Line:
         except BaseException:
             connection.pgconn.finish()
             raise
+        if self._session is not None:  # the late one has answered meanwhile
+            connection.pgconn.finish()
+            return self._session
         backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
         self._session = _Session(connection, backend)
         return self._session

@@ -142,6 +142,41 @@ def test_a_member_whose_call_is_late_stays_connected_and_goes_on_where_it_was(ur
     run(url, use, QUICK)
 
 
+def test_a_late_session_that_answers_before_another_is_open_stays_the_only_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = psycopg.AsyncConnection.connect
+
+    async def slow(*args: object, **options: object) -> object:
+        await asyncio.sleep(3 * QUICK.call_s)
+        return await connect(*args, **options)  # type: ignore[arg-type]
+
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        pid = backend(url)
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", slow)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(OutcomeUnknownError, match="no answer within 1 s"):
+                await leases.renew("a")
+            with pytest.raises(RetryableError, match="no answer within 1 s"):
+                await leases.renew("a")  # another one is on its way
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        opening = leases._line._opening
+        assert opening is not None
+        late = leases._line._late
+        assert late is not None
+        await asyncio.wait({late[1]})
+        assert await leases.renew("a") == ()
+        assert not opening.done()
+        await opening
+        assert await leases.renew("a") == ()
+        assert backend(url) == pid
+
+    run(url, use, QUICK)
+
+
 def test_a_session_that_another_one_did_for_is_ended(url: str) -> None:
     async def use(leases: PostgresLeases) -> None:
         await leases.join(A)
