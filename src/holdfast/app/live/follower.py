@@ -70,6 +70,7 @@ class Follower:
             nothing came of since `began_s`.
         rested, rested_s: why the last leader laid the account down, empty when it did not or leads;
             and when its last record was heard of, on the monotonic clock.
+        answered_s: when the exchange last answered, on the monotonic clock.
         is_cut_off: the exchange has not answered for the time of a lease.
         is_stuck: as a leader, it waits for its journal; set by the trader.
         on_reach: told now and then whether anything can be done from here.
@@ -110,11 +111,10 @@ class Follower:
         self.is_leading = False
         self.taken_ns = 0
         self._owning = asyncio.Event()
-        self._heard_s = self._answered_s = -math.inf
+        self._heard_s = self.answered_s = -math.inf
         self._reading = asyncio.Lock()
         self.perform: Callable[[Iterable[Action]], None] = _drop
-        self.is_cut_off = False
-        self.is_stuck = False
+        self.is_cut_off = self.is_stuck = False
         self.on_reach: Callable[[bool], None] = _unheard
         self.on_exchange: Callable[[bool], None] = _unheard
         self.on_account: Callable[[VenueEvent], Awaitable[None]] | None = None
@@ -300,7 +300,7 @@ class Follower:
     def _answered(self, endpoint: str, failure: str, took_s: float) -> None:
         self.counts.answered(endpoint, failure, took_s)
         if not failure:
-            self._answered_s = time.monotonic()
+            self.answered_s = time.monotonic()
 
     async def _sample_clock(self) -> None:
         """Ask the exchange for its time; so a connection stays warm, and a cut shows.
@@ -309,10 +309,10 @@ class Follower:
         it has to know before it is to lead, not within a lease.
         """
         ttl_s = self.config.cluster.timing.ttl_s
-        asked_s = self._answered_s = time.monotonic()
+        asked_s = self.answered_s = time.monotonic()
         while True:
             pause_s = min(CLOCK_S, ttl_s / 2 if self._owning.is_set() else ttl_s)
-            due_s = min(max(asked_s, self._answered_s) + pause_s, asked_s + CLOCK_S)
+            due_s = min(max(asked_s, self.answered_s) + pause_s, asked_s + CLOCK_S)
             if (wait_s := due_s - time.monotonic()) > 0:
                 await asyncio.sleep(wait_s)
                 continue
@@ -323,7 +323,7 @@ class Follower:
             except (RetryableError, RejectedError, TimeoutError) as error:
                 why = str(error) or type(error).__name__
                 log.warning("no clock sample", action="clock_wait", why=why)
-            self.is_cut_off = time.monotonic() - self._answered_s > max(ttl_s, pause_s + ttl_s / 2)
+            self.is_cut_off = time.monotonic() - self.answered_s > max(ttl_s, pause_s + ttl_s / 2)
             self.on_exchange(not self.is_cut_off)
             self.tell_reach()
 

@@ -339,9 +339,15 @@ class Trader:
     async def _watch_journal(self) -> None:
         """Nothing can be armed while a commit does not come back, though the lease be renewed."""
         patience_s = self.config.cluster.timing.ttl_s / 2
+        looked_s, stood_s = time.monotonic(), 0.0
         while True:
             await asyncio.sleep(patience_s / LOOKS)
-            is_stuck = self.stream.writer.waits_s > patience_s
+            looked_s, passed_s = time.monotonic(), time.monotonic() - looked_s
+            late_s = max(0.0, passed_s - 2 * patience_s / LOOKS)  # it stood still: no proof
+            self.follower.answered_s += late_s
+            waits_s = self.stream.writer.waits_s
+            stood_s = late_s + (stood_s if waits_s > passed_s else 0.0)
+            is_stuck = waits_s - stood_s > patience_s
             if is_stuck is not self.follower.is_stuck:
                 log.warning("journal", action="journal_stuck" if is_stuck else "journal_answers")
                 self.follower.is_stuck = is_stuck

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from holdfast.app.live.follower import Follower
 from holdfast.app.live.trader import Trader
@@ -12,21 +15,44 @@ from holdfast.cluster.timing import PROFILES
 from tests.support.exchange import on_loop
 from tests.support.waiting import until
 
+TIMING = PROFILES["fast"]
+
+
+def watched(told: list[bool]) -> Any:
+    """A leader whose watch over its journal may run, and what `told` is told of it."""
+    follower: Any = SimpleNamespace(
+        is_cut_off=False, is_stuck=False, on_reach=told.append, answered_s=0.0
+    )
+    follower.tell_reach = lambda: Follower.tell_reach(follower)
+    return SimpleNamespace(
+        config=SimpleNamespace(cluster=SimpleNamespace(timing=TIMING)),
+        stream=SimpleNamespace(writer=SimpleNamespace(waits_s=0.0)), follower=follower,
+    )  # fmt: skip
+
 
 @on_loop
 async def test_a_commit_that_takes_half_a_lease_is_told_and_so_is_its_end() -> None:
     told: list[bool] = []
-    follower: Any = SimpleNamespace(is_cut_off=False, is_stuck=False, on_reach=told.append)
-    follower.tell_reach = lambda: Follower.tell_reach(follower)
-    writer = SimpleNamespace(waits_s=0.0)
-    timing = PROFILES["fast"]
-    trader: Any = SimpleNamespace(
-        config=SimpleNamespace(cluster=SimpleNamespace(timing=timing)),
-        stream=SimpleNamespace(writer=writer), follower=follower,
-    )  # fmt: skip
+    trader = watched(told)
     watching = asyncio.create_task(Trader._watch_journal(trader))
-    writer.waits_s = timing.ttl_s / 2 + 0.01
+    trader.stream.writer.waits_s = TIMING.ttl_s / 2 + 0.01
     await until(lambda: told == [False], "that it is stuck")
-    writer.waits_s = 0.0
+    trader.stream.writer.waits_s = 0.0
     await until(lambda: told == [False, True], "that it is not any more")
+    watching.cancel()
+
+
+@on_loop
+async def test_a_process_that_stood_still_blames_neither_journal_nor_exchange() -> None:
+    told: list[bool] = []
+    trader = watched(told)
+    watching = asyncio.create_task(Trader._watch_journal(trader))
+    await asyncio.sleep(TIMING.ttl_s / 4)
+    time.sleep(TIMING.ttl_s)
+    trader.stream.writer.waits_s = TIMING.ttl_s  # a commit was under way all the time
+    await asyncio.sleep(TIMING.ttl_s / 20)
+    assert told == []
+    assert trader.follower.answered_s == pytest.approx(TIMING.ttl_s, rel=0.35)
+    trader.stream.writer.waits_s += TIMING.ttl_s / 2  # and still is
+    await until(lambda: told == [False], "that it is stuck")
     watching.cancel()
