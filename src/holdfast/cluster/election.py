@@ -63,7 +63,7 @@ class Election:
         self._hint_ns = round(timing.hint_s * 1e9)
         self._turn_ns = round(timing.poll_s * 1e9) // 2  # so the next look, late or early, is it
         self._members: dict[str, _Watched] = {}
-        self._sight_ns = round(timing.renew_s * 1e9)  # at most so long from one look to the next
+        self._sight_ns = round((timing.renew_s + timing.poll_s) * 1e9)  # from one look to the next
         self._blind_ns = 0  # by which the clock of sight is behind
         self._claims: dict[tuple[str, str, int], int] = {}  # since when each is as it is, by sight
         self._seen_claims: tuple[Claim, ...] = ()  # when it was written down
@@ -157,7 +157,7 @@ class Election:
             if boot_id not in holders
             and (watched := self._members.get(boot_id)) is not None
             and (
-                now_ns - watched.since_ns >= FORGET_TTLS * self._ttl_ns
+                now_ns - self._blind_ns - watched.since_sight_ns >= FORGET_TTLS * self._ttl_ns
                 or self._is_gone(seen.member, is_gone)
             )
         ]

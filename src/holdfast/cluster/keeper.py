@@ -169,8 +169,7 @@ class Keeper:
                 held = await self._store.renew(self._me)
         except _FAILED as error:
             self._say("lease not renewed", error, action="renew_wait")
-            given_up_ns = sent_ns + round((self._timing.call_s + self._timing.poll_s) * 1e9)
-            if self._now_ns() <= given_up_ns:  # else it was held up itself: the store may be well
+            if not self._was_held_up(sent_ns):  # the store may be well
                 await self._let_others()
             return False
         if held is None:
@@ -184,6 +183,12 @@ class Keeper:
         self._let_go.clear()
         self._hold(held)
         return True
+
+    def _was_held_up(self, sent_ns: int) -> bool:
+        """Whether this process noticed late that a call had taken too long; not for ever."""
+        given_up_ns = sent_ns + round((self._timing.call_s + self._timing.poll_s) * 1e9)
+        patient_ns = self._lease_ns + round(self._timing.ttl_s * 1e9)
+        return given_up_ns < self._now_ns() < patient_ns
 
     async def _let_others(self) -> None:
         """Give away what this member will not lead: no renewal can be answered in time any more.

@@ -114,11 +114,12 @@ class Line:
         sent = False
         try:
             async with asyncio.timeout(self._call_s), self._turn:
-                session = self._session or self._caught_up() or await self._opened()
+                session = await self._ready()
                 parameters["backend"], parameters["backend_start"] = session.backend
                 sent = True
                 results = await self._execute(session, statements, parameters)
                 self._end_late()
+                self._end_spare()
                 return results
         except TimeoutError as error:
             said = f"no answer within {self._call_s:g} s"
@@ -152,9 +153,25 @@ class Line:
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
-            self._end_late()
-            self._session, self._late = None, (session, asking)
+            self._session = None
+            if self._caught_up() is None:
+                self._end_late()
+            self._late = session, asking
             raise
+
+    async def _ready(self) -> _Session:
+        """The session in use, or the late one where it has answered, or else another one.
+
+        Opening goes on when a call has given up waiting for it.
+        """
+        while (session := self._session or self._caught_up()) is None:
+            opening = self._opening = self._opening or asyncio.create_task(self._open())
+            late = [self._late[1]] if self._late is not None else []
+            await asyncio.wait([opening, *late], return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                self._opening = None
+                self._session = opening.result()
+        return session
 
     def _caught_up(self) -> _Session | None:
         """The session whose answer came late, if it has come."""
@@ -164,7 +181,7 @@ class Line:
         if session.connection.info.transaction_status is not TransactionStatus.IDLE:
             self._end_late()
             return None
-        asking.exception()  # whoever asked has been told that there was no answer
+        _heed(asking)  # whoever asked has been told that there was no answer
         self._session, self._late = session, None
         return session
 
@@ -179,21 +196,20 @@ class Line:
         _hang_up(session.connection)  # and `ask` hears of it
         asking.add_done_callback(lambda asking: _end(asking, session.connection))
 
-    async def _opened(self) -> _Session:
-        if self._opening is None:
-            self._opening = asyncio.create_task(self._open())
-        opening = self._opening
-        try:
-            return await asyncio.shield(opening)
-        finally:
-            if opening.done():
-                self._opening = None
+    def _end_spare(self) -> None:
+        """Another session that was opened, and is not needed: the late one answered meanwhile."""
+        if self._opening is None or not self._opening.done():
+            return
+        opening, self._opening = self._opening, None
+        if not _heed(opening):
+            opening.result().connection.pgconn.finish()
 
     async def _open(self) -> _Session:
         """A session with its tables; they are made where there are none."""
         asked = {**asked_of(self._url, "holdfast keeper"), "tcp_user_timeout": self._ms(2)}
         async with asyncio.timeout(OPEN_S):
             connection = await self._let_in({**asked, "autocommit": True})
+        timer = asyncio.get_running_loop().call_later(OPEN_S, _hang_up, connection)
         try:
             await connection.execute(
                 "SELECT set_config('statement_timeout', %(ms)s, false), "
@@ -206,12 +222,9 @@ class Line:
         except BaseException:
             connection.pgconn.finish()
             raise
-        if self._session is not None:  # the late one has answered meanwhile
-            connection.pgconn.finish()
-            return self._session
-        backend = (0, "epoch") if row is None else (int(row[0]), str(row[1]))
-        self._session = _Session(connection, backend)
-        return self._session
+        finally:
+            timer.cancel()
+        return _Session(connection, (0, "epoch") if row is None else (int(row[0]), str(row[1])))
 
     async def _let_in(self, asked: dict[str, Any]) -> psycopg.AsyncConnection[TupleRow]:
         """A session, with one password after the other while they are refused."""
@@ -251,6 +264,7 @@ class Line:
 
     def close(self) -> None:
         """Release every session; a next use opens one again."""
+        self._end_spare()
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
@@ -288,10 +302,12 @@ def _hang_up(connection: psycopg.AsyncConnection[TupleRow]) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def _end(
-    asking: asyncio.Future[Results], connection: psycopg.AsyncConnection[TupleRow]
-) -> None:
+def _heed(done: asyncio.Future[Any]) -> bool:
+    """Whether it failed, of which nobody else is to be told."""
+    return done.cancelled() or done.exception() is not None
+
+
+def _end(asking: asyncio.Future[Results], connection: psycopg.AsyncConnection[TupleRow]) -> None:
     """Nobody waits any more for what was asked."""
     connection.pgconn.finish()
-    if not asking.cancelled():
-        asking.exception()
+    _heed(asking)

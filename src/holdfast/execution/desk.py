@@ -261,9 +261,10 @@ class Desk:
             return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
         kept, why = self._guarded(action.orders)
         entered = {o.order.spec.symbol for o in kept if not o.order.reduces}
-        for live in self._account.live.values():
-            if live.in_doubt and live.armed.spec.symbol in entered:
-                return (), f"attempt {live.armed.cid} came in doubt meanwhile"
+        doubted = set(self._recorder.doubted())
+        for cid, live in self._account.live.items():
+            if (live.in_doubt or cid in doubted) and live.armed.spec.symbol in entered:
+                return (), f"attempt {cid} came in doubt meanwhile"
         if not kept:
             return (), why
         orders, short = affordable(self._venue, kept, self._unsent)

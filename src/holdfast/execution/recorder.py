@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact, Draining, Halted, Quarantined
+from holdfast.domain.fact import AnyFact, AttemptMoved, Draining, Halted, Quarantined
+from holdfast.domain.order import AttemptState
 from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
 from holdfast.journal.record import Record
@@ -19,6 +20,7 @@ from holdfast.telemetry.log import get_logger
 
 log = get_logger("execution.recorder")
 
+_HOLDING = (Halted, Draining, Quarantined, AttemptMoved)  # they may hold entries back
 _FIRST_RETRY_S = 0.05
 _LONGEST_RETRY_S = 2.0
 
@@ -41,22 +43,33 @@ class Recorder:
         self._on_committed = on_committed
         self._on_broken = on_broken
         self._unfolded: deque[asyncio.Future[Outcome]] = deque()  # in the order of the stream
-        self._stopping: dict[asyncio.Future[Outcome], frozenset[str]] = {}
-        self._quarantining: dict[asyncio.Future[Outcome], frozenset[str]] = {}
+        self._holding: dict[asyncio.Future[Outcome], list[AnyFact]] = {}
+
+    # What is journaled from now on comes after these, although the fold does not know them yet.
 
     def is_stopping(self, bot: str) -> bool:
-        """Whether a halt or drain of `bot`, or of its account, is on its way into the journal.
-
-        What is journaled from now on comes after it, although the fold does not know it yet.
-        """
-        return any(not names.isdisjoint({bot, ""}) for names in self._stopping.values())
+        """Whether a halt or drain of `bot`, or of its account, is on its way into the journal."""
+        return any(
+            isinstance(fact, Halted | Draining) and fact.bot in (bot, "")
+            for fact in self._on_their_way()
+        )
 
     def is_quarantining(self, symbol: str) -> bool:
         """The same of a quarantine of what `symbol` trades."""
+        whats = (symbol, *symbol.split("/"))
         return any(
-            not names.isdisjoint({symbol, *symbol.split("/")})
-            for names in self._quarantining.values()
+            isinstance(fact, Quarantined) and fact.what in whats for fact in self._on_their_way()
         )
+
+    def doubted(self) -> Iterator[str]:
+        """Attempts whose doubt is on its way into the journal, by client order id."""
+        for fact in self._on_their_way():
+            if isinstance(fact, AttemptMoved) and fact.state is AttemptState.IN_DOUBT:
+                yield fact.cid
+
+    def _on_their_way(self) -> Iterator[AnyFact]:
+        for facts in self._holding.values():
+            yield from facts
 
     async def try_record(self, *facts: AnyFact, flush: bool = False) -> Outcome:
         """Journal `facts` as one group; when this returns they are durable and folded.
@@ -71,12 +84,9 @@ class Recorder:
         """
         future = self._journal.append(*facts, flush=flush)
         self._unfolded.append(future)
-        stopped = frozenset(fact.bot for fact in facts if isinstance(fact, Halted | Draining))
-        if stopped:
-            self._stopping[future] = stopped
-        kept_out = frozenset(fact.what for fact in facts if isinstance(fact, Quarantined))
-        if kept_out:
-            self._quarantining[future] = kept_out
+        holding: list[AnyFact] = [fact for fact in facts if isinstance(fact, _HOLDING)]
+        if holding:
+            self._holding[future] = holding
         if flush and future.done():  # on a quick disk no turn of the loop lies between
             self._fold_what_is_done()
             return future.result()
@@ -114,8 +124,7 @@ class Recorder:
 
     def _publish(self, future: asyncio.Future[Outcome]) -> None:
         self._take_in(future)
-        self._stopping.pop(future, None)
-        self._quarantining.pop(future, None)
+        self._holding.pop(future, None)
 
     def _take_in(self, future: asyncio.Future[Outcome]) -> None:
         if future.cancelled():

@@ -272,12 +272,15 @@ class Checker:
             self.violate("I14", fault, fact.cid)
 
     def _may_add(self, fact: Armed) -> None:
-        """I8: no halt, no quarantine; what is held, what may yet be bought, and this, in limits."""
+        """I8: no halt, quarantine, doubt; what is held, what may yet be bought, this, in limits."""
         spec, bot = fact.spec, fact.bot
         if self._stopped & {"", bot} or bot in self._draining:
             self.violate("I8", "armed more while it was halted", fact.cid)
         if quarantined := self._quarantined & {spec.symbol, *spec.symbol.split("/")}:
             self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
+        for cid in self._open_doubts:
+            if self.told.attempts[cid].armed.spec.symbol == spec.symbol:
+                self.violate("I8", f"armed more while {cid} is in doubt", fact.cid)
         if not (fact.reserve and spec.quantity):
             self.violate("I8", "a purchase that sets nothing aside", fact.cid)
             return

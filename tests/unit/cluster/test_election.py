@@ -15,7 +15,8 @@ LATE_NS = round(UNDER_WAY_S * 1e9)
 STILL_MOVES = ((8, 0), (8, LATE_NS), (8, LATE_NS + POLL_NS), (9, LATE_NS + 2 * POLL_NS))
 """Renewals, and when after the first look: what makes a twin."""
 HINT_NS = round(TIMING.hint_s * 1e9)
-SIGHT_NS = round(TIMING.renew_s * 1e9)  # at most so long from one look to the next
+SIGHT_NS = round((TIMING.renew_s + TIMING.poll_s) * 1e9)
+"""At most so long from one look to the next."""
 T0 = 10**12
 
 ME, A, B = member("me"), member("a", host="there"), member("b", host="there")

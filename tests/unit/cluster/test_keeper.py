@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -365,6 +366,24 @@ async def test_who_was_held_up_itself_renews_before_it_lets_anybody_else_lead() 
         assert one.leads
         (claim,) = (await leases.view()).claims
         assert claim.turn == 1, "it was never given away"
+
+
+@on_loop
+async def test_who_is_held_up_at_each_renewal_lets_another_lead_in_the_end() -> None:
+    async with nodes("one", "two") as ([one, two], leases, _):
+        await until(lambda: "main" in one.keeper._others, "a look at the other one")
+        passed_ns = 0
+
+        async def held_up(boot_id: str) -> None:
+            nonlocal passed_ns
+            await leases.renew(boot_id)  # so the others see it alive
+            passed_ns += round((QUICK.call_s + 2 * QUICK.poll_s) * 1e9)
+            raise RetryableError("seen: no answer in time")
+
+        one.keeper._now_ns = lambda: time.monotonic_ns() + passed_ns
+        store: Any = SimpleNamespace(renew=held_up, hand=leases.hand, view=leases.view)
+        one.keeper._store = store
+        await until(lambda: two.leads, "the one that is not held up")
 
 
 @on_loop

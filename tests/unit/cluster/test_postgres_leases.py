@@ -173,6 +173,40 @@ def test_a_late_session_that_answers_before_another_is_open_stays_the_only_one(
         await opening
         assert await leases.renew("a") == ()
         assert backend(url) == pid
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", connect)
+        os.kill(pid, signal.SIGSTOP)  # late once more: what was opened then is of no use now
+        try:
+            with pytest.raises(OutcomeUnknownError):
+                await leases.renew("a")
+            assert await leases.renew("a") == ()
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    run(url, use, QUICK)
+
+
+def test_of_two_sessions_that_were_late_the_one_that_has_answered_goes_on(url: str) -> None:
+    async def use(leases: PostgresLeases) -> None:
+        async def late(stopped: int) -> None:
+            os.kill(stopped, signal.SIGSTOP)
+            with pytest.raises(OutcomeUnknownError):
+                await leases.renew("a")
+
+        await leases.join(A)
+        first = backend(url)
+        await late(first)
+        line = leases._line
+        second = await line._ready()  # opened, not yet used
+        assert line._late is not None
+        os.kill(first, signal.SIGCONT)
+        await asyncio.wait({line._late[1]})
+        try:
+            await late(second.backend[0])
+            assert line._session is not None
+            assert line._session.backend[0] == first
+            assert await leases.renew("a") == ()
+        finally:
+            os.kill(second.backend[0], signal.SIGCONT)
 
     run(url, use, QUICK)
 

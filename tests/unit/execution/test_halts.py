@@ -12,6 +12,7 @@ from holdfast.domain.action import Approved, Arm, Proposed
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
+    AttemptMoved,
     Draining,
     Halted,
     HaltLevel,
@@ -19,7 +20,7 @@ from holdfast.domain.fact import (
     Released,
     Resumed,
 )
-from holdfast.domain.order import OrderSpec, OrderType, Side
+from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
 from holdfast.venues.port import Answer, Placement, Verdict
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ONE, ExecutionWorld, world
@@ -57,6 +58,11 @@ async def _world() -> ExecutionWorld:
 
 async def _refused(_placement: Placement) -> Verdict:
     return Verdict(answer=Answer.REJECTED, final=True)
+
+
+async def _silent(_placement: Placement) -> Verdict:
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def _all_told(at: ExecutionWorld, armings: int) -> None:
@@ -114,6 +120,24 @@ async def test_an_entry_that_was_approved_before_a_quarantine_is_not_armed_after
     at.desk.arm(_arm(3))
     await _all_told(at, 3)
     assert len(at.of_kind(Armed)) == 2
+
+
+@on_loop
+async def test_an_entry_that_was_approved_before_a_doubt_of_its_symbol_is_not_armed_after() -> None:
+    at = await _world()
+    at.venue.on_place = _silent
+    at.desk.arm(_arm(1))
+    await _all_told(at, 1)
+    (armed,) = at.of_kind(Armed)
+    doubt = AttemptMoved(cid=armed.cid, state=AttemptState.IN_DOUBT, evidence="a test")
+    doubting = asyncio.ensure_future(at.recorder.record(doubt))
+    await asyncio.sleep(0)
+    assert not at.account.live[armed.cid].in_doubt, "the fold does not know it yet"
+    at.desk.arm(_arm(2))
+    await doubting
+    await _all_told(at, 2)
+    (failed,) = at.failed
+    assert failed.reason == f"attempt {armed.cid} came in doubt meanwhile"
 
 
 @pytest.mark.parametrize("stops", [_halt("other"), _quarantine("ETH"), _quarantine("ETH/USDT")])

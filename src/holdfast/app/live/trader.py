@@ -344,7 +344,7 @@ class Trader:
             await asyncio.sleep(patience_s / LOOKS)
             looked_s, passed_s = time.monotonic(), time.monotonic() - looked_s
             late_s = max(0.0, passed_s - 2 * patience_s / LOOKS)  # it stood still: no proof
-            self.follower.answered_s += late_s
+            self.follower.answered_s = min(looked_s, self.follower.answered_s + late_s)
             waits_s = self.stream.writer.waits_s
             stood_s = late_s + (stood_s if waits_s > passed_s else 0.0)
             is_stuck = waits_s - stood_s > patience_s

@@ -47,12 +47,25 @@ async def test_a_process_that_stood_still_blames_neither_journal_nor_exchange() 
     told: list[bool] = []
     trader = watched(told)
     watching = asyncio.create_task(Trader._watch_journal(trader))
+    began_s = trader.follower.answered_s = time.monotonic()
     await asyncio.sleep(TIMING.ttl_s / 4)
     time.sleep(TIMING.ttl_s)
     trader.stream.writer.waits_s = TIMING.ttl_s  # a commit was under way all the time
     await asyncio.sleep(TIMING.ttl_s / 20)
     assert told == []
-    assert trader.follower.answered_s == pytest.approx(TIMING.ttl_s, rel=0.35)
+    assert trader.follower.answered_s - began_s == pytest.approx(TIMING.ttl_s, rel=0.35)
     trader.stream.writer.waits_s += TIMING.ttl_s / 2  # and still is
     await until(lambda: told == [False], "that it is stuck")
+    watching.cancel()
+
+
+@on_loop
+async def test_an_answer_that_came_after_a_standstill_is_not_told_later_than_it_came() -> None:
+    trader = watched([])
+    watching = asyncio.create_task(Trader._watch_journal(trader))
+    await asyncio.sleep(TIMING.ttl_s / 4)
+    time.sleep(TIMING.ttl_s)
+    trader.follower.answered_s = time.monotonic()  # it was in the socket all the time
+    await asyncio.sleep(TIMING.ttl_s / 20)
+    assert trader.follower.answered_s <= time.monotonic()
     watching.cancel()
