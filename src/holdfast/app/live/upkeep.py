@@ -29,7 +29,8 @@ COMPARE_S = 60.0
 COMPARE_SOON_S = 3.0  # longer than an exchange takes to show in balances what it did
 COMPARE_SLOWER = 1.5  # each time: what never settles may not use the limits up
 INSTRUMENTS_S = 600.0
-HALTED_S = 5.0  # while a market is halted: a halt may last for a moment only
+HALTED_S = 5.0  # once a market is halted: a halt may last for a moment only
+HALTED_SLOWER = 1.5
 INSTRUMENTS_AT_MOST_S = 30.0  # a storm of refusals is one reason to ask, not many
 COMMANDS_S = 0.25
 REVIEW_AGAIN_S = 2.0
@@ -130,19 +131,25 @@ class Upkeep:
 
     async def _refresh_instruments(self) -> None:
         """Filters and status change while trading goes on; orders must fit the present ones."""
+        halted_s = HALTED_S
         while True:
-            with suppress(TimeoutError):
-                known = self._stream.account.instruments.values()
-                is_halted = any(each.status is not TradingStatus.TRADING for each in known)
-                wait_s = HALTED_S if is_halted else INSTRUMENTS_S
-                async with asyncio.timeout(wait_s):  # wait_for may swallow a cancel
-                    await self._suspicion.wait()
+            if not self._is_halted():  # else it has waited long enough
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(INSTRUMENTS_S):  # wait_for may swallow a cancel
+                        await self._suspicion.wait()
             self._suspicion.clear()
             try:
                 await self._learn_instruments()
             except (RetryableError, RejectedError) as error:
                 log.info("filters not refreshed", action="instruments_wait", why=str(error))
-            await asyncio.sleep(INSTRUMENTS_AT_MOST_S)
+            is_halted = self._is_halted()
+            await asyncio.sleep(halted_s if is_halted else INSTRUMENTS_AT_MOST_S)
+            slower_s = min(halted_s * HALTED_SLOWER, INSTRUMENTS_AT_MOST_S)  # it may be for good
+            halted_s = slower_s if is_halted else HALTED_S
+
+    def _is_halted(self) -> bool:
+        known = self._stream.account.instruments.values()
+        return any(each.status is not TradingStatus.TRADING for each in known)
 
     async def _take_commands(self) -> None:
         """Operators' commands take effect where this writes them into the stream."""

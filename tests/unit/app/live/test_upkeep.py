@@ -23,8 +23,7 @@ HALTED = msgspec.structs.replace(BTC_USDT, status=TradingStatus.HALTED)
 async def test_a_market_that_was_halted_for_a_moment_is_not_left_alone_for_minutes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name in ("INSTRUMENTS_AT_MOST_S", "HALTED_S"):
-        monkeypatch.setattr(upkeep, name, 0.01)
+    monkeypatch.setattr(upkeep, "HALTED_S", 0.01)
     account = AccountState(account="main")
     account.instruments[BTC_USDT.symbol] = BTC_USDT
     asked: list[TradingStatus] = []
