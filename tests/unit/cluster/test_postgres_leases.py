@@ -7,13 +7,15 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
 
+from holdfast.cluster import postgres_line
 from holdfast.cluster.port import Claim, Seen
 from holdfast.cluster.postgres import PostgresLeases
+from holdfast.cluster.postgres_line import Line
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.journal.postgres_database import PostgresDatabase
@@ -340,6 +342,38 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
         await server.wait_closed()
 
     asyncio.run(use())
+
+
+def test_a_server_that_falls_silent_once_it_has_let_somebody_in_is_given_up_for_another_session(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_in, stopped = Line._let_in, list[int]()
+
+    async def silent_at_first(line: Line, asked: dict[str, Any]) -> Any:
+        connection = await let_in(line, asked)
+        if not stopped:
+            stopped.append(connection.info.backend_pid)
+            os.kill(stopped[0], signal.SIGSTOP)
+        return connection
+
+    async def use(leases: PostgresLeases) -> None:
+        with pytest.raises(RetryableError):
+            await leases.view()
+        deadline_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                await leases.view()
+            except RetryableError:
+                assert time.monotonic() < deadline_s, "it waits for the silent one for ever"
+            else:
+                return
+
+    monkeypatch.setattr(postgres_line, "OPEN_S", 0.5)
+    monkeypatch.setattr(Line, "_let_in", silent_at_first)
+    try:
+        run(url, use, QUICK)
+    finally:
+        os.kill(stopped[0], signal.SIGCONT)
 
 
 def test_what_is_no_address_is_refused_without_being_shown() -> None:

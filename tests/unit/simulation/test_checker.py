@@ -20,7 +20,7 @@ from holdfast.domain.fact import (
     Released,
     Resumed,
 )
-from holdfast.domain.order import OrderState, OrderType, Side
+from holdfast.domain.order import AttemptState, OrderState, OrderType, Side
 from holdfast.exchange.accounts import Account
 from holdfast.exchange.catalogue import LISTINGS
 from holdfast.exchange.core import OrderReport
@@ -271,6 +271,14 @@ def test_resuming_a_bot_resumes_no_account() -> None:
     halted, _ = STOPS[0]
     watched.commit(WISH, halted, Resumed(by="operator", bot="trend"), bought(1))
     assert watched.found() == ["I8"]
+
+
+def test_nothing_is_bought_on_a_symbol_while_an_attempt_of_it_is_in_doubt(watched: Watched) -> None:
+    doubt = world.attempt(1, AttemptState.IN_DOUBT)
+    watched.commit(WISH, bought(1), doubt, bought(2))
+    assert watched.found() == ["I8"]
+    watched.commit(world.acked(1, OrderState.NEW, "0"), bought(3))
+    assert watched.found() == ["I8"], "one that was found is in nobody's way"
 
 
 def test_a_purchase_sets_something_aside(watched: Watched) -> None:
