@@ -73,6 +73,8 @@ class Keeper:
         self._told_s = -60.0
         self._cut_at_ns: dict[str, int] = {}
         self._giving: dict[str, int] = {}  # since when
+        self._proven: set[str] = set()  # accounts whose store has written since they are cut off
+        self._sync_at_ns = 0  # not sooner: who writes nothing is not asked at each look
         self._patience_s: dict[str, float] = {}
         self._held_at_ns: dict[str, int] = {}  # since when each is held
         self._failures: dict[str, int] = {}  # how often each was held in vain, one after the other
@@ -305,6 +307,21 @@ class Keeper:
                     if account not in self._led:
                         self._failures[account] = self._failures.get(account, 0) + 1
                 await self._renew()
+        await self._prove(alone=not live - {self._me})
+
+    async def _prove(self, *, alone: bool) -> None:
+        """Before an account is given away for what does not answer, its store has to write.
+
+        Where a disk takes nothing for a while, commits wait for it, whoever leads; what waits with
+        this is answered with it, and has until the next look to say so.
+        """
+        cut_off = {account for account in self._held if not self._board.reaches(account)}
+        self._proven &= cut_off
+        if alone or cut_off <= self._proven or self._now_ns() < self._sync_at_ns:
+            return
+        self._sync_at_ns = self._now_ns() + round(self._timing.ttl_s * 1e9) // 2
+        await self._store.sync()
+        self._proven |= cut_off
 
     def _successor(
         self, claim: Claim, view: View, live: frozenset[str], state: State
@@ -362,6 +379,8 @@ class Keeper:
         now_ns = self._now_ns()
         patience_s = self._patience_s.get(account, 0.0)
         if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
+            return False
+        if account not in self._proven:
             return False
         log.warning("cut off from exchange or journal", action="cut_off", account=account)
         self._patience_s[account] = min(max(2 * patience_s, self._timing.ttl_s), PATIENCE_S)

@@ -40,6 +40,9 @@ class MemoryLeases:
         """Members and claims, each in the order of its key."""
         return View(tuple([seen for _, seen in sorted(self._members.items())]), self._sorted())
 
+    async def sync(self) -> None:
+        """Nothing here outlasts anything."""
+
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""
         if boot_id not in self._members:

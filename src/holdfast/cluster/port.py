@@ -104,6 +104,14 @@ class LeaseStore(Protocol):
         """Members and claims as of one moment, each in the order of its key."""
         ...
 
+    async def sync(self) -> None:
+        """Write something that outlasts a loss of power, and return once it is written.
+
+        Renewals need not: that they are answered does not show that a commit would be. A store
+        that never writes so returns at once.
+        """
+        ...
+
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be.
 

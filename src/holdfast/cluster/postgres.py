@@ -37,6 +37,7 @@ _RENEW: Final = """BEGIN;
     SELECT account, boot_id, turn, wanted FROM lease_claim
         WHERE boot_id = %(boot_id)s ORDER BY account COLLATE "C";
     COMMIT"""
+_SYNC: Final = "SELECT pg_logical_emit_message(true, 'holdfast', '')"
 # A session of another role may hide when it began; then nothing is known.
 _VIEW: Final = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SELECT boot_id, node, host, m.pid, started, version, accounts, renewals,
@@ -110,6 +111,10 @@ class PostgresLeases:
         """Members and claims, each in the order of its key."""
         *_, members, claims, _ = await self._line.run(_VIEW, {}, writes=False)
         return View(tuple(map(_seen, members)), tuple(Claim(*row) for row in claims))
+
+    async def sync(self) -> None:
+        """A record of the log that nobody reads, committed as the journal's are."""
+        await self._write(_SYNC, {})
 
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""

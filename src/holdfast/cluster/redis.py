@@ -88,6 +88,9 @@ class RedisLeases:
         )
         return View(tuple(members), tuple(claims))
 
+    async def sync(self) -> None:
+        """What Redis has done is told before it is on a disk, and no journal is kept there."""
+
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""
         whose = ("", 0) if of is None else (of.member.boot_id, of.renewals)

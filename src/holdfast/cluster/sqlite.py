@@ -93,6 +93,10 @@ class SqliteLeases:
 
         return await self._run(seen, "BEGIN")
 
+    async def sync(self) -> None:
+        """Of the file itself: renewals are not waited for, the journal beside it is."""
+        await asyncio.to_thread(self._file.sync)
+
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""
 

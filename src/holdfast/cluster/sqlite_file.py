@@ -1,11 +1,12 @@
 """The file of leases in SQLite: its tables, its transactions, and who holds them up.
 
-Everything here blocks, and for microseconds: no commit waits for the disk. Not here: what is
-written (cluster.sqlite).
+Everything here blocks, but for `sync` for microseconds: no commit waits for the disk. Not here:
+what is written (cluster.sqlite).
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import time
@@ -144,6 +145,24 @@ class LeaseFile:
             f"seen: {self.path}: {error} ({name}); expected: a file that can be written; nothing "
             "was done; do: free space on its disk"
         )
+
+    def sync(self) -> None:
+        """Wait for the disk; in any thread.
+
+        Raises:
+            RetryableError: it did not take what was written.
+        """
+        try:
+            file = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise RetryableError(
+                f"seen: {self.path}: {error}; expected: a disk that takes what is written; do: "
+                "look at that disk"
+            ) from error
 
     def close(self) -> None:
         """Release the connection; a next use opens it again."""

@@ -58,6 +58,10 @@ class LeaseLine(Way):
         found: View = await self._call(_at_once, self._store.view)
         return found
 
+    async def sync(self) -> None:
+        """As slow as a commit is."""
+        await self._do(self._store.sync, writes=True)
+
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Those of `claims` that still are what they were."""
         found: frozenset[str] = await self._do(

@@ -57,6 +57,16 @@ class HeldUpLeases(MemoryLeases):
         return await super().renew(boot_id)
 
 
+class StalledLeases(MemoryLeases):
+    """Leases on a disk that takes nothing while `is_stalled`; renewals do not wait for it."""
+
+    is_stalled = False
+
+    async def sync(self) -> None:
+        while self.is_stalled:
+            await asyncio.sleep(QUICK.poll_s)
+
+
 class ClosedLeases(MemoryLeases):
     """Leases whose store lets nobody in."""
 
@@ -192,6 +202,34 @@ async def test_who_is_cut_off_gives_its_account_away_unless_there_is_nobody() ->
         await until(lambda: two.leads, "the second leads")
         await asyncio.sleep(2 * QUICK.ttl_s)
         assert two.leads, "it does not wander back"
+
+
+@on_loop
+async def test_who_waits_for_a_disk_that_takes_nothing_keeps_its_account() -> None:
+    disk = StalledLeases()
+    async with nodes("one", "two", leases=disk) as ([one, two], _, _):
+        disk.is_stalled = True
+        one.board.reach("main", reaches=False)
+        await asyncio.sleep(2 * QUICK.ttl_s)
+        assert one.leads, "another one would wait for it as well"
+        disk.is_stalled = False
+        one.board.reach("main", reaches=True)  # what waited is answered with what was asked
+        await asyncio.sleep(QUICK.ttl_s)
+        assert one.leads
+        one.board.reach("main", reaches=False)
+        await until(lambda: two.leads, "the second leads: the disk writes, and it does not reach")
+
+
+@on_loop
+async def test_that_the_disk_wrote_once_proves_nothing_of_the_next_time() -> None:
+    disk = StalledLeases()
+    async with nodes("one", "two", leases=disk) as ([one, _], _, _):
+        one.keeper._proven.add("main")
+        await asyncio.sleep(5 * QUICK.poll_s)
+        disk.is_stalled = True
+        one.board.reach("main", reaches=False)
+        await asyncio.sleep(QUICK.ttl_s)
+        assert one.leads
 
 
 @on_loop

@@ -55,6 +55,14 @@ async def test_an_empty_store_shows_nobody(store: LeaseStore) -> None:
 
 
 @scenario
+async def test_what_waits_for_the_disk_changes_nothing(store: LeaseStore) -> None:
+    await store.join(A)
+    before = await store.view()
+    await store.sync()
+    assert await store.view() == before
+
+
+@scenario
 async def test_who_joins_is_shown_with_its_accounts_as_nobodys(store: LeaseStore) -> None:
     await store.join(B)
     await store.join(A)

@@ -87,6 +87,24 @@ def test_a_member_is_connected_as_long_as_its_session_lasts(url: str) -> None:
     run(url, use)
 
 
+def test_renewals_do_not_wait_for_the_disk_and_what_is_asked_of_it_does(url: str) -> None:
+    behind = "SELECT pg_current_wal_insert_lsn() - pg_current_wal_flush_lsn()"
+
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        waited = list[bool]()
+        for _ in range(10):  # the server flushes five times a second by itself
+            await leases.renew("a")
+            ((written,),) = by_hand(url, "SELECT pg_current_wal_insert_lsn()")
+            waited.append(by_hand(url, behind)[0][0] == 0)
+            await leases.sync()
+            flushed = f"SELECT pg_current_wal_flush_lsn() >= '{written}'"
+            assert by_hand(url, flushed) == [(True,)]
+        assert not all(waited)
+
+    run(url, use)
+
+
 def test_a_session_that_the_server_ended_is_opened_again(url: str) -> None:
     async def use(leases: PostgresLeases) -> None:
         await leases.join(A)

@@ -20,6 +20,7 @@ from holdfast.app.live.configuring.take import Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.fact_log import FactLog
 from holdfast.app.live.follower import Follower, following
+from holdfast.app.live.journal_watch import JournalWatch
 from holdfast.app.live.keys import refused
 from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
@@ -63,7 +64,6 @@ from holdfast.venues.port import ListReport, MoneyMoved, OrderReport, StreamUp, 
 log = get_logger("app.trader")
 
 STOP_TIMEOUT_S = 2.0
-LOOKS = 4  # at a commit under way, before it counts as stuck: a quarter later at most
 
 
 def always() -> bool:
@@ -99,6 +99,7 @@ class Trader:
         self._notes: set[asyncio.Task[object]] = set()
 
         self.recorder = Recorder(stream.writer, self._on_committed, self._on_broken)
+        self.journal = JournalWatch(follower, stream.writer)
         policy = config.account.reconcile
         self.books = Books(
             self.account, self.recorder, self.clock, self._fee_rate, policy, find=self._find_attempt
@@ -179,6 +180,7 @@ class Trader:
             self._on_broken(error)
 
     def _on_committed(self, event: Committed) -> None:
+        self.journal.answers()
         self.follower.take(event)
         self.observers.committed(event)
         fact = event.fact
@@ -326,7 +328,7 @@ class Trader:
             self.breakers.run(self.venue.time),
             *self.signals.parts(),
             *self.upkeep.parts(),
-            self._watch_journal(),
+            self.journal.run(),
         ]
         async with asyncio.TaskGroup() as group:
             for part in parts:
@@ -335,23 +337,6 @@ class Trader:
                 await self._broken
             finally:
                 self._rest()  # at once: what commits while the parts end starts nothing
-
-    async def _watch_journal(self) -> None:
-        """Nothing can be armed while a commit does not come back, though the lease be renewed."""
-        patience_s = self.config.cluster.timing.ttl_s / 2
-        looked_s, stood_s = time.monotonic(), 0.0
-        while True:
-            await asyncio.sleep(patience_s / LOOKS)
-            looked_s, passed_s = time.monotonic(), time.monotonic() - looked_s
-            late_s = max(0.0, passed_s - 2 * patience_s / LOOKS)  # it stood still: no proof
-            self.follower.answered_s = min(looked_s, self.follower.answered_s + late_s)
-            waits_s = self.stream.writer.waits_s
-            stood_s = late_s + (stood_s if waits_s > passed_s else 0.0)
-            is_stuck = waits_s - stood_s > patience_s
-            if is_stuck is not self.follower.is_stuck:
-                log.warning("journal", action="journal_stuck" if is_stuck else "journal_answers")
-                self.follower.is_stuck = is_stuck
-                self.follower.tell_reach()
 
     def _rest(self) -> None:
         self._stepping = self.follower.is_leading = False
