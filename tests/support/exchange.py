@@ -210,9 +210,9 @@ class Client:
         await self.admin("POST", "faults", {**body, "params": options})
 
     async def ledger(self) -> dict[str, Any]:
-        """The exchange's truth."""
+        """The exchange's truth; not from where to ask for what changes in it."""
         found: dict[str, Any] = await self.admin("GET", "ledger")
-        return found
+        return {name: rows for name, rows in found.items() if name not in {"whole", "next"}}
 
     async def requests(self) -> list[dict[str, Any]]:
         """The signed requests as the exchange saw them."""

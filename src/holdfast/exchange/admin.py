@@ -14,13 +14,14 @@ from aiohttp import web
 from holdfast.domain.money import parse, plain
 from holdfast.domain.order import TimeInForce
 from holdfast.errors import ConfigError
-from holdfast.exchange import filters, ledger
+from holdfast.exchange import filters
 from holdfast.exchange.accounts import Account, FeePlan
 from holdfast.exchange.core import Exchange
 from holdfast.exchange.errors import RefusedError
 from holdfast.exchange.faults import INCIDENTS, Fault
 from holdfast.exchange.flow import Place
 from holdfast.exchange.gateway import Gateway
+from holdfast.exchange.ledger import LedgerLog
 from holdfast.exchange.order_request import read_ticket
 from holdfast.exchange.orders import Kind, Ticket
 from holdfast.exchange.params import Params
@@ -57,6 +58,7 @@ class Admin:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._exchange: Exchange = gateway.exchange
+        self._ledger = LedgerLog(gateway.exchange)
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to register."""
@@ -85,13 +87,14 @@ class Admin:
         body = msgspec.json.decode(await request.read(), type=KeyOf)
         account = self._account(body.apiKey)
         self._exchange.renew_key(account)
+        self._ledger.begin()  # each of its rows names the key
         for tell in self._gateway.incidents.on_revoked:
             tell(account)
         return _json({"apiKey": account.api_key, "secret": account.secret})
 
-    async def show_ledger(self, _request: web.Request) -> web.Response:
-        """The truth: orders, executions, balances."""
-        return _json(ledger.ledger(self._exchange))
+    async def show_ledger(self, request: web.Request) -> web.Response:
+        """The truth: orders, executions, balances; with `?since=` what has changed from there."""
+        return _json(self._ledger.read(int(request.query.get("since", "0"))))
 
     async def show_requests(self, request: web.Request) -> web.Response:
         """Signed requests from number `?since=` on."""

@@ -5,15 +5,22 @@ Not here: what the exchange offers to everybody (venues).
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 
 import aiohttp
 import msgspec
 
-from holdfast.app.demo.evidence import Ledger, SignedRequest, read_ledger, read_requests
+from holdfast.app.demo.evidence import (
+    Ledger,
+    LedgerCopy,
+    SignedRequest,
+    read_ledger,
+    read_requests,
+)
 from holdfast.errors import UnreachableError
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_TIMEOUT = aiohttp.ClientTimeout(total=60)  # all of a long run is told once, at its end
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -33,15 +40,23 @@ class Admin:
     def __init__(self, url: str) -> None:
         self.url = url
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        self._copy, self._copying = LedgerCopy(), asyncio.Lock()
 
     async def open_account(self, balances: dict[str, str]) -> Keys:
         """Make an account with these balances."""
         body = await self._call("POST", "/admin/accounts", {"balances": balances})
         return msgspec.json.decode(body, type=Keys)
 
-    async def ledger(self) -> Ledger:
-        """The truth, as it is now."""
-        return read_ledger(await self._call("GET", "/admin/ledger"))
+    async def ledger(self, *, anew: bool = False) -> Ledger:
+        """The truth, as it is now.
+
+        Args:
+            anew: ask for all of it, not only for what has changed since the last call.
+        """
+        async with self._copying:
+            since = 0 if anew else self._copy.next
+            part = read_ledger(await self._call("GET", f"/admin/ledger?since={since}"))
+            return self._copy.take(part)
 
     async def requests(self) -> tuple[SignedRequest, ...]:
         """Every signed request since the exchange started."""

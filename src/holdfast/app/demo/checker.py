@@ -13,7 +13,7 @@ import msgspec
 
 from holdfast.app.demo.admin import Admin
 from holdfast.app.demo.audit import Audit, Finding, audit
-from holdfast.app.demo.evidence import SignedRequest
+from holdfast.app.demo.evidence import Ledger, SignedRequest
 from holdfast.app.demo.replica import Replica
 
 SHORTEST_WAIT_S = 1.0
@@ -49,9 +49,21 @@ class Checker:
             took_s = time.monotonic() - began_s
             await asyncio.sleep(max(SHORTEST_WAIT_S, took_s / SHARE_OF_TIME))
 
-    async def check(self, patience_ns: int, requests: tuple[SignedRequest, ...] = ()) -> Audit:
+    async def check(self, patience_ns: int) -> Audit:
         """Compare once: the ledger first, then everything that the journal has by then."""
-        ledger = await self._admin.ledger()
+        return self._compare(await self._admin.ledger(), patience_ns)
+
+    async def check_all(self) -> Audit:
+        """Compare once with nothing under way, and look for requests that left twice as well.
+
+        Nothing that was told before is relied on: the exchange tells its whole ledger anew.
+        """
+        requests = await self._admin.requests()
+        return self._compare(await self._admin.ledger(anew=True), 0, requests)
+
+    def _compare(
+        self, ledger: Ledger, patience_ns: int, requests: tuple[SignedRequest, ...] = ()
+    ) -> Audit:
         self._replica.poll()
         self.last = audit(
             ledger,
@@ -86,7 +98,3 @@ class Checker:
                     self.last = msgspec.structs.replace(last, findings=findings)
                     return self.last
             await asyncio.sleep(POLL_S)
-
-    async def check_all(self) -> Audit:
-        """Compare once with nothing under way, and look for requests that left twice as well."""
-        return await self.check(0, await self._admin.requests())

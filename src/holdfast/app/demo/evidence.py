@@ -86,6 +86,50 @@ class Ledger(msgspec.Struct, frozen=True):
         )
 
 
+class LedgerPart(Ledger, frozen=True):
+    """What `GET /admin/ledger` tells: all of the ledger, or what has changed.
+
+    Attributes:
+        whole: whether it is all there is.
+        next: from where to ask the next time.
+    """
+
+    whole: bool = True
+    next: int = 0
+
+
+class LedgerCopy:
+    """A copy of the ledger that is fed with what has changed.
+
+    A ledger grows with every order, and whoever tells all of it again and again is busy with that.
+
+    Attributes:
+        next: from where to ask for the next part; 0 while there is nothing.
+    """
+
+    def __init__(self) -> None:
+        self.next = 0
+        self._orders: dict[tuple[str, int], LedgerOrder] = {}
+        self._executions: dict[tuple[str, tuple[str, str]], LedgerExecution] = {}
+
+    def take(self, part: LedgerPart) -> Ledger:
+        """The whole ledger, as it was when `part` was told."""
+        if part.whole:
+            self._orders.clear()
+            self._executions.clear()
+        for order in part.orders:
+            self._orders[order.symbol, order.order_id] = order
+        for fill in part.executions:
+            self._executions[fill.api_key, fill.key] = fill
+        self.next = part.next
+        return Ledger(
+            at_ns=part.at_ns,
+            orders=tuple(self._orders.values()),
+            executions=tuple(self._executions.values()),
+            balances=part.balances,
+        )
+
+
 class SignedRequest(msgspec.Struct, frozen=True, rename="camel"):
     """A signed request that reached the exchange's doors.
 
@@ -104,9 +148,9 @@ class _Requests(msgspec.Struct):
     requests: tuple[SignedRequest, ...]
 
 
-def read_ledger(body: bytes) -> Ledger:
+def read_ledger(body: bytes) -> LedgerPart:
     """The body of `GET /admin/ledger`."""
-    return msgspec.json.decode(body, type=Ledger)
+    return msgspec.json.decode(body, type=LedgerPart)
 
 
 def read_requests(body: bytes) -> tuple[SignedRequest, ...]:

@@ -37,7 +37,7 @@ class ScriptedAdmin(Admin):
         self._ledgers = ledgers
         self.looks = 0
 
-    async def ledger(self) -> Ledger:
+    async def ledger(self, *, anew: bool = False) -> Ledger:
         self.looks += 1
         true = self._ledgers[min(self.looks, len(self._ledgers)) - 1]()
         return read_ledger(msgspec.json.encode(true))
