@@ -6,8 +6,10 @@ Not here: the many rounds behind the published figures (docs/benchmarks.md).
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,28 @@ def test_a_redis_that_keeps_the_leases_and_goes_doubles_and_loses_nothing() -> N
     assert found["each"][0]["takeovers"] >= 1, found
     for count in ("duplicate_orders", "lost_orders", "unresolved_orders", "ghosts", "stuck"):
         assert found[count] == 0, found
+
+
+def test_a_run_that_is_asked_to_end_checks_and_tells_what_was_done(tmp_path: Path) -> None:
+    folder = tmp_path / "chaos"
+    command = [*COMMAND, "--hours", "1", "--profile", "standard", "--dir", str(folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as run:
+        give_up_s = time.monotonic() + PATIENCE_S
+        while not (folder / "burner-1.log").exists():
+            assert run.poll() is None
+            assert time.monotonic() < give_up_s
+            time.sleep(0.1)
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=3 * PATIENCE_S)
+    assert run.returncode == 0, err + out
+    found = json.loads(out)
+    assert found["ended_early"]
+    assert 0 <= found["quiet_hours"] < 0.5
+    assert found["orders"] > 0
+    assert found["settled"]
+    assert found["findings"] == []
+    assert processes_of(folder) == []
 
 
 def test_a_folder_with_something_in_it_is_wrong_usage(tmp_path: Path) -> None:

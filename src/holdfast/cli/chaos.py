@@ -99,7 +99,8 @@ def chaos(
 
     A local exchange, behind a proxy that makes it 50 ms away, and the store, 1 ms away. All of it
     runs on this machine and ends with this command. Exit code 1 when an order was doubled, lost or
-    left unresolved.
+    left unresolved. Ctrl-C, or SIGTERM, ends it after the round that is on, and tells of those
+    that were; a second one ends it at once.
 
     Example: holdfast chaos --rounds 20 --store postgres --fault kill --json
     """

@@ -43,7 +43,8 @@ def main() -> None:
             while time.monotonic() < until_s:
                 pass
             time.sleep((1 - duty) * SLICE_S)
-        duty = next_duty(duty, meter.busy())
+        load = meter.load()
+        duty = next_duty(duty, None if load is None else load.busy)
 
 
 if __name__ == "__main__":

@@ -74,12 +74,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         quiet_hours: how long nothing was struck on a busy machine, to see whether anybody is taken
             for dead who is only slow.
         quiet_busy: how busy the processors were meanwhile, 0 to 1; None where nobody can say.
+        quiet_stolen: the share of their time that a hypervisor gave to somebody else meanwhile: a
+            host that stands still for longer than a lease changes its leader whoever runs there.
         gap_ms: over all rounds in which another process went on.
         phases_ms: where the gap goes: until the journal was taken over, reconciled, armed.
         unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
         ghosts: executions of what had been declared absent; they count as duplicates too.
         stale_epoch_writes_refused: commits of deposed leaders that the journal refused.
         false_failovers: changes of the leader that no strike explains.
+        ended_early: somebody asked it to end; it tells of what had been done by then.
         stuck: rounds in which no order came within the time to wait for one, and bots that sent
             none in the end.
         skipped: strikes that could not be made here.
@@ -89,6 +92,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     quiet_hours: float
     quiet_busy: float | None
+    quiet_stolen: float | None
     gap_ms: Spread
     duplicate_orders: int
     lost_orders: int
@@ -99,6 +103,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     by_strike: dict[str, OfStrike]
     phases_ms: dict[str, Spread]
     takeovers: int
+    ended_early: bool
     stuck: int
     orders: int
     fills: int
@@ -170,9 +175,11 @@ def phases(rounds: Sequence[Round]) -> dict[str, Spread]:
 def sentences(result: Result) -> list[str]:
     """The result for a person, the most important first."""
     gap = result.gap_ms
-    what = f"{result.quiet_hours:g} hours" if result.quiet_hours else f"{result.rounds} rounds"
+    what = f"{result.quiet_hours:.3g} hours" if result.quiet_hours else f"{result.rounds} rounds"
     if result.quiet_busy is not None:
         what += f" at {result.quiet_busy:.0%} CPU"
+    if result.quiet_stolen:
+        what += f" ({result.quiet_stolen:.0%} taken by the host)"
     lines = [
         f"{what}: doubled {result.duplicate_orders}, lost {result.lost_orders}, "
         f"unresolved {result.unresolved_orders} of {result.orders} orders",

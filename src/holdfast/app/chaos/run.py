@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
-from holdfast.app.chaos.cpu import Meter
+from holdfast.app.chaos.cpu import Load, Meter
 from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
@@ -37,6 +38,7 @@ CHECK_SHARE: Final = 0.05  # of the time: a ledger grows with every order
 BEFORE_ITS_ROW: Final = "a byte of it left before its row could be read"
 ENDING: Final = "the chaos is ending"
 ROUNDS: Final = "rounds.jsonl"
+_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Say = Callable[[str], None]
 
@@ -91,7 +93,9 @@ class Chaos:
         self._checked_s = 0.0
         self._explained = 0  # changes of the leader that strikes brought about
         self._stuck = 0
-        self._busy: float | None = None
+        self._load: Load | None = None
+        self._quiet_s = 0.0
+        self._is_ending = False
         store = site.store
         self._strikes = possible(
             wanted.fault,
@@ -108,6 +112,8 @@ class Chaos:
         if self._wanted.hours:
             await self._quiet()
         for number in range(self._wanted.rounds):
+            if self._is_ending:
+                break
             await self._ready()
             kind = self._strikes[number % len(self._strikes)]
             await asyncio.sleep(self._chance.random())  # at any moment of what a leader does
@@ -117,6 +123,17 @@ class Chaos:
         await self._ready()
         await self._all_trade()
         return self._result(await self._settle(), began_s)
+
+    def end(self) -> None:
+        """Begin nothing more: end the round that is on, check, and tell of what has been done.
+
+        Raises:
+            KeyboardInterrupt: asked for the second time, to end at once.
+        """
+        if self._is_ending:
+            raise KeyboardInterrupt
+        self._is_ending = True
+        self._say("ending: what was done is checked; ask again to end without that")
 
     def _keep(self, found: Round) -> None:
         """Also in the folder: a long run that is cut short has not been for nothing."""
@@ -135,12 +152,13 @@ class Chaos:
                     await Child.start(f"burner {number}", [], log, module=burner.__name__)
                 )
             meter, began_s = Meter(), time.monotonic()
-            while (passed_s := time.monotonic() - began_s) < self._wanted.hours * 3600:
+            while self._quiet_s < self._wanted.hours * 3600 and not self._is_ending:
                 await self._orders.read()
                 await self._check_now_and_then()
-                self._progress(int(passed_s / 60))
                 await asyncio.sleep(QUIET_POLL_S)
-            self._busy = meter.busy()
+                self._quiet_s = time.monotonic() - began_s
+                self._progress(round(self._quiet_s / 60))
+            self._load = meter.load()
         finally:
             for one in burners:
                 await one.kill()
@@ -295,8 +313,9 @@ class Chaos:
         states = [account.replica.state for account in self._accounts]
         return Result(
             rounds=len(self._rounds),
-            quiet_hours=wanted.hours,
-            quiet_busy=None if self._busy is None else round(self._busy, 3),
+            quiet_hours=round(self._quiet_s / 3600, 4),
+            quiet_busy=None if self._load is None else round(self._load.busy, 3),
+            quiet_stolen=None if self._load is None else round(self._load.stolen, 3),
             gap_ms=spread_of(one.gap_ms for one in self._rounds if one.gap_ms is not None),
             duplicate_orders=sum(one.duplicate_orders for one in last),
             lost_orders=sum(one.lost_orders for one in last),
@@ -307,6 +326,7 @@ class Chaos:
             by_strike=by_strike(self._rounds),
             phases_ms=phases(self._rounds),
             takeovers=changes,
+            ended_early=self._is_ending,
             stuck=self._stuck,
             orders=sum(one.orders for one in last),
             fills=sum(one.executions for one in last),
@@ -354,4 +374,12 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
         seed=wanted.seed,
         say=say,
     ) as site:
-        return await Chaos(wanted, site, say, progress).run(began_s)
+        run = Chaos(wanted, site, say, progress)
+        loop = asyncio.get_running_loop()
+        for number in _ENDING_SIGNALS:
+            loop.add_signal_handler(number, run.end)
+        try:
+            return await run.run(began_s)
+        finally:
+            for number in _ENDING_SIGNALS:
+                loop.remove_signal_handler(number)
