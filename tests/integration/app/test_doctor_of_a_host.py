@@ -72,6 +72,23 @@ def test_a_port_that_something_else_has_is_told() -> None:
     assert host.port("port api", "127.0.0.1", number, "").grade is Grade.OK
 
 
+@pytest.mark.parametrize(
+    ("profile", "longest_s", "grade"),
+    [
+        ("fast", 0.02, "ok"), ("fast", 0.2, "warn"),
+        ("standard", 0.2, "ok"), ("standard", 0.6, "warn"),
+    ],
+)
+def test_a_host_that_holds_processes_up_is_judged_by_the_times_of_the_leases(
+    profile: str, longest_s: float, grade: str
+) -> None:
+    config = Config(cluster=Cluster(profile=profile))
+    (found,) = host.pauses(config, lambda _watch_s: longest_s)
+    assert (found.check, found.grade.value) == ("pauses", grade)
+    assert f"{longest_s * 1e3:.0f} ms" in found.seen
+    assert ("profile standard" in found.do) is ((profile, grade) == ("fast", "warn"))
+
+
 def test_secrets_that_others_may_read_that_are_old_or_that_lead_nowhere_are_told(
     tmp_path: Path,
 ) -> None:

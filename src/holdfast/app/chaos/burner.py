@@ -12,8 +12,8 @@ import time
 from threading import Thread
 from typing import Final
 
-from holdfast.app.chaos.cpu import Meter
 from holdfast.app.demo.leash import hold
+from holdfast.operations.cpu import Meter
 
 BUSY: Final = 0.8
 SLICE_S: Final = 0.1

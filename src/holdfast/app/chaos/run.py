@@ -19,7 +19,6 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
-from holdfast.app.chaos.cpu import Load, Meter
 from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
@@ -29,6 +28,7 @@ from holdfast.app.demo.checker import PATIENCE_NS
 from holdfast.app.demo.processes import Child
 from holdfast.app.live.leadership import Takeover
 from holdfast.errors import UnreachableError
+from holdfast.operations.cpu import Load, Meter
 
 QUIET_POLL_S: Final = 1.0
 GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes on

@@ -39,6 +39,7 @@ def examine(
     yield from host.configuration(config, named=referred)
     yield from host.programs(config)
     yield from host.timing(config)
+    yield from host.pauses(config)
     yield from secrets(config)
     yield from host.disks(config)
     yield from host.ports(config)

@@ -1,4 +1,4 @@
-"""What one host tells without asking anybody: disks, ports, versions, times.
+"""What one host tells without asking anybody: disks, ports, processors, versions, times.
 
 Not here: what others answer (app.doctor).
 """
@@ -12,7 +12,7 @@ import shutil
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from holdfast import __version__
 from holdfast.config import Config
 from holdfast.config.environment import without_effect
 from holdfast.config.variables import misnamed
+from holdfast.operations.cpu import Meter, longest_pause_s
 from holdfast.operations.doctor.finding import Finding, fail, ok, warn
 
 LEAST_BYTES: Final = 512 * 1024**2
@@ -29,6 +30,8 @@ FEW_SHARE: Final = 0.05
 """Below the least of both kinds nothing should trade; below a few somebody should know."""
 
 ASK_S: Final = 1.0
+PAUSES_S: Final = 2.0
+FEW_STOLEN: Final = 0.01
 
 
 def configuration(
@@ -69,6 +72,26 @@ def timing(config: Config) -> Iterator[Finding]:
         f"{config.cluster.profile}: renewed each {times.renew_s:g} s, a lease of {times.ttl_s:g} s "
         f"with {spare_s:.2f} s to spare after a renewal that failed once",
     )
+
+
+def pauses(config: Config, watch: Callable[[float], float] = longest_pause_s) -> Iterator[Finding]:
+    """Whether the host lets a node run in time: while it stands still nothing is renewed.
+
+    Args:
+        watch: the longest pause in so many seconds from now on.
+    """
+    meter = Meter()
+    longest_s = watch(PAUSES_S)
+    load = meter.load()
+    seen = f"this process waited at most {longest_s * 1e3:.0f} ms for a processor in {PAUSES_S:g} s"
+    if load is not None and load.stolen >= FEW_STOLEN:
+        seen += f", and the host gave {load.stolen:.0%} of them to others"
+    # A call of the store that takes so long has failed, and two of them cost the lease.
+    if longest_s < config.cluster.timing.call_s / 2:
+        yield ok("pauses", seen)
+    else:
+        other = ", or take profile standard" if config.cluster.profile == "fast" else ""
+        yield warn("pauses", seen, f"give the nodes processors of their own{other}")
 
 
 def disks(config: Config) -> Iterator[Finding]:

@@ -1,16 +1,18 @@
-"""How busy this machine's processors are, as the kernel counts.
+"""How busy this machine's processors are, as the kernel counts, and how late it lets us run.
 
-Not here: who makes them so (burner).
+Not here: who makes them busy (app.chaos.burner), or what it means (doctor.host).
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 STAT: Final = Path("/proc/stat")
+NAP_S: Final = 0.005
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -49,3 +51,17 @@ class Meter:
         # user nice system idle iowait irq softirq steal; guests are in the first two already.
         ticks = [int(each) for each in line.split()[1:9]]
         return sum(ticks), sum(ticks[3:5]), sum(ticks[7:])
+
+
+def longest_pause_s(watch_s: float) -> float:
+    """By how much this process was woken too late, at worst, in `watch_s` seconds; blocks for them.
+
+    As long stood still whatever else wanted to run here: for want of a processor, or with the host.
+    """
+    last_s = time.monotonic()
+    end_s, longest_s = last_s + watch_s, 0.0
+    while last_s < end_s:
+        time.sleep(NAP_S)
+        now_s = time.monotonic()
+        longest_s, last_s = max(longest_s, now_s - last_s - NAP_S), now_s
+    return longest_s

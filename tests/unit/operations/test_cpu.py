@@ -1,15 +1,20 @@
-"""How busy a machine is, and the neighbour that makes up for what is missing."""
+"""How busy a machine is, and how late it lets a process run."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-import pytest
+from holdfast.operations.cpu import Load, Meter
 
-from holdfast.app.chaos.burner import BUSY, next_duty
-from holdfast.app.chaos.cpu import Load, Meter
-
-CORES = 2
+PAUSED = """
+from holdfast.operations.cpu import longest_pause_s
+print("ready", flush=True)
+print(longest_pause_s(1.0), flush=True)
+"""
 
 
 def a_stat(busy: int, idle: int, stolen: int = 0) -> str:
@@ -37,20 +42,16 @@ def test_nobody_knows_where_the_kernel_does_not_say_or_no_time_passed(tmp_path: 
     assert Meter(stat).load() is None
 
 
-@pytest.mark.parametrize("others", [0.0, 0.15, 0.6])
-def test_neighbours_make_the_machine_busy_for_four_fifths(others: float) -> None:
-    duty = BUSY
-    for _ in range(30):
-        duty = next_duty(duty, others + duty)
-    assert others + duty == pytest.approx(BUSY, abs=0.01)
-
-
-def test_a_neighbour_of_others_that_are_busy_enough_rests() -> None:
-    duty = BUSY
-    for _ in range(30):
-        duty = next_duty(duty, min(1.0, 0.95 + duty))
-    assert duty == 0
-
-
-def test_a_neighbour_that_cannot_see_the_others_burns_its_four_fifths() -> None:
-    assert next_duty(0.0, None) == BUSY
+def test_a_pause_of_the_whole_process_is_seen_for_as_long_as_it_was() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", PAUSED], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    with child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it watches
+        time.sleep(0.1)
+        child.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGCONT)
+        longest_s = float(child.stdout.readline())
+    assert 0.4 < longest_s < 30
