@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import psycopg
 
 from holdfast.domain.platform import PLATFORM
-from holdfast.errors import ConfigError, CorruptionError
+from holdfast.errors import ConfigError, CorruptionError, RetryableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.platform import platform_head, proved_events
 from holdfast.journal.port import Head
@@ -36,6 +36,8 @@ Progress = Callable[[str, int], None]
 """Told what is being done, and how many rows or records are done."""
 
 _STEP = 10_000
+AT_LAST_S: Final = 5.0
+"""How long those that read the file may take to let it go, before it gets another name."""
 _NEXT_NUMBER = """
     SELECT setval(pg_get_serial_sequence('command', 'number'),
                   coalesce((SELECT max(number) FROM command), 1),
@@ -79,20 +81,20 @@ def move(
     """
     source.require()
     target.upgrade()
-    with ExitStack() as stack:
-        rows = stack.enter_context(source.one_moment())
-        heads, platform = all_heads(source.name, rows), platform_head(source.name, rows)
-        still = partial(_require_still, source, [*heads, platform])
-        for head in heads:
-            for database in (source, target):
-                stack.callback(database.own(head.account).release)
+    with ExitStack() as owned:  # until the file has another name, or a node may begin on it
+        with source.one_moment() as rows:
+            heads, platform = all_heads(source.name, rows), platform_head(source.name, rows)
+            still = partial(_require_still, source, [*heads, platform])
+            for head in heads:
+                for database in (source, target):
+                    owned.callback(database.own(head.account).release)
+            still()
+            moved = _copy(rows, target, (heads, platform), still, progress)
+            for head in heads:
+                target.high_water(head.account).write(head, anew=True)
+        along()
         still()
-        moved = _copy(rows, target, (heads, platform), still, progress)
-        for head in heads:
-            target.high_water(head.account).write(head, anew=True)
-        stack.pop_all().close()
-    along()
-    return Moved(tuple(heads), moved, put_aside(source.name))
+        return Moved(tuple(heads), moved, put_aside(source.name))
 
 
 def _require_still(source: SqliteDatabase, heads: Sequence[Head]) -> None:
@@ -191,9 +193,18 @@ def _prove_platform(name: object, rows: Rows, expected: Head) -> None:
 
 
 def put_aside(path: Path) -> Path:
-    """Rename a file: who starts on it again is told that his journal is behind."""
-    with closing(connect_file(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    """Rename a file: who starts on it again is told that his journal is behind.
+
+    Raises:
+        RetryableError: somebody reads it, so that its newest pages are still in a file beside it.
+    """
+    with closing(connect_file(path, AT_LAST_S)) as connection:
+        is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise RetryableError(
+            f"seen: somebody still reads {path}; expected: no process that has it open; do: stop "
+            "what shows it (an API, `journal tail`), and move again"
+        )
     kept = path.with_name(f"{path.name}.moved")
     path.rename(kept)
     return kept

@@ -12,7 +12,8 @@ import pytest
 
 from holdfast.app.database import move as app_move
 from holdfast.cli import main
-from holdfast.errors import ConfigError, CorruptionError, FencedError
+from holdfast.errors import ConfigError, CorruptionError, FencedError, RetryableError
+from holdfast.journal import postgres_move
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.port import Group, Head, Snapshot
 from holdfast.journal.postgres_database import PostgresDatabase
@@ -122,6 +123,47 @@ def test_jobs_are_taken_along(source: SqliteDatabase, target: PostgresDatabase) 
     there = PostgresJobs(target.url)
     assert there.get("a") is not None
     there.close()
+
+
+def test_no_node_can_begin_on_the_file_until_it_is_put_aside(
+    source: SqliteDatabase, target: PostgresDatabase
+) -> None:
+    met: list[str] = []
+
+    def beside() -> None:
+        for journal in (source, target):
+            with pytest.raises(FencedError):
+                journal.own("main")
+            met.append(str(journal.name))
+
+    move(source, target, along=beside)
+    assert len(met) == 2
+    target.own("main").release()  # from now on somebody may
+
+
+def test_a_file_that_grew_while_its_jobs_were_taken_along_stays_where_it_is(
+    source: SqliteDatabase, target: PostgresDatabase
+) -> None:
+    def an_api_writes() -> None:
+        file = SqliteFile(source.name)  # as what knows of no owner: a stream that is nobody's yet
+        file.acquire("third", "a")
+        file.close()
+
+    with pytest.raises(ConfigError, match="grew meanwhile"):
+        move(source, target, along=an_api_writes)
+    assert source.name.exists()
+
+
+def test_a_file_that_somebody_still_reads_is_not_put_aside_without_its_newest_pages(
+    source: SqliteDatabase, target: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_move, "AT_LAST_S", 0.1)
+    with source.one_moment() as rows:
+        rows.execute("SELECT count(*) FROM record")
+        with pytest.raises(RetryableError, match="somebody still reads"):
+            move(source, target)
+    assert source.name.exists()
+    assert not move(source, target).kept.with_name(f"{source.name.name}-wal").exists()
 
 
 def test_a_target_with_another_journal_is_refused(
