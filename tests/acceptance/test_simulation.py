@@ -6,7 +6,9 @@ Not here: the parts of the simulator (tests/unit/simulation).
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+import holdfast
+from tests.support.waiting import PATIENCE_S
 
 
 def simulate(*options: str) -> tuple[int, dict[str, Any], str]:
@@ -50,6 +55,21 @@ def test_nothing_is_violated_under_faults_drawn_from_seeds() -> None:
     assert found["failovers"] > 200
     assert len(found["faults_injected"]) > 45
     assert found["ghosts"] == 0
+
+
+def test_what_is_simulated_is_the_code_that_was_called_not_another_copy(tmp_path: Path) -> None:
+    shutil.copytree(
+        Path(holdfast.__file__).parent, tmp_path / "holdfast",
+        ignore=shutil.ignore_patterns("__pycache__", "dist"),
+    )  # fmt: skip
+    run = tmp_path / "holdfast" / "simulation" / "run.py"
+    run.write_text(f"{run.read_text()}\n\ndef run(*_: object, **__: object) -> None:\n    1 / 0\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "holdfast", "simulate", "--seeds", "1", "--json"],
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert "ZeroDivisionError" in ended.stdout, ended.stderr
 
 
 def test_the_same_seeds_give_the_same_trace_however_the_work_is_spread() -> None:

@@ -5,6 +5,7 @@ Not here: runs and their sums (simulation.campaign).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,7 +63,10 @@ def simulate(
         raise ConfigError(
             f"seen: --bug {bug}; expected: one of `holdfast simulate --list-bugs`; do: correct it"
         )
-    settings = Settings(minutes=minutes, nodes=nodes, bug=bug, commit=commit_of_this())
+    settings = Settings(
+        minutes=minutes, nodes=nodes, bug=bug, commit=commit_of_this(),
+        python="{}.{}".format(*sys.version_info),
+    )  # fmt: skip
     wanted = parse_seeds(seeds)
     if add_up:
         total = sum_of(add_up)

@@ -124,8 +124,7 @@ async def _feed(
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             # No session: Linux may share processors between sessions first, whatever their worth.
             process_group=0,
-            # The order of sets is part of a run; nothing else of the environment may be.
-            env={"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")},
+            env=_environment(),
             limit=1 << 26,
         )
         try:
@@ -139,6 +138,16 @@ async def _feed(
             if worker.returncode is None:
                 os.killpg(worker.pid, signal.SIGKILL)
             await worker.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Of a worker: nothing of ours may be part of a run, but that it is of the same code."""
+    here = Path(__file__).parents[2]  # not what else may be installed under this name
+    return {
+        "PYTHONHASHSEED": "0",  # the order of sets is part of a run
+        "PYTHONPATH": str(here),
+        "PATH": os.environ.get("PATH", ""),
+    }
 
 
 async def _ask(

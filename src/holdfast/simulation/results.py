@@ -30,12 +30,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         nodes: machines that share the account.
         bug: planted in the code that runs; empty for none.
         commit: of the code; results of two are never added up.
+        python: `3.13`; another one may go another way with the same seed.
     """
 
     minutes: float = 5.0
     nodes: int = 3
     bug: str = ""
     commit: str = ""
+    python: str = ""
 
 
 class Total(msgspec.Struct, kw_only=True):
@@ -84,6 +86,7 @@ class Total(msgspec.Struct, kw_only=True):
             "nodes": self.settings.nodes,
             "bug": self.settings.bug,
             "commit": self.settings.commit,
+            "python": self.settings.python,
             "virtual_seconds": round(virtual_s, 3),
             "wall_seconds": round(sum(o.wall_s for o in self.outcomes.values()), 3),
             "cpu_seconds": round(cpu_s, 3),
@@ -91,7 +94,7 @@ class Total(msgspec.Struct, kw_only=True):
             "orders": counts["orders"],
             "fills": counts["fills"],
             "failovers": counts["failovers"],
-            "restarts": counts["starts"] - len(self.outcomes),
+            "restarts": counts["starts"] - self.settings.nodes * len(self.outcomes),
             "in_doubt": counts["doubts"],
             "in_doubt_resolved": counts["in_doubt_resolved"],
             "ghosts": counts["ghosts"] - sum(o.counts.get("ghosts", 0) for o in breaking),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -158,7 +159,9 @@ def test_a_file_that_somebody_still_reads_is_not_put_aside_without_its_newest_pa
     source: SqliteDatabase, target: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_move, "AT_LAST_S", 0.1)
-    with source.one_moment() as rows:
+    file = SqliteFile(source.name)
+    file.acquire("main", "b")  # what is in no other file than the one beside it
+    with source.one_moment() as rows, closing(file):
         rows.execute("SELECT count(*) FROM record")
         with pytest.raises(RetryableError, match="somebody still reads"):
             move(source, target)

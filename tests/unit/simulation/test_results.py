@@ -33,6 +33,7 @@ def test_ranges_add_up_and_a_seed_that_is_in_both_counts_once(tmp_path: Path) ->
     two = written(tmp_path / "b", outcome(2), outcome(5, wrong=True))
     found = sum_of([one, two]).document()
     assert (found["seeds"], found["of"], found["orders"]) == (3, "1-2, 5", 30)
+    assert found["restarts"] == 0, "each of three nodes was started once in each run"
     assert (found["virtual_seconds"], found["speed"]) == (1800.0, 100.0)
     assert found["gaps_alone_s"]["fast"] == {"number": 6, "p50": 0.25, "p99": 0.75, "max": 0.75}
     assert [(v["seed"], v["invariant"]) for v in found["violations"]] == [(5, "I1")]
@@ -44,6 +45,7 @@ def test_ranges_add_up_and_a_seed_that_is_in_both_counts_once(tmp_path: Path) ->
     [
         (Settings(minutes=10.0, commit="ba9876543210"), "not added up"),
         (Settings(minutes=5.0, commit=OURS.commit), "not added up"),
+        (Settings(minutes=10.0, commit=OURS.commit, python="3.99"), "not added up"),
         (Settings(minutes=10.0, commit=f"{OURS.commit}-dirty"), "changed code"),
         (Settings(minutes=10.0), "changed code"),
     ],
