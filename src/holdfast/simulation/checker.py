@@ -22,7 +22,6 @@ from holdfast.domain.fact import (
     AnyFact,
     Armed,
     AttemptMoved,
-    CancelArmed,
     CashFlow,
     Draining,
     Filled,
@@ -51,12 +50,10 @@ from holdfast.ledger.state import AccountState
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.outcome import Event, Violation
+from holdfast.simulation.rows import Rows, id_of
 from holdfast.simulation.sharing import PRICES, Shared
 from holdfast.simulation.wishes import Wishes
 
-_PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
-_ORDERS = ("/api/v3/order", "/api/v3/openOrders", "/api/v3/sor/order")
-"""Where what is posted or deleted is an order or its cancel, and has an id of ours."""
 _KEPT = 20_000
 PIDS = 100_000
 """Process ids of each machine: the first has those from here on, the second from twice that."""
@@ -110,7 +107,7 @@ class Checker:
         self.breaks = breaks
         self._most_held = most_held
         self._by_intent: dict[str, set[str]] = {}
-        self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
+        self._rows = Rows()
         self._sent: set[str] = set()
         self._armed_s: dict[str, float] = {}
         self._stopped: set[str] = set()  # bots that are halted; "" is the account
@@ -136,6 +133,7 @@ class Checker:
             if record.epoch != self.epoch or head.epoch != self.epoch:
                 self.violate("I3", f"a fact of epoch {record.epoch} within epoch {self.epoch}")
             self._look(fact)
+            self._rows.take(fact)
             self.told.take(fact, record.at_ns)
             self.exposure.take(fact)
             self.wishes.take(fact)
@@ -158,11 +156,9 @@ class Checker:
         if not call.api_key:
             return
         if call.method in {"POST", "DELETE"}:
-            cid = call.params.get(_PLACING.get(call.path, ""), "") or call.params.get(
-                "newClientOrderId", ""
-            )
-            if cid not in self._rows and (cid or call.path.startswith(_ORDERS)):
-                self.violate("I2", f"{call.method} {call.path} came without a row", cid)
+            cid = id_of(call)
+            if fault := self._rows.fault(call):
+                self.violate("I2", fault, cid)
             if call.method == "POST" and cid:
                 if cid in self._sent:
                     self.violate("I4", "the same order was sent twice", cid)
@@ -219,8 +215,6 @@ class Checker:
         match fact:
             case Armed():
                 self._armed(fact)
-            case CancelArmed():
-                self._rows.add(fact.cid)
             case AttemptMoved():
                 self._moved(fact)
             case RejectClosed():
@@ -260,7 +254,6 @@ class Checker:
     def _armed(self, fact: Armed) -> None:
         self.counts["orders"] += 1
         self.armed_s[fact.bot] = self._armed_s[fact.list_cid or fact.cid] = WORLD.now_s
-        self._rows |= {fact.cid, fact.list_cid} - {""}
         self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
         for other in self._by_intent[fact.intent_id] - {fact.cid}:
             attempt = self.told.attempts[other]
