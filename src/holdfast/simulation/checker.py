@@ -28,6 +28,7 @@ from holdfast.domain.fact import (
     ForeignOrder,
     Ghost,
     Halted,
+    Leg,
     Quarantined,
     Reconciled,
     Refusal,
@@ -49,12 +50,16 @@ from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
+from holdfast.simulation.faults import CLOCK_OFF_MS
+from holdfast.simulation.limits import UNLIMITED, BotLimits, Limited
 from holdfast.simulation.outcome import Event, Violation
 from holdfast.simulation.rows import Rows, id_of
 from holdfast.simulation.sharing import PRICES, Shared
 from holdfast.simulation.wishes import Wishes
 
 _KEPT = 20_000
+ABSENT_MS = 12_000
+"""After an order's deadline: so long the exchange may take to execute it (10 s), and to show it."""
 PIDS = 100_000
 """Process ids of each machine: the first has those from here on, the second from twice that."""
 _encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -69,6 +74,8 @@ class Checker:
             must end in an alarm.
         most_held: quote units that a bot may have in a symbol, doubts and open orders counted.
         most_together: the same of all bots; None where each has a symbol of its own.
+        limits: what else binds each of them.
+        price: what a unit of a symbol truly costs now.
 
     Attributes:
         told: everything the journal says.
@@ -77,6 +84,7 @@ class Checker:
         has_disagreed: a comparison with the exchange left something unexplained.
         exposure, wishes: what bots hold and may yet get, and what they wish.
         shared: what they have together.
+        limited: what else binds them.
         armed_s: when each bot armed its newest order; world time.
         acted_s: when the newest order was armed that has reached the exchange; world time.
         is_meddled: somebody did something on the account beside the platform.
@@ -84,8 +92,8 @@ class Checker:
     """
 
     def __init__(
-        self, account: Account, *, breaks: bool, most_held: Decimal,
-        most_together: Decimal | None = None,
+        self, account: Account, *, price: Callable[[str], Decimal], breaks: bool,
+        most_held: Decimal, most_together: Decimal | None = None, limits: BotLimits = UNLIMITED,
     ) -> None:
         self.told = Told()
         self.fold = AccountState()
@@ -97,6 +105,7 @@ class Checker:
         self.exposure = Exposure(self.told)
         self.wishes = Wishes(self.told, self.exposure)
         self.shared = Shared(account, self.told, self.exposure, most_together)
+        self.limited = Limited(limits, self.exposure)
         self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0
         self.is_meddled = False
@@ -104,6 +113,7 @@ class Checker:
         self.has_disagreed = False
         self.on_violation: Callable[[], object] | None = None
         self._account = account
+        self._price = price
         self.breaks = breaks
         self._most_held = most_held
         self._by_intent: dict[str, set[str]] = {}
@@ -138,6 +148,7 @@ class Checker:
             self.exposure.take(fact)
             self.wishes.take(fact)
             self.shared.take(fact)
+            self.limited.take(fact)
             if isinstance(fact, Refusal) and fact.rule == "balance":
                 self.counts["short of cash"] += 1
             try:
@@ -219,6 +230,7 @@ class Checker:
                 self._moved(fact)
             case RejectClosed():
                 self._declared_absent(fact.cid)
+                self._waited_long_enough(fact.cid)
             case Filled():
                 key = wire(fact.fill.symbol), fact.fill.trade_id
                 if key in self.told.fills:
@@ -257,6 +269,8 @@ class Checker:
         self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
         for other in self._by_intent[fact.intent_id] - {fact.cid}:
             attempt = self.told.attempts[other]
+            if attempt.armed.n == fact.n - 1:
+                self.counts[f"again after {attempt.state.value}"] += 1
             if attempt.armed.n != fact.n and not attempt.is_declared_absent:
                 self.violate("I1", f"armed again while {other} is {attempt.state.value}", fact.cid)
         if fact.spec.side is Side.BUY:  # whatever the platform calls it: nothing is sold short
@@ -274,17 +288,17 @@ class Checker:
         for cid in self._open_doubts:
             if self.told.attempts[cid].armed.spec.symbol == spec.symbol:
                 self.violate("I8", f"armed more while {cid} is in doubt", fact.cid)
-        if not (fact.reserve and spec.quantity):
-            self.violate("I8", "a purchase that sets nothing aside", fact.cid)
+        price = spec.price or spec.stop_price or self._price(spec.symbol)
+        if fact.reserve * PRICES < spec.quantity * price:
+            self.violate("I8", f"{spec.quantity} at {price} sets {fact.reserve} aside", fact.cid)
             return
         if self.breaks:
             return  # what executes against an assumption is in no count of the platform's
-        price = spec.price or spec.stop_price or fact.reserve / spec.quantity
         most = self.exposure.held(bot, spec.symbol) + spec.quantity
         most += self.exposure.outstanding(bot, spec.symbol, Side.BUY)
         if most * price > self._most_held * PRICES:
             self.violate("I8", f"{most} at {price} would be beyond {self._most_held}", fact.cid)
-        for fault in self.shared.faults(fact):
+        for fault in (*self.shared.faults(fact), *self.limited.faults(fact, price)):
             self.violate("I8", fault, fact.cid)
 
     def _guarded(self, fact: Halted | Resumed | Draining | Quarantined | Released) -> None:
@@ -313,6 +327,8 @@ class Checker:
             self.counts["in_doubt_resolved"] += 1
         if fact.state is AttemptState.NEVER_EXECUTED or fact.final:
             self._declared_absent(fact.cid)
+        if fact.state is AttemptState.NEVER_EXECUTED:
+            self._waited_long_enough(fact.cid)
         if fact.state is AttemptState.NOT_SENT:
             self._declared_absent(fact.cid)
             if attempt is not None and (fact.cid in self._sent):
@@ -321,6 +337,17 @@ class Checker:
     def _declared_absent(self, cid: str) -> None:
         if self.executed.get(cid) and not self.breaks:
             self.violate("I5", "declared absent after it executed", cid)
+
+    def _waited_long_enough(self, cid: str) -> None:
+        """Whatever the platform's own number for it: until then the exchange may still execute."""
+        attempt = self.told.attempts.get(cid)
+        if attempt is None:
+            return
+        wrong_ms = CLOCK_OFF_MS if self.counts["fault clock_offset"] else 0
+        early_ms = attempt.armed.timestamp_ms + attempt.armed.window_ms + ABSENT_MS
+        early_ms -= WORLD.now_ns // 1_000_000 + wrong_ms
+        if early_ms > 0:
+            self.violate("I5", f"declared absent {early_ms} ms before that can be known", cid)
 
     def _executed(self, cid: str) -> None:
         attempt = self.told.attempts.get(cid)
@@ -338,6 +365,18 @@ class Checker:
             self.violate("I1", f"{armed.intent_id} executed beyond {armed.spec.quantity}", cid)
         if attempt.is_declared_absent:
             self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
+
+    def is_beyond(self, leg: Leg, price: Decimal) -> bool:
+        """Whether limits forbid to hold what a leg wishes, or what all wish of its symbol."""
+        most_together, target = self.shared.most_together, leg.target or ZERO
+        together = self.wishes.wished_of(leg.symbol) * price
+        return target * price > self._most_held or (
+            most_together is not None and together > most_together
+        )
+
+    def waits(self, bot: str) -> bool:
+        """Whether it was refused for what binds it, rightly, and armed nothing since."""
+        return bot in self.shared.waits or bot in self.limited.waits
 
     def armed_at_s(self, armed: Armed) -> float:
         """When it was armed; world time."""

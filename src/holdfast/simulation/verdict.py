@@ -19,6 +19,7 @@ from holdfast.simulation.checker import Checker
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exchange import SimExchange
 from holdfast.simulation.node import SimNode
+from holdfast.simulation.sharing import PRICES
 from holdfast.simulation.store import Backend
 
 LIVELY_S = 15.0
@@ -114,7 +115,8 @@ def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend)
 
 
 def _lively(checker: Checker, settle_s: float) -> None:
-    """I9: when all is well again, each bot arms orders again, unless its money is with others."""
+    """I9: when all is well again, each bot arms orders again, unless its limits or want of money
+    hold it up."""
     stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
     for name in stopped:
         failed = checker.fold.bots[name].failed
@@ -126,12 +128,12 @@ def _lively(checker: Checker, settle_s: float) -> None:
     since_s = WORLD.now_s - settle_s + LIVELY_S
     for name in checker.fold.bots:
         armed_s = checker.armed_s.get(name, FIRST_S)
-        if armed_s < since_s and name not in checker.shared.waits:
+        if armed_s < since_s and not checker.waits(name):
             checker.violate("I9", f"{name} armed nothing for {WORLD.now_s - armed_s:.1f} s of calm")
 
 
 def _protected(checker: Checker, exchange: SimExchange) -> None:
-    """I14: what is held under a wish with a stop has that stop at the exchange."""
+    """I14: what is wished is held, and where that has a stop, it is at the exchange."""
     fold = checker.fold
     if checker.breaks or fold.halted or fold.quarantine:
         return
@@ -141,6 +143,10 @@ def _protected(checker: Checker, exchange: SimExchange) -> None:
     }
     for what in checker.wishes.unprotected(exchange.account.open_orders.values(), smallest):
         checker.violate("I14", what)
+    for bot, leg, what in checker.wishes.unmet(smallest):
+        price = exchange.last_price(leg.symbol) * PRICES
+        if not (checker.waits(bot) or checker.is_beyond(leg, price)):
+            checker.violate("I14", what)
 
 
 def _signed(record: object) -> SignedRequest:
