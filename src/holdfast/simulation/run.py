@@ -246,7 +246,10 @@ class _World:
         await asyncio.sleep(SETTLE_S + quiet_s / 2)
         self.exchange.stop_market()
         await asyncio.sleep(quiet_s / 2)
-        judge(self.checker, self.exchange, self.nodes, self.backend, settle_s=SETTLE_S + quiet_s)
+        judge(
+            self.checker, self.exchange, self.nodes, self.backend, SETTLE_S + quiet_s,
+            is_restless=not self.sharing.patience_s,
+        )
 
     async def _breakers_close(self) -> None:
         """Circuit breakers hold entries back for a minute after the last failure, as they should;

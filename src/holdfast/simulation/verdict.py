@@ -33,9 +33,13 @@ _INVARIANT = {
 
 def judge(
     checker: Checker, exchange: SimExchange, nodes: list[SimNode], backend: Backend,
-    settle_s: float,
+    settle_s: float, *, is_restless: bool = True,
 ) -> None:
-    """Compare, and note what is wrong. Everything must have come to rest."""
+    """Compare, and note what is wrong. Everything must have come to rest.
+
+    Args:
+        is_restless: bots wish something else all the time; the others need not order anything.
+    """
     # One who was replaced and has not written since does not know it yet, and does no harm.
     leaders = [
         node
@@ -59,7 +63,7 @@ def judge(
     for cid in found.unresolved:
         checker.violate("I6", f"nobody knows what became of it after {settle_s:g} s of calm", cid)
     _folds_agree(checker, state, backend)
-    _lively(checker, settle_s)
+    _lively(checker, settle_s if is_restless else None)
     _protected(checker, exchange)
     if not checker.breaks:
         for what in checker.shared.misattributed(checker.fold, is_meddled=checker.is_meddled):
@@ -114,7 +118,7 @@ def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend)
         checker.violate("I11", f"the leader's fold differs in {', '.join(differing)}")
 
 
-def _lively(checker: Checker, settle_s: float) -> None:
+def _lively(checker: Checker, settle_s: float | None) -> None:
     """I9: when all is well again, each bot arms orders again, unless its limits or want of money
     hold it up."""
     stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
@@ -123,7 +127,7 @@ def _lively(checker: Checker, settle_s: float) -> None:
         checker.violate("I9", f"bot {name} does not run: {failed or 'nobody said why'}")
     if checker.fold.halted and not checker.breaks:
         checker.violate("I9", f"still halted: {checker.fold.halted}")
-    if checker.fold.halted or stopped:
+    if checker.fold.halted or stopped or settle_s is None:
         return
     since_s = WORLD.now_s - settle_s + LIVELY_S
     for name in checker.fold.bots:
