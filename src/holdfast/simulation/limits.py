@@ -57,7 +57,7 @@ def draw_limits(source: random.Random, *, may_wait: bool) -> BotLimits:
     """
     is_limited = may_wait and source.random() < LIMITED_SHARE
     notional = source.choice((None, ORDER_NOTIONAL))
-    rests = source.choice((None, 2, 3))
+    rests = source.choice((None, 3, 4))  # the two exits of a position, and what adds to it
     a_minute = source.choice((UNBOUND, 20, 35))
     return BotLimits(notional, rests, a_minute) if is_limited else UNLIMITED
 
