@@ -375,7 +375,7 @@ class Checker:
         )
 
     def waits(self, bot: str) -> bool:
-        """Whether it was refused for what binds it, rightly, and armed nothing since."""
+        """Whether it was refused for what binds it, rightly, and armed no purchase since."""
         return bot in self.shared.waits or bot in self.limited.waits
 
     def armed_at_s(self, armed: Armed) -> float:

@@ -66,7 +66,7 @@ class Limited:
     """Holds each purchase against them.
 
     Attributes:
-        waits: bots that were refused for them, rightly, and armed nothing since.
+        waits: bots that were refused for them, rightly, and armed no purchase since.
     """
 
     def __init__(self, limits: BotLimits, exposure: Exposure) -> None:
@@ -78,7 +78,8 @@ class Limited:
     def take(self, fact: AnyFact) -> None:
         """A fact became durable."""
         if isinstance(fact, Armed):
-            self.waits.discard(fact.bot)
+            if fact.spec.side is Side.BUY:
+                self.waits.discard(fact.bot)
             self._armed_s.setdefault(fact.bot, deque()).append(WORLD.now_s)
         elif (
             isinstance(fact, Refusal)

@@ -32,7 +32,7 @@ class Shared:
 
     Attributes:
         most_together: as it was given.
-        waits: bots that were refused for want of money, rightly, and armed nothing since.
+        waits: bots that were refused for want of money, rightly, and armed no purchase since.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Shared:
                 self._doubts.setdefault(cid, None)
             case AttemptMoved(cid=cid):
                 self._doubts.pop(cid, None)
-            case Armed(bot=bot):
+            case Armed(bot=bot, spec=spec) if spec.side is Side.BUY:
                 self.waits.discard(bot)
             case Refusal(bot=bot) if self._is_short(fact):
                 self.waits.add(bot)
