@@ -30,7 +30,7 @@ from holdfast.engine.situation import (
     propose,
     take_back,
 )
-from holdfast.ledger.state import FLATTENED, TAKE_PROFIT, LiveOrder, once
+from holdfast.ledger.state import FLATTENED, TAKE_PROFIT, LegProgress, LiveOrder, once
 
 # Members of an enum are slow to look up on Python 3.11, and every order meets these often.
 _BUY: Final = Side.BUY
@@ -131,7 +131,7 @@ def _target(
     name = f"{leg.leg}|{TAKE_PROFIT}" if at.taking else leg.leg
     progress = at.progress.get(name)
     is_capped = leg.cap_pct is not None and not leaving
-    if is_capped and progress is not None and progress.ended_ns and not at.fresh:
+    if is_capped and progress is not None and not at.fresh and _has_ended(at, progress):
         return
     if must_wait(at, progress, found):
         return
@@ -141,6 +141,12 @@ def _target(
     for seq, n, part in intents(at, progress, side, quantity, smallest):
         spec = _at_market(leg, side, part) if leaving else _spec_of(at, leg, side, part)
         found.orders.append(propose(at, name, seq, n, spec))
+
+
+def _has_ended(at: Situation, progress: LegProgress) -> bool:
+    """Whether the leg's last attempt is over, or only its fill is still to be booked."""
+    last = at.account.live.get(progress.cid)
+    return last is None or not (last.is_unresolved or last.is_working)
 
 
 def _is_spent(at: Situation, leg: Leg) -> bool:
@@ -250,8 +256,8 @@ def _quote(
     if any(p.order.leg == leg.leg for p in at.pending):
         return
     for order in mine:
-        if order.armed.leg == leg.leg and (order.is_unresolved or order.is_working):
-            return  # met, or not yet known; a cancel in the way must be proven first
+        if order.armed.leg == leg.leg:
+            return  # met, or not yet known, or not yet booked; a cancel must be proven first
     progress = at.progress.get(leg.leg)
     if progress is not None and progress.ended_ns and not progress.empty and not at.fresh:
         return

@@ -357,6 +357,24 @@ def test_what_a_capped_order_left_is_asked_for_at_the_next_bar() -> None:
     world.check()
 
 
+def test_what_a_capped_order_left_waits_for_a_bar_also_while_its_fill_is_on_its_way() -> None:
+    world = World()
+    world.wish(Target(quantity=ONE, cap=Percent(1)))
+    world.bar()
+    (capped,) = world.arm()
+    world.ack(capped.cid)
+    world.execute(capped.cid, D("0.4"))
+    world.venue[capped.cid].open = False
+    world.report(capped.cid)
+    assert not world.arming
+    world.book(capped.cid)
+    assert not world.arming
+    world.bar()
+    (rest,) = world.arm()
+    assert rest.spec.quantity == D("0.6")
+    world.check()
+
+
 def test_a_stop_for_more_than_one_order_may_sell_is_made_of_several() -> None:
     world = holding(Target(quantity=D(2500), stop=Percent(2)))
     stops = [o.armed.spec for o in world.account.live.values() if o.exit == "stop"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from holdfast.domain.order import OrderType, Side
 from holdfast.strategy import FLAT, Level, Quotes
 from tests.support.engine_wishes import (
@@ -46,6 +48,40 @@ def test_a_filled_level_is_wanted_again_only_at_the_next_bar() -> None:
     world.bar()
     (again,) = world.arm()
     assert (again.seq, again.n) == (1, 1)
+
+
+@pytest.mark.parametrize("booked_first", [True, False])
+def test_a_bid_is_not_made_again_before_its_end_and_its_fill_are_both_known(
+    booked_first: bool,
+) -> None:
+    world = world_with(bids(95))
+    world.settle()
+    cid = world.working()[0].armed.cid
+    world.execute(cid, ONE)
+    first, second = (world.book, world.report) if booked_first else (world.report, world.book)
+    first(cid)
+    assert not world.arming
+    world.bar()
+    assert not world.arming
+    second(cid)
+    assert world.held() == 1
+    assert not world.arming, "it is wanted again at the next bar"
+    world.check()
+
+
+def test_an_ask_is_not_made_again_before_its_fill_is_booked() -> None:
+    world = world_with(target("3"))
+    world.settle()
+    world.wish(Quotes(asks=[Level(Decimal(105), ONE)]))
+    world.bar()
+    world.settle()
+    cid = world.working()[0].armed.cid
+    world.execute(cid, ONE)
+    world.report(cid)
+    assert not world.arming
+    world.book(cid)
+    assert world.held() == 2
+    world.check()
 
 
 def test_two_levels_that_fall_on_one_tick_become_one_order() -> None:
