@@ -158,12 +158,14 @@ def _exits_give_way(at: Situation, exits: list[LiveOrder], side: Side, found: De
     """Whether the target may be traded although protective orders are out.
 
     They lock what they would sell, so they are taken back before anything else is sold. What they
-    have executed, or may have, comes first: it decides whether the wish is spent.
+    have executed, or may have, comes first: it decides whether the wish is spent. Where that is
+    left anyhow, what remains of them is taken back as well.
     """
     if any(not order.is_working for order in exits):
         return False
     if side is _SELL:
-        take_back(at, [o for o in exits if at.taking or not o.executed], found)
+        leaves = at.taking or at.halt is HaltLevel.FLATTEN
+        take_back(at, [o for o in exits if leaves or not o.executed], found)
     return side is _BUY
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.domain.event import QuoteSeen
-from holdfast.domain.fact import Armed
+from holdfast.domain.fact import Armed, Halted, HaltLevel
 from holdfast.domain.market import Quote
 from holdfast.domain.order import OrderState, OrderType, Side
 from holdfast.ledger.state import LiveOrder
@@ -336,4 +336,28 @@ def test_a_halt_leaves_the_list_where_it_is() -> None:
     world.bar()
     world.settle()
     assert resting(world) == pair()
+    world.check()
+
+
+@pytest.mark.parametrize("seen", ["while it is taken back", "after a time without anybody"])
+def test_flatten_sells_what_a_take_profit_that_has_begun_to_execute_leaves(seen: str) -> None:
+    world = holding()
+    above, below = exit_of(world, "take_profit").armed.cid, exit_of(world, "stop").armed.cid
+    if seen == "while it is taken back":
+        world.ask("halt", level="flatten")
+        world.cancel(answered=False)  # lost on its way
+        world.execute(above, D("0.3"))
+        world.report(below)
+        world.report(above)
+    else:
+        world.execute(above, D("0.3"))
+        world.commit(Halted(level=HaltLevel.FLATTEN, reason="lunch", by="ana"))
+        world.arming.clear()
+        world.cancelling.clear()
+        world.restart(from_snapshot=False)
+        world.settle()
+    world.book(above)
+    world.tick(4)  # a cancel is asked for again
+    world.settle()
+    assert (world.held(), market_sells(world)) == (D(0), [D("0.7")])
     world.check()
