@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from holdfast.domain.action import Proposed
 from holdfast.domain.fact import Armed, HaltLevel, Leg
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.money import ZERO
@@ -21,6 +22,7 @@ from holdfast.domain.order import (
     TimeInForce,
 )
 from holdfast.engine.protect import protect
+from holdfast.engine.risk import is_hopeless
 from holdfast.engine.situation import (
     Derivation,
     Situation,
@@ -135,12 +137,16 @@ def _target(
         return
     if must_wait(at, progress, found):
         return
-    if exits and not _exits_give_way(at, exits, side, found):
-        found.makes_way = True
-        return
+    orders: list[Proposed] = []
     for seq, n, part in intents(at, progress, side, quantity, smallest):
         spec = _at_market(leg, side, part) if leaving else _spec_of(at, leg, side, part)
-        found.orders.append(propose(at, name, seq, n, spec))
+        orders.append(propose(at, name, seq, n, spec))
+    if side is _SELL and (exits or leg.symbol in at.state.exits):
+        found.refused = all(is_hopeless(order, at.gate) for order in orders)
+    if exits and not found.refused and not _exits_give_way(at, exits, side, found):
+        found.makes_way = True
+        return
+    found.orders += orders
 
 
 def _has_ended(at: Situation, progress: LegProgress) -> bool:
@@ -157,7 +163,8 @@ def _is_spent(at: Situation, leg: Leg) -> bool:
 def _exits_give_way(at: Situation, exits: list[LiveOrder], side: Side, found: Derivation) -> bool:
     """Whether the target may be traded although protective orders are out.
 
-    They lock what they would sell, so they are taken back before anything else is sold. What they
+    They lock what they would sell, so they are taken back before anything else is sold, unless the
+    gate would refuse that all the same: it would cost the position its stop for nothing. What they
     have executed, or may have, comes first: it decides whether the wish is spent. Where that is
     left anyhow, what remains of them is taken back as well.
     """

@@ -44,7 +44,8 @@ def protect(
         return
     state = bot.exits.get(symbol)
     if state is None or state.stop is None:
-        take_back(at, exits, found)
+        if not found.refused:  # what cannot be left now keeps its stop until it can
+            take_back(at, exits, found)
         return
     leg = next((leg for leg in at.standing.legs if leg.symbol == symbol), None)
     price = _trailed(at, leg, state.stop)
@@ -123,7 +124,7 @@ def _sell(
 def _is_selling(at: Situation, exits: list[LiveOrder], found: Derivation) -> bool:
     """Whether something is sold on purpose, or about to be."""
     symbol = at.instrument.symbol
-    if any(order.spec.side is _SELL for order in found.orders):
+    if not found.refused and any(order.spec.side is _SELL for order in found.orders):
         return True
     if any(p.order.spec.side is _SELL and p.order.spec.symbol == symbol for p in at.pending):
         return True

@@ -91,6 +91,11 @@ def check(order: Proposed, gate: Gate) -> Approved | RiskRefused:
     return Approved(order, base, spec.quantity)
 
 
+def is_hopeless(sale: Proposed, gate: Gate) -> bool:
+    """Whether a sale would be refused even if nothing else had set aside what it sells."""
+    return any(rule is not _holding_covers and rule(sale, gate) for rule in gate.always)
+
+
 def _symbol_allowed(order: Proposed, gate: Gate) -> Why | None:
     for limits, _ in gate.limits:
         if limits.symbols and order.spec.symbol not in limits.symbols:

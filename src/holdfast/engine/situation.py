@@ -16,6 +16,7 @@ from holdfast.domain.fact import Decided, HaltLevel
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
+from holdfast.engine.risk import Gate
 from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
 _BUY: Final = Side.BUY  # members of an enum are slow to look up on Python 3.11
@@ -39,12 +40,15 @@ class Derivation(msgspec.Struct, gc=False):
         cancels: client order ids of resting orders that no leg wants.
         retry_ns: earliest time at which more may be due, 0 when nothing waits for time.
         makes_way: protective orders are being taken back for a sale, which follows.
+        refused: the sale among `orders` is one that the gate refuses, and there to be told of:
+            nothing makes way for it.
     """
 
     orders: list[Proposed]
     cancels: list[str]
     retry_ns: int = 0
     makes_way: bool = False
+    refused: bool = False
 
     def wait_until(self, at_ns: int) -> None:
         """More may be due at that time."""
@@ -69,7 +73,7 @@ class Situation(msgspec.Struct, gc=False):
         price: the market's last price of the bot's symbol.
         fresh: a bar was decided on just now, or protective orders were taken back for what it was
             decided then; quotes and capped orders that ended are wanted again only then.
-        split_notional: largest notional of one order that reduces; None when unlimited.
+        gate: what orders have to pass.
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
         exits_not_before_ns: the same for protective orders.
         taking: the take-profit was reached: the position is being left.
@@ -87,7 +91,7 @@ class Situation(msgspec.Struct, gc=False):
     pending: Sequence[Approved]
     now_ns: int
     fresh: bool
-    split_notional: Decimal | None = None
+    gate: Gate
     not_before_ns: int = 0
     exits_not_before_ns: int = 0
     taking: bool = False
@@ -190,9 +194,9 @@ def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
     largest = instrument.max_quantity
     if instrument.market_max_quantity:
         largest = min(largest, instrument.market_max_quantity)
-    if side is _SELL and at.split_notional is not None:
+    if side is _SELL and at.gate.max_order_notional is not None:
         # A limit under the smallest order must not keep anybody from leaving.
-        largest = min(largest, max(at.split_notional / at.price, smallest))
+        largest = min(largest, max(at.gate.max_order_notional / at.price, smallest))
     return largest
 
 

@@ -233,7 +233,7 @@ class Engine:
                 not_before_ns=bot.not_before_ns,
                 exits_not_before_ns=bot.exits_not_before_ns,
                 fresh=fresh,
-                split_notional=self._gates[bot.name].max_order_notional,
+                gate=self._gates[bot.name],
                 taking=halt is not HaltLevel.FLATTEN
                 and self._is_taking(bot, state, symbol, price)
                 and state.running
