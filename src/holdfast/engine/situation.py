@@ -167,14 +167,16 @@ def intents(
     """
     intents: list[tuple[int, int, Decimal]] = []
     seq = 0 if progress is None else progress.seq + 1
+    largest = _largest(at, side, smallest)
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
         if before is not None and before.armed.spec.side is side:
-            again = min(quantity, before.armed.spec.quantity)
+            # The filters may be others by now: what was refused may be why they were asked for.
+            again = min(quantity, before.armed.spec.quantity, largest)
+            again = at.instrument.floor_quantity(again)
             if again >= smallest:
                 intents.append((progress.seq, progress.n + 1, again))
                 quantity = at.instrument.floor_quantity(quantity - again)
-    largest = _largest(at, side, smallest)
     if quantity > largest:
         largest = at.instrument.floor_quantity(largest)
         if largest < smallest:

@@ -9,7 +9,7 @@ import pytest
 
 from holdfast.domain.fact import InstrumentChanged
 from holdfast.domain.order import OrderState, Side
-from holdfast.strategy import KEEP, Level, Percent, Quotes, Target
+from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
 from tests.support.engine_world import BTC, World
 
 ONE = Decimal(1)
@@ -97,6 +97,46 @@ def test_a_stop_of_more_than_a_coarser_step_allows_is_placed_again_for_what_it_a
     coarser(world, quantity_step="0.01")
     world.settle()
     assert [quantity for *_, quantity in resting(world)] == [ONE]
+
+
+def test_an_exit_that_was_refused_is_cut_to_a_maximum_that_is_lower_by_now() -> None:
+    """The exchange lowers it, refuses the sale, and only then the new filters are known."""
+    world = World()
+    world.wish(Target(quantity=Decimal(110)))
+    world.bar()
+    world.settle()
+    world.wish(FLAT)
+    world.bar()
+    (sale,) = world.arm()
+    world.reject(sale.cid, final=False)
+    coarser(world, market_max_quantity="100")
+    world.close_reject(sale.cid)
+    world.tick(1)
+    world.settle()
+    assert world.held() == 0
+    assert [armed.spec.quantity for armed in world.armed] == [110, 110, 100, 10]
+    assert not world.refusals
+    world.check()
+
+
+def test_a_stop_that_was_refused_is_tried_again_on_a_step_that_is_coarser_by_now() -> None:
+    world = World()
+    world.wish(Target(quantity=Decimal(2), limit=Decimal(99), stop=Percent(5)))
+    world.bar()
+    world.settle()
+    (entry,) = world.working()
+    world.fill(entry.armed.cid, Decimal("1.005"))
+    (stop,) = world.arm()
+    world.reject(stop.cid, final=False)
+    world.fill(entry.armed.cid, Decimal("0.5"))
+    coarser(world, quantity_step="0.01")
+    world.close_reject(stop.cid)
+    world.tick(1)
+    world.settle()
+    stops = [o.armed.spec.quantity for o in world.working() if o.exit == "stop"]
+    assert sum(stops) == Decimal("1.5")
+    assert not world.refusals
+    world.check()
 
 
 @pytest.mark.parametrize("from_snapshot", [True, False])
