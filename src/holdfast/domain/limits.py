@@ -16,7 +16,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     All but `price_band_pct` and `symbols` bind only what adds exposure.
 
     Attributes:
-        max_order_notional: quote units of one order; what only reduces is split instead.
+        max_order_notional: quote units of one order; what only reduces is split instead, but for
+            stops.
         max_position_notional: quote units of one symbol, doubts and open orders counted as filled.
         max_open_orders: orders resting or on their way.
         price_band_pct: how far a limit price may lie on the losing side of the market.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from holdfast.domain.fact import Leg
-from holdfast.domain.money import ZERO
+from holdfast.domain.money import ZERO, ceil_to
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
 from holdfast.engine.situation import (
     Derivation,
@@ -19,6 +19,7 @@ from holdfast.engine.situation import (
     must_wait,
     propose,
     take_back,
+    venue_largest,
 )
 from holdfast.ledger.state import EXITS, STOP, Exits, LegProgress, LiveOrder, once
 
@@ -52,16 +53,30 @@ def protect(
     quantity = at.instrument.floor_quantity(_held(at, others, exits))
     if any(not o.is_working or (o.executed and o.armed.spec.price is None) for o in exits):
         return  # in doubt it counts as present; executed at market, its fills are on their way
-    if not exits:
-        _place(at, price, state, quantity, found)
-    elif not _are_as_wanted(exits, quantity, price):
+    missing = quantity - _stopped(exits)
+    if exits and (missing < ZERO or not _are_well_placed(exits, price)):
         take_back(at, exits, found)  # new ones when these are proven gone
+    elif missing:
+        _place(at, price, state, missing, found, beside=exits)
 
 
 def _place(
-    at: Situation, price: Decimal, state: Exits, quantity: Decimal, found: Derivation
+    at: Situation,
+    price: Decimal,
+    state: Exits,
+    quantity: Decimal,
+    found: Derivation,
+    *,
+    beside: list[LiveOrder],
 ) -> None:
-    """Where the market is through the stop already, it would be refused: sell at once."""
+    """Protect `quantity`, whatever protects the rest of the position already.
+
+    Where the market is through the stop already, it would be refused: sell at once.
+
+    Args:
+        beside: what rests where it belongs. None of it is touched for what the venue refuses, and
+            may refuse for good: it takes only so many stops.
+    """
     symbol = at.instrument.symbol
     target = state.take_profit if _takes_lists(at, state) else None
     is_through = at.price <= price
@@ -69,10 +84,19 @@ def _place(
     smallest = at.instrument.smallest_order(price)
     progress = at.progress.get(leg)
     again = progress if _failed(at, progress) else None
-    if quantity < smallest or must_wait(at, again, found, protects=True):
+    joined = [] if is_through else _joined(at, beside, quantity)
+    if quantity < smallest and not joined:
         return
+    if must_wait(at, again, found, protects=True):
+        return
+    if joined:
+        take_back(at, joined, found)
+        return
+    parts = intents(at, progress, _SELL, quantity, smallest, waits=not is_through)
+    if beside and again is not None and not is_through:
+        del parts[1:]  # one is enough to ask whether it takes another by now
     placed = []
-    for seq, n, part in intents(at, progress, _SELL, quantity, smallest):
+    for seq, n, part in parts:
         if is_through:
             first, mate = _sell(symbol, OrderType.MARKET, part), None
         elif target is None:
@@ -154,15 +178,32 @@ def _trailed(at: Situation, leg: Leg | None, stop: Decimal) -> Decimal:
     return at.instrument.floor_price(followed)
 
 
-def _are_as_wanted(exits: list[LiveOrder], quantity: Decimal, price: Decimal) -> bool:
-    """Whether together they sell what is held, none of them below where the stop belongs.
+def _stopped(exits: list[LiveOrder]) -> Decimal:
+    """What the stops among them sell together."""
+    return sum([o.armed.spec.quantity for o in exits if o.exit == STOP], start=ZERO)
+
+
+def _joined(at: Situation, exits: list[LiveOrder], missing: Decimal) -> list[LiveOrder]:
+    """Orders to be replaced by larger ones, where fewer can protect what is `missing` with them.
+
+    So what is bought bit by bit has one stop. One that is as large as the venue takes stays.
+    """
+    most = at.instrument.floor_quantity(venue_largest(at.instrument))
+    small = [order for order in exits if order.armed.spec.quantity < most]
+    if not small:
+        return []
+    count = sum([order.exit == STOP for order in small])
+    together = ceil_to(_stopped(small) + missing, most)
+    return small if together < count * most + ceil_to(missing, most) else []
+
+
+def _are_well_placed(exits: list[LiveOrder], price: Decimal) -> bool:
+    """Whether none of them sells below where the stop belongs.
 
     A take-profit whose stop is gone protects nothing: it has begun to execute, or will be told of.
     """
     stops = [order.armed for order in exits if order.exit == STOP]
     lists = {armed.list_cid for armed in stops if armed.list_cid}
-    return (
-        sum(armed.spec.quantity for armed in stops) == quantity
-        and all(o.exit == STOP or o.armed.list_cid in lists for o in exits)
-        and all(a.spec.stop_price is not None and a.spec.stop_price >= price for a in stops)
+    return all(o.exit == STOP or o.armed.list_cid in lists for o in exits) and all(
+        a.spec.stop_price is not None and a.spec.stop_price >= price for a in stops
     )

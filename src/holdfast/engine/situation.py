@@ -160,14 +160,19 @@ def intents(
     side: Side,
     quantity: Decimal,
     smallest: Decimal,
+    *,
+    waits: bool = False,
 ) -> list[tuple[int, int, Decimal]]:
     """(seq, n, quantity) of what to arm: the same intent again if it proved empty, and new ones.
 
     What reduces is split where it exceeds the notional limit.
+
+    Args:
+        waits: it is a stop: venues take few of them, and only what one may ask for splits it.
     """
     intents: list[tuple[int, int, Decimal]] = []
     seq = 0 if progress is None else progress.seq + 1
-    largest = _largest(at, side, smallest)
+    largest = venue_largest(at.instrument) if waits else _largest(at, side, smallest)
     if progress is not None and progress.empty:
         before = at.account.order(progress.cid)
         if before is not None and before.armed.spec.side is side:
@@ -190,12 +195,17 @@ def intents(
     return intents
 
 
-def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
-    """The most that one market order may ask for, before it is cut to the step."""
-    instrument = at.instrument
+def venue_largest(instrument: Instrument) -> Decimal:
+    """The most that the venue takes in one market order, which a stop becomes."""
     largest = instrument.max_quantity
     if instrument.market_max_quantity:
         largest = min(largest, instrument.market_max_quantity)
+    return largest
+
+
+def _largest(at: Situation, side: Side, smallest: Decimal) -> Decimal:
+    """The most that one order may ask for, before it is cut to the step."""
+    largest = venue_largest(at.instrument)
     if side is _SELL and at.gate.max_order_notional is not None:
         # A limit under the smallest order must not keep anybody from leaving.
         largest = min(largest, max(at.gate.max_order_notional / at.price, smallest))
