@@ -56,7 +56,7 @@ def protect(
     missing = quantity - _stopped(exits)
     if exits and (missing < ZERO or not _are_well_placed(exits, price)):
         take_back(at, exits, found)  # new ones when these are proven gone
-    elif missing:
+    elif missing and not found.makes_way:
         _place(at, price, state, missing, found, beside=exits)
 
 

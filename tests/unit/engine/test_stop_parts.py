@@ -185,3 +185,27 @@ def test_what_a_stop_does_not_cover_yet_is_sold_at_once_where_the_market_is_thro
     world.settle()
     assert world.held() == 0
     world.check()
+
+
+def test_nothing_is_placed_beside_a_stop_that_gives_way_to_a_sale() -> None:
+    """An entry of the wish before fills while both are on their way."""
+    world = World(instruments=(at_most("1"),))
+    world.wish(Target(quantity=D(2), limit=D(99), stop=Percent(2)))
+    world.bar()
+    world.settle()
+    one, other = (order.armed.cid for order in world.working())
+    world.fill(one, ONE)
+    world.settle()
+    (stop,) = stops(world)
+    world.wish(Target(quantity=D("0.5"), stop=Percent(2)))
+    world.bar()
+    world.arm()
+    while world.cancelling:
+        world.cancel(answered=False)
+    world.fill(other, ONE)
+    assert stop.is_working
+    assert not world.arming
+    world.tick(4)  # a cancel is asked for again
+    world.settle()
+    assert (world.held(), parts(world)) == (D("0.5"), [D("0.5")])
+    world.check()
