@@ -40,6 +40,8 @@ from holdfast.domain.order import (
 
 KEY = "key-of-the-account"
 TAG = deployment_tag("demo")
+ASKED = {1: ("BUY", "0.3"), 2: ("SELL", "0.1")}
+"""Side and quantity by the number of the intent; of all others a tenth is bought."""
 LEDGER_NS = 1_700_000_100_000_000_000
 TRADED_NS = 1_700_000_000_000_000_000
 
@@ -143,10 +145,13 @@ def facts() -> list[AnyFact]:
     ]
 
 
-def order(intent: int, quantity: str, *, n: int = 1, status: str = "FILLED") -> dict[str, Any]:
+def order(intent: int, executed: str, *, n: int = 1, status: str = "FILLED") -> dict[str, Any]:
+    """The exchange's row of an order at market."""
+    side, quantity = ASKED.get(intent, ("BUY", "0.1"))
     return {
         "apiKey": KEY, "symbol": "BTCUSDT", "orderId": intent, "clientOrderId": cid(intent, n),
-        "status": status, "executedQty": quantity, "updated_ns": TRADED_NS,
+        "side": side, "type": "MARKET", "timeInForce": "GTC", "price": None, "stopPrice": None,
+        "origQty": quantity, "status": status, "executedQty": executed, "updated_ns": TRADED_NS,
     }  # fmt: skip
 
 

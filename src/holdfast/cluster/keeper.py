@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from holdfast.cluster.board import Board, State, Wanted
 from holdfast.cluster.election import Election
 from holdfast.cluster.port import Claim, LeaseStore, Member, View
+from holdfast.cluster.proof import Proof
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.telemetry.log import get_logger
@@ -70,11 +71,10 @@ class Keeper:
         self._expecting = False
         self._stopping = False
         self._wake = asyncio.Event()
+        self._proof = Proof(store.sync, timing, now_ns, self._wake.set)
         self._told_s = -60.0
         self._cut_at_ns: dict[str, int] = {}
         self._giving: dict[str, int] = {}  # since when
-        self._proven: set[str] = set()  # accounts whose store has written since they are cut off
-        self._sync_at_ns = 0  # not sooner: who writes nothing is not asked at each look
         self._patience_s: dict[str, float] = {}
         self._held_at_ns: dict[str, int] = {}  # since when each is held
         self._failures: dict[str, int] = {}  # how often each was held in vain, one after the other
@@ -112,6 +112,7 @@ class Keeper:
             await self._leave()
         finally:
             listening.cancel()
+            self._proof.close()
             self._board.lease(0)
             for account in self._member.accounts:
                 self._board.want(account, Wanted.FOLLOW)
@@ -289,6 +290,7 @@ class Keeper:
                 member.boot_id: known.get(member.boot_id, (member.node, now_ns))
                 for member in members
             }
+        self._prove(alone=not live - {self._me})
         for account, claim in list(self._held.items()):
             state = self._board.state(account)
             if state is State.LEADING:
@@ -307,21 +309,14 @@ class Keeper:
                     if account not in self._led:
                         self._failures[account] = self._failures.get(account, 0) + 1
                 await self._renew()
-        await self._prove(alone=not live - {self._me})
 
-    async def _prove(self, *, alone: bool) -> None:
-        """Before an account is given away for what does not answer, its store has to write.
-
-        Where a disk takes nothing for a while, commits wait for it, whoever leads; what waits with
-        this is answered with it, and has until the next look to say so.
-        """
+    def _prove(self, *, alone: bool) -> None:
+        """Before an account is given away for what does not answer, its store has to write."""
         cut_off = {account for account in self._held if not self._board.reaches(account)}
-        self._proven &= cut_off
-        if alone or cut_off <= self._proven or self._now_ns() < self._sync_at_ns:
-            return
-        self._sync_at_ns = self._now_ns() + round(self._timing.ttl_s * 1e9) // 2
-        await self._store.sync()
-        self._proven |= cut_off
+        try:
+            self._proof.look(cut_off, asks=not alone)
+        except (*_FAILED, ConfigError) as error:
+            self._say("the store writes nothing", error, action="proof_wait")
 
     def _successor(
         self, claim: Claim, view: View, live: frozenset[str], state: State
@@ -341,7 +336,9 @@ class Keeper:
             if seen.member.boot_id in able and claim.account in seen.member.accounts
         )
         ended = state is State.DOWN and claim.account in self._led
-        if others and self._gives_up(claim.account):
+        if not others:
+            self._giving.pop(claim.account, None)  # by the time that somebody comes it may be well
+        elif self._gives_up(claim.account):
             return ""
         if self._stopping:
             after = [boot_id for boot_id in others if boot_id > self._me]
@@ -380,7 +377,7 @@ class Keeper:
         patience_s = self._patience_s.get(account, 0.0)
         if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
             return False
-        if account not in self._proven:
+        if not self._proof.holds(account):
             return False
         log.warning("cut off from exchange or journal", action="cut_off", account=account)
         self._patience_s[account] = min(max(2 * patience_s, self._timing.ttl_s), PATIENCE_S)

@@ -108,7 +108,8 @@ class LeaseStore(Protocol):
         """Write something that outlasts a loss of power, and return once it is written.
 
         Renewals need not: that they are answered does not show that a commit would be. A store
-        that never writes so returns at once.
+        that never writes so returns at once. It takes as long as the disk does, which may be for
+        ever, and no other call waits for it meanwhile; whoever asks asks once at a time.
         """
         ...
 

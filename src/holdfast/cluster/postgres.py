@@ -84,11 +84,13 @@ _FORGET: Final = f"""{_TURN}
 class PostgresLeases:
     """Leases at a PostgreSQL address; the first call opens it, and makes the tables.
 
-    Each call takes at most `call_s`. A member counts as connected while the session of its last
-    renewal lasts.
+    Each call but `sync` takes at most `call_s`. A member counts as connected while the session of
+    its last renewal lasts.
     """
 
     def __init__(self, url: str, timing: Timing) -> None:
+        self._url = url
+        self._call_s = timing.call_s
         self._line = Line(url, timing.call_s)
 
     async def join(self, member: Member) -> None:
@@ -113,8 +115,16 @@ class PostgresLeases:
         return View(tuple(map(_seen, members)), tuple(Claim(*row) for row in claims))
 
     async def sync(self) -> None:
-        """A record of the log that nobody reads, committed as the journal's are."""
-        await self._write(_SYNC, {})
+        """A record of the log that nobody reads, committed as the journal's are.
+
+        On a session of its own: one that is given up while its commit waits for a copy stays at the
+        server until that is back, and the next one would be one more.
+        """
+        line = Line(self._url, self._call_s)
+        try:
+            await line.run(_SYNC, {}, writes=True, in_time=False)
+        finally:
+            line.close()
 
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""

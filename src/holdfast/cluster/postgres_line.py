@@ -98,13 +98,21 @@ class Line:
         self._opening: asyncio.Task[_Session] | None = None
         self._turn = asyncio.Lock()
 
-    async def run(self, statements: str, parameters: dict[str, object], *, writes: bool) -> Results:
+    async def run(
+        self,
+        statements: str,
+        parameters: dict[str, object],
+        *,
+        writes: bool,
+        in_time: bool = True,
+    ) -> Results:
         """Run `statements` as one transaction; the rows of each.
 
         `%(backend)s` and `%(backend_start)s` name the session itself.
 
         Args:
             writes: whether nobody knows what was done when no answer comes.
+            in_time: whether it is given up after `call_s`.
 
         Raises:
             ConfigError: wrong address or role, or tables of another version.
@@ -113,7 +121,7 @@ class Line:
         """
         sent = False
         try:
-            async with asyncio.timeout(self._call_s), self._turn:
+            async with asyncio.timeout(self._call_s if in_time else None), self._turn:
                 session = await self._ready()
                 parameters["backend"], parameters["backend_start"] = session.backend
                 sent = True

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Final, TypeVar
 
 from holdfast.cluster.port import Claim, Member, Seen, View, already_there
@@ -94,8 +96,8 @@ class SqliteLeases:
         return await self._run(seen, "BEGIN")
 
     async def sync(self) -> None:
-        """Of the file itself: renewals are not waited for, the journal beside it is."""
-        await asyncio.to_thread(self._file.sync)
+        """Of a file beside it: renewals are not waited for, the journal on that disk is."""
+        await _aside(self._file.sync)
 
     async def take(self, boot_id: str, claims: Sequence[Claim], of: Seen | None) -> frozenset[str]:
         """Give this member those of `claims` that still are what they were seen to be."""
@@ -183,6 +185,32 @@ class SqliteLeases:
                 if waited_s + _PAUSE_S > self._timing.call_s:
                     raise self._file.blocked() from error
             await asyncio.sleep(_PAUSE_S)
+
+
+async def _aside(work: Callable[[], None]) -> None:
+    """Run `work` in a thread that no end of this process waits for: a disk may take long."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: Exception | None) -> None:
+        if done.done():
+            return  # nobody waits for it any more
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        error: Exception | None = None
+        try:
+            work()
+        except Exception as failed:  # noqa: BLE001 - it is for whoever waits
+            error = failed
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(tell, error)
+
+    Thread(target=run, name="leases sync", daemon=True).start()
+    await done
 
 
 def _row(member: Member) -> tuple[object, ...]:

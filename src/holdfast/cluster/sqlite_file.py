@@ -27,7 +27,7 @@ log = get_logger("cluster.sqlite")
 
 VERSION: Final = 1
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
-_OF_A_BOOT: Final = re.compile(r"-[0-9a-f]{8}(-wal|-shm)?")
+_OF_A_BOOT: Final = re.compile(r"-[0-9a-f]{8}(-wal|-shm|-sync)?")
 
 _TABLES: Final = """
     CREATE TABLE member (
@@ -147,21 +147,26 @@ class LeaseFile:
         )
 
     def sync(self) -> None:
-        """Wait for the disk; in any thread.
+        """Write a few bytes beside it, and wait for the disk; in any thread.
+
+        Never of the file itself: closing it would drop the locks that this process has on it, and
+        whoever closes it next would remove its log, and others begin another one.
 
         Raises:
             RetryableError: it did not take what was written.
         """
+        beside = self.path.with_name(f"{self.path.name}-sync")
         try:
-            file = os.open(self.path, os.O_RDONLY)
+            file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
+                os.pwrite(file, b"written", 0)
                 os.fsync(file)
             finally:
                 os.close(file)
         except OSError as error:
             raise RetryableError(
-                f"seen: {self.path}: {error}; expected: a disk that takes what is written; do: "
-                "look at that disk"
+                f"seen: {beside}: {error}; expected: a disk that takes what is written; do: look "
+                "at that disk"
             ) from error
 
     def close(self) -> None:

@@ -36,23 +36,57 @@ class Difference(msgspec.Struct, frozen=True):
     Attributes:
         journal, exchange: units of `asset`.
         asked_ns: exchange time at which the balances were asked for that showed it first.
+        gaps: by how much the exchange may have more; several where it may tell balances as they
+            were before a trade of the last moments.
     """
 
     asset: str
     journal: Decimal
     exchange: Decimal
     asked_ns: int = 0
-
-    @property
-    def gap(self) -> tuple[str, Decimal]:
-        """What stays the same while both sides move alike, as they do when something trades."""
-        return self.asset, self.exchange - self.journal
+    gaps: frozenset[Decimal] = frozenset()
 
     def __str__(self) -> str:
         return (
             f"{self.asset}: journal {plain(self.journal)}, exchange {plain(self.exchange)}, "
             f"difference {plain(self.exchange - self.journal)}"
         )
+
+
+def narrowed(
+    found: Iterable[Difference], before: Mapping[str, Difference]
+) -> dict[str, Difference]:
+    """What differs, by asset, with those gaps alone that explain the look before as well.
+
+    Trading moves both sides alike, and balances that are told late by another amount each time:
+    what nobody knows of stays. It moved by the time of the first look that showed it.
+    """
+    left = {}
+    for each in found:
+        first = before.get(each.asset)
+        gaps = each.gaps & first.gaps if first is not None else frozenset[Decimal]()
+        if first is not None and gaps:
+            left[each.asset] = msgspec.structs.replace(each, gaps=gaps, asked_ns=first.asked_ns)
+        else:
+            left[each.asset] = each
+    return left
+
+
+def lasting(
+    found: Mapping[str, Difference], before: Mapping[str, Difference]
+) -> list[Difference]:
+    """Those of `narrowed` that differ as they did before; by how much may be open yet."""
+    known = {asset: each.gaps for asset, each in before.items()}
+    return [each for asset, each in found.items() if each.gaps & known.get(asset, frozenset())]
+
+
+def certain(lasts: Iterable[Difference]) -> list[Difference]:
+    """Those of `lasting` of which one amount alone is left, by that amount."""
+    return [
+        msgspec.structs.replace(each, exchange=each.journal + min(each.gaps))
+        for each in lasts
+        if len(each.gaps) == 1
+    ]
 
 
 def differences(
@@ -98,12 +132,11 @@ class Lately:
         for asset, amount in moved.items():
             self._until.append((now_s, asset, holdings.get(asset, ZERO) - amount))
 
-    def explains(self, found: Difference, now_s: float) -> bool:
-        """Whether the exchange may have told what was held `LATE_S` ago, or since."""
+    def gaps(self, found: Difference, now_s: float) -> frozenset[Decimal]:
+        """By how much the exchange may have more than what was held then: now, or lately."""
         self._forget(now_s)
-        return any(
-            asset == found.asset and held == found.exchange for _, asset, held in self._until
-        )
+        held = [each for _, asset, each in self._until if asset == found.asset]
+        return frozenset([found.exchange - each for each in (found.journal, *held)])
 
     def _forget(self, now_s: float) -> None:
         while self._until and self._until[0][0] < now_s - LATE_S:
@@ -233,3 +266,8 @@ def taken_off(
                 )
             )
     return found
+
+
+def assets_of(symbols: Iterable[str]) -> frozenset[str]:
+    """Both sides of each."""
+    return frozenset(asset for symbol in symbols for asset in symbol.split("/"))

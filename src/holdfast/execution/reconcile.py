@@ -9,7 +9,7 @@ settling doubts (resolve).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import msgspec
@@ -33,7 +33,18 @@ from holdfast.errors import RejectedError, RetryableError
 from holdfast.execution.books import Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
-from holdfast.execution.drift import LATE_S, Difference, Flows, Lately, Review, differences
+from holdfast.execution.drift import (
+    LATE_S,
+    Difference,
+    Flows,
+    Lately,
+    Review,
+    assets_of,
+    certain,
+    differences,
+    lasting,
+    narrowed,
+)
 from holdfast.execution.evidence import is_behind
 from holdfast.execution.recorder import Recorder
 from holdfast.execution.strangers import TELLING, Strangers
@@ -48,9 +59,7 @@ log = get_logger("execution.reconcile")
 REVIEW_S = 1.0
 REVIEW_LOOKS = 10
 START_AGAIN_S = 0.5
-# Trades of nobody are looked for no further back: whose each of ours was, that the fold has
-# forgotten, costs a question.
-LOOK_BACK_MS = 600_000
+LOOK_BACK_MS = 600_000  # for trades of nobody: whose a forgotten one was costs a question
 
 
 class Reconciler:
@@ -100,7 +109,7 @@ class Reconciler:
             policy=policy,
         )
         self.asks_again = True
-        self._suspected: dict[tuple[str, Decimal], Difference] = {}  # as it was seen first
+        self._suspected: dict[str, Difference] = {}  # by asset, as it was seen first
         self._lately = Lately()
         self._agreed_ms = 0  # exchange time at which all balances agreed last
         self._flowing = asyncio.Lock()  # a flow is on its way into the journal
@@ -200,13 +209,13 @@ class Reconciler:
     def _assets(self, of: Callable[[LiveOrder], bool]) -> frozenset[str]:
         """What the live orders that `of` picks may move: both assets of each, and those of fees."""
         live = self._account.live.values()
-        moved = _assets_of(order.armed.spec.symbol for order in live if of(order))
+        moved = assets_of(order.armed.spec.symbol for order in live if of(order))
         return moved | self._fee_assets() if moved else moved
 
     def _fee_assets(self) -> frozenset[str]:
         """Held assets beside those that are traded, and those that took fees of other symbols."""
         instruments = self._account.instruments
-        beside = self._account.holdings.keys() - _assets_of((*self._symbols, *instruments))
+        beside = self._account.holdings.keys() - assets_of((*self._symbols, *instruments))
         paid = (
             asset
             for bot in self._account.bots.values()
@@ -289,18 +298,19 @@ class Reconciler:
         if compared is None:
             return []
         found, unsettled = compared
-        lasting = _seen_again(found, self._suspected)
-        self._suspected = {each.gap: self._suspected.get(each.gap, each) for each in found}
-        if lasting and await self._explain(lasting):
+        suspected = narrowed(found, self._suspected)
+        twice, self._suspected = lasting(suspected, self._suspected), suspected
+        if twice and await self._explain(twice):
             return []  # the next comparison shows what is left
-        self.asks_again = bool(unsettled) or len(lasting) < len(found)
+        lasts = certain(twice)
+        self.asks_again = bool(unsettled) or len(lasts) < len(found)
         if not found and self._account.unsettled():
             again = self._agree_again(found, unsettled)
             await self._recorder.record(*again, Reconciled(agreed=True))
             return []
         facts: list[AnyFact] = [*self._agree_again(found, unsettled)]
         flows = self._flows()
-        findings = tuple(text for each in lasting if (text := self._drift(each, facts, flows)))
+        findings = tuple(text for each in lasts if (text := self._drift(each, facts, flows)))
         if self._policy is ReconcilePolicy.HALT and findings:
             if self._account.halted:
                 return list(findings)  # said already
@@ -309,7 +319,7 @@ class Reconciler:
             agreed = not found or self._policy is ReconcilePolicy.ADOPT
             async with self._flowing:
                 await self._recorder.record(*facts, Reconciled(agreed=agreed, findings=findings))
-        for each in lasting if facts else ():
+        for each in lasts if facts else ():
             log.warning("a balance differs", action="position_mismatch", found=str(each))
         return list(findings)
 
@@ -353,7 +363,10 @@ class Reconciler:
             self._account.holdings, balances, self._tolerance, unsettled, asked_ms * NS_PER_MS
         )
         now_s = asyncio.get_running_loop().time()
-        unsettled |= {each.asset for each in found if self._lately.explains(each, now_s)}
+        found = [
+            msgspec.structs.replace(each, gaps=self._lately.gaps(each, now_s)) for each in found
+        ]
+        unsettled |= {each.asset for each in found if ZERO in each.gaps}  # told late, it agrees
         found = [each for each in found if each.asset not in unsettled]
         if not found and not unsettled:
             self._agreed_ms = asked_ms
@@ -413,14 +426,16 @@ class Reconciler:
         A report may be on its way at any one moment, so one look proves neither that something
         differs nor that all agrees.
         """
-        before: dict[tuple[str, Decimal], Difference] | None = None
+        before: dict[str, Difference] | None = None
         left_out: frozenset[str] = frozenset()
         for _ in range(REVIEW_LOOKS):
             if (look := await self.compared()) is not None:
                 found, unsettled = look
-                now = {each.gap: each for each in found}
+                now = narrowed(found, before or {})
                 if before is not None and now.keys() == before.keys():
-                    return _seen_again(found, before), left_out | unsettled
+                    lasts = certain(lasting(now, before))
+                    if len(lasts) == len(now):
+                        return lasts, left_out | unsettled
                 before, left_out = now, unsettled
             await asyncio.sleep(REVIEW_S)
         raise RetryableError(
@@ -432,18 +447,3 @@ class Reconciler:
         """One step of the finest instrument that has the asset as its base; else exact."""
         steps = [i.quantity_step for i in self._account.instruments.values() if i.base == asset]
         return min(steps, default=ZERO)
-
-
-def _assets_of(symbols: Iterable[str]) -> frozenset[str]:
-    return frozenset(asset for symbol in symbols for asset in symbol.split("/"))
-
-
-def _seen_again(
-    found: Iterable[Difference], before: Mapping[tuple[str, Decimal], Difference]
-) -> list[Difference]:
-    """What differs as it did before; its money had moved by then already."""
-    return [
-        msgspec.structs.replace(each, asked_ns=before[each.gap].asked_ns)
-        for each in found
-        if each.gap in before
-    ]

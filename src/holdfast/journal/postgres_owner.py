@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import time
+from hashlib import blake2b
 from typing import Final
 
 import psycopg
 
+from holdfast.cluster.host import host_id
 from holdfast.errors import FencedError, RetryableError
 from holdfast.journal.postgres_connect import Connection, connect, name_of, raise_translated
 from holdfast.telemetry.log import get_logger
@@ -110,5 +112,10 @@ def _end(connection: Connection, pid: int, process: str) -> None:
 
 
 def _process() -> str:
-    """Host and pid; the server cuts names after 63 bytes, and the pid must not be cut."""
-    return f"{os.uname().nodename[:32]}:{os.getpid()}"
+    """Host and pid; the server cuts names after 63 bytes, and nothing that tells two apart.
+
+    Two containers may have one name, or two that are long and begin alike, and equal pids.
+    """
+    host = os.uname().nodename
+    which = blake2b(f"{host} {host_id()}".encode(), digest_size=4).hexdigest()
+    return f"{host[:24]}-{which}:{os.getpid()}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from holdfast.ledger.state import LiveOrder
 from holdfast.simulation.clock import WORLD
 from holdfast.simulation.faults import KINDS
+from holdfast.simulation.outcome import UNTIMED
 
 if TYPE_CHECKING:
     from holdfast.simulation.weather import Weather
@@ -94,6 +95,8 @@ class Alone:
             await asyncio.sleep(_LOOK_S)
         if since_s == struck_s:
             self.gaps_s.append(WORLD.now_s - struck_s)
+        else:
+            checker.counts[UNTIMED] += 1
 
     def _is_doubtful(self, symbol: str) -> bool:
         return any(order.is_unresolved for order in self._checker.fold.orders(symbol))

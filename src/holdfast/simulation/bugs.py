@@ -135,6 +135,20 @@ def longer_window_than_journaled() -> None:
     put(client, "placement_query", stretched)
 
 
+def prices_are_rounded_up() -> None:
+    """To the whole unit, where the row says it to the tick."""
+
+    def rounded(placement: Placement) -> str:
+        spec = placement.spec
+        names = {"price": spec.price, "stop_price": spec.stop_price}
+        worse = {name: price.to_integral_value() for name, price in names.items() if price}
+        spec = msgspec.structs.replace(spec, **worse)
+        return query(msgspec.structs.replace(placement, spec=spec))
+
+    query = placement_query
+    put(client, "placement_query", rounded)
+
+
 def stamped_when_sent() -> None:
     def ahead(placement: Placement) -> str:
         late = msgspec.structs.replace(
@@ -236,6 +250,11 @@ def absent_after_window() -> None:
     put(resolve, "HORIZON_MS", 0)
 
 
+def absent_before_the_horizon() -> None:
+    """Three seconds before the engine's own time and the queries' are over."""
+    put(resolve, "HORIZON_MS", 9_000)
+
+
 def absent_by_local_clock() -> None:
     def hasty(order: Any, _earliest_ms: int, *, barrier_done: bool) -> Step:
         return step(order, wall_ns() // 1_000_000, barrier_done=barrier_done)
@@ -327,6 +346,12 @@ def no_position_limit() -> None:
     replace_rule(risk._position_notional, lambda _order, _gate: None)
 
 
+def orders_are_not_counted() -> None:
+    """Neither those that rest nor those of the last minute."""
+    for rule in (risk._open_orders, risk._order_rate):
+        replace_rule(rule, lambda _order, _gate: None)
+
+
 def enters_beside_a_doubt() -> None:
     replace_rule(risk._no_doubt, lambda _order, _gate: None)
     replace_rule(risk._position_notional, lambda _order, _gate: None)
@@ -368,12 +393,15 @@ PLANTS: dict[str, Plant] = {
     for plant in (
         resend_on_timeout, resend_signed_anew, send_before_journal, journal_after_ack,
         send_although_commit_unknown, cancel_without_row, longer_window_than_journaled,
-        stamped_when_sent, retry_after_is_ignored, classify_by_class, gateway_error_is_no,
+        stamped_when_sent, prices_are_rounded_up, retry_after_is_ignored, classify_by_class,
+        gateway_error_is_no,
         internal_error_is_no, garbled_reply_is_no, final_rejects, timeout_is_no,
-        reset_means_unsent, absent_at_once, absent_after_window, absent_by_local_clock,
+        reset_means_unsent, absent_at_once, absent_after_window, absent_before_the_horizon,
+        absent_by_local_clock,
         absent_by_id_alone, doubts_die_at_takeover,
         unsent_by_another_process, armed_is_forgotten, what_breaks_is_forgotten, no_resolver,
-        limit_forgets_open_orders, no_position_limit, enters_beside_a_doubt, halts_are_forgotten,
+        limit_forgets_open_orders, no_position_limit, orders_are_not_counted, enters_beside_a_doubt,
+        halts_are_forgotten,
         same_id_for_each_attempt,
     )
 }

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
+from holdfast.domain.action import Approved
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
-from holdfast.engine import derive, risk
+from holdfast.engine import derive, risk, step
 from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
 from holdfast.ledger.state import AccountState, LiveOrder
@@ -55,6 +56,52 @@ def each_purchase_twice() -> None:
         return doubled
 
     replace(derive, "intents", twice)
+
+
+def half_is_bought() -> None:
+    """Of what a target asks for, and nothing more until the next wish."""
+
+    def halved(at: Any, mine: Any, exits: Any, leg: Any, found: Any) -> Any:
+        held = at.state.held(leg.symbol)
+        if leg.target and leg.target > held:
+            half = max(at.instrument.floor_quantity(leg.target / 2), held)
+            leg = msgspec.structs.replace(leg, target=half)
+        return target(at, mine, exits, leg, found)
+
+    target = derive._target
+    put(derive, "_target", halved)
+
+
+def empty_attempts_are_not_repeated() -> None:
+    """What was refused, unsent or never executed is not tried again under the same wish."""
+
+    def once(at: Any, mine: Any, exits: Any, leg: Any, found: Any) -> Any:
+        progress = at.progress.get(leg.leg)
+        if progress is not None and progress.empty and not at.fresh:
+            return None
+        return target(at, mine, exits, leg, found)
+
+    target = derive._target
+    put(derive, "_target", once)
+
+
+def market_purchases_are_free() -> None:
+    """A hundredth of what they cost is set aside, and no position limit binds them."""
+
+    def cheap(order: Any, gate: Any) -> Any:
+        found = checked(order, gate)
+        is_market = order.spec.side is Side.BUY and order.spec.price is None
+        if isinstance(found, Approved) and is_market:
+            found = msgspec.structs.replace(found, reserve=found.reserve / 100)
+        return found
+
+    def unless_market(order: Any, gate: Any) -> Any:
+        return None if order.spec.price is None else position_notional(order, gate)
+
+    checked, position_notional = risk.check, risk._position_notional
+    replace_rule(position_notional, unless_market)
+    for module in (risk, step):
+        put(module, "check", cheap)
 
 
 def outstanding_is_nothing() -> None:
@@ -130,7 +177,9 @@ def limits_are_of_one_bot() -> None:
 PLANTS: dict[str, Plant] = {
     each.__name__: each
     for each in (
-        no_stops, one_bot_sleeps, each_purchase_twice, outstanding_is_nothing, purchases_reduce,
+        no_stops, one_bot_sleeps, each_purchase_twice, half_is_bought,
+        empty_attempts_are_not_repeated, market_purchases_are_free, outstanding_is_nothing,
+        purchases_reduce,
         cash_in_doubt_is_free, cash_is_set_aside_for_its_bot, doubts_are_of_one_bot,
         limits_are_of_one_bot,
     )

@@ -25,13 +25,13 @@ from holdfast.domain.fact import (
     BotRemoved,
     BotStarted,
     BotStopped,
-    CancelArmed,
     CashFlow,
     Draining,
     Filled,
     ForeignOrder,
     Ghost,
     Halted,
+    Leg,
     Quarantined,
     Reconciled,
     Refusal,
@@ -53,14 +53,16 @@ from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
+from holdfast.simulation.faults import CLOCK_OFF_MS
+from holdfast.simulation.limits import UNLIMITED, BotLimits, Limited
 from holdfast.simulation.outcome import Event, Violation
+from holdfast.simulation.rows import Rows, id_of
 from holdfast.simulation.sharing import PRICES, Shared
 from holdfast.simulation.wishes import Wishes
 
-_PLACING = {"/api/v3/order": "newClientOrderId", "/api/v3/orderList/oco": "listClientOrderId"}
-_ORDERS = ("/api/v3/order", "/api/v3/openOrders", "/api/v3/sor/order")
-"""Where what is posted or deleted is an order or its cancel, and has an id of ours."""
 _KEPT = 20_000
+ABSENT_MS = 12_000
+"""After an order's deadline: so long the exchange may take to execute it (10 s), and to show it."""
 PIDS = 100_000
 """Process ids of each machine: the first has those from here on, the second from twice that."""
 _encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -75,6 +77,8 @@ class Checker:
             must end in an alarm.
         most_held: quote units that a bot may have in a symbol, doubts and open orders counted.
         most_together: the same of all bots; None where each has a symbol of its own.
+        limits: what else binds each of them.
+        price: what a unit of a symbol truly costs now.
 
     Attributes:
         told: everything the journal says.
@@ -83,6 +87,7 @@ class Checker:
         has_disagreed: a comparison with the exchange left something unexplained.
         exposure, wishes: what bots hold and may yet get, and what they wish.
         shared: what they have together.
+        limited: what else binds them.
         armed_s: when each bot armed its newest order; world time.
         acted_s: when the newest order was armed that has reached the exchange; world time.
         is_meddled: somebody did something on the account beside the platform.
@@ -90,8 +95,8 @@ class Checker:
     """
 
     def __init__(
-        self, account: Account, *, breaks: bool, most_held: Decimal,
-        most_together: Decimal | None = None,
+        self, account: Account, *, price: Callable[[str], Decimal], breaks: bool,
+        most_held: Decimal, most_together: Decimal | None = None, limits: BotLimits = UNLIMITED,
     ) -> None:
         self.told = Told()
         self.fold = AccountState()
@@ -103,6 +108,7 @@ class Checker:
         self.exposure = Exposure(self.told)
         self.wishes = Wishes(self.told, self.exposure)
         self.shared = Shared(account, self.told, self.exposure, most_together)
+        self.limited = Limited(limits, self.exposure)
         self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0
         self.is_meddled = False
@@ -110,10 +116,11 @@ class Checker:
         self.has_disagreed = False
         self.on_violation: Callable[[], object] | None = None
         self._account = account
+        self._price = price
         self.breaks = breaks
         self._most_held = most_held
         self._by_intent: dict[str, set[str]] = {}
-        self._rows: set[str] = set()  # what may be sent: orders, lists and cancels
+        self._rows = Rows()
         self._sent: set[str] = set()
         self._armed_s: dict[str, float] = {}
         self._stopped: set[str] = set()  # bots that are halted; "" is the account
@@ -140,10 +147,12 @@ class Checker:
             if record.epoch != self.epoch or head.epoch != self.epoch:
                 self.violate("I3", f"a fact of epoch {record.epoch} within epoch {self.epoch}")
             self._look(fact)
+            self._rows.take(fact)
             self.told.take(fact, record.at_ns)
             self.exposure.take(fact)
             self.wishes.take(fact)
             self.shared.take(fact)
+            self.limited.take(fact)
             if isinstance(fact, Refusal) and fact.rule == "balance":
                 self.counts["short of cash"] += 1
             try:
@@ -162,11 +171,9 @@ class Checker:
         if not call.api_key:
             return
         if call.method in {"POST", "DELETE"}:
-            cid = call.params.get(_PLACING.get(call.path, ""), "") or call.params.get(
-                "newClientOrderId", ""
-            )
-            if cid not in self._rows and (cid or call.path.startswith(_ORDERS)):
-                self.violate("I2", f"{call.method} {call.path} came without a row", cid)
+            cid = id_of(call)
+            if fault := self._rows.fault(call):
+                self.violate("I2", fault, cid)
             if call.method == "POST" and cid:
                 if cid in self._sent:
                     self.violate("I4", "the same order was sent twice", cid)
@@ -223,12 +230,11 @@ class Checker:
         match fact:
             case Armed():
                 self._armed(fact)
-            case CancelArmed():
-                self._rows.add(fact.cid)
             case AttemptMoved():
                 self._moved(fact)
             case RejectClosed():
                 self._declared_absent(fact.cid)
+                self._waited_long_enough(fact.cid)
             case Filled():
                 key = wire(fact.fill.symbol), fact.fill.trade_id
                 if key in self.told.fills:
@@ -267,10 +273,11 @@ class Checker:
     def _armed(self, fact: Armed) -> None:
         self.counts["orders"] += 1
         self.armed_s[fact.bot] = self._armed_s[fact.list_cid or fact.cid] = WORLD.now_s
-        self._rows |= {fact.cid, fact.list_cid} - {""}
         self._by_intent.setdefault(fact.intent_id, set()).add(fact.cid)
         for other in self._by_intent[fact.intent_id] - {fact.cid}:
             attempt = self.told.attempts[other]
+            if attempt.armed.n == fact.n - 1:
+                self.counts[f"again after {attempt.state.value}"] += 1
             if attempt.armed.n != fact.n and not attempt.is_declared_absent:
                 self.violate("I1", f"armed again while {other} is {attempt.state.value}", fact.cid)
         if fact.spec.side is Side.BUY:  # whatever the platform calls it: nothing is sold short
@@ -290,17 +297,17 @@ class Checker:
         for cid in self._open_doubts:
             if self.told.attempts[cid].armed.spec.symbol == spec.symbol:
                 self.violate("I8", f"armed more while {cid} is in doubt", fact.cid)
-        if not (fact.reserve and spec.quantity):
-            self.violate("I8", "a purchase that sets nothing aside", fact.cid)
+        price = spec.price or spec.stop_price or self._price(spec.symbol)
+        if fact.reserve * PRICES < spec.quantity * price:
+            self.violate("I8", f"{spec.quantity} at {price} sets {fact.reserve} aside", fact.cid)
             return
         if self.breaks:
             return  # what executes against an assumption is in no count of the platform's
-        price = spec.price or spec.stop_price or fact.reserve / spec.quantity
         most = self.exposure.held(bot, spec.symbol) + spec.quantity
         most += self.exposure.outstanding(bot, spec.symbol, Side.BUY)
         if most * price > self._most_held * PRICES:
             self.violate("I8", f"{most} at {price} would be beyond {self._most_held}", fact.cid)
-        for fault in self.shared.faults(fact):
+        for fault in (*self.shared.faults(fact), *self.limited.faults(fact, price)):
             self.violate("I8", fault, fact.cid)
 
     def _guarded(
@@ -337,6 +344,8 @@ class Checker:
             self.counts["in_doubt_resolved"] += 1
         if fact.state is AttemptState.NEVER_EXECUTED or fact.final:
             self._declared_absent(fact.cid)
+        if fact.state is AttemptState.NEVER_EXECUTED:
+            self._waited_long_enough(fact.cid)
         if fact.state is AttemptState.NOT_SENT:
             self._declared_absent(fact.cid)
             if attempt is not None and (fact.cid in self._sent):
@@ -345,6 +354,17 @@ class Checker:
     def _declared_absent(self, cid: str) -> None:
         if self.executed.get(cid) and not self.breaks:
             self.violate("I5", "declared absent after it executed", cid)
+
+    def _waited_long_enough(self, cid: str) -> None:
+        """Whatever the platform's own number for it: until then the exchange may still execute."""
+        attempt = self.told.attempts.get(cid)
+        if attempt is None:
+            return
+        wrong_ms = CLOCK_OFF_MS if self.counts["fault clock_offset"] else 0
+        early_ms = attempt.armed.timestamp_ms + attempt.armed.window_ms + ABSENT_MS
+        early_ms -= WORLD.now_ns // 1_000_000 + wrong_ms
+        if early_ms > 0:
+            self.violate("I5", f"declared absent {early_ms} ms before that can be known", cid)
 
     def _executed(self, cid: str) -> None:
         attempt = self.told.attempts.get(cid)
@@ -362,6 +382,18 @@ class Checker:
             self.violate("I1", f"{armed.intent_id} executed beyond {armed.spec.quantity}", cid)
         if attempt.is_declared_absent:
             self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
+
+    def is_beyond(self, leg: Leg, price: Decimal) -> bool:
+        """Whether limits forbid to hold what a leg wishes, or what all wish of its symbol."""
+        most_together, target = self.shared.most_together, leg.target or ZERO
+        together = self.wishes.wished_of(leg.symbol) * price
+        return target * price > self._most_held or (
+            most_together is not None and together > most_together
+        )
+
+    def waits(self, bot: str) -> bool:
+        """Whether it was refused for what binds it, rightly, and armed nothing since."""
+        return bot in self.shared.waits or bot in self.limited.waits
 
     def armed_at_s(self, armed: Armed) -> float:
         """When it was armed; world time."""

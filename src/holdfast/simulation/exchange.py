@@ -142,6 +142,10 @@ class SimExchange:
         assert average is not None  # noqa: S101 - the market traded before the doors opened
         return average
 
+    def last_price(self, name: str) -> Decimal:
+        """Of the newest trade, quote units."""
+        return self.desk.exchange.tapes[name].trades[-1].price
+
     def revoke(self) -> None:
         """The key is worth nothing."""
         self.account.is_revoked = True

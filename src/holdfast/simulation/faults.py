@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _POINTS = ORDER_POINTS + CANCEL_POINTS
 _ORDERS = {"method": "POST", "path": "/api/v3/order*"}
+CLOCK_OFF_MS = 300
+"""What the exchange may tell of its time beside what it holds deadlines against."""
+MOST_ENGINE_MS = 9_900
+"""It gives up on its own engine after 10 s."""
 
 Kind = Callable[["Weather"], None]
 
@@ -221,9 +225,11 @@ def _lag(w: Weather) -> None:
 
 
 def _engine_delay(w: Weather) -> None:
+    """Often as long as it may take at all: what is declared absent too early executes then."""
+    least = w.random.choice((0, 0, MOST_ENGINE_MS - 1500))
     w.inject(
         FaultKind.ENGINE_DELAY, p=w.uniform(0.1, 0.9), for_s=w.uniform(0.5, 5),
-        delay_ms=w.uniform(10, 8000), min_delay_ms=0,
+        delay_ms=w.uniform(max(10, least), MOST_ENGINE_MS), min_delay_ms=least,
     )
 
 
@@ -262,7 +268,7 @@ def _doubled_cancel(w: Weather) -> None:
 def _clock_offset(w: Weather) -> None:
     w.inject(
         FaultKind.CLOCK_OFFSET, p=w.uniform(0.2, 0.8), for_s=w.uniform(1, 8),
-        ms=w.uniform(-300, 300),
+        ms=w.uniform(-CLOCK_OFF_MS, CLOCK_OFF_MS),
     )
 
 

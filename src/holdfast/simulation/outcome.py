@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
+UNTIMED = "gap untimed"
+"""Counted where a doubt of every symbol, or a breaker, was a part of the time to the next order."""
+
 
 class Violation(msgspec.Struct, frozen=True):
     """An invariant that did not hold.

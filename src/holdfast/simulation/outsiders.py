@@ -119,17 +119,18 @@ class Operator:
         """Look once more, and again while that finds something: what came late is shown late."""
         fold = self._w.checker.fold
         for _ in range(MOST_LOOKS):
-            await self.review()
-            if not (fold.halted or fold.quarantine):
+            was_taken = await self.review()  # until then nobody knows that all agrees
+            if was_taken and not (fold.halted or fold.quarantine):
                 return
             await asyncio.sleep(self._w.uniform(1, 4))
 
-    async def review(self) -> None:
-        """Accept the balances as the exchange has them, and resume."""
+    async def review(self) -> bool:
+        """Accept the balances as the exchange has them, and resume; whether that was taken."""
         assets = ",".join(sorted(self._w.exchange.account.balances))
         taken = await self._ask("reconcile", {"adjust": assets, "reason": "moved by hand"})
         if taken and self._w.checker.fold.halted:
             await self._ask("resume", {"reason": "reviewed"})
+        return taken
 
     async def _ask(self, name: str, arguments: dict[str, str]) -> bool:
         """Whether it took effect soon; if not he asks again later."""

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from holdfast.errors import ConfigError
-from holdfast.simulation.outcome import Outcome, Violation
+from holdfast.simulation.outcome import UNTIMED, Outcome, Violation
 
 _FAULT = "fault "
 DIRTY = "-dirty"
@@ -108,6 +108,7 @@ class Total(msgspec.Struct, kw_only=True):
                 if name.startswith(_FAULT)
             },
             "gaps_alone_s": self._gaps(),
+            "gaps_alone_untimed": counts[UNTIMED],
             "violations": [
                 {"seed": seed, "invariant": one.invariant, "detail": one.detail}
                 for seed, one in self.violations

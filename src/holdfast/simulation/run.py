@@ -31,6 +31,7 @@ from holdfast.simulation.database import SimDatabase
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
 from holdfast.simulation.faults import break_assumption
 from holdfast.simulation.leases import Leases
+from holdfast.simulation.limits import UNBOUND, BotLimits, draw_limits
 from holdfast.simulation.loop import StuckError, VirtualLoop
 from holdfast.simulation.network import Network
 from holdfast.simulation.node import SimNode, is_of_the_world
@@ -89,11 +90,8 @@ class _World:
         self, loop: VirtualLoop, seed: int, minutes: float, machines: int,
         directory: Path,
     ) -> None:
-        self.seed = seed
-        self.loop = loop
-        self.minutes = minutes
-        source = random.Random(f"holdfast {seed}")
-        self.source = source
+        self.seed, self.loop, self.minutes = seed, loop, minutes
+        self.source = source = random.Random(f"holdfast {seed}")
         self.plan = draw_plan(source, machines)
         self.network = Network(loop, source.getrandbits(64))
         self.backend = Backend(
@@ -104,12 +102,14 @@ class _World:
         self.sharing = draw_sharing(
             random.Random(f"sharing {seed}"), SYMBOLS, must_pay=self.plan.alone
         )
-        cash = {"USDT": self.sharing.cash}
-        self.exchange = SimExchange(self.network, seed, SYMBOLS, cash | purse, fees)
+        limits = draw_limits(random.Random(f"limits {seed}"), may_wait=not self.plan.alone)
+        purse["USDT"] = self.sharing.cash
+        self.exchange = SimExchange(self.network, seed, SYMBOLS, purse, fees)
         put_behind(self.exchange.desk.exchange, seed, alone=self.plan.alone)
         self.checker = Checker(
-            self.exchange.account, breaks=bool(self.plan.breaks), most_held=MOST_HELD,
-            most_together=MOST_TOGETHER if self.sharing.is_crowded else None,
+            self.exchange.account, price=self.exchange.last_price,
+            breaks=bool(self.plan.breaks), most_held=MOST_HELD,
+            most_together=MOST_TOGETHER if self.sharing.is_crowded else None, limits=limits,
         )
         self.backend.on_commit.append(self.checker.on_commit)
         self.backend.on_acquire.append(self.checker.on_acquire)
@@ -121,7 +121,7 @@ class _World:
         self.leases = Leases(self.backend)
         self.operator: Operator | None = None
         self.alone: Alone | None = None
-        config = self._config()
+        config = self._config(limits)
         self.nodes = [
             SimNode(
                 loop=loop,
@@ -156,7 +156,7 @@ class _World:
         if self.plan.alone:
             self.alone = Alone(self.weather, frozenset(self.sharing.symbols))
 
-    def _config(self) -> Config:
+    def _config(self, limits: BotLimits) -> Config:
         os.environ["SIM_KEY"] = self.exchange.account.api_key
         os.environ["SIM_SECRET"] = self.exchange.account.secret
         bots = [
@@ -165,15 +165,13 @@ class _World:
                 **self._strategy(number, symbol),
                 "symbols": [symbol],
                 "timeframe": "1s",
-                "limits": {
-                    "max_orders_per_minute": 100_000, "max_position_notional": str(MOST_HELD),
-                },
+                "limits": limits.configured() | {"max_position_notional": str(MOST_HELD)},
             }
             for number, (symbol, own) in enumerate(zip(self.sharing.symbols, SYMBOLS, strict=True))
         ]
-        limits: dict[str, Any] = {"max_orders_per_minute": 100_000}
+        together: dict[str, Any] = {"max_orders_per_minute": UNBOUND}
         if self.sharing.is_crowded:
-            limits["max_position_notional"] = str(MOST_TOGETHER)
+            together["max_position_notional"] = str(MOST_TOGETHER)
         profile = self.plan.profile
         timing = msgspec.structs.replace(PROFILES[profile], poll_s=POLL_S[profile])
         document = {
@@ -181,7 +179,7 @@ class _World:
             "account": {
                 "api_key": "env:SIM_KEY",
                 "api_secret": "env:SIM_SECRET",
-                "limits": limits,
+                "limits": together,
                 "reconcile": self.plan.policy.value,
                 "venue": {
                     "rest_url": f"http://{HOST}:{PORT}",
@@ -196,7 +194,9 @@ class _World:
 
     def _strategy(self, number: int, symbol: str) -> dict[str, Any]:
         if not self.plan.alone:
-            params = {"seed": self.seed, "unit": UNITS[symbol]}
+            params = {
+                "seed": self.seed, "unit": UNITS[symbol], "patience_s": self.sharing.patience_s,
+            }
             if self.sharing.is_crowded:  # they would wish the same at the same bar
                 params |= {"seed": self.seed + (number << 40), "is_near": True}
             return {"strategy": f"{_STRATEGY}:Restless", "params": params}
@@ -246,7 +246,10 @@ class _World:
         await asyncio.sleep(SETTLE_S + quiet_s / 2)
         self.exchange.stop_market()
         await asyncio.sleep(quiet_s / 2)
-        judge(self.checker, self.exchange, self.nodes, self.backend, settle_s=SETTLE_S + quiet_s)
+        judge(
+            self.checker, self.exchange, self.nodes, self.backend, SETTLE_S + quiet_s,
+            is_restless=not self.sharing.patience_s,
+        )
 
     async def _breakers_close(self) -> None:
         """Circuit breakers hold entries back for a minute after the last failure, as they should;

@@ -31,6 +31,7 @@ class Shared:
         most_together: quote units that the bots may have in a symbol; None where each has its own.
 
     Attributes:
+        most_together: as it was given.
         waits: bots that were refused for want of money, rightly, and armed nothing since.
     """
 
@@ -41,7 +42,7 @@ class Shared:
         self._account = account
         self._told = told
         self._exposure = exposure
-        self._most_together = most_together
+        self.most_together = most_together
         self._doubts: dict[str, int | None] = {}  # since when a leader knows of it, milliseconds
 
     def begin(self) -> None:
@@ -81,8 +82,8 @@ class Shared:
             if armed.spec.symbol == spec.symbol and is_known:
                 yield f"armed more of {spec.symbol} beside the doubt {cid}"
         together = self._together(spec.symbol, spec.quantity) * cost / spec.quantity
-        if self._most_together is not None and together > self._most_together * PRICES:
-            yield f"{together} {quote} together, beyond {self._most_together}"
+        if self.most_together is not None and together > self.most_together * PRICES:
+            yield f"{together} {quote} together, beyond {self.most_together}"
 
     def available(self, quote: str) -> Decimal:
         """Quote units that the exchange says there are, less all that purchases may yet cost."""

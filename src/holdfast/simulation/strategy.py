@@ -36,11 +36,15 @@ class Restless(Strategy):
     unit: Decimal = Decimal("0.01")
     is_near: bool = False
     """Quotes rest at the touch, where another bot of the account may meet them."""
+    patience_s: Annotated[int, Range(0, 3600)] = 0
+    """Wishes stand for so long: whatever became of an order, what is missing is asked for again."""
 
     def decide(self, now: View) -> Wish:
         """Draw a wish; at the end of a run the one that stands stays, or one with a stop."""
         if now.time_ns > WORLD.quiet_from_ns:
             return self._last()
+        if self.patience_s:
+            return self._standing(now.time_ns // (self.patience_s * 1_000_000_000))
         source = random.Random(f"{self.seed} {now.time_ns}")
         price, kind = now.bar.close, source.random()
         held = int(now.position.quantity / self.unit)
@@ -63,6 +67,18 @@ class Restless(Strategy):
                 episode=str(now.time_ns),
             )
         return FLAT if kind < 0.96 else KEEP
+
+    def _standing(self, turn: int) -> Wish:
+        """The same at each bar of a turn: nothing in it depends on the price or the position."""
+        source = random.Random(f"{self.seed} turn {turn}")
+        quantity, kind = self.unit * source.randrange(_STEPS), source.random()
+        if kind < 0.6:
+            return Target(quantity=quantity)
+        if kind < 0.75:
+            return Target(quantity=quantity, cap=Percent(0.5))
+        return Target(
+            quantity=quantity, stop=Percent(0.8), take_profit=Percent(1.2), episode=str(turn)
+        )
 
     def _last(self) -> Wish:
         """Far from the price, so that it is there when everything has come to rest."""

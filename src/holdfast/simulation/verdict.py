@@ -19,6 +19,7 @@ from holdfast.simulation.checker import Checker
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exchange import SimExchange
 from holdfast.simulation.node import SimNode
+from holdfast.simulation.sharing import PRICES
 from holdfast.simulation.store import Backend
 
 LIVELY_S = 15.0
@@ -32,9 +33,13 @@ _INVARIANT = {
 
 def judge(
     checker: Checker, exchange: SimExchange, nodes: list[SimNode], backend: Backend,
-    settle_s: float,
+    settle_s: float, *, is_restless: bool = True,
 ) -> None:
-    """Compare, and note what is wrong. Everything must have come to rest."""
+    """Compare, and note what is wrong. Everything must have come to rest.
+
+    Args:
+        is_restless: bots wish something else all the time; the others need not order anything.
+    """
     # One who was replaced and has not written since does not know it yet, and does no harm.
     leaders = [
         node
@@ -58,7 +63,7 @@ def judge(
     for cid in found.unresolved:
         checker.violate("I6", f"nobody knows what became of it after {settle_s:g} s of calm", cid)
     _folds_agree(checker, state, backend)
-    _lively(checker, settle_s)
+    _lively(checker, settle_s if is_restless else None)
     _protected(checker, exchange)
     if not checker.breaks:
         for what in checker.shared.misattributed(checker.fold, is_meddled=checker.is_meddled):
@@ -113,25 +118,26 @@ def _folds_agree(checker: Checker, state: AccountState | None, backend: Backend)
         checker.violate("I11", f"the leader's fold differs in {', '.join(differing)}")
 
 
-def _lively(checker: Checker, settle_s: float) -> None:
-    """I9: when all is well again, each bot arms orders again, unless its money is with others."""
+def _lively(checker: Checker, settle_s: float | None) -> None:
+    """I9: when all is well again, each bot arms orders again, unless its limits or want of money
+    hold it up."""
     stopped = [name for name, bot in checker.fold.bots.items() if not bot.running]
     for name in stopped:
         failed = checker.fold.bots[name].failed
         checker.violate("I9", f"bot {name} does not run: {failed or 'nobody said why'}")
     if checker.fold.halted and not checker.breaks:
         checker.violate("I9", f"still halted: {checker.fold.halted}")
-    if checker.fold.halted or stopped:
+    if checker.fold.halted or stopped or settle_s is None:
         return
     since_s = WORLD.now_s - settle_s + LIVELY_S
     for name in checker.fold.bots:
         armed_s = checker.armed_s.get(name, FIRST_S)
-        if armed_s < since_s and name not in checker.shared.waits:
+        if armed_s < since_s and not checker.waits(name):
             checker.violate("I9", f"{name} armed nothing for {WORLD.now_s - armed_s:.1f} s of calm")
 
 
 def _protected(checker: Checker, exchange: SimExchange) -> None:
-    """I14: what is held under a wish with a stop has that stop at the exchange."""
+    """I14: what is wished is held, and where that has a stop, it is at the exchange."""
     fold = checker.fold
     if checker.breaks or fold.halted or fold.quarantine:
         return
@@ -141,6 +147,10 @@ def _protected(checker: Checker, exchange: SimExchange) -> None:
     }
     for what in checker.wishes.unprotected(exchange.account.open_orders.values(), smallest):
         checker.violate("I14", what)
+    for bot, leg, what in checker.wishes.unmet(smallest):
+        price = exchange.last_price(leg.symbol) * PRICES
+        if not (checker.waits(bot) or checker.is_beyond(leg, price)):
+            checker.violate("I14", what)
 
 
 def _signed(record: object) -> SignedRequest:

@@ -73,10 +73,12 @@ class Sharing(msgspec.Struct, frozen=True):
         cash: quote units that the account begins with; in some about what the bots want together,
             so that purchases compete.
         symbols: of each bot.
+        patience_s: how long they wish the same; 0 for another wish at each bar.
     """
 
     cash: Decimal
     symbols: tuple[str, ...]
+    patience_s: int = 0
 
     @property
     def is_crowded(self) -> bool:
@@ -93,6 +95,8 @@ THIRD_ASSET_SHARE = 0.2
 THIRD_ASSET = "BNB"
 SHORT_OF_CASH_SHARE = 0.2
 CROWDED_SHARE = 0.2
+PATIENT_SHARE = 0.15
+PATIENCE_S = (15, 30, 45)  # a doubt ends within 14: what it held up is asked for again
 PLENTY = Decimal(100_000)
 LITTLE = (1_400, 3_000)  # quote units, for bots that want up to 2,000 each
 BREAKERS = ("engine_beyond_m", "doubled_order")
@@ -149,6 +153,7 @@ def draw_sharing(source: random.Random, symbols: tuple[str, ...], *, must_pay: b
     return Sharing(
         cash=little if is_short and not must_pay else PLENTY,
         symbols=symbols[:1] * len(symbols) if is_crowded else symbols,
+        patience_s=source.choice(PATIENCE_S) if source.random() < PATIENT_SHARE else 0,
     )
 
 

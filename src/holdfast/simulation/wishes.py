@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from holdfast.app.demo.told import Told
-from holdfast.domain.fact import AnyFact, Armed, Decided, Filled
+from holdfast.domain.fact import AnyFact, Armed, Decided, Filled, Leg
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.exchange.orders import Order
@@ -32,6 +32,7 @@ class Wishes:
         self._told = told
         self._exposure = exposure
         self._left: set[tuple[str, str]] = set()  # where an exit fired: what is wished is spent
+        self._spent: dict[tuple[str, str], int] = {}  # under which decision that was
 
     def take(self, fact: AnyFact) -> None:
         """A fact became durable."""
@@ -47,7 +48,10 @@ class Wishes:
         """Some of an order executed, or that was booked."""
         attempt = self._told.attempts.get(cid)
         if attempt is not None and attempt.armed.leg.rpartition("|")[2] in _EXITS:
-            self._left.add((attempt.armed.bot, attempt.armed.spec.symbol))
+            key = attempt.armed.bot, attempt.armed.spec.symbol
+            self._left.add(key)
+            if (standing := self.standing.get(key[0])) is not None:
+                self._spent[key] = standing.number
 
     def fault(self, fact: Armed) -> str:
         """Why what stands does not ask for an order that is armed now; empty when it does.
@@ -79,6 +83,30 @@ class Wishes:
                 if other.leg == fact.leg:
                     return f"armed beside {other.cid}, which is of the same level"
         return ""
+
+    def unmet(self, smallest: Mapping[str, Decimal]) -> Iterator[tuple[str, Leg, str]]:
+        """Bots, legs that have a target at any price, and how far from it they are.
+
+        For a moment at which nothing moves.
+
+        Args:
+            smallest: base units by symbol, of which less is not traded.
+        """
+        for bot, standing in self.standing.items():
+            for leg in standing.legs:
+                key, at_any_price = (bot, leg.symbol), leg.price is None and leg.cap_pct is None
+                if leg.target is None or not at_any_price:
+                    continue
+                if self._spent.get(key) == standing.number:
+                    continue  # an exit fired
+                held = self._exposure.held(*key)
+                if abs(held - leg.target) >= max(smallest[leg.symbol], leg.band):
+                    yield bot, leg, f"{bot} holds {held} {leg.symbol}, and wishes {leg.target}"
+
+    def wished_of(self, symbol: str) -> Decimal:
+        """Base units that all bots' targets come to together."""
+        legs = (leg for standing in self.standing.values() for leg in standing.legs)
+        return sum((leg.target or ZERO for leg in legs if leg.symbol == symbol), ZERO)
 
     def unprotected(
         self, orders: Iterable[Order], smallest: Mapping[str, Decimal]

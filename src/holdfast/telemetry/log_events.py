@@ -139,6 +139,7 @@ CLUSTER: Final = {
     "accounts_changed": "Accounts were added or dropped: the node hands over and begins anew.",
     "account_refused": "An added account does not go with the configuration, and is left out.",
     "members_wait": "Its members could not be read.",
+    "proof_wait": "Its disk takes nothing: no account is given away for what does not answer.",
     "renew_wait": "The lease could not be renewed: without it, this node stops leading.",
     "let_go_failed": "A claim could not be let go; it runs out.",
     "leave_failed": "The node could not say that it leaves.",

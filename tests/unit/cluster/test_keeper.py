@@ -67,6 +67,13 @@ class StalledLeases(MemoryLeases):
             await asyncio.sleep(QUICK.poll_s)
 
 
+class SlowLeases(MemoryLeases):
+    """Leases on a disk that needs a little longer than a call may take."""
+
+    async def sync(self) -> None:
+        await asyncio.sleep(1.3 * QUICK.call_s)
+
+
 class ClosedLeases(MemoryLeases):
     """Leases whose store lets nobody in."""
 
@@ -221,15 +228,49 @@ async def test_who_waits_for_a_disk_that_takes_nothing_keeps_its_account() -> No
 
 
 @on_loop
-async def test_that_the_disk_wrote_once_proves_nothing_of_the_next_time() -> None:
+async def test_a_disk_that_is_slow_keeps_nobody_from_an_account_that_is_cut_off() -> None:
+    async with nodes("one", "two", leases=SlowLeases()) as ([one, two], _, _):
+        one.board.reach("main", reaches=False)  # its exchange, and only from here
+        await until(lambda: two.leads, "the second leads")
+
+
+@on_loop
+async def test_what_waited_for_the_disk_keeps_its_account_whatever_else_is_told_meanwhile() -> None:
     disk = StalledLeases()
     async with nodes("one", "two", leases=disk) as ([one, _], _, _):
-        one.keeper._proven.add("main")
-        await asyncio.sleep(5 * QUICK.poll_s)
         disk.is_stalled = True
         one.board.reach("main", reaches=False)
-        await asyncio.sleep(QUICK.ttl_s)
+        await asyncio.sleep(5 * QUICK.poll_s)
+        disk.is_stalled = False
+        await until(lambda: bool(one.keeper._proof._since_ns), "the disk writes")
+        one.board.reach("spare", reaches=False)  # another account, which wakes the keeper
+        await asyncio.sleep(2 * QUICK.poll_s)
+        one.board.reach("main", reaches=True)
+        await asyncio.sleep(QUICK.ttl_s / 2)
         assert one.leads
+
+
+@on_loop
+async def test_who_was_to_give_an_account_away_when_nobody_was_there_keeps_it_once_it_is_well(
+) -> None:
+    async with nodes("one", "two") as ([one, two], leases, gone):
+        one.obeying.cancel()  # it takes a while to come to rest
+        one.board.reach("main", reaches=False)
+        await until(lambda: "main" in one.keeper._giving, "it is to be given away")
+        gone.add("two")
+        await two.vanish()
+        await until(lambda: one.keeper._live == {"one"}, "nobody is there to take it")
+        one.board.reach("main", reaches=True)
+        one.obeying = asyncio.create_task(one._obey())
+        one.board.tell("main", State.FOLLOWING)  # it has come to rest
+        await until(lambda: one.leads, "it goes on alone")
+        three = OneNode(leases, member("three"), gone)
+        try:
+            await until(lambda: "main" in one.keeper._others, "a look at the third")
+            await asyncio.sleep(5 * QUICK.poll_s)
+            assert one.leads
+        finally:
+            await three.vanish()
 
 
 @on_loop

@@ -21,6 +21,7 @@ from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.journal.postgres_database import PostgresDatabase
 from tests.support.leases import PATIENT, member
 from tests.support.postgres import database, server
+from tests.support.postgres_servers import configure
 from tests.support.waiting import PATIENCE_S, until
 
 T = TypeVar("T")
@@ -103,6 +104,41 @@ def test_renewals_do_not_wait_for_the_disk_and_what_is_asked_of_it_does(url: str
         assert not all(waited)
 
     run(url, use)
+
+
+@pytest.mark.skipif(
+    "HOLDFAST_TEST_DATABASE_URL" in os.environ, reason="a server that is not ours to configure"
+)
+def test_what_waits_for_the_disk_has_one_session_however_long_and_holds_up_nothing(
+    url: str,
+) -> None:
+    of_keepers = (
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holdfast keeper' "
+        "AND datname = current_database()"
+    )
+
+    async def sessions(count: int) -> None:
+        while by_hand(url, of_keepers) != [(count,)]:
+            await asyncio.sleep(0.05)
+
+    async def use(leases: PostgresLeases) -> None:
+        await leases.join(A)
+        configure(server(), "synchronous_standby_names", "away")  # no commit is answered
+        try:
+            asking = asyncio.create_task(leases.sync())
+            while (await asyncio.wait({asking}, timeout=1.5 * QUICK.call_s))[0]:  # not yet so
+                asking.result()
+                asking = asyncio.create_task(leases.sync())
+            await asyncio.wait_for(sessions(2), PATIENCE_S)
+            assert await leases.renew("a") == ()
+            assert not asking.done()
+            assert by_hand(url, of_keepers) == [(2,)]
+        finally:
+            configure(server(), "synchronous_standby_names", "")
+        await asyncio.wait_for(asking, PATIENCE_S)
+        await asyncio.wait_for(sessions(1), PATIENCE_S)
+
+    run(url, use, QUICK)
 
 
 def test_a_session_that_the_server_ended_is_opened_again(url: str) -> None:

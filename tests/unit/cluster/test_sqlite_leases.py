@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
@@ -254,11 +255,64 @@ def test_a_member_removed_by_hand_hears_of_it(tmp_path: Path) -> None:
     assert run(path, lambda leases: leases.renew("a")) is None
 
 
+def looked_at_by_another(path: Path) -> int:
+    """How often the one member has renewed, for a process that opens the file and closes it."""
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "print(*c.execute('SELECT renewals FROM member').fetchone()); c.close()"
+    )
+    command = [sys.executable, "-I", "-S", "-c", look, str(file_of(path))]
+    return int(subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S).stdout)
+
+
+def test_who_has_asked_the_disk_is_seen_by_those_that_open_the_file_after_another_closed_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "leases"
+
+    async def use(leases: SqliteLeases) -> None:
+        await join(leases)
+        await leases.sync()
+        for renewals in (1, 2):
+            await leases.renew("a")
+            assert looked_at_by_another(path) == renewals
+
+    run(path, use)
+
+
+def test_a_disk_that_takes_nothing_is_told(tmp_path: Path) -> None:
+    async def use(leases: SqliteLeases) -> None:
+        await join(leases)
+        file = file_of(tmp_path / "leases")
+        file.with_name(f"{file.name}-sync").mkdir()
+        with pytest.raises(RetryableError, match="expected: a disk that takes what is written"):
+            await leases.sync()
+
+    run(tmp_path / "leases", use)
+
+
+def test_the_end_does_not_wait_for_a_disk_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr(LeaseFile, "sync", lambda _: answers.wait(PATIENCE_S))
+
+    async def use(leases: SqliteLeases) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(leases.sync(), 0.01)
+
+    began_s = time.monotonic()
+    run(tmp_path / "leases", use)
+    assert time.monotonic() - began_s < PATIENCE_S / 2
+    answers.set()
+
+
 @pytest.mark.skipif(
     not Path("/proc/sys/kernel/random/boot_id").exists(), reason="boots are not told apart here"
 )
 def test_leases_of_an_earlier_boot_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("leases-01234567", "leases-01234567-wal", "leases-0123", "leases-notahexa", "x"):
+    of_a_boot = ("leases-01234567", "leases-01234567-wal", "leases-01234567-sync")
+    for name in (*of_a_boot, "leases-0123", "leases-notahexa", "x"):
         (tmp_path / name).write_text("torn by a power cut")
     run(tmp_path / "leases", join)
     left = {file.name for file in tmp_path.iterdir()} - {file_of(tmp_path / "leases").name}

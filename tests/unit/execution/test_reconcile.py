@@ -176,6 +176,7 @@ async def test_an_asset_that_fees_may_be_taken_in_is_not_compared_while_an_order
         fill(5, cid=order.armed.cid), fee=Decimal("0.0005"), fee_asset="BNB"
     )
     await at.books.report(report(order.armed, fills=(paid,)), "query by id")
+    await asyncio.sleep(LATE_S + 1)
     await at.reconciler.in_passing()
     (found,) = await at.reconciler.in_passing()
     assert found.startswith("BNB: journal 0.9995, exchange 0.999,"), "now nothing may"

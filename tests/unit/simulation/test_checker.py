@@ -46,7 +46,9 @@ class Watched:
     def __init__(self, *, is_meddled: bool = False) -> None:
         self.account = Account(1, world.KEY, "secret")
         self.account.balance("USDT").free = Decimal(100_000)
-        self.checker = Checker(self.account, breaks=False, most_held=MOST)
+        self.checker = Checker(
+            self.account, price=lambda _symbol: Decimal(1_000), breaks=False, most_held=MOST
+        )  # fmt: skip
         self.checker.is_meddled = is_meddled
         self.head = Head("main", 1, 1, 0, bytes(32))
         self.trades = 0

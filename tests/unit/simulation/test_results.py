@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from holdfast.errors import ConfigError
-from holdfast.simulation.outcome import Outcome, Violation
+from holdfast.simulation.outcome import UNTIMED, Outcome, Violation
 from holdfast.simulation.results import Settings, sum_of
 
 OURS = Settings(minutes=10.0, commit="0123456789ab")
@@ -16,7 +16,8 @@ OURS = Settings(minutes=10.0, commit="0123456789ab")
 
 def outcome(seed: int, *, trace: str = "", orders: int = 10, wrong: bool = False) -> Outcome:
     return Outcome(
-        seed=seed, virtual_s=600.0, wall_s=7.0, cpu_s=6.0, counts={"orders": orders, "starts": 3},
+        seed=seed, virtual_s=600.0, wall_s=7.0, cpu_s=6.0,
+        counts={"orders": orders, "starts": 3, UNTIMED: 1},
         violations=(Violation("I1", "twice", 1.0),) if wrong else (),
         trace_hash=trace or f"trace of {seed}", profile="fast", gaps_s=(0.25, 0.75),
     )
@@ -36,6 +37,7 @@ def test_ranges_add_up_and_a_seed_that_is_in_both_counts_once(tmp_path: Path) ->
     assert found["restarts"] == 0, "each of three nodes was started once in each run"
     assert (found["virtual_seconds"], found["speed"]) == (1800.0, 100.0)
     assert found["gaps_alone_s"]["fast"] == {"number": 6, "p50": 0.25, "p99": 0.75, "max": 0.75}
+    assert found["gaps_alone_untimed"] == 3
     assert [(v["seed"], v["invariant"]) for v in found["violations"]] == [(5, "I1")]
     assert one.read_bytes().endswith(b"virt"), "adding up changes nothing"
 

@@ -128,7 +128,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def is_green(self) -> bool:
         """No order doubled, none lost, none unresolved; every amount was compared and agrees.
 
-        On a busy machine without strikes nobody was taken for dead either.
+        On a busy machine without strikes, and where clocks jump, nobody was taken for dead either.
         """
         return self.settled and not bool(
             self.duplicate_orders
@@ -137,7 +137,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             or self.ghosts
             or self.findings
             or self.stuck
-            or (self.quiet_hours and self.false_failovers)
+            or ((self.quiet_hours or self.fault == "clock") and self.false_failovers)
         )
 
 

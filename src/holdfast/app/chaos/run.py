@@ -232,8 +232,7 @@ class Chaos:
             await heal(self._site, struck, leader.pid)
         await self._ready()
         for each in self._accounts:
-            changes = len(each.changes)
-            self._explained += min(1 if each in hit else 0, changes) if kind.moves else changes
+            self._explained += kind.explained(len(each.changes), is_hit=each in hit)
         return self._found(struck, account)
 
     async def _gone_on(self) -> bool:

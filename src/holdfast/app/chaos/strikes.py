@@ -55,6 +55,16 @@ class Strike(StrEnum):
         """Whether somebody else has to go on; after the others the leader may stay."""
         return self in _MOVING
 
+    def explained(self, changes: int, *, is_hit: bool) -> int:
+        """How many of so many changes of an account's leader it brought about.
+
+        Args:
+            is_hit: whether the node that was struck led the account.
+        """
+        if self in _OF_ALL_NODES:
+            return changes
+        return min(1, changes) if is_hit and self not in _HARMLESS else 0
+
     @property
     def strikes_one(self) -> bool:
         """Whether one account of the node is struck, and not all that it leads."""
@@ -81,6 +91,8 @@ _MOVING: Final = frozenset({
     Strike.SILENT, Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT,
     Strike.LEASES_CUT, Strike.HANDOVER,
 })  # fmt: skip
+_HARMLESS: Final = frozenset({Strike.CLOCK_AHEAD, Strike.CLOCK_BACK, Strike.EXCHANGE_RESET})
+_OF_ALL_NODES: Final = frozenset({Strike.STORE_RESTART, Strike.LEASES_RESTART})
 _OF_LEASES: Final = frozenset({Strike.LEASES_CUT, Strike.LEASES_RESTART})
 _OF_STORE: Final = frozenset({
     Strike.STORE_CUT, Strike.STORE_DEAF, Strike.STORE_MUTE, Strike.ALL_CUT, Strike.STORE_RESTART,

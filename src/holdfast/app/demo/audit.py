@@ -14,10 +14,10 @@ from enum import StrEnum
 import msgspec
 
 from holdfast.app.demo.evidence import Ledger, LedgerExecution, LedgerOrder, SignedRequest
-from holdfast.app.demo.told import Attempt, FillKey, Told, holdings
+from holdfast.app.demo.told import Attempt, FillKey, Told, holdings, wire
 from holdfast.domain.fact import Filled
 from holdfast.domain.money import ZERO, plain
-from holdfast.domain.order import AttemptState
+from holdfast.domain.order import AttemptState, TimeInForce
 from holdfast.ledger.state import AccountState
 
 _NS_PER_MS = 1_000_000
@@ -124,6 +124,7 @@ def audit(
     impossible = {
         *_executed_twice(ours, fills, told),
         *_unknown_orders(ours, told),
+        *_taken_otherwise(ours, told),
         *_invented(mine, told),
         *_booked_wrong(mine, told),
         *_sent_twice(requests, api_key),
@@ -288,6 +289,32 @@ def _booked_wrong(ledger: Ledger, told: Told) -> Iterator[Finding]:
             if told_value != true_value and not (name == "fee asset" and not fill.commission):
                 what = f"{name} of trade {fill.trade_id} of {fill.symbol}"
                 yield _difference(what, told_value, true_value)
+
+
+def _taken_otherwise(orders: Sequence[LedgerOrder], told: Told) -> Iterator[Finding]:
+    """What the exchange took is what was armed, to the last digit of each amount."""
+    for order in orders:
+        attempt = told.attempts.get(order.client_order_id)
+        if attempt is None:
+            continue
+        spec = attempt.armed.spec
+        lasts = spec.time_in_force or TimeInForce.GTC  # the exchange's word where there is none
+        pairs = (
+            ("symbol", wire(spec.symbol), order.symbol),
+            ("side", spec.side.value, order.side),
+            ("type", spec.type.value, order.type),
+            ("quantity", spec.quantity, order.orig_qty),
+            ("price", _or_none(spec.price), _or_none(order.price)),
+            ("stop price", _or_none(spec.stop_price), _or_none(order.stop_price)),
+            ("time in force", lasts.value, order.time_in_force),
+        )
+        for name, told_value, true_value in pairs:
+            if told_value != true_value:
+                yield _difference(f"{name} of {order.client_order_id}", told_value, true_value)
+
+
+def _or_none(value: Decimal | None) -> Decimal | str:
+    return "none" if value is None else value
 
 
 def _balances(ledger: Ledger, told: Told, api_key: str) -> Iterator[Finding]:

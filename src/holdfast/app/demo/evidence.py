@@ -17,8 +17,9 @@ class LedgerOrder(msgspec.Struct, frozen=True, rename="camel"):
 
     Attributes:
         symbol: as on the wire, `BTCUSDT`.
-        status: the exchange's word.
-        executed_qty: base units.
+        side, type, time_in_force, status: the exchange's words.
+        price, stop_price: None where the kind of order has none.
+        orig_qty, executed_qty: base units.
         updated_ns: exchange time of its last change.
     """
 
@@ -26,6 +27,12 @@ class LedgerOrder(msgspec.Struct, frozen=True, rename="camel"):
     symbol: str
     order_id: int
     client_order_id: str
+    side: str
+    type: str
+    time_in_force: str
+    price: Decimal | None
+    stop_price: Decimal | None
+    orig_qty: Decimal
     status: str
     executed_qty: Decimal
     updated_ns: int = msgspec.field(name="updated_ns")

@@ -215,8 +215,12 @@ async def take_over(
         fold.found,
     )  # fmt: skip
     took_over = TookOver(node=node, boot_id=boot_id, version=__version__, uid=uid)
-    await _begin(stream, took_over, deployment, reporting)
-    stream.high_water.write(stream.writer.head)
+    try:
+        await _begin(stream, took_over, deployment, reporting)
+        stream.high_water.write(stream.writer.head)
+    except BaseException:
+        owner.release()  # whoever tries again here is another owner
+        raise
     seq, epoch = fold.account.seq, head.epoch
     log.info("journal open", action="opened", seq=seq, epoch=epoch, boot_id=boot_id)
     return stream

@@ -31,3 +31,17 @@ def test_only_leases_in_a_redis_go_with_it() -> None:
 def test_a_lone_node_is_struck_only_by_what_it_can_come_back_from(fault: str) -> None:
     found = possible(fault, nodes=1, has_store_link=True, has_server=True, has_leases=True)
     assert not any(strike.moves and not strike.ends_processes for strike in found)
+
+
+@pytest.mark.parametrize(
+    ("strike", "is_hit", "explained"),
+    [
+        (Strike.KILL, True, 1), (Strike.KILL, False, 0), (Strike.STORE_SLOW, True, 1),
+        (Strike.CLOCK_AHEAD, True, 0), (Strike.EXCHANGE_RESET, True, 0),
+        (Strike.STORE_RESTART, False, 3), (Strike.LEASES_RESTART, True, 3),
+    ],
+)  # fmt: skip
+def test_a_strike_explains_one_change_of_the_leader_that_it_hit_and_some_explain_none(
+    strike: Strike, is_hit: bool, explained: int
+) -> None:
+    assert strike.explained(3, is_hit=is_hit) == explained

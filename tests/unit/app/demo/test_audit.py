@@ -283,3 +283,23 @@ def test_money_that_came_without_a_fill_is_counted() -> None:
     true = world.ledger()
     true["balances"][world.KEY]["USDT"]["locked"] = "100.4799"
     assert world.audited([*world.facts(), deposit], true).is_settled
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("symbol", "symbol", "ETHUSDT"), ("side", "side", "SELL"), ("type", "type", "LIMIT"),
+        ("quantity", "origQty", "0.31"), ("price", "price", "999"),
+        ("stop price", "stopPrice", "990"), ("time in force", "timeInForce", "IOC"),
+    ],
+)  # fmt: skip
+def test_an_order_that_the_exchange_took_otherwise_than_it_was_armed_is_a_difference(
+    name: str, field: str, value: str
+) -> None:
+    true = world.ledger()
+    true["orders"][0][field] = value
+    impossible = world.audited(world.facts(), true).impossible
+    found = [one for one in impossible if "of trade" not in one.what]
+    assert [(one.kind, one.what) for one in found] == [
+        (Kind.DIFFERENCE, f"{name} of {world.cid(1)}")
+    ]

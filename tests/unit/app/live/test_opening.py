@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -14,7 +14,8 @@ from holdfast.config import Config
 from holdfast.config.database import DatabasePool
 from holdfast.domain.fact import Opened, TookOver
 from holdfast.errors import CorruptionError, FencedError, RetryableError
-from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.database import Database, SqliteDatabase
+from holdfast.journal.high_water import HighWater
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.ledger.fold import apply
 from tests.support.exchange import on_loop
@@ -102,6 +103,24 @@ async def test_a_stream_that_is_owned_is_refused_after_a_while(
     with pytest.raises(FencedError, match="is written for account main by process"):
         await opened(tmp_path / "journal.db")
     await first.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@on_loop
+async def test_a_takeover_that_fails_once_it_has_begun_lets_go_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def full(*_: object) -> bool:
+        raise RetryableError("the disk of the marks is full")
+
+    with ExitStack() as stack:
+        journal: Database = SqliteDatabase(tmp_path / "journal.db")
+        if kind == "postgres":
+            journal = PostgresDatabase(stack.enter_context(database()), tmp_path)
+        stack.enter_context(monkeypatch.context()).setattr(HighWater, "write", full)
+        with pytest.raises(RetryableError, match="the disk of the marks is full"):
+            await open_stream(journal, account="main", deployment="test", reporting="USDT")
+        journal.own("main").release()
 
 
 @on_loop

@@ -1,0 +1,114 @@
+"""Limits of a bot that some seeds set: on one order, on orders that rest, on orders in a minute.
+
+Lives here: I8 of these, from rows and what the exchange has open. Not here: what may be held
+(checker, sharing).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.domain.fact import AnyFact, Armed, Refusal
+from holdfast.domain.order import Side
+from holdfast.simulation.clock import WORLD
+from holdfast.simulation.exposure import Exposure
+from holdfast.simulation.sharing import PRICES
+
+LIMITED_SHARE = 0.25
+ORDER_NOTIONAL = Decimal(1_400)  # more than what is wished in the end, less than is wished at times
+MINUTE_S = 59.0  # of the world; a node's own clock may run a little faster
+UNBOUND = 100_000
+
+
+class BotLimits(msgspec.Struct, frozen=True):
+    """As `domain.limits.Limits` names them.
+
+    Attributes:
+        max_order_notional: quote units.
+    """
+
+    max_order_notional: Decimal | None = None
+    max_open_orders: int | None = None
+    max_orders_per_minute: int = UNBOUND
+
+    def configured(self) -> dict[str, Any]:
+        """As a configuration says it."""
+        return {
+            name: str(value) if isinstance(value, Decimal) else value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not None
+        }
+
+
+UNLIMITED: Final = BotLimits()
+
+
+def draw_limits(source: random.Random, *, may_wait: bool) -> BotLimits:
+    """What binds each bot of a seed; in most nothing does.
+
+    Args:
+        may_wait: an order may have to wait for a limit; not where gaps are measured.
+    """
+    is_limited = may_wait and source.random() < LIMITED_SHARE
+    notional = source.choice((None, ORDER_NOTIONAL))
+    rests = source.choice((None, 3, 4))  # the two exits of a position, and what adds to it
+    a_minute = source.choice((UNBOUND, 20, 35))
+    return BotLimits(notional, rests, a_minute) if is_limited else UNLIMITED
+
+
+class Limited:
+    """Holds each purchase against them.
+
+    Attributes:
+        waits: bots that were refused for them, rightly, and armed nothing since.
+    """
+
+    def __init__(self, limits: BotLimits, exposure: Exposure) -> None:
+        self.waits: set[str] = set()
+        self._limits = limits
+        self._exposure = exposure
+        self._armed_s: dict[str, deque[float]] = {}
+
+    def take(self, fact: AnyFact) -> None:
+        """A fact became durable."""
+        if isinstance(fact, Armed):
+            self.waits.discard(fact.bot)
+            self._armed_s.setdefault(fact.bot, deque()).append(WORLD.now_s)
+        elif (
+            isinstance(fact, Refusal)
+            and fact.rule == "max_orders_per_minute"
+            and self._lately(fact.bot) >= self._limits.max_orders_per_minute
+        ):
+            self.waits.add(fact.bot)
+
+    def faults(self, fact: Armed, price: Decimal) -> Iterator[str]:
+        """Why a purchase may not be armed; it has not been taken yet.
+
+        Args:
+            price: quote units of one of it.
+        """
+        limits, spec = self._limits, fact.spec
+        cost = spec.quantity * price
+        if limits.max_order_notional is not None and cost > limits.max_order_notional * PRICES:
+            yield f"an order of {cost}, beyond {limits.max_order_notional}"
+        most = limits.max_open_orders
+        if most is not None:
+            rests = sum(
+                1 for side in Side for _ in self._exposure.rows(fact.bot, spec.symbol, side)
+            )
+            if rests >= most:
+                yield f"armed beside {rests} that may rest, of {most}"
+        if self._lately(fact.bot) >= limits.max_orders_per_minute:
+            yield f"more than {limits.max_orders_per_minute} in a minute"
+
+    def _lately(self, bot: str) -> int:
+        armed_s = self._armed_s.setdefault(bot, deque())
+        while armed_s and armed_s[0] < WORLD.now_s - MINUTE_S:
+            armed_s.popleft()
+        return len(armed_s)
