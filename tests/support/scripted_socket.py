@@ -27,11 +27,19 @@ class Listening:
 
 
 @asynccontextmanager
-async def scripted_socket(talk: Talk) -> AsyncIterator[Listening]:
-    """Serve `talk(socket, number of the connection, from 1)`; it closes when the talk returns."""
+async def scripted_socket(
+    talk: Talk, refusal: Callable[[], web.Response] | None = None
+) -> AsyncIterator[Listening]:
+    """Serve `talk(socket, number of the connection, from 1)`; it closes when the talk returns.
+
+    Args:
+        refusal: what each handshake is answered with instead.
+    """
     seen = Listening()
 
-    async def handle(request: web.Request) -> web.WebSocketResponse:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if refusal is not None:
+            return refusal()
         socket = web.WebSocketResponse(autoping=False)
         await socket.prepare(request)
         seen.connections += 1

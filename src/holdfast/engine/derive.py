@@ -219,6 +219,8 @@ def _bounds(at: Situation, mine: list[LiveOrder]) -> tuple[Decimal, Decimal]:
             most += approved.order.spec.quantity
         else:
             least -= approved.order.spec.quantity
+    if most < ZERO:  # the rest of a sale whose fees so far were taken off what it sells
+        most = min(ZERO, most + at.state.position(at.instrument.symbol).in_kind)
     return least, most
 
 

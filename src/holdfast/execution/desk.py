@@ -22,6 +22,7 @@ from holdfast.execution.attempts import Attempts, Identity, Request, send
 from holdfast.execution.books import Books
 from holdfast.execution.breaker import Breakers
 from holdfast.execution.clock import ExchangeClock
+from holdfast.execution.entries import Entries, Terms
 from holdfast.execution.passage import Nobody, Passage, Watcher
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
@@ -105,7 +106,7 @@ class Desk:
         self._clock = clock
         self._on_failed = on_failed
         self._mono_ns = mono_ns
-        self._breakers = breakers
+        self._entries = Entries(account, recorder, breakers)
         self._reach = reach
         self._may_lead = may_lead
         self._watch = watch or Nobody()
@@ -127,12 +128,13 @@ class Desk:
         """
         self._reach(points.DECIDED)
         self._arming += 1
-        self._start(self._arm(action, taken_ns, self._mono_ns()))
+        terms = self._entries.terms(_bot_of(action))
+        self._start(self._arm(action, taken_ns, self._mono_ns(), terms))
 
-    async def _arm(self, action: Arm, taken_ns: int, handed_ns: int) -> None:
+    async def _arm(self, action: Arm, taken_ns: int, handed_ns: int, terms: Terms) -> None:
         self._arming -= 1
         action = exits_first(action)
-        orders, why = self._sendable(action)
+        orders, why = self._sendable(action, terms)
         requests = [self._attempts.of(order) for order in orders]
         armed = tuple(attempt for request in requests for attempt in request)
         fixed_ns = self._mono_ns()  # the deadline of every attempt runs from here
@@ -249,8 +251,12 @@ class Desk:
                 )
             )
 
-    def _sendable(self, action: Arm) -> tuple[tuple[Approved, ...], str]:
-        """The orders that may be armed now, from the first on, and why the others may not."""
+    def _sendable(self, action: Arm, terms: Terms) -> tuple[tuple[Approved, ...], str]:
+        """The orders that may be armed now, from the first on, and why the others may not.
+
+        Args:
+            terms: that they were approved under.
+        """
         if not action.orders:
             return (), ""
         if self._closing:
@@ -259,7 +265,7 @@ class Desk:
             return (), "the lease of this node ran out"
         if not self._clock.is_usable:
             return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
-        kept, why = self._guarded(action.orders)
+        kept, why = self._entries.may_go(action.orders, terms, self._unsent)
         entered = {o.order.spec.symbol for o in kept if not o.order.reduces}
         doubted = set(self._recorder.doubted())
         for cid, live in self._account.live.items():
@@ -269,31 +275,6 @@ class Desk:
             return (), why
         orders, short = affordable(self._venue, kept, self._unsent)
         return orders, (short or why) if len(orders) < len(action.orders) else ""
-
-    def _guarded(self, orders: tuple[Approved, ...]) -> tuple[tuple[Approved, ...], str]:
-        """The orders up to the first that adds exposure and may not, and why it may not.
-
-        They were approved a moment ago, and what is journaled now comes after what came since.
-        """
-        adding = [i for i, o in enumerate(orders) if not o.order.reduces]
-        if not adding:
-            return orders, ""
-        first, bot = adding[0], orders[0].order.bot
-        if self._account.halt(bot) is not None or self._recorder.is_stopping(bot):
-            return orders[:first], "a halt or drain came before it"
-        for at in adding:
-            symbol = orders[at].order.spec.symbol
-            if self._account.quarantined(symbol) or self._recorder.is_quarantining(symbol):
-                return orders[:at], "a quarantine came before it"
-        if self._breakers is None:
-            return orders, ""
-        if why := self._breakers.holds():
-            return orders[:first], why
-        if self._breakers.is_probing:
-            is_busy = self._unsent or any(o.is_under_way for o in self._account.live.values())
-            why = "one order at a time, until the exchange has taken some"
-            return orders[: first if is_busy else first + 1], why
-        return orders, ""
 
     async def _withdraw(
         self,
@@ -318,7 +299,7 @@ class Desk:
         self, action: Arm, orders: tuple[Approved, ...], why: str, *, stands: bool = False
     ) -> None:
         """Tell the engine; `stands` when the decision is journaled without the orders."""
-        bot = action.decided.bot if action.decided else action.orders[0].order.bot
+        bot = _bot_of(action)
         log.warning("not armed", action="arm_failed", bot=bot, reason=why)
         intents = tuple(o.order.intent_id for o in orders)
         number = action.decided.number if action.decided is not None and not stands else 0
@@ -436,3 +417,7 @@ class Desk:
                     server_ms=self._clock.earliest_ms(),
                 )
             )
+
+
+def _bot_of(action: Arm) -> str:
+    return action.decided.bot if action.decided else action.orders[0].order.bot

@@ -11,7 +11,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact, AttemptMoved, Draining, Halted, Quarantined
+from holdfast.domain.fact import (
+    AnyFact,
+    AttemptMoved,
+    BotConfigured,
+    BotRemoved,
+    BotStopped,
+    Draining,
+    Halted,
+    LimitsSet,
+    Quarantined,
+)
 from holdfast.domain.order import AttemptState
 from holdfast.errors import FencedError, PlatformError, RetryableError
 from holdfast.journal.port import Appender, CommitUnknownError, Outcome, Refused
@@ -20,7 +30,9 @@ from holdfast.telemetry.log import get_logger
 
 log = get_logger("execution.recorder")
 
-_HOLDING = (Halted, Draining, Quarantined, AttemptMoved)  # they may hold entries back
+_STOPPING = (Halted, Draining, BotStopped, BotRemoved)
+_LIMITING = (LimitsSet, BotConfigured)
+_HOLDING = (*_STOPPING, *_LIMITING, Quarantined, AttemptMoved)  # they may hold entries back
 _FIRST_RETRY_S = 0.05
 _LONGEST_RETRY_S = 2.0
 
@@ -48,9 +60,17 @@ class Recorder:
     # What is journaled from now on comes after these, although the fold does not know them yet.
 
     def is_stopping(self, bot: str) -> bool:
-        """Whether a halt or drain of `bot`, or of its account, is on its way into the journal."""
+        """Whether what ends the entries of `bot`, or of its account, is on its way into the
+        journal.
+        """
         return any(
-            isinstance(fact, Halted | Draining) and fact.bot in (bot, "")
+            isinstance(fact, _STOPPING) and fact.bot in (bot, "") for fact in self._on_their_way()
+        )
+
+    def is_limiting(self, bot: str) -> bool:
+        """The same of other limits of `bot`, or of its account."""
+        return any(
+            isinstance(fact, _LIMITING) and (isinstance(fact, LimitsSet) or fact.bot == bot)
             for fact in self._on_their_way()
         )
 

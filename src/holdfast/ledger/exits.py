@@ -19,8 +19,17 @@ from holdfast.ledger.state import FLATTENED, BotState, Exits, LastExit, LiveOrde
 _HUNDRED = Decimal(100)
 
 
-def decided(bot: BotState, legs: tuple[Leg, ...], instruments: dict[str, Instrument]) -> None:
-    """A new decision: what it does not repeat is no longer spent, and its exits take effect."""
+def decided(
+    bot: BotState,
+    legs: tuple[Leg, ...],
+    instruments: dict[str, Instrument],
+    holdings: dict[str, Decimal],
+) -> None:
+    """A new decision: what it does not repeat is no longer spent, and its exits take effect.
+
+    Args:
+        holdings: of the account, by asset.
+    """
     for leg in legs:
         symbol = leg.symbol
         if leg.target is None or not leg.target or bot.spent.get(symbol) != leg.episode:
@@ -31,7 +40,8 @@ def decided(bot: BotState, legs: tuple[Leg, ...], instruments: dict[str, Instrum
             held, instrument = bot.position(symbol), instruments[symbol]
             price = held.average_price
             # Dust is no position: what is bought next begins at its own first fill.
-            if price and held.quantity >= instrument.smallest_order(price):
+            there = _there(held.quantity, instrument, holdings)
+            if price and there >= instrument.smallest_order(price):
                 bot.exits[symbol] = frozen(leg, price, instrument)
 
 
@@ -44,7 +54,11 @@ def armed(bot: BotState, fact: Armed) -> None:
 
 
 def filled(
-    bot: BotState, fill: Fill, order: LiveOrder | None, instrument: Instrument | None
+    bot: BotState,
+    fill: Fill,
+    order: LiveOrder | None,
+    instrument: Instrument | None,
+    holdings: dict[str, Decimal],
 ) -> None:
     """An execution, already in the position: it may begin exits, fire one, or end the position."""
     symbol = fill.symbol
@@ -59,6 +73,8 @@ def filled(
     # Too little for any order is dust: nothing has begun with it, and with it a position is over.
     smallest = instrument.smallest_order(fill.price) if instrument is not None else ZERO
     held = bot.positions[symbol].quantity
+    if instrument is not None:
+        held = _there(held, instrument, holdings)
     is_dust = held <= ZERO or held < smallest
     if fill.side is Side.BUY:
         if leg is not None and instrument is not None and not is_dust:
@@ -66,6 +82,11 @@ def filled(
     elif is_dust:
         bot.exits.pop(symbol, None)
         bot.last_exits[symbol] = LastExit(why or "wish", fill.at_ns, fill.price)
+
+
+def _there(held: Decimal, instrument: Instrument, holdings: dict[str, Decimal]) -> Decimal:
+    """What the account has of a position: others' fees may have been taken from it."""
+    return min(held, holdings.get(instrument.base, ZERO))
 
 
 def regrid(bot: BotState, instrument: Instrument) -> None:

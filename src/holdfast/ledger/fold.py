@@ -196,7 +196,7 @@ def _decided(state: AccountState, _at: int, fact: facts.Decided) -> None:
     bot.decided_ns = fact.seen_ns
     bot.progress = {}
     if bot.exits or bot.spent or any(leg.has_exits for leg in fact.legs):
-        exits.decided(bot, fact.legs, state.instruments)
+        exits.decided(bot, fact.legs, state.instruments, state.holdings)
 
 
 def _armed(state: AccountState, _at: int, fact: Armed) -> None:
@@ -295,7 +295,7 @@ def _filled(state: AccountState, at_ns: int, fact: facts.Filled) -> None:
     order = state.order(fact.fill.cid)
     if fact.bot:
         instrument = state.instruments.get(fact.fill.symbol)
-        exits.filled(state.bots[fact.bot], fact.fill, order, instrument)
+        exits.filled(state.bots[fact.bot], fact.fill, order, instrument, state.holdings)
     elif state.lost is not None and fact.fill.cid.startswith(state.deployment):
         state.lost.filled(fact.fill)
     if order is not None and not _is_of_copy(fact.fill, order):

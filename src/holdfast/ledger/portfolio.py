@@ -26,6 +26,7 @@ class Position(msgspec.Struct):
         cash: quote units earned minus spent since the bot began, fees in quote included.
         fees: paid so far, by asset.
         unconverted: fees in a third asset that had no rate, by asset: shown, never counted as zero.
+        in_kind: base units that fees of sales took off it since it was last flat.
     """
 
     quantity: Decimal = ZERO
@@ -33,6 +34,7 @@ class Position(msgspec.Struct):
     cash: Decimal = ZERO
     fees: dict[str, Decimal] = {}
     unconverted: dict[str, Decimal] = {}
+    in_kind: Decimal = ZERO
 
     @property
     def average_price(self) -> Decimal:
@@ -74,10 +76,25 @@ class Position(msgspec.Struct):
             self.cost += value + in_quote
             self.cash -= value + in_quote
         else:
-            left = self.quantity = before - quantity - in_base
+            left = before - quantity - in_base
             self.cash += value - in_quote
+            if in_base or self.in_kind:
+                left += self._paid_elsewhere(left, in_base, fill.price)
+            self.quantity = left
             if before > ZERO:
                 self.cost = self.cost * left / before if left > ZERO else ZERO
+
+    def _paid_elsewhere(self, left: Decimal, in_base: Decimal, price: Decimal) -> Decimal:
+        """Base units of fees that a sale left nothing of the position to pay with.
+
+        They came from what else the account holds of the asset, and cost the bot their price: less
+        than nothing is held by nobody, and who wished to be flat would buy it back.
+        """
+        taken = self.in_kind + in_base
+        short = min(taken, max(-left, ZERO))
+        self.cash -= short * price
+        self.in_kind = taken - short if left > ZERO else ZERO
+        return short
 
 
 class Units(msgspec.Struct):

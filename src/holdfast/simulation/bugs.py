@@ -20,6 +20,7 @@ from holdfast.engine import risk
 from holdfast.errors import OutcomeUnknownError
 from holdfast.execution import attempts, resolve
 from holdfast.execution.desk import Desk
+from holdfast.execution.entries import Entries
 from holdfast.execution.reconcile import Reconciler
 from holdfast.execution.resolve import Resolver, Step
 from holdfast.journal.port import CommitUnknownError
@@ -359,13 +360,13 @@ def enters_beside_a_doubt() -> None:
 
 def halts_are_forgotten() -> None:
     replace_rule(risk._not_halted, lambda _order, _gate: None)
-    put(Desk, "_guarded", lambda _self, orders: (orders, ""))
+    put(Entries, "may_go", lambda _self, orders, _terms, _unsent: (orders, ""))
 
 
 def let_desk_send_beside_doubts() -> None:
     """The desk sends what the gate lets through, whatever has come to be in doubt since."""
 
-    def regardless(self: Any, action: Any) -> Any:
+    def regardless(self: Any, action: Any, _terms: Any) -> Any:
         return (action.orders, "") if not self._closing else ((), "stopping")
 
     put(Desk, "_sendable", regardless)

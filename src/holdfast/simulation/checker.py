@@ -22,6 +22,9 @@ from holdfast.domain.fact import (
     AnyFact,
     Armed,
     AttemptMoved,
+    BotRemoved,
+    BotStarted,
+    BotStopped,
     CashFlow,
     Draining,
     Filled,
@@ -121,6 +124,7 @@ class Checker:
         self._sent: set[str] = set()
         self._armed_s: dict[str, float] = {}
         self._stopped: set[str] = set()  # bots that are halted; "" is the account
+        self._at_rest: set[str] = set()  # bots that were stopped or removed
         self._draining: set[str] = set()
         self._quarantined: set[str] = set()
         self._machine = 0
@@ -235,7 +239,10 @@ class Checker:
                 key = wire(fact.fill.symbol), fact.fill.trade_id
                 if key in self.told.fills:
                     self.violate("I7", f"trade {key[1]} of {key[0]} is booked twice", fact.fill.cid)
-            case Halted() | Quarantined() | Resumed() | Draining() | Released():
+            case (
+                Halted() | Quarantined() | Resumed() | Draining() | Released()
+                | BotStarted() | BotStopped() | BotRemoved()
+            ):  # fmt: skip
                 self._guarded(fact)
             case Ghost() | Adjustment() | ForeignOrder():
                 self._alarmed(fact)
@@ -279,10 +286,12 @@ class Checker:
             self.violate("I14", fault, fact.cid)
 
     def _may_add(self, fact: Armed) -> None:
-        """I8: no halt, quarantine, doubt; what is held, what may yet be bought, this, in limits."""
+        """I8: nothing stops it; what is held, what may yet be bought, and this are in limits."""
         spec, bot = fact.spec, fact.bot
         if self._stopped & {"", bot} or bot in self._draining:
             self.violate("I8", "armed more while it was halted", fact.cid)
+        if bot in self._at_rest:
+            self.violate("I8", "armed more while it was stopped", fact.cid)
         if quarantined := self._quarantined & {spec.symbol, *spec.symbol.split("/")}:
             self.violate("I8", f"armed more while in quarantine: {min(quarantined)}", fact.cid)
         for cid in self._open_doubts:
@@ -301,7 +310,11 @@ class Checker:
         for fault in (*self.shared.faults(fact), *self.limited.faults(fact, price)):
             self.violate("I8", fault, fact.cid)
 
-    def _guarded(self, fact: Halted | Resumed | Draining | Quarantined | Released) -> None:
+    def _guarded(
+        self,
+        fact: Halted | Resumed | Draining | Quarantined | Released
+        | BotStarted | BotStopped | BotRemoved,
+    ) -> None:  # fmt: skip
         """What stops whom, from the facts alone."""
         if isinstance(fact, Halted | Quarantined):
             self._alarmed(fact)
@@ -316,6 +329,10 @@ class Checker:
                 self._quarantined.add(fact.what)
             case Released():
                 self._quarantined.discard(fact.what)
+            case BotStarted():
+                self._at_rest.discard(fact.bot)
+            case BotStopped() | BotRemoved():
+                self._at_rest.add(fact.bot)
 
     def _moved(self, fact: AttemptMoved) -> None:
         attempt = self.told.attempts.get(fact.cid)

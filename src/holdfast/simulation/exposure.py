@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from holdfast.app.demo.told import Told
+from holdfast.app.demo.told import Held, Told
 from holdfast.domain.fact import (
     Adjustment,
     AnyFact,
@@ -32,7 +32,7 @@ class Exposure:
 
     Attributes:
         bots: all that have armed an order.
-        positions: base units by bot and symbol, net of fees taken in base.
+        positions: by bot and symbol.
     """
 
     def __init__(self, told: Told) -> None:
@@ -40,7 +40,7 @@ class Exposure:
         self._unsettled: set[str] = set()  # rows that may still execute, by what the journal says
         self._open: set[str] = set()  # orders that the exchange has open
         self.bots: set[str] = set()
-        self.positions: dict[tuple[str, str], Decimal] = {}
+        self.positions: dict[tuple[str, str], Held] = {}
         self._executed: dict[str, Decimal] = {}  # of an order, or of a list together
         self._spent: dict[str, Decimal] = {}
 
@@ -77,14 +77,14 @@ class Exposure:
         armed = attempt.armed
         of, key = armed.list_cid or cid, (armed.bot, armed.spec.symbol)
         self._executed[of] = self._executed.get(of, ZERO) + fill.quantity
-        net = fill.quantity if armed.spec.side is Side.BUY else -fill.quantity
-        if fill.fee_asset == fill.symbol.partition("/")[0]:
-            net -= fill.fee
-        self.positions[key] = self.positions.get(key, ZERO) + net
+        in_base = fill.fee_asset == fill.symbol.partition("/")[0]
+        held = self.positions.setdefault(key, Held())
+        held.book(armed.spec.side, fill.quantity, fill.fee if in_base else ZERO)
 
     def held(self, bot: str, symbol: str) -> Decimal:
         """Base units that a bot has, net of fees taken in base."""
-        return self.positions.get((bot, symbol), ZERO)
+        held = self.positions.get((bot, symbol))
+        return held.quantity if held is not None else ZERO
 
     def rows(self, bot: str, symbol: str, side: Side) -> Iterator[Armed]:
         """What may still execute: nobody has said that it cannot, or the exchange has it open."""
@@ -132,5 +132,4 @@ class Exposure:
             self._unsettled.add(cid)
 
     def _lose(self, bot: str, symbol: str, quantity: Decimal) -> None:
-        held = self.held(bot, symbol)
-        self.positions[bot, symbol] = held - min(quantity, held)
+        self.positions.setdefault((bot, symbol), Held()).lose(quantity)

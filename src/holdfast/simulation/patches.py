@@ -12,11 +12,12 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohappyeyeballs
 
-from holdfast.app.live import follower, process, trader, upkeep
+from holdfast.app.live import bans, follower, process, trader, upkeep
 from holdfast.app.live.trader import Trader
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
@@ -57,6 +58,26 @@ def _number(kind: type[Any]) -> None:
     kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
+class _BansOfMachine(bans.Bans):
+    """Kept as long as the machine is there, whatever becomes of its processes.
+
+    Args:
+        kept: of each machine, by name.
+    """
+
+    def __init__(self, machine: str, kept: dict[str, bytes]) -> None:
+        super().__init__(Path())
+        self._machine, self._kept = machine, kept
+
+    def _read(self) -> bytes:
+        if self._machine not in self._kept:
+            raise FileNotFoundError
+        return self._kept[self._machine]
+
+    def _write(self, body: bytes) -> None:
+        self._kept[self._machine] = body
+
+
 def _kept_nowhere(*_: object) -> None:
     """No machine here has a directory of its own."""
 
@@ -87,6 +108,15 @@ def apply(
         return databases[life.machine.name]
 
     follower.database_of = database_of  # type: ignore[attr-defined, assignment]
+
+    kept: dict[str, bytes] = {}
+
+    def bans_of(_config: object) -> bans.Bans:
+        life = LIFE.get()
+        assert life is not None  # noqa: S101 - as above
+        return _BansOfMachine(life.machine.name, kept)
+
+    bans.bans_of = bans_of  # type: ignore[assignment]
 
     # Standbys and operators' commands are looked after less often: half of a run would be that.
     follower.FOLLOW_S, upkeep.COMMANDS_S = FOLLOW_S, COMMANDS_S

@@ -99,8 +99,8 @@ class Shared:
             is_meddled: people have acted on the account: what it has more is theirs.
         """
         sums: dict[str, Decimal] = {}
-        for (bot, symbol), held in sorted(self._exposure.positions.items()):
-            told = state.bot(bot).held(symbol)
+        for bot, symbol in sorted(self._exposure.positions):
+            held, told = self._exposure.held(bot, symbol), state.bot(bot).held(symbol)
             if told != held:
                 yield f"{bot} is said to hold {told} {symbol}, and its orders made that {held}"
             base = symbol.partition("/")[0]

@@ -65,6 +65,10 @@ ACCOUNTS: Final = {
     "resting": "It is led here no more.",
     "fenced": "Another process is the writer: this one stopped sending.",
     "start_wait": "It cannot trade yet; it is tried again.",
+    "ban_wait": "The exchange wants nothing from this host for a while: the account begins when "
+    "that is over, and asks nothing before.",
+    "ban_over": "It is over; the account begins.",
+    "ban_lost": "The file that tells who begins of a ban is not to be had: each asks once.",
     "stopping": "The process was told to stop.",
     "reloaded": "SIGHUP: it read its configuration again; what it took, and how many settings wait "
     "for another step.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from holdfast.cli import main
 from holdfast.config import Account, Bot, Config, ReconcilePolicy, Venue
 from holdfast.exchange.faults import Fault, FaultKind
 from holdfast.exchange.server import Running
+from holdfast.venues.binance.inspection import Rates
 from tests.support.exchange import Client, local_exchange
 
 BOUND = {"ipRestrict": True}
@@ -70,6 +72,19 @@ def test_an_account_that_is_well_passes_every_check(
     )  # fmt: skip
     assert found["rates BTC/USDT"].seen.startswith("maker 0.00100000, taker 0.00100000")
     assert "none" in found["dead man switch"].seen
+
+
+@pytest.mark.parametrize(("asset", "grade"), [("BTC", Grade.WARN), ("BNB", Grade.OK)])
+def test_a_bot_that_trades_what_its_account_pays_fees_with_is_warned_of(
+    asset: str, grade: Grade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def rates(*_: object) -> Rates:
+        return Rates("0.001", "0.001", asset)
+
+    monkeypatch.setattr(sys.modules["holdfast.app.doctor.exchange"], "rates", rates)
+    found = examined(tmp_path, monkeypatch)["rates BTC/USDT"]
+    assert found.grade is grade
+    assert asset in found.seen
 
 
 @pytest.mark.parametrize(

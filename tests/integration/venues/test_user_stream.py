@@ -98,6 +98,63 @@ def test_balances_and_transfers_are_told_and_unknown_events_skipped() -> None:
     assert kinds(events) == [StreamUp, BalanceReport, MoneyMoved]
 
 
+async def refused_by(
+    talk: Talk, refusal: Callable[[], web.Response] | None = None
+) -> list[tuple[int, float | None]]:
+    """What a stream tells of the first time that it is refused by such a server."""
+    told: list[tuple[int, float | None]] = []
+
+    async def now_ms() -> int:
+        return 1_000
+
+    async with scripted_socket(talk, refusal) as server:
+        stream = UserStream(
+            server.url, KEY, now_ms=now_ms, names=dict, pause_s=lambda _: 60.0,
+            on_refused=lambda status, for_s: told.append((status, for_s)),
+        )  # fmt: skip
+        async with asyncio.timeout(PATIENCE_S):
+            async for event in stream.events():
+                assert isinstance(event, StreamDown)
+                break
+        await stream.close()
+    return told
+
+
+@pytest.mark.parametrize(
+    ("data", "for_s"),
+    [
+        ({"data": {"serverTime": 1_659_142_907_531, "retryAfter": 1_659_142_967_531}}, 60.0),
+        ({"data": {"retryAfter": 1_659_142_967_531}}, None),
+        ({"data": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_a_ban_that_the_subscription_is_answered_with_is_told(
+    data: dict[str, object], for_s: float | None
+) -> None:
+    async def talk(socket: web.WebSocketResponse, _: int) -> None:
+        error = {"code": -1003, "msg": "Way too much request weight used; IP banned.", **data}
+        await socket.receive_str()
+        await socket.send_json({"id": "subscribe", "status": 418, "error": error})
+
+    assert asyncio.run(refused_by(talk)) == [(418, for_s)]
+
+
+@pytest.mark.parametrize(("said", "for_s"), [("30", 30.0), ("soon", None), (None, None)])
+def test_a_ban_that_a_handshake_is_answered_with_is_told(
+    said: str | None, for_s: float | None
+) -> None:
+    headers = {} if said is None else {"Retry-After": said}
+
+    def refusal() -> web.Response:
+        return web.Response(status=429, headers=headers)
+
+    async def talk(socket: web.WebSocketResponse, _: int) -> None:
+        await until_closed(socket)
+
+    assert asyncio.run(refused_by(talk, refusal)) == [(429, for_s)]
+
+
 async def garbled(socket: web.WebSocketResponse) -> None:
     await socket.send_str('{"subscriptionId": 0, "event": {"e": "executionReport"')
 

@@ -1,5 +1,5 @@
-"""After the record of a halt or quarantine nothing is armed that adds exposure to what it stops,
-whatever was approved before."""
+"""After the record of a halt, stop, quarantine or other limits nothing is armed that adds exposure
+to what it stops, whatever was approved before."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from holdfast.domain.fact import (
     AnyFact,
     Armed,
     AttemptMoved,
+    BotConfigured,
+    BotRemoved,
+    BotStarted,
+    BotStopped,
     Draining,
     Halted,
     HaltLevel,
+    LimitsSet,
     Quarantined,
     Released,
     Resumed,
@@ -56,6 +61,16 @@ async def _world() -> ExecutionWorld:
     return at
 
 
+async def _started() -> ExecutionWorld:
+    at = await _world()
+    await at.recorder.record(_start())
+    return at
+
+
+def _start() -> BotStarted:
+    return BotStarted(bot="bot", config_version=1, config="{}", anchor_ns=0)
+
+
 async def _refused(_placement: Placement) -> Verdict:
     return Verdict(answer=Answer.REJECTED, final=True)
 
@@ -82,7 +97,7 @@ async def _all_told(at: ExecutionWorld, armings: int) -> None:
 async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(
     stops: AnyFact, lifts: AnyFact
 ) -> None:
-    at = await _world()
+    at = await _started()
     halting = asyncio.ensure_future(at.recorder.record(stops))
     await asyncio.sleep(0)  # the halt has its place in the stream, and the fold does not know it
     assert at.account.halt("bot") is None
@@ -91,11 +106,70 @@ async def test_an_entry_that_was_approved_before_a_halt_is_not_armed_after_it(
     await halting
     await _all_told(at, 2)
     assert [a.spec.side for a in at.of_kind(Armed)] == [Side.SELL], "what reduces passes"
-    assert [failed.reason for failed in at.failed] == ["a halt or drain came before it"]
+    assert [failed.reason for failed in at.failed] == ["a halt, drain or stop came before it"]
     await at.recorder.record(lifts)
     at.desk.arm(_arm(3))
     await _all_told(at, 3)
     assert len(at.of_kind(Armed)) == 2
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        BotStopped(bot="bot", reason="a test"),
+        BotStopped(bot="bot", reason="its strategy broke", failed=True),
+        BotRemoved(bot="bot", by="ana"),
+    ],
+)
+@pytest.mark.parametrize("is_folded", [False, True])
+@on_loop
+async def test_an_entry_that_was_approved_before_its_bot_was_stopped_is_not_armed_after_it(
+    stops: AnyFact, is_folded: bool
+) -> None:
+    at = await _started()
+    stopping = asyncio.ensure_future(at.recorder.record(stops))
+    await asyncio.sleep(0)
+    if is_folded:
+        await stopping
+    assert at.account.bot("bot").running is not is_folded
+    at.desk.arm(_arm(1))
+    at.desk.arm(_arm(2, side=Side.SELL))
+    await stopping
+    await _all_told(at, 2)
+    assert [a.spec.side for a in at.of_kind(Armed)] == [Side.SELL], "what reduces passes"
+    assert [failed.reason for failed in at.failed] == ["a halt, drain or stop came before it"]
+    await at.recorder.record(_start())
+    at.desk.arm(_arm(3))
+    await _all_told(at, 3)
+    assert len(at.of_kind(Armed)) == 2
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        LimitsSet(limits="{}", by="ana"),
+        BotConfigured(bot="bot", config_version=2, config="{}", by="ana"),
+    ],
+)
+@pytest.mark.parametrize("is_folded", [False, True])
+@on_loop
+async def test_an_entry_that_was_approved_under_other_limits_is_not_armed(
+    limits: AnyFact, is_folded: bool
+) -> None:
+    at = await _started()
+    limiting = asyncio.ensure_future(at.recorder.record(limits, flush=is_folded))
+    if not is_folded:
+        await asyncio.sleep(0)  # they have their place in the stream
+    assert not at.of_kind(type(limits)), "the risk gate does not know them yet"
+    at.desk.arm(_arm(1))
+    at.desk.arm(_arm(2, side=Side.SELL))
+    await limiting
+    await _all_told(at, 2)
+    assert [a.spec.side for a in at.of_kind(Armed)] == [Side.SELL], "what reduces passes"
+    assert [failed.reason for failed in at.failed] == ["other limits came before it"]
+    at.desk.arm(_arm(3))
+    await _all_told(at, 3)
+    assert len(at.of_kind(Armed)) == 2, "approved under those in force, it goes"
 
 
 @pytest.mark.parametrize("what", ["BTC/USDT", "BTC", "USDT"])
@@ -140,7 +214,16 @@ async def test_an_entry_that_was_approved_before_a_doubt_of_its_symbol_is_not_ar
     assert failed.reason == f"attempt {armed.cid} came in doubt meanwhile"
 
 
-@pytest.mark.parametrize("stops", [_halt("other"), _quarantine("ETH"), _quarantine("ETH/USDT")])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        _halt("other"),
+        _quarantine("ETH"),
+        _quarantine("ETH/USDT"),
+        BotStopped(bot="other", reason="a test"),
+        BotConfigured(bot="other", config_version=1, config="{}", by="ana"),
+    ],
+)
 @on_loop
 async def test_what_stops_another_bot_or_symbol_keeps_nothing_back(stops: AnyFact) -> None:
     at = await _world()

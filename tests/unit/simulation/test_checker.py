@@ -10,6 +10,9 @@ import pytest
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
+    BotRemoved,
+    BotStarted,
+    BotStopped,
     Decided,
     Draining,
     Halted,
@@ -238,7 +241,10 @@ def test_a_limit_counts_what_executed_before_it_is_booked_and_what_an_order_left
     assert watched.found() == ["I8"]
 
 
+STARTED = BotStarted(bot="trend", config_version=1, config="{}", anchor_ns=0)
 STOPS: list[tuple[AnyFact, AnyFact]] = [
+    (BotStopped(bot="trend", reason="r"), STARTED),
+    (BotRemoved(bot="trend", by="operator"), STARTED),
     (
         Halted(level=HaltLevel.ENTRIES, reason="r", by="operator"),
         Resumed(by="operator"),
@@ -270,7 +276,7 @@ def test_nothing_is_bought_while_it_is_stopped_even_where_it_is_said_to_reduce(
 def test_resuming_a_bot_resumes_no_account() -> None:
     WORLD.now_s = FIRST_S
     watched = Watched(is_meddled=True)
-    halted, _ = STOPS[0]
+    halted = Halted(level=HaltLevel.ENTRIES, reason="r", by="operator")
     watched.commit(WISH, halted, Resumed(by="operator", bot="trend"), bought(1))
     assert watched.found() == ["I8"]
 

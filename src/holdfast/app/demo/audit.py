@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from holdfast.app.demo.evidence import Ledger, LedgerExecution, LedgerOrder, SignedRequest
-from holdfast.app.demo.told import Attempt, FillKey, Told, holdings, positions, wire
+from holdfast.app.demo.told import Attempt, FillKey, Told, holdings, wire
 from holdfast.domain.fact import Filled
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import AttemptState, TimeInForce
@@ -339,8 +339,8 @@ def _folded_otherwise(state: AccountState, told: Told) -> Iterator[Finding]:
         folded, true_value = state.holdings.get(asset, ZERO), mine.get(asset, ZERO)
         if folded != true_value:
             yield _difference(f"folded holding of {asset}", folded, true_value)
-    expected = positions(told.fills.values(), told.taken_off)
-    for (bot, symbol), true_value in expected.items():
+    for (bot, symbol), held in told.positions.items():
+        true_value = held.quantity
         found = state.bots[bot].positions.get(symbol) if bot in state.bots else None
         folded = found.quantity if found is not None else ZERO
         if folded != true_value:

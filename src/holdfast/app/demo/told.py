@@ -7,7 +7,7 @@ comparing it with an exchange (audit).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 
@@ -85,6 +85,34 @@ class Attempt(msgspec.Struct):
         return Phase.TAKEN_BACK
 
 
+class Held(msgspec.Struct):
+    """A bot's position in a symbol, counted from executions alone.
+
+    Attributes:
+        quantity: base units, net of fees taken in base, unless nothing of it was left for them.
+        fees: those of sales, base units, since it was last flat.
+    """
+
+    quantity: Decimal = ZERO
+    fees: Decimal = ZERO
+
+    def book(self, side: Side, quantity: Decimal, fee: Decimal) -> None:
+        """An execution; `fee` is what was taken in base."""
+        if side is Side.BUY:
+            self.quantity += quantity - fee
+            return
+        self.fees += fee
+        self.quantity -= quantity + fee
+        if self.quantity < ZERO:  # what was sold is gone; its fees were paid from elsewhere
+            self.quantity = min(ZERO, self.quantity + self.fees)
+        if self.quantity <= ZERO:
+            self.fees = ZERO
+
+    def lose(self, quantity: Decimal) -> None:
+        """Some of it went by no order of the bot's."""
+        self.quantity -= min(quantity, self.quantity)
+
+
 class Told:
     """The facts of one account's stream, in order, sorted by what they are about.
 
@@ -93,7 +121,7 @@ class Told:
         fills: by symbol on the wire and trade id.
         ghosts: client order ids that the journal itself calls ghosts.
         moved: money that came or went without a fill, by asset.
-        taken_off: base units that went off a position by no order of the bot's, by bot and symbol.
+        positions: by bot and symbol.
         phases: how many attempts are in each phase.
         is_opened: the journal and the exchange have been reconciled at least once, so that all
             money is in `moved` or in `fills`.
@@ -105,7 +133,7 @@ class Told:
         self.fills: dict[FillKey, Filled] = {}
         self.ghosts: set[str] = set()
         self.moved: dict[str, Decimal] = {}
-        self.taken_off: dict[tuple[str, str], Decimal] = {}
+        self.positions: dict[tuple[str, str], Held] = {}
         self.phases: Counter[Phase] = Counter()
         self.is_opened = False
 
@@ -133,9 +161,10 @@ class Told:
                 self.ghosts.add(fact.cid)
             case facts.CashFlow() | facts.Adjustment():
                 self.moved[fact.asset] = self.moved.get(fact.asset, ZERO) + fact.amount
+                if isinstance(fact, facts.Adjustment) and fact.bot and fact.amount < ZERO:
+                    self._held(fact.bot, fact.symbol).lose(-fact.amount)
             case facts.Liquidated(bot=bot, symbol=symbol):
-                off = self.taken_off
-                off[bot, symbol] = off.get((bot, symbol), ZERO) + fact.quantity
+                self._held(bot, symbol).lose(fact.quantity)
             case facts.Reconciled():
                 self.is_opened = True
             case _:
@@ -161,8 +190,15 @@ class Told:
         self.phases[before] -= 1
         self.phases[attempt.phase] += 1
 
+    def _held(self, bot: str, symbol: str) -> Held:
+        return self.positions.setdefault((bot, symbol), Held())
+
     def _fill(self, fact: Filled) -> None:
         fill = fact.fill
+        if fact.bot and (wire(fill.symbol), fill.trade_id) not in self.fills:
+            in_base = fill.fee_asset == fill.symbol.split("/")[0]
+            held = self._held(fact.bot, fill.symbol)
+            held.book(fill.side, fill.quantity, fill.fee if in_base else ZERO)
         self.fills[wire(fill.symbol), fill.trade_id] = fact
         attempt = self.attempts.get(fill.cid)
         if attempt is not None:
@@ -189,21 +225,4 @@ def holdings(moved: dict[str, Decimal], fills: Iterable[Filled]) -> dict[str, De
         add(base, signed)
         add(quote, -signed * fill.price)
         add(fill.fee_asset, -fill.fee)
-    return found
-
-
-def positions(
-    fills: Iterable[Filled], taken_off: Mapping[tuple[str, str], Decimal]
-) -> dict[tuple[str, str], Decimal]:
-    """Each bot's position by bot and symbol: base units, net of fees taken in base."""
-    found = {key: -quantity for key, quantity in taken_off.items()}
-    for booked in fills:
-        fill = booked.fill
-        if not booked.bot:
-            continue
-        signed = fill.quantity if fill.side is Side.BUY else -fill.quantity
-        if fill.fee_asset == fill.symbol.split("/")[0]:
-            signed -= fill.fee
-        key = (booked.bot, fill.symbol)
-        found[key] = found.get(key, ZERO) + signed
     return found

@@ -138,6 +138,12 @@ async def _symbols(venue: BinanceVenue, symbols: tuple[str, ...]) -> Finding:
 
 async def _rates(venue: BinanceVenue, symbol: str) -> Finding:
     found = await rates(venue, symbol)
+    if found.fee_asset == symbol.partition("/")[0]:
+        return Finding(
+            f"rates {symbol}", Grade.WARN, f"fees are taken in {found.fee_asset} while there is "
+            "some, also in what a bot has bought: others' fees take it off this one's position",
+            f"trade {symbol} on an account of its own, or keep some {found.fee_asset} beside",
+        )  # fmt: skip
     paid = f"paid in {found.fee_asset} while there is some" if found.fee_asset else "of what is got"
     return ok(f"rates {symbol}", f"maker {found.maker}, taker {found.taker}, {paid}")
 

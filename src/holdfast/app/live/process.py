@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from holdfast.app.live import bans
 from holdfast.app.live.bots import symbols_of
 from holdfast.app.live.emergency import keep_symbols
 from holdfast.app.live.follower import Follower, OutgrownError, following
@@ -202,7 +203,12 @@ async def _trade(life: Life) -> None:
 
 
 async def _live(life: Life) -> None:
-    """Follow until the account is to be led here; lead until it is not."""
+    """Follow until the account is to be led here; lead until it is not.
+
+    Nothing can be followed before the exchange has answered, and during a ban it is not asked.
+    """
+    if await bans.bans_of(life.config).over():
+        log.info("the ban is over", action="ban_over")
     followed = following(
         life.config, life.watch, life.quarantine, life.told.counts,
         lambda answers: life.board.exchange_answers(life.account, answers),

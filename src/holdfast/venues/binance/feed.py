@@ -192,12 +192,21 @@ class Feed(Generic[T]):
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
         pause_s: Callable[[int], float] = jittered_pause_s,
         most_unread: int = 100_000,
+        on_refused: Callable[[int, float | None], None] = lambda _status, _for_s: None,
     ) -> None:
-        """Args: name: for logs; pause_s: before the n-th attempt in a row."""
+        """Make no connection yet.
+
+        Args:
+            name: for logs.
+            pause_s: before the n-th attempt in a row.
+            on_refused: told of the HTTP status of each handshake that was refused, and for how many
+                seconds the exchange wants no other, None when it does not say.
+        """
         self._name = name
         self._connect = connect
         self._connector = connector
         self._pause_s = pause_s
+        self._on_refused = on_refused
         self._outbox: Outbox[T | StreamUp | StreamDown] = Outbox(most_unread)
         self._is_up: bool | None = None
         self._task: asyncio.Task[None] | None = None
@@ -276,6 +285,9 @@ class Feed(Generic[T]):
                 async with ClientSession(connector=connector) as session:
                     await self._connect(self, session)
             except (PlatformError, aiohttp.ClientError, OSError) as error:
+                if isinstance(error, aiohttp.WSServerHandshakeError):
+                    said = "" if error.headers is None else error.headers.get("Retry-After", "")
+                    self._on_refused(error.status, float(said) if said.isdecimal() else None)
                 self._down(f"{type(error).__name__}: {error}")
             if loop.time() - opened >= _GOOD_AFTER_S:
                 attempt = 0

@@ -68,6 +68,10 @@ class Gate:
     Attributes:
         on_answer: told of each request's class of endpoints, what failed (empty when it has a
             usable answer), and how many seconds it took.
+        on_away: told for how many seconds the exchange wants nothing from this address, whenever it
+            says so.
+        away_s: asked the same of what others at this address were told, before each request; 0
+            when there is no news of that.
     """
 
     def __init__(self, clock: ServerClock, *, share: float = 1.0) -> None:
@@ -75,6 +79,8 @@ class Gate:
         self._budget = RateBudget(DEFAULT_LIMITS, share=share)
         self._headers = _headers(DEFAULT_LIMITS)
         self.on_answer: Callable[[str, str, float], None] = _unheard
+        self.on_away: Callable[[float], None] = lambda _for_s: None
+        self.away_s: Callable[[], float] = lambda: 0.0
 
     def left(self) -> dict[str, float]:
         """What is left of the tightest window of each kind of limit, from 0 to 1."""
@@ -89,6 +95,7 @@ class Gate:
 
     def delay_s(self, purpose: Purpose, cost: Cost | None = None, count: int = 1) -> float:
         """How long `count` requests must wait together; 0 now, infinite never at once."""
+        self._heed()
         return self._budget.delay_s(
             purpose,
             (cost or _COST_OF_PURPOSE[purpose]).times(count),
@@ -102,6 +109,7 @@ class Gate:
 
     def depart(self, purpose: Purpose, cost: Cost) -> tuple[float, Flight | None]:
         """As `pass_through`; and of an order its flight, which its reply is to be observed with."""
+        self._heed()
         server_ms = self.clock.now_ms()
         wait_s = self._budget.delay_s(purpose, cost, server_ms, self.clock.mono_ns())
         return wait_s, self._budget.spend(cost, server_ms) if wait_s == 0 else None
@@ -132,11 +140,31 @@ class Gate:
                 self._budget.observe(kind, interval_ms, used, self.clock.now_ms(), flight)
         if reply.status in _BACK_OFF_S:
             said = _count(reply.headers.get("retry-after", ""))
-            wait_s = _BACK_OFF_S[reply.status] if said is None else float(said)
             refusal = decode.refusal(reply.body)
-            orders_only = refusal is not None and refusal.code == -1015
-            kind = LimitKind.ORDERS if orders_only else LimitKind.WEIGHT
-            self._budget.block(kind, wait_s, self.clock.mono_ns())
+            if refusal is not None and refusal.code == -1015:
+                wait_s = _BACK_OFF_S[reply.status] if said is None else float(said)
+                self._budget.block(LimitKind.ORDERS, wait_s, self.clock.mono_ns())
+            else:
+                self.refused(reply.status, said)
+
+    def refused(self, status: int, for_s: float | None) -> None:
+        """The exchange refused a request or a connection; some of these say to stay away.
+
+        Args:
+            for_s: how long, when it said so.
+        """
+        if status not in _BACK_OFF_S:
+            return
+        wait_s = _BACK_OFF_S[status]
+        if for_s is not None and for_s < 10**_MOST_DIGITS:
+            wait_s = for_s
+        self._budget.block(LimitKind.WEIGHT, wait_s, self.clock.mono_ns())
+        self.on_away(wait_s)
+
+    def _heed(self) -> None:
+        away_s = self.away_s()
+        if away_s > 0:
+            self._budget.block(LimitKind.WEIGHT, away_s, self.clock.mono_ns())
 
 
 def failure_of(reply: Reply) -> str:

@@ -223,8 +223,9 @@ class BinanceMarket:
             )
 
         feed: Feed[MarketEvent] = Feed(
-            "market", connect, connector=self._connector, pause_s=self._pause_s
-        )
+            "market", connect, connector=self._connector, pause_s=self._pause_s,
+            on_refused=self._gate.refused,
+        )  # fmt: skip
         self._feeds.append(feed)
         return feed.events()
 

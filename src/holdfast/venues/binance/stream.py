@@ -36,16 +36,30 @@ _WINDOW_MS = 5_000
 UserEvent = OrderReport | ListReport | BalanceReport | MoneyMoved
 
 
+class _Refusal(decode.Refusal, frozen=True):
+    """As it stands in a frame, with what it says beside."""
+
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class _StayAway(msgspec.Struct, rename="camel"):
+    """What is said beside a refusal for too many requests; both on the exchange's clock."""
+
+    server_time: int
+    retry_after: int
+
+
 class _Frame(msgspec.Struct):
     """A reply to us, or an event with the number of its subscription."""
 
     event: msgspec.Raw = msgspec.Raw()
     id: str | int | None = None
     status: int = 0
-    error: decode.Refusal | None = None
+    error: _Refusal | None = None
 
 
 _frame = msgspec.json.Decoder(_Frame)
+_stay_away = msgspec.json.Decoder(_StayAway)
 
 
 class UserStream:
@@ -63,6 +77,7 @@ class UserStream:
         pause_s: Callable[[int], float] = jittered_pause_s,
         connector: Callable[[], aiohttp.BaseConnector] | None = None,
         on_key_refused: Callable[[], None] = lambda: None,
+        on_refused: Callable[[int, float | None], None] = lambda _status, _for_s: None,
     ) -> None:
         """Connect to nothing yet.
 
@@ -72,6 +87,8 @@ class UserStream:
             admit: asked before each connection; raises a PlatformError to hold it back.
             pause_s: before the n-th connection attempt in a row.
             on_key_refused: told when the exchange does not take the key.
+            on_refused: told of the status of each refusal, of a handshake or of the subscription;
+                see `Feed`.
         """
         self._url = url
         self._key = key
@@ -79,9 +96,10 @@ class UserStream:
         self._names = names
         self._admit = admit
         self._on_key_refused = on_key_refused
+        self._on_refused = on_refused
         self._watch = watch or Watch()
         self._feed: Feed[UserEvent] = Feed(
-            "user", self._connect, connector=connector, pause_s=pause_s
+            "user", self._connect, connector=connector, pause_s=pause_s, on_refused=on_refused
         )
 
     def events(self) -> AsyncIterator[VenueEvent]:
@@ -112,6 +130,7 @@ class UserStream:
         if frame.error is not None:
             if str(frame.error.code) in KEY_REFUSED:
                 self._on_key_refused()
+            self._on_refused(frame.status, _away_s(frame.error.data))
             raise RejectedError(str(frame.error.code), frame.error.msg)
         if frame.id == _SUBSCRIBE_ID:
             if frame.status != 200:
@@ -132,3 +151,12 @@ class UserStream:
             _log.info("unknown user event skipped", action="stream_skip", event_name=name)
             return
         self._feed.put(event)
+
+
+def _away_s(data: msgspec.Raw) -> float | None:
+    """For how long the exchange wants nothing, where a refusal says that."""
+    try:
+        said = _stay_away.decode(data)
+    except msgspec.DecodeError:
+        return None
+    return max(0.0, (said.retry_after - said.server_time) / 1_000)

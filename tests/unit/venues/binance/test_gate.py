@@ -63,6 +63,33 @@ def test_the_order_count_in_a_header_holds_orders_back_only(opened: Gate) -> Non
     assert opened.delay_s(Purpose.RESOLVE) == 0
 
 
+def test_a_ban_is_told_to_whoever_else_asks_from_this_address(opened: Gate) -> None:
+    told: list[float] = []
+    opened.on_away = told.append
+    opened.observe(reply(418, headers={"retry-after": "30"}))
+    opened.observe(reply(429))
+    opened.observe(reply(429, b'{"code":-1015,"msg":"x"}', {"retry-after": "5"}))
+    assert told == [30, 60], "too many orders are of one account alone"
+
+
+def test_what_others_at_this_address_were_told_holds_everything_back(
+    opened: Gate, hands: Hands
+) -> None:
+    news = [7.0]
+    opened.away_s = lambda: news.pop() if news else 0.0
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(7)
+    assert opened.depart(Purpose.RESOLVE, gate.TIME)[0] == pytest.approx(7)
+    hands.now_ns += 7 * SECOND_NS
+    assert opened.delay_s(Purpose.CANCEL) == 0
+
+
+def test_a_refusal_that_is_no_ban_keeps_nobody_away(opened: Gate) -> None:
+    opened.refused(503, 30.0)
+    assert opened.delay_s(Purpose.CANCEL) == 0
+    opened.refused(418, float("inf"))
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(120)
+
+
 def test_published_limits_replace_the_documented_ones_with_their_headers(opened: Gate) -> None:
     opened.learn((RateLimit(LimitKind.WEIGHT, 3_600_000, 10),))
     opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "9999"}))
