@@ -73,14 +73,14 @@ class Limited:
         self.waits: set[str] = set()
         self._limits = limits
         self._exposure = exposure
-        self._armed_s: dict[str, deque[float]] = {}
+        self._armed: dict[str, deque[tuple[float, Side]]] = {}
 
     def take(self, fact: AnyFact) -> None:
         """A fact became durable."""
         if isinstance(fact, Armed):
             if fact.spec.side is Side.BUY:
                 self.waits.discard(fact.bot)
-            self._armed_s.setdefault(fact.bot, deque()).append(WORLD.now_s)
+            self._armed.setdefault(fact.bot, deque()).append((WORLD.now_s, fact.spec.side))
         elif (
             isinstance(fact, Refusal)
             and fact.rule == "max_orders_per_minute"
@@ -109,7 +109,8 @@ class Limited:
             yield f"more than {limits.max_orders_per_minute} in a minute"
 
     def _lately(self, bot: str) -> int:
-        armed_s = self._armed_s.setdefault(bot, deque())
-        while armed_s and armed_s[0] < WORLD.now_s - MINUTE_S:
-            armed_s.popleft()
-        return len(armed_s)
+        """Orders of the last minute; not sales beside it, which may be approved after it."""
+        armed = self._armed.setdefault(bot, deque())
+        while armed and armed[0][0] < WORLD.now_s - MINUTE_S:
+            armed.popleft()
+        return sum(at_s < WORLD.now_s or side is Side.BUY for at_s, side in armed)

@@ -50,22 +50,26 @@ Traded = tuple[Fill, Decimal | None]
 
 @given(st.lists(fills, max_size=20))
 def test_a_position_is_the_sum_of_its_fills(traded: list[Traded]) -> None:
+    """But for fees in base that a sale left nothing of it to pay with: they cost their price."""
     position = Position()
-    quantity = cash = Fraction(0)
-    unconverted = Fraction(0)
+    quantity = cash = unconverted = in_kind = Fraction(0)
     for fill, rate in traded:
         position.book(fill, "BTC", "USDT", rate)
         sign = 1 if fill.side is Side.BUY else -1
-        fee = Fraction(fill.fee)
-        quantity += sign * Fraction(fill.quantity)
+        fee, in_base = Fraction(fill.fee), Fraction(fill.fee if fill.fee_asset == "BTC" else 0)
+        quantity += sign * Fraction(fill.quantity) - in_base
         cash -= sign * Fraction(fill.quantity) * Fraction(fill.price)
-        if fill.fee_asset == "BTC":
-            quantity -= fee
-        elif fill.fee_asset == "USDT":
+        if fill.side is Side.SELL:
+            in_kind += in_base
+            elsewhere = min(in_kind, max(-quantity, Fraction(0)))
+            in_kind = in_kind if quantity > 0 else Fraction(0)
+            quantity += elsewhere
+            cash -= elsewhere * Fraction(fill.price)
+        if fill.fee_asset == "USDT":
             cash -= fee
-        elif rate is not None:
+        elif fill.fee_asset == "BNB" and rate is not None:
             cash -= fee * Fraction(rate)
-        else:
+        elif fill.fee_asset == "BNB":
             unconverted += fee
     assert Fraction(position.quantity) == quantity
     assert Fraction(position.cash) == cash
