@@ -383,12 +383,18 @@ class Checker:
         if attempt.is_declared_absent:
             self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
 
-    def is_beyond(self, leg: Leg, price: Decimal) -> bool:
-        """Whether limits forbid to hold what a leg wishes, or what all wish of its symbol."""
+    def is_beyond(self, bot: str, leg: Leg, price: Decimal) -> bool:
+        """Whether limits forbid to hold what a leg wishes, to buy it at once, or to hold what all
+        wish of its symbol."""
         most_together, target = self.shared.most_together, leg.target or ZERO
-        together = self.wishes.wished_of(leg.symbol) * price
-        return target * price > self._most_held or (
-            most_together is not None and together > most_together
+        missing = target - self.exposure.held(bot, leg.symbol)
+        return (
+            target * price > self._most_held
+            or self.limited.is_too_large(missing * price)
+            or (
+                most_together is not None
+                and self.wishes.wished_of(leg.symbol) * price > most_together
+            )
         )
 
     def waits(self, bot: str) -> bool:

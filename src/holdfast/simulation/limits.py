@@ -108,6 +108,11 @@ class Limited:
         if self._lately(fact.bot) >= limits.max_orders_per_minute:
             yield f"more than {limits.max_orders_per_minute} in a minute"
 
+    def is_too_large(self, cost: Decimal) -> bool:
+        """Whether one order may not cost so much."""
+        most = self._limits.max_order_notional
+        return most is not None and cost > most
+
     def _lately(self, bot: str) -> int:
         """Orders of the last minute; not sales beside it, which may be approved after it."""
         armed = self._armed.setdefault(bot, deque())

@@ -149,7 +149,7 @@ def _protected(checker: Checker, exchange: SimExchange) -> None:
         checker.violate("I14", what)
     for bot, leg, what in checker.wishes.unmet(smallest):
         price = exchange.last_price(leg.symbol) * PRICES
-        if not (checker.waits(bot) or checker.is_beyond(leg, price)):
+        if not (checker.waits(bot) or checker.is_beyond(bot, leg, price)):
             checker.violate("I14", what)
 
 
