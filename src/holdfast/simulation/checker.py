@@ -11,7 +11,6 @@ from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -58,6 +57,7 @@ from holdfast.simulation.limits import UNLIMITED, BotLimits, Limited
 from holdfast.simulation.outcome import Event, Violation
 from holdfast.simulation.rows import Rows, id_of
 from holdfast.simulation.sharing import PRICES, Shared
+from holdfast.simulation.story import cids_of, heard, shown_of, told_of
 from holdfast.simulation.wishes import Wishes
 
 _KEPT = 20_000
@@ -158,13 +158,13 @@ class Checker:
             try:
                 apply(self.fold, record.seq, record.epoch, record.at_ns, fact)
             except CorruptionError as error:
-                self.violate("I11", f"nobody can fold this any more: {error}", *_cids(fact)[:1])
+                self.violate("I11", f"nobody can fold this any more: {error}", *cids_of(fact)[:1])
             encoded = _encode(fact)
             if not isinstance(fact, TookOver):  # it names the machine that the run was made on
                 self.trace.update(encoded)
             of_all = isinstance(fact, TookOver | Halted | Resumed | Reconciled)
-            about = _cids(fact) or (() if of_all else ("nobody's",))
-            self.say(partial(_told_of, record.seq, encoded), *about)
+            about = cids_of(fact) or (() if of_all else ("nobody's",))
+            self.say(partial(told_of, record.seq, encoded), *about)
 
     def on_call(self, call: Call) -> None:
         """A request reached the exchange."""
@@ -183,7 +183,7 @@ class Checker:
         target = call.params.get("origClientOrderId", "")
         named = call.params.get("newClientOrderId", "") or call.params.get("listClientOrderId", "")
         about = tuple(filter(None, (target, named))) or ("nobody's",)
-        self.say(partial(_heard, call), *about)
+        self.say(partial(heard, call), *about)
 
     def on_event(self, account: Account, event: UserEvent) -> None:
         """Something happened at the exchange."""
@@ -261,8 +261,8 @@ class Checker:
         """I13: somebody did something beside the platform, or an assumption was broken."""
         self.counts["ghosts" if isinstance(fact, Ghost) else "alarms"] += 1
         if not (self.breaks or (self.is_meddled and not isinstance(fact, Ghost))):
-            shown = _shown(_encode(fact))
-            self.violate("I13", f"an alarm without cause: {shown}", *_cids(fact)[:1])
+            shown = shown_of(_encode(fact))
+            self.violate("I13", f"an alarm without cause: {shown}", *cids_of(fact)[:1])
 
     def _took_over(self, fact: TookOver) -> None:
         machine = int(fact.node.rpartition(":")[2]) // PIDS
@@ -426,30 +426,3 @@ class Checker:
             Event(round(at_s - FIRST_S, 6), text if isinstance(text, str) else text(), cids)
             for at_s, text, cids in self._lines
         ]
-
-
-def _cids(fact: AnyFact) -> tuple[str, ...]:
-    found: list[str] = []
-    for name in ("cid", "target", "list_cid"):
-        value: Any = getattr(fact, name, "")
-        if isinstance(value, str) and len(value) == 32:
-            found.append(value)
-    if (fill := getattr(fact, "fill", None)) is not None:
-        found.append(fill.cid)
-    return tuple(found)
-
-
-def _heard(call: Call) -> str:
-    shown = " ".join(
-        f"{name}={value}" for name, value in sorted(call.params.items()) if name != "signature"
-    )
-    return f"exchange hears {call.method} {call.path} {shown}"
-
-
-def _told_of(seq: int, fact: bytes) -> str:
-    return f"journal {seq} {_shown(fact)}"
-
-
-def _shown(fact: bytes) -> str:
-    text = fact.decode()
-    return text if len(text) < 400 else text[:400] + "…"
