@@ -26,6 +26,7 @@ from holdfast.domain.order import Side
 from holdfast.ledger.state import AccountState
 from holdfast.venues.port import Balance
 
+LONG_LOOKS: Final = 5
 LATE_S: Final = 5.0
 """How old the balances may be that an exchange tells; its answers lag by a second or two."""
 
@@ -38,6 +39,7 @@ class Difference(msgspec.Struct, frozen=True):
         asked_ns: exchange time at which the balances were asked for that showed it first.
         gaps: by how much the exchange may have more; several where it may tell balances as they
             were before a trade of the last moments.
+        looks: in how many looks in a row it was seen.
     """
 
     asset: str
@@ -45,6 +47,12 @@ class Difference(msgspec.Struct, frozen=True):
     exchange: Decimal
     asked_ns: int = 0
     gaps: frozenset[Decimal] = frozenset()
+    looks: int = 1
+
+    def may_agree(self, tolerance: Callable[[str], Decimal]) -> bool:
+        """Whether it is dust, or nothing at all, where its balance was told late."""
+        dust = tolerance(self.asset)
+        return any(not gap or abs(gap) < dust for gap in self.gaps)
 
     def __str__(self) -> str:
         return (
@@ -66,7 +74,9 @@ def narrowed(
         first = before.get(each.asset)
         gaps = each.gaps & first.gaps if first is not None else frozenset[Decimal]()
         if first is not None and gaps:
-            left[each.asset] = msgspec.structs.replace(each, gaps=gaps, asked_ns=first.asked_ns)
+            left[each.asset] = msgspec.structs.replace(
+                each, gaps=gaps, asked_ns=first.asked_ns, looks=first.looks + 1
+            )
         else:
             left[each.asset] = each
     return left
@@ -80,12 +90,17 @@ def lasting(
     return [each for asset, each in found.items() if each.gaps & known.get(asset, frozenset())]
 
 
-def certain(lasts: Iterable[Difference]) -> list[Difference]:
-    """Those of `lasting` of which one amount alone is left, by that amount."""
+def certain(lasts: Iterable[Difference], *, if_long: bool = False) -> list[Difference]:
+    """Those of `lasting` of which one amount alone is left, by that amount.
+
+    Args:
+        if_long: those as well that were seen for long, by whatever amount: a bot may make the same
+            round trip before each look. That they differ is certain; nothing may be booked of them.
+    """
     return [
-        msgspec.structs.replace(each, exchange=each.journal + min(each.gaps))
+        msgspec.structs.replace(each, exchange=each.journal + min(each.gaps, key=abs))
         for each in lasts
-        if len(each.gaps) == 1
+        if len(each.gaps) == 1 or (if_long and each.looks >= LONG_LOOKS)
     ]
 
 

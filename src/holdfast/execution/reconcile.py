@@ -302,7 +302,7 @@ class Reconciler:
         twice, self._suspected = lasting(suspected, self._suspected), suspected
         if twice and await self._explain(twice):
             return []  # the next comparison shows what is left
-        lasts = certain(twice)
+        lasts = certain(twice, if_long=self._policy is not ReconcilePolicy.ADOPT)
         self.asks_again = bool(unsettled) or len(lasts) < len(found)
         if not found and self._account.unsettled():
             again = self._agree_again(found, unsettled)
@@ -366,7 +366,7 @@ class Reconciler:
         found = [
             msgspec.structs.replace(each, gaps=self._lately.gaps(each, now_s)) for each in found
         ]
-        unsettled |= {each.asset for each in found if ZERO in each.gaps}  # told late, it agrees
+        unsettled |= {each.asset for each in found if each.may_agree(self._tolerance)}
         found = [each for each in found if each.asset not in unsettled]
         if not found and not unsettled:
             self._agreed_ms = asked_ms

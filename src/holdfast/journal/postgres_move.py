@@ -30,7 +30,9 @@ from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.reading import Rows, all_heads, proved
 from holdfast.journal.row_check import RowCheck
 from holdfast.journal.schema import metadata
+from holdfast.journal.sqlite_connect import SQLITE_ERRORS
 from holdfast.journal.sqlite_connect import connect as connect_file
+from holdfast.journal.sqlite_connect import raise_translated as raise_of_file
 
 Progress = Callable[[str, int], None]
 """Told what is being done, and how many rows or records are done."""
@@ -93,8 +95,7 @@ def move(
             for head in heads:
                 target.high_water(head.account).write(head, anew=True)
         along()
-        still()
-        return Moved(tuple(heads), moved, put_aside(source.name))
+        return Moved(tuple(heads), moved, put_aside(source.name, still))
 
 
 def _require_still(source: SqliteDatabase, heads: Sequence[Head]) -> None:
@@ -192,19 +193,30 @@ def _prove_platform(name: object, rows: Rows, expected: Head) -> None:
         )
 
 
-def put_aside(path: Path) -> Path:
+def put_aside(path: Path, still: Callable[[], None] = lambda: None) -> Path:
     """Rename a file: who starts on it again is told that his journal is behind.
 
+    Nobody writes it meanwhile, and a node that has it open already leads in it no more.
+
+    Args:
+        still: raises when it is not what it was; asked when nobody else can write any more.
+
     Raises:
-        RetryableError: somebody reads it, so that its newest pages are still in a file beside it.
+        RetryableError: somebody reads or writes it, so that its newest pages are still in a file
+            beside it.
     """
+    kept, log = path.with_name(f"{path.name}.moved"), path.with_name(f"{path.name}-wal")
     with closing(connect_file(path, AT_LAST_S)) as connection:
         is_busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    if is_busy:
-        raise RetryableError(
-            f"seen: somebody still reads {path}; expected: no process that has it open; do: stop "
-            "what shows it (an API, `journal tail`), and move again"
-        )
-    kept = path.with_name(f"{path.name}.moved")
-    path.rename(kept)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except SQLITE_ERRORS as error:
+            raise_of_file(path, error)
+        still()
+        if is_busy or (log.exists() and log.stat().st_size):
+            raise RetryableError(
+                f"seen: somebody still reads or writes {path}; expected: no process that has it "
+                "open; do: stop what shows it (an API, `journal tail`), and move again"
+            )
+        path.rename(kept)
     return kept

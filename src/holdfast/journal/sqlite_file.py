@@ -13,7 +13,13 @@ from types import TracebackType
 from typing import NoReturn, TypeVar
 
 from holdfast.domain.fact import AnyFact
-from holdfast.errors import CorruptionError, FencedError, OutcomeUnknownError, PlatformError
+from holdfast.errors import (
+    ConfigError,
+    CorruptionError,
+    FencedError,
+    OutcomeUnknownError,
+    PlatformError,
+)
 from holdfast.journal.chain import (
     Batch,
     extend,
@@ -84,8 +90,13 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = self._open()
 
     def acquire(self, account: str, node: str, after: int | None = None) -> Head:
-        """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None."""
+        """Take the stream over: epoch + 1, durably; only if it is `after`, unless that is None.
+
+        Raises:
+            ConfigError: the file has another name by now, or there is another one in its place.
+        """
         with Transaction(self) as connection:
+            self._require_here()
             require_epoch(head_of(self.path, connection, account), after)
             stored = require_usable(self.path, stored_version(connection))
             connection.execute(_ACQUIRE, (account, GENESIS, node))
@@ -211,9 +222,22 @@ class SqliteFile:
             self._waits = wait
         return self._connection
 
+    def _require_here(self) -> None:
+        """Who leads in a file that was put aside is alone with what he writes."""
+        try:
+            is_here = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            is_here = False
+        if not is_here:
+            raise ConfigError(
+                f"seen: {self.path} was moved or replaced while it was open; expected: that it "
+                "stays; do: end what has it open, and start it with the journal's new place"
+            )
+
     def _open(self) -> sqlite3.Connection:
         connection = connect(self.path, self._busy_timeout_s)
         try:
+            self._inode = self.path.stat().st_ino
             version = stored_version(connection)
             if version is None:
                 from holdfast.journal.upgrade import upgrade  # noqa: PLC0415  # slow, rarely needed

@@ -55,8 +55,8 @@ BROKEN_QUIET_S = 150.0
 """The same where an assumption was broken: what nobody could expect, only balances may tell."""
 POLL_S = {"fast": 0.1, "standard": 0.25}
 """Between two looks of a keeper at the others: half of a run would be keepers otherwise."""
-BREAKER_LOOK_S = 5.0
-MOST_BREAKER_LOOKS = 26
+WAIT_LOOK_S = 5.0
+MOST_WAIT_LOOKS = 26
 CID_LENGTH = 32
 STORY = 120  # lines
 _STRATEGY = Path(__file__).with_name("strategy.py")
@@ -237,7 +237,7 @@ class _World:
             breaking.cancel()
         self.weather.heal()
         self.checker.say("all faults end")
-        await self._breakers_close()
+        await self._waits_end()
         if self.operator is not None and looking is not None:
             await _end(looking)
             await self.operator.review_all()
@@ -251,12 +251,15 @@ class _World:
             is_restless=not self.sharing.patience_s,
         )
 
-    async def _breakers_close(self) -> None:
-        """Circuit breakers hold entries back for a minute after the last failure, as they should;
-        they are none of the faults that have ended."""
-        for _ in range(MOST_BREAKER_LOOKS):
-            await asyncio.sleep(BREAKER_LOOK_S)
-            if not self.checker.fold.breakers:
+    async def _waits_end(self) -> None:
+        """Circuit breakers hold entries back for a minute after the last failure, and who begins
+        stays away for as long as it was told, as they should; these are none of the faults that
+        have ended."""
+        for _ in range(MOST_WAIT_LOOKS):
+            await asyncio.sleep(WAIT_LOOK_S)
+            leads = any(node.trader is not None for node in self.nodes)
+            is_banned = not leads and WORLD.now_ns < self.exchange.banned_until_ns
+            if not (is_banned or self.checker.fold.breakers):
                 return
 
     def outcome(self, wall_s: float) -> Outcome:

@@ -23,7 +23,7 @@ from holdfast.domain.fact import (
     Reconciled,
     Released,
 )
-from holdfast.domain.order import OrderState
+from holdfast.domain.order import OrderState, Side
 from holdfast.errors import RetryableError
 from holdfast.execution import reconcile
 from holdfast.execution.drift import LATE_S, Review
@@ -31,6 +31,7 @@ from holdfast.journal.port import Outcome
 from holdfast.ledger.portfolio import Position
 from holdfast.ledger.state import from_bytes, to_bytes
 from holdfast.venues.port import Balance, MoneyMoved, OrderReport, Purpose
+from tests.support.engine_world import BTC
 from tests.support.exchange import on_loop, on_virtual_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
 
@@ -363,6 +364,41 @@ async def test_a_difference_that_balances_told_late_may_explain_in_part_halts_no
     _holds(at, BTC="1", USDT="890")
     (found,) = await _twice(at)
     assert found == "USDT: journal 900, exchange 890, difference -10"
+
+
+@on_virtual_loop
+async def test_dust_beside_balances_that_are_told_late_is_no_difference() -> None:
+    at = await world(ReconcilePolicy.HALT)
+    at.account.instruments["BTC/USDT"] = BTC
+    dust = BTC.quantity_step * Decimal("0.4")
+    for number, side, usdt in ((1, Side.BUY, "900"), (2, Side.SELL, "1000")):
+        late = at.account.holdings.get("BTC", Decimal(0)) + dust
+        attempt = await at.arm(number, side=side)
+        done = fill(number, cid=attempt.cid, side=side, order_id=str(number))
+        at.venue.trades.append(done)
+        told = report(attempt, order_id=str(number), fills=(done,))
+        await at.books.report(told, "reply")
+        _holds(at, BTC=str(late), USDT=usdt)
+        assert await at.reconciler.in_passing() == []
+        await asyncio.sleep(3)
+    assert at.account.halted == ""
+
+
+@on_virtual_loop
+async def test_what_differs_for_long_halts_although_a_bot_trades_before_each_look() -> None:
+    at = await world(ReconcilePolicy.HALT)
+    for number in range(1, 12):
+        side = Side.BUY if number % 2 else Side.SELL
+        attempt = await at.arm(number, side=side)
+        done = fill(number, cid=attempt.cid, side=side, order_id=str(number))
+        at.venue.trades.append(done)
+        told = report(attempt, order_id=str(number), fills=(done,))
+        await at.books.report(told, "reply")
+        if side is Side.SELL:
+            _holds(at, USDT="990")
+            await at.reconciler.in_passing()
+            await asyncio.sleep(4)
+    assert at.account.halted.startswith("USDT: journal 1000, exchange 990,")
 
 
 @on_loop

@@ -60,7 +60,11 @@ class Bans:
         except (OSError, msgspec.DecodeError) as error:
             self._tell("not read", error)
             return 0.0
-        return note.left_ns(time.time_ns()) / _NS
+        now_ns = time.time_ns()
+        left_ns = note.left_ns(now_ns)
+        if now_ns < note.said_ns:  # the clock was set back: it counts from here on, or never ends
+            self._note(_Note(now_ns, now_ns + left_ns))
+        return left_ns / _NS
 
     def news_s(self) -> float:
         """The same, for who asks before each request: looked at once a second, 0 in between."""
@@ -75,10 +79,7 @@ class Bans:
         now_ns, for_ns = time.time_ns(), int(min(for_s, LONGEST_S) * _NS)
         if for_ns <= int(self.left_s() * _NS) + _LONGER_NS:
             return
-        try:
-            self._write(msgspec.json.encode(_Note(now_ns, now_ns + for_ns)))
-        except OSError as error:
-            self._tell("not written", error)
+        self._note(_Note(now_ns, now_ns + for_ns))
 
     async def over(self) -> bool:
         """Return when it is over: False when there was none, and nothing had to be waited for."""
@@ -90,6 +91,12 @@ class Bans:
             await asyncio.sleep(min(left_s, AGAIN_S))
             left_s = self.left_s()
         return True
+
+    def _note(self, note: _Note) -> None:
+        try:
+            self._write(msgspec.json.encode(note))
+        except OSError as error:
+            self._tell("not written", error)
 
     def _tell(self, what: str, error: Exception) -> None:
         """Once: it is looked at again and again."""

@@ -70,6 +70,10 @@ def test_a_clock_that_is_set_back_makes_none_longer_than_it_was(
     kept.keep(60.0)
     clock.wall_ns -= 86_400 * SECOND_NS
     assert kept.left_s() == 60
+    clock.wall_ns += 45 * SECOND_NS
+    assert Bans(tmp_path / "a.ban").left_s() == 15
+    clock.wall_ns += 45 * SECOND_NS
+    assert kept.left_s() == 0
 
 
 def test_others_are_asked_about_once_a_second(tmp_path: Path, clock: Clock) -> None:
