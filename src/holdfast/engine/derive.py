@@ -136,6 +136,7 @@ def _target(
     if is_capped and progress is not None and not at.fresh and _has_ended(at, progress):
         return
     if must_wait(at, progress, found):
+        found.refused = side is _SELL  # a stop gives way to it when it may be made
         return
     orders: list[Proposed] = []
     for seq, n, part in intents(at, progress, side, quantity, smallest):

@@ -179,7 +179,8 @@ def intents(
             # The filters may be others by now: what was refused may be why they were asked for.
             again = min(quantity, before.armed.spec.quantity, largest)
             again = at.instrument.floor_quantity(again)
-            if again >= smallest:
+            grown = waits and again < min(quantity, at.instrument.floor_quantity(largest))
+            if again >= smallest and not grown:
                 intents.append((progress.seq, progress.n + 1, again))
                 quantity = at.instrument.floor_quantity(quantity - again)
     if quantity > largest:

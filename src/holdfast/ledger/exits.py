@@ -40,8 +40,7 @@ def decided(
             held, instrument = bot.position(symbol), instruments[symbol]
             price = held.average_price
             # Dust is no position: what is bought next begins at its own first fill.
-            there = _there(held.quantity, instrument, holdings)
-            if price and there >= instrument.smallest_order(price):
+            if price and held.quantity >= instrument.smallest_order(price):
                 bot.exits[symbol] = frozen(leg, price, instrument)
 
 
@@ -68,19 +67,21 @@ def filled(
         why = FLATTENED if order.is_forced else order.exit
     if why and leg is not None:
         bot.spent[symbol] = leg.episode
-    if fill.side is Side.BUY and (leg is None or not leg.has_exits or symbol in bot.exits):
+    if fill.side is Side.BUY and (leg is None or not leg.has_exits):
         return
     # Too little for any order is dust: nothing has begun with it, and with it a position is over.
     smallest = instrument.smallest_order(fill.price) if instrument is not None else ZERO
     held = bot.positions[symbol].quantity
-    if instrument is not None:
-        held = _there(held, instrument, holdings)
+    there = held if instrument is None else _there(held, instrument, holdings)
     is_dust = held <= ZERO or held < smallest
     if fill.side is Side.BUY:
+        if symbol in bot.exits and there - fill.quantity >= smallest:
+            return  # it has begun already
         if leg is not None and instrument is not None and not is_dust:
             bot.exits[symbol] = frozen(leg, fill.price, instrument)
-    elif is_dust:
-        bot.exits.pop(symbol, None)
+    elif is_dust or there < smallest:
+        if is_dust:
+            bot.exits.pop(symbol, None)
         bot.last_exits[symbol] = LastExit(why or "wish", fill.at_ns, fill.price)
 
 

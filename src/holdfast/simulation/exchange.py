@@ -65,7 +65,6 @@ class SimExchange:
         self.account = self.desk.exchange.open_account(cash, fees)
         self.on_call: list[Callable[[Call], None]] = []
         self.on_refused: list[Callable[[str], None]] = []
-        self.banned_until_ns = 0  # whoever of them was told to stay away for longest
         self._network = network
         self._market: asyncio.Task[None] | None = None
         self._streams: asyncio.Task[None] | None = None
@@ -104,7 +103,6 @@ class SimExchange:
 
         def asked_for(address: str, for_s: int, now_ns: int) -> None:
             bans[address] = now_ns + for_s * 1_000_000_000
-            self.banned_until_ns = max(self.banned_until_ns, bans[address])
             ban(address, for_s, now_ns)
 
         def watched(admit: Callable[..., None]) -> Callable[..., None]:

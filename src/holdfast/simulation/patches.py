@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import aiohappyeyeballs
 
@@ -22,7 +22,7 @@ from holdfast.app.live.trader import Trader
 from holdfast.exchange.sockets import Socket
 from holdfast.exchange.streams import _Session
 from holdfast.journal.database import Database
-from holdfast.simulation.clock import LIFE
+from holdfast.simulation.clock import LIFE, WORLD
 from holdfast.simulation.loop import VirtualLoop
 from holdfast.simulation.node import SimNode
 from holdfast.strategy import load
@@ -58,6 +58,10 @@ def _number(kind: type[Any]) -> None:
     kind.__hash__ = lambda self: self.made_as  # type: ignore[assignment,misc]
 
 
+STAYS_AWAY_UNTIL_NS: Final[dict[str, int]] = {}
+"""World time until which each machine was told to stay away, as far as its processes know."""
+
+
 class _BansOfMachine(bans.Bans):
     """Kept as long as the machine is there, whatever becomes of its processes.
 
@@ -76,6 +80,7 @@ class _BansOfMachine(bans.Bans):
 
     def _write(self, body: bytes) -> None:
         self._kept[self._machine] = body
+        STAYS_AWAY_UNTIL_NS[self._machine] = WORLD.now_ns + int(self.left_s() * 1e9)
 
 
 def _kept_nowhere(*_: object) -> None:

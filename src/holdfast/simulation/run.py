@@ -258,8 +258,8 @@ class _World:
         for _ in range(MOST_WAIT_LOOKS):
             await asyncio.sleep(WAIT_LOOK_S)
             leads = any(node.trader is not None for node in self.nodes)
-            is_banned = not leads and WORLD.now_ns < self.exchange.banned_until_ns
-            if not (is_banned or self.checker.fold.breakers):
+            stays_away = WORLD.now_ns < max(patches.STAYS_AWAY_UNTIL_NS.values(), default=0)
+            if (leads or not stays_away) and not self.checker.fold.breakers:
                 return
 
     def outcome(self, wall_s: float) -> Outcome:

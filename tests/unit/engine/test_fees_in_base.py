@@ -92,3 +92,32 @@ def test_a_position_is_over_with_all_that_was_there_of_it() -> None:
     world.bar()
     world.settle()
     assert world.account.bots["bot"].last_exits["BTC/USDT"].reason == "wish"
+
+
+def test_a_position_that_others_fees_took_from_has_its_stop_when_the_asset_is_there_again() -> None:
+    world = others_fees_left("0.01")
+    world.wish(Target(quantity=ONE, stop=Percent(2)))
+    world.bar()
+    world.settle()
+    world.commit(flow("BTC", D(5)))
+    for _ in range(3):
+        world.settle()
+        world.bar()
+    world.settle()
+    assert world.held() == 1
+    assert [order.armed.spec.quantity for order in world.working()] == [ONE]
+
+
+def others_fees_left(quantity: str) -> World:
+    """A bot that holds 1 by its own orders, of which the account has so much."""
+    world = World(bot("bot"), bot("other", symbol="ETH/USDT"), instruments=(BTC, ETH))
+    world.wish(Target(quantity=ONE))
+    world.wish(Target(quantity=D(100)), "other")
+    world.bar()
+    world.bar("ETH/USDT")
+    for attempt in [*world.arm(), *world.arm()]:
+        fee = ONE - D(quantity) if attempt.bot == "other" else D(0)
+        world.ack(attempt.cid, attempt.spec.quantity, fee=fee, fee_asset="BTC")
+    world.settle()
+    assert world.account.holdings["BTC"] == D(quantity)
+    return world

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from holdfast.domain.event import ArmFailed
 from holdfast.domain.fact import InstrumentChanged
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.limits import Limits
@@ -111,3 +112,18 @@ def test_a_take_profit_that_is_reached_in_a_halted_market_costs_no_stop() -> Non
     world.settle()
     assert world.held() == 0
     world.check()
+
+
+def test_a_stop_that_was_kept_for_a_refused_sale_stays_while_its_bot_has_to_wait() -> None:
+    world = holding(Target(quantity=ONE, stop=Percent(2)))
+    trade(world, TradingStatus.HALTED)
+    world.wish(FLAT)
+    world.bar()
+    world.settle()
+    assert exits(world) == ["stop"]
+    world.take(ArmFailed((), "bot", "the store is full", 0))
+    for _ in range(3):
+        world.settle()
+        assert exits(world) == ["stop"]
+        world.tick(20)
+        world.bar()

@@ -45,10 +45,16 @@ def parts(world: World) -> list[Decimal]:
     return [order.armed.spec.quantity for order in stops(world)]
 
 
-def pass_time(world: World, seconds: int) -> int:
-    """Seconds without any stop, where the venue takes no more of them than it does."""
-    bare, refused_at = 0, {}
-    for second in range(seconds):
+def pass_time(
+    world: World, seconds: int, most: int = MOST_STOPS, refused: dict[str, int] | None = None
+) -> int:
+    """Seconds without any stop, where the venue takes no more of them than it does.
+
+    Args:
+        refused: for how many seconds each refusal is provisional; of an earlier call.
+    """
+    bare, refused = 0, {} if refused is None else refused
+    for _ in range(seconds):
         while world.arming:
             world.arm()
         while world.cancelling:
@@ -58,14 +64,16 @@ def pass_time(world: World, seconds: int) -> int:
             mates = [o for o in stops(world) if o.armed.list_cid == attempt.list_cid != ""]
             if not is_stop:
                 world.ack(cid, attempt.spec.quantity)
-            elif mates or len(stops(world)) < MOST_STOPS:
+            elif mates or len(stops(world)) < most:
                 world.ack(cid)
             else:
                 world.reject(cid, final=False)
-                refused_at[cid] = second
-        for cid in [cid for cid, at in refused_at.items() if second - at > 14]:
-            world.close_reject(cid)
-            del refused_at[cid]
+                refused[cid] = 15
+        for cid in list(refused):
+            refused[cid] -= 1
+            if not refused[cid]:
+                world.close_reject(cid)
+                del refused[cid]
         world.tick(1)
         bare += not stops(world)
     return bare
@@ -209,3 +217,22 @@ def test_nothing_is_placed_beside_a_stop_that_gives_way_to_a_sale() -> None:
     world.settle()
     assert (world.held(), parts(world)) == (D("0.5"), [D("0.5")])
     world.check()
+
+
+def test_a_stop_that_was_refused_grows_with_its_position_and_is_one_order_then() -> None:
+    """Slots of the venue are full at first; more is bought meanwhile, and one becomes free."""
+    world = World()
+    world.wish(Target(quantity=ONE, limit=D(100), stop=Percent(2)))
+    world.bar()
+    (entry,) = world.arm()
+    world.ack(entry.cid)
+    world.fill(entry.cid, D("0.3"))
+    refused: dict[str, int] = {}
+    pass_time(world, 3, 0, refused)
+    world.fill(entry.cid, D("0.5"))
+    pass_time(world, 30, 0, refused)
+    pass_time(world, 60, 1, refused)
+    assert parts(world) == [D("0.8")]
+    count = len(world.armed)
+    assert pass_time(world, 300, 1, refused) == 0
+    assert len(world.armed) == count
