@@ -169,7 +169,8 @@ async def _api(node: Node) -> AsyncIterator[dict[str, str]]:
         try:
             assert process.stdout is not None
             async with asyncio.timeout(PATIENCE_S):
-                yield msgspec.json.decode(await process.stdout.readline())
+                told = await process.stdout.readline()
+            yield msgspec.json.decode(told)
         finally:
             process.kill()
             await process.wait()
