@@ -132,7 +132,7 @@ class Books:
     async def put_away(self, order: LiveOrder) -> None:
         """The exchange lists the order as open no more, and says that it has archived it."""
         async with self._alone(order.armed.cid):
-            proven = facts_of_archived(order, self._clock.earliest_ms())
+            proven = facts_of_archived(order, self._clock.surely_ms())
             await self._journal(proven, ())
 
     async def move(self, moved: AttemptMoved) -> bool:

@@ -14,6 +14,7 @@ from holdfast.venues.port import TimeSample
 
 MAX_AGE_S = 30.0
 DRIFT = 0.0005  # two quartz clocks differ by less; 30 s of age then cost 15 ms
+WORST_DRIFT = 0.01  # as of leases: a virtual machine's clock may be that wrong for a while
 SHORTEST_WINDOW_MS = 500
 LONGEST_WINDOW_MS = 2000
 _NS_PER_MS = 1_000_000
@@ -73,6 +74,18 @@ class ExchangeClock:
         sample = self._known()
         since_ms = (self._mono_ns() - sample.received_ns) / _NS_PER_MS
         return sample.server_ms + int(since_ms * (1 - DRIFT))
+
+    def surely_ms(self) -> int:
+        """The same, whatever the local clock is worth; for what is concluded from time alone.
+
+        Not for signing: what it is behind by would be taken off an order's window.
+
+        Raises:
+            RetryableError: no sample was taken yet.
+        """
+        sample = self._known()
+        since_ms = (self._mono_ns() - sample.received_ns) / _NS_PER_MS
+        return sample.server_ms + int(since_ms * (1 - WORST_DRIFT))
 
     def latest_ms(self) -> int:
         """The exchange's clock shows at most this now.

@@ -179,7 +179,7 @@ class Resolver:
 
     async def _look(self, symbol: str, doubts: Iterable[LiveOrder]) -> Findings:
         """Ask by id, over open orders, and over trades; positive evidence is booked at once."""
-        asked_ms = self._clock.earliest_ms()
+        asked_ms = self._clock.surely_ms()
         visible: set[str] = set()
         archived: set[str] = set()
         for order in doubts:

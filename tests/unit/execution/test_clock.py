@@ -56,6 +56,16 @@ def test_the_true_time_is_within_the_bounds(
     assert true_ms <= clock.latest_ms() + 1e-3
 
 
+@given(age_ms=st.integers(0, 30_000), drift=st.floats(-0.0099, 0.0099))
+def test_what_is_concluded_from_time_is_not_early_though_a_clock_gains_a_hundredth(
+    age_ms: int, drift: float
+) -> None:
+    at_answer_ms = 1_700_000_000_000
+    clock, mono = sampled(at_answer_ms)
+    mono.ns += int(age_ms * (1 + drift) * NS_PER_MS)
+    assert clock.surely_ms() <= at_answer_ms + age_ms
+
+
 @given(
     off_ms=st.integers(-10_000, 10_000), round_trip_ms=st.integers(0, 2000),
     age_ms=st.integers(0, 30_000),

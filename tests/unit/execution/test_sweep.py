@@ -186,7 +186,7 @@ async def test_a_resting_order_that_was_archived_meanwhile_is_not_open_for_ever(
     order = at.account.live[attempt.cid]
     assert order.is_working
 
-    at.pass_s(WINDOW_MS / 1000 + 0.1)
+    at.pass_s(WINDOW_MS / 1000 + 0.3)
     at.venue.open = [report(attempt, OrderState.NEW, executed="0")]
     await at.sweep.round()
     assert order.is_working
