@@ -149,7 +149,7 @@ class Mirror:
         self._markets = {item.symbol: _Market(item) for item in instruments}
         self._symbols = {item.venue_symbol: item.symbol for item in instruments}
         self._feed: Feed[_Told] = Feed(
-            "mirror", self._connect, on_refused=questions.gate.refused
+            "mirror", self._connect, on_refused=questions.gate.connection_refused
         )
         self._now_ns = 0
         self._tells_trades = _TRADE in kinds

@@ -371,7 +371,7 @@ class BinanceVenue:
             now_ms=self._now_ms,
             names=lambda: self._names,
             on_key_refused=self.on_key_refused,
-            on_refused=self.gate.refused,
+            on_refused=self.gate.connection_refused,
             admit=self.gate.admit_connection,
             watch=self._watch,
             pause_s=self._pause_s,

@@ -50,7 +50,8 @@ DEFAULT_LIMITS: Final = (
 )
 
 # When the exchange says "stay away" without saying for how long.
-_BACK_OFF_S: Final = {429: 60.0, 418: 120.0}
+_BANNED: Final = 418
+_BACK_OFF_S: Final = {429: 60.0, _BANNED: 120.0}
 
 _HEADER_OF_KIND: Final = {
     LimitKind.WEIGHT: "x-mbx-used-weight",
@@ -160,6 +161,12 @@ class Gate:
             wait_s = for_s
         self._budget.block(LimitKind.WEIGHT, wait_s, self.clock.mono_ns())
         self.on_away(wait_s)
+
+    def connection_refused(self, status: int, for_s: float | None) -> None:
+        """The same of a WebSocket. Too many connections are no reason to ask nothing: what is not a
+        ban, and says of no time, would hold back exits for a minute."""
+        if status == _BANNED or for_s is not None:
+            self.refused(status, for_s)
 
     def _heed(self) -> None:
         away_s = self.away_s()

@@ -224,7 +224,7 @@ class BinanceMarket:
 
         feed: Feed[MarketEvent] = Feed(
             "market", connect, connector=self._connector, pause_s=self._pause_s,
-            on_refused=self._gate.refused,
+            on_refused=self._gate.connection_refused,
         )  # fmt: skip
         self._feeds.append(feed)
         return feed.events()

@@ -90,6 +90,18 @@ def test_a_refusal_that_is_no_ban_keeps_nobody_away(opened: Gate) -> None:
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(120)
 
 
+@pytest.mark.parametrize(
+    ("status", "for_s", "held_s"),
+    [(429, None, 0), (429, 30.0, 30), (418, None, 120), (403, 9.0, 0)],
+)
+def test_too_many_connections_hold_back_nothing_else_unless_they_say_so(
+    opened: Gate, status: int, for_s: float | None, held_s: float
+) -> None:
+    """An exit that waits for the end of a limit on WebSockets is a loss for nothing."""
+    opened.connection_refused(status, for_s)
+    assert opened.delay_s(Purpose.CANCEL) == pytest.approx(held_s)
+
+
 def test_published_limits_replace_the_documented_ones_with_their_headers(opened: Gate) -> None:
     opened.learn((RateLimit(LimitKind.WEIGHT, 3_600_000, 10),))
     opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "9999"}))
