@@ -71,9 +71,7 @@ class ExchangeClock:
         Raises:
             RetryableError: no sample was taken yet.
         """
-        sample = self._known()
-        since_ms = (self._mono_ns() - sample.received_ns) / _NS_PER_MS
-        return sample.server_ms + int(since_ms * (1 - DRIFT))
+        return self._at_least_ms(DRIFT)
 
     def surely_ms(self) -> int:
         """The same, whatever the local clock is worth; for what is concluded from time alone.
@@ -83,9 +81,7 @@ class ExchangeClock:
         Raises:
             RetryableError: no sample was taken yet.
         """
-        sample = self._known()
-        since_ms = (self._mono_ns() - sample.received_ns) / _NS_PER_MS
-        return sample.server_ms + int(since_ms * (1 - WORST_DRIFT))
+        return self._at_least_ms(WORST_DRIFT)
 
     def latest_ms(self) -> int:
         """The exchange's clock shows at most this now.
@@ -111,6 +107,11 @@ class ExchangeClock:
         """How long an attempt's signature lives: four times the slowest round trip, bounded."""
         slowest = max(self._round_trips_ms, default=0.0)
         return int(min(max(4 * slowest, SHORTEST_WINDOW_MS), LONGEST_WINDOW_MS))
+
+    def _at_least_ms(self, drift: float) -> int:
+        sample = self._known()
+        since_ms = (self._mono_ns() - sample.received_ns) / _NS_PER_MS
+        return sample.server_ms + int(since_ms * (1 - drift))
 
     def _known(self) -> TimeSample:
         if self._sample is None:

@@ -260,7 +260,7 @@ class Emergency:
         )
         while verdict.answer is not Answer.ACKED:
             # No copy of it is taken after this, so that the balance says what became of it.
-            if self._clock.earliest_ms() > at_ms + window_ms:
+            if self._clock.surely_ms() > at_ms + window_ms:
                 return
             await asyncio.sleep(WAIT_S)
             await self._look_at_the_clock()
