@@ -13,7 +13,7 @@ BUGS: Final[dict[str, str]] = {
     "cancel_without_row": "a cancel leaves while its row is being written",
     "longer_window_than_journaled": "60 s are signed where the row says less",
     "stamped_when_sent": "what is signed lives longer than the row says, by a late stamp",
-    "prices_are_rounded_up": "prices and stops leave in whole units, whatever their row says",
+    "prices_are_rounded": "prices and stops leave in whole units, whatever their row says",
     "retry_after_is_ignored": "who is told to stay away asks on",
     "classify_by_class": "every error is a refusal, whatever it proves",
     "gateway_error_is_no": "a page of a proxy (502, 504) is a refusal",

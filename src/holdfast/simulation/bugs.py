@@ -135,7 +135,7 @@ def longer_window_than_journaled() -> None:
     put(client, "placement_query", stretched)
 
 
-def prices_are_rounded_up() -> None:
+def prices_are_rounded() -> None:
     """To the whole unit, where the row says it to the tick."""
 
     def rounded(placement: Placement) -> str:
@@ -393,7 +393,7 @@ PLANTS: dict[str, Plant] = {
     for plant in (
         resend_on_timeout, resend_signed_anew, send_before_journal, journal_after_ack,
         send_although_commit_unknown, cancel_without_row, longer_window_than_journaled,
-        stamped_when_sent, prices_are_rounded_up, retry_after_is_ignored, classify_by_class,
+        stamped_when_sent, prices_are_rounded, retry_after_is_ignored, classify_by_class,
         gateway_error_is_no,
         internal_error_is_no, garbled_reply_is_no, final_rejects, timeout_is_no,
         reset_means_unsent, absent_at_once, absent_after_window, absent_before_the_horizon,
