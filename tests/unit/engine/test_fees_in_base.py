@@ -56,23 +56,23 @@ def test_so_is_who_sold_it_in_several_executions_each_with_its_fee() -> None:
     assert world.held() == 0
 
 
-def others_fees() -> World:
-    """A bot whose position of 1 an other's fees have made 0.9, and that has sold those."""
+def others_fees_left(quantity: str) -> World:
+    """A bot that holds 1 by its own orders, of which the account has so much."""
     world = World(bot("bot"), bot("other", symbol="ETH/USDT"), instruments=(BTC, ETH))
     world.wish(Target(quantity=ONE))
     world.wish(Target(quantity=D(100)), "other")
     world.bar()
     world.bar("ETH/USDT")
     for attempt in [*world.arm(), *world.arm()]:
-        fee = D("0.1") if attempt.bot == "other" else D(0)
+        fee = ONE - D(quantity) if attempt.bot == "other" else D(0)
         world.ack(attempt.cid, attempt.spec.quantity, fee=fee, fee_asset="BTC")
     world.settle()
-    assert world.account.holdings["BTC"] == D("0.9")
+    assert world.account.holdings["BTC"] == D(quantity)
     return world
 
 
 def test_what_others_fees_took_does_not_say_where_the_next_position_is_left() -> None:
-    world = others_fees()
+    world = others_fees_left("0.9")
     world.wish(FLAT)
     world.bar()
     world.settle()
@@ -87,7 +87,7 @@ def test_what_others_fees_took_does_not_say_where_the_next_position_is_left() ->
 
 
 def test_a_position_is_over_with_all_that_was_there_of_it() -> None:
-    world = others_fees()
+    world = others_fees_left("0.9")
     world.wish(FLAT)
     world.bar()
     world.settle()
@@ -106,18 +106,3 @@ def test_a_position_that_others_fees_took_from_has_its_stop_when_the_asset_is_th
     world.settle()
     assert world.held() == 1
     assert [order.armed.spec.quantity for order in world.working()] == [ONE]
-
-
-def others_fees_left(quantity: str) -> World:
-    """A bot that holds 1 by its own orders, of which the account has so much."""
-    world = World(bot("bot"), bot("other", symbol="ETH/USDT"), instruments=(BTC, ETH))
-    world.wish(Target(quantity=ONE))
-    world.wish(Target(quantity=D(100)), "other")
-    world.bar()
-    world.bar("ETH/USDT")
-    for attempt in [*world.arm(), *world.arm()]:
-        fee = ONE - D(quantity) if attempt.bot == "other" else D(0)
-        world.ack(attempt.cid, attempt.spec.quantity, fee=fee, fee_asset="BTC")
-    world.settle()
-    assert world.account.holdings["BTC"] == D(quantity)
-    return world
