@@ -46,15 +46,27 @@ def simulate_failing(*options: str) -> tuple[int, str, str]:
 
 
 def test_nothing_is_violated_under_faults_drawn_from_seeds() -> None:
-    code, found, told = simulate("--seeds", "1-25", "--minutes", "5", "--jobs", "2")
+    """As many of a hundred seeds as three minutes allow, whatever else this machine does."""
+    code, found, told = simulate(
+        "--seeds", "1-100", "--minutes", "5", "--jobs", "2", "--at-most-s", "170"
+    )
     assert found["violations"] == [], told
     assert code == 0
-    assert found["seeds"] == 25
-    assert found["orders"] > 6_000
-    assert found["in_doubt_resolved"] == found["in_doubt"] > 150
-    assert found["failovers"] > 200
+    assert (seeds := found["seeds"]) >= 15
+    assert found["orders"] > 240 * seeds
+    assert found["in_doubt_resolved"] == found["in_doubt"] > 6 * seeds
+    assert found["failovers"] > 8 * seeds
     assert len(found["faults_injected"]) > 45
     assert found["ghosts"] == 0
+
+
+def test_no_seed_is_begun_when_the_time_is_over() -> None:
+    code, found, _ = simulate(
+        "--seeds", "1-50", "--minutes", "0.5", "--nodes", "1", "--jobs", "2", "--at-most-s", "0.01"
+    )
+    assert code == 0
+    assert 1 <= found["seeds"] <= 2
+    assert found["orders"] > 0
 
 
 def test_what_is_simulated_is_the_code_that_was_called_not_another_copy(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def simulate(
     until_found: Annotated[
         bool, typer.Option("--until-found", help="Begin no further seed after a violation.")
     ] = False,
+    at_most_s: Annotated[
+        float, typer.Option(min=0, help="Begin no seed after so many real seconds; 0 is no limit.")
+    ] = 0,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Run nodes against the local exchange in virtual time, with faults drawn from each seed, and
@@ -73,7 +76,8 @@ def simulate(
     else:
         with _progress(len(wanted), settings) as done:
             total = run(
-                wanted, settings, jobs=jobs, done=done, file=campaign, stop_at_first=until_found
+                wanted, settings, jobs=jobs, done=done, file=campaign, stop_at_first=until_found,
+                at_most_s=at_most_s,
             )
     if json:
         emit(total.document())

@@ -115,7 +115,9 @@ def send_although_commit_unknown() -> None:
 
 def cancel_without_row() -> None:
     async def bare(self: Any, armed: Any, target: Any) -> Verdict:
-        asyncio.get_running_loop().create_task(carry(self, armed, target))
+        late = asyncio.get_running_loop().create_task(carry(self, armed, target))
+        # What becomes of it is nobody's defect: the bug is that the cancel does not wait for it.
+        late.add_done_callback(lambda task: task.cancelled() or task.exception())
         verdict: Verdict = await self._venue.cancel(
             Cancellation(
                 armed.cid, target.cid, armed.symbol, armed.timestamp_ms, armed.window_ms,

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ Done = Callable[[int, Outcome | str], None]
 
 def simulate(
     seeds: Sequence[int], settings: Settings, *, jobs: int, done: Done,
-    file: Path | None = None, stop_at_first: bool = False,
+    file: Path | None = None, stop_at_first: bool = False, at_most_s: float = 0,
 ) -> Total:
     """Run every seed that `file` does not hold yet, and add all of them up.
 
@@ -40,6 +41,7 @@ def simulate(
         done: told of each seed as it ends: its outcome, or why there is none.
         file: one line per finished seed, appended at once; a later call goes on from there.
         stop_at_first: once something was violated, begin no further seed.
+        at_most_s: nor after so many seconds of real time; 0 is no limit. Those under way end.
 
     Raises:
         ConfigError: `file` is of other settings, or no file of a campaign.
@@ -53,6 +55,7 @@ def simulate(
         kept = set(wanted)
         total.outcomes = {one.seed: one for one in outcomes if one.seed in kept}
     left = [seed for seed in wanted if seed not in total.outcomes]
+    began_s = time.monotonic()
     log = file.open("ab") if file is not None else None
     if log is not None:
         os.nice(LOWEST_PRIORITY - os.nice(0))
@@ -70,7 +73,8 @@ def simulate(
                     log.write(msgspec.json.encode(came_to) + b"\n")
                     log.flush()
             done(seed, came_to)
-            if stop_at_first and total.violations:
+            over = bool(at_most_s) and time.monotonic() - began_s > at_most_s
+            if over or (stop_at_first and total.violations):
                 left.clear()
 
         asyncio.run(_work(left, settings, min(jobs, max(1, len(left))), note))
