@@ -384,17 +384,14 @@ class Checker:
             self.violate("I5", f"executed after it was declared {attempt.state.value}", cid)
 
     def is_beyond(self, bot: str, leg: Leg, price: Decimal) -> bool:
-        """Whether limits forbid to hold what a leg wishes, to buy it at once, or to hold what all
-        wish of its symbol."""
-        most_together, target = self.shared.most_together, leg.target or ZERO
+        """Whether limits forbid to hold what a leg wishes, to buy it at once, or to have it beside
+        what others hold and may yet get of its symbol."""
+        target = leg.target or ZERO
         missing = target - self.exposure.held(bot, leg.symbol)
         return (
             target * price > self._most_held
             or self.limited.is_too_large(missing * price)
-            or (
-                most_together is not None
-                and self.wishes.wished_of(leg.symbol) * price > most_together
-            )
+            or self.shared.is_too_much(leg.symbol, missing, price)
         )
 
     def waits(self, bot: str) -> bool:

@@ -31,7 +31,6 @@ class Shared:
         most_together: quote units that the bots may have in a symbol; None where each has its own.
 
     Attributes:
-        most_together: as it was given.
         waits: bots that were refused for want of money, rightly, and armed no purchase since.
     """
 
@@ -42,7 +41,7 @@ class Shared:
         self._account = account
         self._told = told
         self._exposure = exposure
-        self.most_together = most_together
+        self._most_together = most_together
         self._doubts: dict[str, int | None] = {}  # since when a leader knows of it, milliseconds
 
     def begin(self) -> None:
@@ -81,9 +80,15 @@ class Shared:
             is_known = known_ms is not None and fact.timestamp_ms > known_ms + CLOCKS_MS
             if armed.spec.symbol == spec.symbol and is_known:
                 yield f"armed more of {spec.symbol} beside the doubt {cid}"
-        together = self._together(spec.symbol, spec.quantity) * cost / spec.quantity
-        if self.most_together is not None and together > self.most_together * PRICES:
-            yield f"{together} {quote} together, beyond {self.most_together}"
+        price = cost / spec.quantity
+        if self.is_too_much(spec.symbol, spec.quantity, price / PRICES):
+            together = self._together(spec.symbol, spec.quantity) * price
+            yield f"{together} {quote} together, beyond {self._most_together}"
+
+    def is_too_much(self, symbol: str, more: Decimal, price: Decimal) -> bool:
+        """Whether all bots may not have so much more of it, at quote units for each."""
+        most = self._most_together
+        return most is not None and self._together(symbol, more) * price > most
 
     def available(self, quote: str) -> Decimal:
         """Quote units that the exchange says there are, less all that purchases may yet cost."""

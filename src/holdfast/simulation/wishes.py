@@ -103,11 +103,6 @@ class Wishes:
                 if abs(held - leg.target) >= max(smallest[leg.symbol], leg.band):
                     yield bot, leg, f"{bot} holds {held} {leg.symbol}, and wishes {leg.target}"
 
-    def wished_of(self, symbol: str) -> Decimal:
-        """Base units that all bots' targets come to together."""
-        legs = (leg for standing in self.standing.values() for leg in standing.legs)
-        return sum((leg.target or ZERO for leg in legs if leg.symbol == symbol), ZERO)
-
     def unprotected(
         self, orders: Iterable[Order], smallest: Mapping[str, Decimal]
     ) -> Iterator[str]:

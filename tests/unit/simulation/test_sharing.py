@@ -132,6 +132,16 @@ def test_a_limit_of_the_account_counts_what_all_bots_have_and_may_get() -> None:
     assert len(pair.commit(bought(4, "one", "0.01"))) == 1
 
 
+def test_what_another_holds_without_a_target_leaves_less_for_a_bot_that_has_one() -> None:
+    pair = Pair(most_together=Decimal(100))
+    pair.commit(bought(1, "two", quantity="0.06"))
+    assert not pair.shared.is_too_much(PAIR, Decimal("0.04"), Decimal(1000))
+    assert pair.shared.is_too_much(PAIR, Decimal("0.05"), Decimal(1000)), "one that may rest yet"
+    pair.execute(world.cid(1), "0.06")
+    assert pair.shared.is_too_much(PAIR, Decimal("0.05"), Decimal(1000)), "and one that executed"
+    assert not Pair().shared.is_too_much(PAIR, Decimal(5), Decimal(1000))
+
+
 def test_a_bot_waits_for_money_while_what_it_was_told_is_true(pair: Pair) -> None:
     pair.commit(bought(1), refused("two", "50"))
     assert pair.shared.waits == set()
