@@ -35,6 +35,7 @@ BUGS: Final[dict[str, str]] = {
     "limit_forgets_open_orders": "a position limit counts what is held and nothing else",
     "no_position_limit": "a position limit is not checked",
     "orders_are_not_counted": "limits on orders that rest and on orders in a minute do not bind",
+    "losses_are_forgotten": "a bot trades on beyond what it may lose in a day",
     "enters_beside_a_doubt": "doubts keep no order from being made, and count nowhere",
     "halts_are_forgotten": "a halt stops nothing",
     "no_stops": "no protective order is ever placed",

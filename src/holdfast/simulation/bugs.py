@@ -354,6 +354,10 @@ def orders_are_not_counted() -> None:
         replace_rule(rule, lambda _order, _gate: None)
 
 
+def losses_are_forgotten() -> None:
+    replace_rule(risk._daily_loss, lambda _order, _gate: None)
+
+
 def enters_beside_a_doubt() -> None:
     replace_rule(risk._no_doubt, lambda _order, _gate: None)
     replace_rule(risk._position_notional, lambda _order, _gate: None)
@@ -402,8 +406,8 @@ PLANTS: dict[str, Plant] = {
         absent_by_local_clock,
         absent_by_id_alone, doubts_die_at_takeover,
         unsent_by_another_process, armed_is_forgotten, what_breaks_is_forgotten, no_resolver,
-        limit_forgets_open_orders, no_position_limit, orders_are_not_counted, enters_beside_a_doubt,
-        halts_are_forgotten,
+        limit_forgets_open_orders, no_position_limit, orders_are_not_counted, losses_are_forgotten,
+        enters_beside_a_doubt, halts_are_forgotten,
         same_id_for_each_attempt,
     )
 }

@@ -54,6 +54,7 @@ from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.faults import CLOCK_OFF_MS
 from holdfast.simulation.limits import UNLIMITED, BotLimits, Limited
+from holdfast.simulation.losses import Losses
 from holdfast.simulation.outcome import Event, Violation
 from holdfast.simulation.rows import Rows, id_of
 from holdfast.simulation.sharing import PRICES, Shared
@@ -108,7 +109,8 @@ class Checker:
         self.exposure = Exposure(self.told)
         self.wishes = Wishes(self.told, self.exposure)
         self.shared = Shared(account, self.told, self.exposure, most_together)
-        self.limited = Limited(limits, self.exposure)
+        self._losses = Losses(self.exposure, price)
+        self.limited = Limited(limits, self.exposure, self._losses)
         self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0
         self.is_meddled = False
@@ -202,6 +204,8 @@ class Checker:
         if order.status is Status.EXPIRED_IN_MATCH:
             self.counts["self-trades prevented"] += 1
         self.exposure.report(order, fill)
+        if fill is not None and (attempt := self.told.attempts.get(cid)) is not None:
+            self._losses.executed(attempt.armed.bot, fill)
         self.trace.update(text.encode())
         self.say(text, cid)
 

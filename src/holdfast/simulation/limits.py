@@ -1,7 +1,8 @@
-"""Limits of a bot that some seeds set: on one order, on orders that rest, on orders in a minute.
+"""Limits of a bot that some seeds set: on one order, on orders that rest, on orders in a minute,
+on what it may lose in a day.
 
 Lives here: I8 of these, from rows and what the exchange has open. Not here: what may be held
-(checker, sharing).
+(checker, sharing), what was lost (losses).
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from holdfast.domain.fact import AnyFact, Armed, Refusal
 from holdfast.domain.order import Side
 from holdfast.simulation.clock import WORLD
 from holdfast.simulation.exposure import Exposure
+from holdfast.simulation.losses import Losses
 from holdfast.simulation.sharing import PRICES
 
 LIMITED_SHARE = 0.25
 ORDER_NOTIONAL = Decimal(1_400)  # more than what is wished in the end, less than is wished at times
+MOST_LOST = Decimal(25)  # some four minutes of trading cost as much in fees
+PRICES_APART = Decimal(15)  # a position at the price of the platform, less at that of the moment
 MINUTE_S = 59.0  # of the world; a node's own clock may run a little faster
 UNBOUND = 100_000
 
@@ -30,12 +34,13 @@ class BotLimits(msgspec.Struct, frozen=True):
     """As `domain.limits.Limits` names them.
 
     Attributes:
-        max_order_notional: quote units.
+        max_order_notional, max_daily_loss: quote units.
     """
 
     max_order_notional: Decimal | None = None
     max_open_orders: int | None = None
     max_orders_per_minute: int = UNBOUND
+    max_daily_loss: Decimal | None = None
 
     def configured(self) -> dict[str, Any]:
         """As a configuration says it."""
@@ -49,17 +54,20 @@ class BotLimits(msgspec.Struct, frozen=True):
 UNLIMITED: Final = BotLimits()
 
 
-def draw_limits(source: random.Random, *, may_wait: bool) -> BotLimits:
+def draw_limits(source: random.Random, *, may_wait: bool, has_prices: bool) -> BotLimits:
     """What binds each bot of a seed; in most nothing does.
 
     Args:
         may_wait: an order may have to wait for a limit; not where gaps are measured.
+        has_prices: all that the account holds has a price; nothing may be added under a limit on
+            losses otherwise.
     """
     is_limited = may_wait and source.random() < LIMITED_SHARE
     notional = source.choice((None, ORDER_NOTIONAL))
     rests = source.choice((None, 3, 4))  # the two exits of a position, and what adds to it
     a_minute = source.choice((UNBOUND, 20, 35))
-    return BotLimits(notional, rests, a_minute) if is_limited else UNLIMITED
+    loss = source.choice((None, MOST_LOST)) if has_prices else None
+    return BotLimits(notional, rests, a_minute, loss) if is_limited else UNLIMITED
 
 
 class Limited:
@@ -69,10 +77,11 @@ class Limited:
         waits: bots that were refused for them, rightly, and armed no purchase since.
     """
 
-    def __init__(self, limits: BotLimits, exposure: Exposure) -> None:
+    def __init__(self, limits: BotLimits, exposure: Exposure, losses: Losses) -> None:
         self.waits: set[str] = set()
         self._limits = limits
         self._exposure = exposure
+        self._losses = losses
         self._armed: dict[str, deque[tuple[float, Side]]] = {}
 
     def take(self, fact: AnyFact) -> None:
@@ -81,11 +90,7 @@ class Limited:
             if fact.spec.side is Side.BUY:
                 self.waits.discard(fact.bot)
             self._armed.setdefault(fact.bot, deque()).append((WORLD.now_s, fact.spec.side))
-        elif (
-            isinstance(fact, Refusal)
-            and fact.rule == "max_orders_per_minute"
-            and self._lately(fact.bot) >= self._limits.max_orders_per_minute
-        ):
+        elif isinstance(fact, Refusal) and self._is_true(fact):
             self.waits.add(fact.bot)
 
     def faults(self, fact: Armed, price: Decimal) -> Iterator[str]:
@@ -107,11 +112,23 @@ class Limited:
                 yield f"armed beside {rests} that may rest, of {most}"
         if self._lately(fact.bot) >= limits.max_orders_per_minute:
             yield f"more than {limits.max_orders_per_minute} in a minute"
+        lost, _ = self._losses.of(fact.bot)
+        if limits.max_daily_loss is not None and lost >= limits.max_daily_loss + PRICES_APART:
+            yield f"armed more after a loss of {lost:.2f}, beyond {limits.max_daily_loss}"
 
     def is_too_large(self, cost: Decimal) -> bool:
         """Whether one order may not cost so much."""
         most = self._limits.max_order_notional
         return most is not None and cost > most
+
+    def _is_true(self, refusal: Refusal) -> bool:
+        """Whether a bot was refused for one of those that bind it for long, rightly."""
+        bot, limits = refusal.bot, self._limits
+        if refusal.rule == "max_orders_per_minute":
+            return self._lately(bot) >= limits.max_orders_per_minute
+        if refusal.rule == "max_daily_loss" and limits.max_daily_loss is not None:
+            return self._losses.of(bot)[1] >= limits.max_daily_loss - PRICES_APART
+        return False
 
     def _lately(self, bot: str) -> int:
         """Orders of the last minute; not sales beside it, which may be approved after it."""

@@ -10,6 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -19,15 +20,16 @@ import pytest
 from holdfast import __version__
 from holdfast.app.doctor import Finding, Grade, examine, exit_code
 from holdfast.app.doctor.account import judged as judged_account
+from holdfast.app.doctor.account import without_price
 from holdfast.app.doctor.cluster import judged as judged_nodes
 from holdfast.app.doctor.cluster import redis
 from holdfast.app.doctor.secrets import secrets
 from holdfast.app.doctor.store import store
 from holdfast.app.live.members import Node
 from holdfast.cli import main
-from holdfast.config import Account, Cluster, Config
+from holdfast.config import Account, Bot, Cluster, Config, WrittenLimits
 from holdfast.config.api import ApiSettings
-from holdfast.domain.fact import AnyFact, AttemptMoved, Halted
+from holdfast.domain.fact import AnyFact, AttemptMoved, CashFlow, Halted
 from holdfast.domain.guard import HaltLevel
 from holdfast.domain.order import AttemptState, Side
 from holdfast.journal.database import SqliteDatabase
@@ -241,6 +243,25 @@ def test_a_halt_is_told_with_its_reason() -> None:
     found = by_check(judged_account(state, 0.0, led=True))["halt"]
     assert (found.grade, "drawdown of 16 %" in found.seen) == (Grade.WARN, True)
     assert "holdfast resume" in found.do
+
+
+def test_what_has_no_price_is_told_where_limits_on_losses_wait_for_it() -> None:
+    """As who pays fees in BNB would find out by a bot that never buys."""
+    came = CashFlow(
+        asset="BNB", amount=Decimal("0.4"), reason="deposit", evidence="", at_ns=0
+    )  # fmt: skip
+    state = folded(came)
+    limits = WrittenLimits(max_daily_loss=Decimal(9))
+    bots = (Bot(name="b", strategy="sma_cross", symbols=("BTC/USDT",), limits=limits),)
+    (found,) = without_price(Config(bots=bots), state)
+    assert found.grade is Grade.WARN
+    assert "holds BNB" in found.seen
+    assert "BNB/USDT" in found.do
+    priced = msgspec.structs.replace(bots[0], symbols=("BTC/USDT", "BNB/USDT"))
+    assert not list(without_price(Config(bots=(priced,)), state))
+    assert not list(without_price(Config(bots=bots), folded()))
+    unlimited = msgspec.structs.replace(bots[0], limits=WrittenLimits())
+    assert not list(without_price(Config(bots=(unlimited,)), state))
 
 
 def test_a_file_that_is_there_is_looked_over_and_left_as_it_was(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def account(config: Config) -> Iterator[Finding]:
     who = "a process writes it now" if led else "no process writes it now"
     yield ok("journal", f"{state.seq:,} records, proved from its last snapshot on; {who}")
     yield from judged(state, time.time(), led=led)
+    yield from without_price(config, state)
 
 
 def journaled_uid(config: Config) -> str:
@@ -95,6 +96,30 @@ def judged(state: AccountState, now_s: float, *, led: bool) -> Iterator[Finding]
     if broken:
         yield warn(
             "bots", f"{', '.join(broken)} failed", "`holdfast bot logs NAME`, then `bot start NAME`"
+        )
+
+
+def without_price(config: Config, state: AccountState) -> Iterator[Finding]:
+    """Holdings that keep equity from being told, where a limit on losses waits for it.
+
+    Args:
+        config: of the account.
+    """
+    limits = [config.account.limits, *(bot.limits for bot in config.bots)]
+    if all(one.max_daily_loss is None and one.max_drawdown_pct is None for one in limits):
+        return
+    pairs = {symbol for bot in config.bots for symbol in bot.symbols}
+    unknown = [
+        asset for asset, amount in sorted(state.holdings.items())
+        if amount and asset != state.reporting and f"{asset}/{state.reporting}" not in pairs
+    ]
+    if unknown:
+        yield warn(
+            "prices",
+            f"the account holds {', '.join(unknown)}, which no bot's symbol has a price of in "
+            f"{state.reporting}, so that its equity cannot be told: under max_daily_loss or "
+            "max_drawdown_pct nothing is added",
+            f"let a bot have {unknown[0]}/{state.reporting} among its symbols, or sell or move it",
         )
 
 
