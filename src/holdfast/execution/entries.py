@@ -51,19 +51,21 @@ class Entries:
             return orders[:first], "a halt, drain or stop came before it"
         if self.terms(bot) != terms or self._recorder.is_limiting(bot):
             return orders[:first], "other limits came before it"
+        why = ""
         for at in adding:
             symbol = orders[at].order.spec.symbol
             if self._account.quarantined(symbol) or self._recorder.is_quarantining(symbol):
-                return orders[:at], "a quarantine came before it"
-        if self._breakers is None:
-            return orders, ""
-        if why := self._breakers.holds():
-            return orders[:first], why
+                orders, why = orders[:at], "a quarantine came before it"
+                break
+        if self._breakers is None or len(orders) <= first:
+            return orders, why
+        if held := self._breakers.holds():
+            return orders[:first], held
         if self._breakers.is_probing:
             is_busy = unsent or any(o.is_under_way for o in self._account.live.values())
             why = "one order at a time, until the exchange has taken some"
             return orders[: first if is_busy else first + 1], why
-        return orders, ""
+        return orders, why
 
     def _is_stopped(self, bot: str) -> bool:
         known = self._account.bots.get(bot)

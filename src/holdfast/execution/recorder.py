@@ -16,11 +16,17 @@ from holdfast.domain.fact import (
     AttemptMoved,
     BotConfigured,
     BotRemoved,
+    BotStarted,
     BotStopped,
+    BreakerMoved,
+    CommandTaken,
     Draining,
     Halted,
     LimitsSet,
+    Maintenance,
     Quarantined,
+    Released,
+    Resumed,
 )
 from holdfast.domain.order import AttemptState
 from holdfast.errors import FencedError, PlatformError, RetryableError
@@ -33,6 +39,8 @@ log = get_logger("execution.recorder")
 _STOPPING = (Halted, Draining, BotStopped, BotRemoved)
 _LIMITING = (LimitsSet, BotConfigured)
 _HOLDING = (*_STOPPING, *_LIMITING, Quarantined, AttemptMoved)  # they may hold entries back
+_ENDING = (Resumed, Released, BotStarted, BreakerMoved, Maintenance, CommandTaken)
+_IN_TURN = (*_STOPPING, *_LIMITING, *_ENDING, Quarantined)  # the last one of these holds
 _FIRST_RETRY_S = 0.05
 _LONGEST_RETRY_S = 2.0
 
@@ -55,9 +63,11 @@ class Recorder:
         self._on_committed = on_committed
         self._on_broken = on_broken
         self._unfolded: deque[asyncio.Future[Outcome]] = deque()  # in the order of the stream
-        self._holding: dict[asyncio.Future[Outcome], list[AnyFact]] = {}
+        self._holding: dict[object, list[AnyFact]] = {}  # by what ends it
+        self._turn = asyncio.Lock()  # first come, first served
 
     # What is journaled from now on comes after these, although the fold does not know them yet.
+    # That they wait for a store which takes nothing makes no difference: they were there first.
 
     def is_stopping(self, bot: str) -> bool:
         """Whether what ends the entries of `bot`, or of its account, is on its way into the
@@ -104,8 +114,7 @@ class Recorder:
         """
         future = self._journal.append(*facts, flush=flush)
         self._unfolded.append(future)
-        holding: list[AnyFact] = [fact for fact in facts if isinstance(fact, _HOLDING)]
-        if holding:
+        if holding := _holding(facts):
             self._holding[future] = holding
         if flush and future.done():  # on a quick disk no turn of the loop lies between
             self._fold_what_is_done()
@@ -115,7 +124,23 @@ class Recorder:
         return await asyncio.shield(future)
 
     async def record(self, *facts: AnyFact, flush: bool = False) -> Outcome:
-        """As `try_record`, again until the store takes them: evidence must not be lost."""
+        """As `try_record`, again until the store takes them: evidence must not be lost.
+
+        What holds trading back, or ends that, is journaled in the order in which it was asked for,
+        whoever has to wait: an earlier `Resumed` must not undo a later `Halted`.
+        """
+        waits = object()
+        if holding := _holding(facts):
+            self._holding[waits] = holding
+        try:
+            if not any(isinstance(fact, _IN_TURN) for fact in facts):
+                return await self._until_taken(*facts, flush=flush)
+            async with self._turn:
+                return await self._until_taken(*facts, flush=flush)
+        finally:
+            self._holding.pop(waits, None)
+
+    async def _until_taken(self, *facts: AnyFact, flush: bool) -> Outcome:
         wait_s = _FIRST_RETRY_S
         while True:
             try:
@@ -167,3 +192,7 @@ class Recorder:
                 self._on_committed(Committed(record.seq, record.at_ns, record.fact, left > 0))
         except Exception as error:  # noqa: BLE001 - the loop would swallow it, and the fold is wrong
             self._on_broken(error)
+
+
+def _holding(facts: Sequence[AnyFact]) -> list[AnyFact]:
+    return [fact for fact in facts if isinstance(fact, _HOLDING)]

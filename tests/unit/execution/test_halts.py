@@ -4,8 +4,10 @@ to what it stops, whatever was approved before."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from holdfast.domain.action import Approved, Arm, Proposed
@@ -26,8 +28,14 @@ from holdfast.domain.fact import (
     Resumed,
 )
 from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side
+from holdfast.errors import RetryableError
+from holdfast.execution.breaker import Endpoint, Outcome
+from holdfast.execution.entries import Entries
+from holdfast.journal.memory import MemoryStore
+from holdfast.journal.port import Group, Head, Refused
+from holdfast.journal.record import Record
 from holdfast.venues.port import Answer, Placement, Verdict
-from tests.support.exchange import on_loop
+from tests.support.exchange import on_loop, on_virtual_loop
 from tests.support.execution_world import ONE, ExecutionWorld, world
 
 
@@ -258,3 +266,65 @@ async def test_a_flood_of_entries_and_halts_arms_none_between_a_halt_and_its_end
             assert not is_halted, "exposure after the record of a halt"
     assert armed
     assert at.failed
+
+
+class _Full(MemoryStore):
+    """A store whose next commits are refused, and that takes time for the others.
+
+    Attributes:
+        refuses: how many.
+    """
+
+    refuses = 0
+
+    def commit_at_once(self, *_args: object) -> None:
+        return None
+
+    async def commit(
+        self, head: Head, groups: Sequence[Group], at_ns: int
+    ) -> tuple[Head, list[tuple[Record, ...] | Refused]]:
+        if self.refuses:
+            self.refuses -= 1
+            raise RetryableError("the disk is full")
+        return await super().commit(head, groups, at_ns)
+
+
+@pytest.mark.parametrize("what", ["halt", "quarantine", "doubt", "limits"])
+@on_virtual_loop
+async def test_what_waits_for_a_full_disk_holds_entries_back_as_well(what: str) -> None:
+    """The disk has room again before it is tried again: nothing goes in between."""
+    at = await world(store=(store := _Full()))
+    at.venue.on_place = _refused
+    await at.recorder.record(_start())
+    other = await at.arm(9)
+    facts: dict[str, AnyFact] = {
+        "halt": _halt(),
+        "quarantine": _quarantine("BTC/USDT"),
+        "limits": LimitsSet(limits="", by="ana"),
+        "doubt": AttemptMoved(cid=other.cid, state=AttemptState.IN_DOUBT),
+    }
+    store.refuses = 7
+    waiting = asyncio.ensure_future(at.recorder.record(facts[what]))
+    while store.refuses:
+        await asyncio.sleep(0.05)
+    at.desk.arm(_arm(1))
+    await _all_told(at, 2)
+    assert not waiting.done()
+    assert len(at.failed) == 1
+    await waiting
+    assert not at.venue.placed
+
+
+@on_loop
+async def test_a_quarantine_of_one_symbol_lets_no_other_pass_what_else_holds_it_back() -> None:
+    at = await _started()
+    await at.recorder.record(_quarantine("ETH/USDT"))
+    for _ in range(5):
+        at.breakers.note(Endpoint.ORDER, Outcome.FAILED, "a test")
+    (first,), (second,) = _arm(1).orders, _arm(2).orders
+    elsewhere = msgspec.structs.replace(second.order.spec, symbol="ETH/USDT")
+    second = Approved(msgspec.structs.replace(second.order, spec=elsewhere), "USDT", Decimal(0))
+    entries = Entries(at.account, at.recorder, at.breakers)
+    kept, why = entries.may_go((first, second), entries.terms("bot"), 0)
+    assert (kept, why) == ((), at.breakers.holds())
+    await at.drain()

@@ -6,15 +6,24 @@ import asyncio
 from collections.abc import Callable
 from itertools import count
 
+import msgspec
 import pytest
 
 from holdfast.domain.event import Committed
-from holdfast.domain.fact import AnyFact, CommandTaken
+from holdfast.domain.fact import (
+    AnyFact,
+    AttemptMoved,
+    CommandTaken,
+    Halted,
+    HaltLevel,
+    Resumed,
+)
+from holdfast.domain.order import AttemptState
 from holdfast.errors import CorruptionError, FencedError, RetryableError
 from holdfast.execution.recorder import Recorder
 from holdfast.journal.port import CommitUnknownError, Head, Outcome, Refused
 from holdfast.journal.record import Record
-from tests.support.exchange import on_loop
+from tests.support.exchange import on_loop, on_virtual_loop
 
 Answer = Callable[[tuple[AnyFact, ...]], Outcome]
 
@@ -208,3 +217,44 @@ async def test_a_fold_that_contradicts_itself_is_said() -> None:
 
     await Recorder(journal, take, broken.append).record(fact("a"))
     assert broken == [contradiction]
+
+
+@on_virtual_loop
+async def test_what_holds_trading_back_or_ends_that_is_journaled_as_it_was_asked_for() -> None:
+    """A resume that waits for a full disk must not lift the halt that was asked for after it."""
+    heard = Heard()
+    heard.journal.script = [RetryableError("the disk is full")] * 3
+    resuming = asyncio.ensure_future(heard.recorder.record(Resumed(by="ana")))
+    await asyncio.sleep(0.2)
+    assert not heard.journal.script, "the store takes it again, and the first one sleeps"
+    halt = Halted(level=HaltLevel.ENTRIES, reason="a test", by="ana")
+    await asyncio.gather(heard.recorder.record(halt), heard.recorder.record(_evidence()), resuming)
+    assert [e.fact for e in heard.committed] == [_evidence(), Resumed(by="ana"), halt]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+@on_virtual_loop
+async def test_what_waits_for_the_journal_is_told_as_on_its_way_until_it_is_there(
+    is_cancelled: bool,
+) -> None:
+    heard = Heard()
+    heard.journal.script = [RetryableError("the disk is full")] * 3
+    halt = Halted(level=HaltLevel.ENTRIES, reason="a test", by="ana", bot="one")
+    halting = asyncio.ensure_future(heard.recorder.record(halt))
+    other = asyncio.ensure_future(heard.recorder.record(msgspec.structs.replace(halt, bot="two")))
+    await asyncio.sleep(0.2)
+    assert not heard.journal.script
+    assert not heard.committed
+    assert (heard.recorder.is_stopping("one"), heard.recorder.is_stopping("two")) == (True, True)
+    if is_cancelled:
+        halting.cancel()
+        await other
+        assert [e.fact for e in heard.committed] == [msgspec.structs.replace(halt, bot="two")]
+    else:
+        await asyncio.gather(halting, other)
+    assert not heard.recorder.is_stopping("one")
+    assert not heard.recorder.is_stopping("two")
+
+
+def _evidence() -> AttemptMoved:
+    return AttemptMoved(cid="0", state=AttemptState.ACKED)
