@@ -19,6 +19,7 @@ from holdfast.domain.fact import (
     CashFlow,
     CommandTaken,
     Liquidated,
+    Released,
 )
 from holdfast.domain.fill import Fill
 from holdfast.domain.money import ZERO, plain
@@ -207,6 +208,20 @@ class Review(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     assets: frozenset[str] = frozenset()
     bot: str = ""
+
+    def releases(
+        self, agreed: Iterable[str], before: Mapping[str, str], now: Mapping[str, str]
+    ) -> list[Released]:
+        """The end of quarantine for what agrees, and was in it all the time that this looked.
+
+        Args:
+            before, now: why each thing is in quarantine, when this began and when it ends.
+        """
+        evidence = f"reviewed: {self.reason or 'it agrees'}"
+        return [
+            Released(what=what, by=self.by, evidence=evidence)
+            for what in agreed if before.get(what) == now[what]
+        ]
 
     def facts(
         self, found: Iterable[Difference], account: AccountState, flows: Flows

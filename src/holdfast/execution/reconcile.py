@@ -330,9 +330,7 @@ class Reconciler:
         if self._policy is ReconcilePolicy.QUARANTINE:
             if found.asset in self._account.quarantine:
                 return ""  # said already
-            facts.append(
-                Quarantined(what=found.asset, by="reconcile", evidence=str(found))
-            )
+            facts.append(Quarantined(what=found.asset, by="reconcile", evidence=str(found)))
         return str(found) if self._policy in TELLING else ""
 
     def _agree_again(
@@ -396,6 +394,7 @@ class Reconciler:
         """
         findings: list[str] = []
         strange: set[str] = set()
+        looked_at = dict(self._account.quarantine)  # not what comes while this looks
         for symbol in self._symbols:
             seen = await self._strangers.orders(symbol)
             seen += await self._strangers.trades(symbol, self._unexplained_ms())
@@ -411,14 +410,15 @@ class Reconciler:
         left = [each for each in found if each.asset not in adjust.assets]
         findings += [str(each) for each in left]
         differ = {each.asset for each in left} | unsettled
-        released = [
-            Released(what=what, by=adjust.by, evidence=f"reviewed: {adjust.reason or 'it agrees'}")
-            for what in self._account.quarantine
-            if what not in strange and differ.isdisjoint(what.split("/"))
-        ]
-        told = Reconciled(agreed=not findings, findings=tuple(findings))
         async with self._flowing:
-            await self._recorder.record(*facts, *released, told)
+            agree = (
+                what for what in self._account.quarantine
+                if what not in strange and differ.isdisjoint(what.split("/"))
+                and not self._recorder.is_quarantining(what)
+            )
+            facts += adjust.releases(agree, looked_at, self._account.quarantine)
+            told = Reconciled(agreed=not findings, findings=tuple(findings))
+            await self._recorder.record(*facts, told)
 
     async def _seen_alike(self) -> tuple[list[Difference], frozenset[str]]:
         """What two looks in a row showed to differ, and what one of them could not compare.

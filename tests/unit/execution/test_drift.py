@@ -340,6 +340,22 @@ async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
 
 
 @on_virtual_loop
+async def test_a_review_releases_nothing_that_came_while_it_looked() -> None:
+    at = await world(ReconcilePolicy.QUARANTINE)
+    await at.recorder.record(Quarantined(what="ETH", by="ana", evidence="before"))
+    reviewing = asyncio.create_task(
+        at.reconciler.review(Review(command_id="c1", by="ana", reason="look"))
+    )
+    await asyncio.sleep(0.3)  # it has asked for orders, and looks at balances
+    order = _of_somebody(report(at.attempt(1), OrderState.NEW, executed="0"))
+    at.venue.open = [order]
+    await at.books.report(order, "stream")
+    await reviewing
+    assert [released.what for released in at.of_kind(Released)] == ["ETH"]
+    assert list(at.account.quarantine) == ["BTC/USDT"]
+
+
+@on_virtual_loop
 async def test_a_review_books_no_trade_that_balances_do_not_show_yet() -> None:
     """Told two seconds late, they differ by what a bot has just bought as well, look after look."""
     at = await world(QUARANTINE)
