@@ -297,6 +297,28 @@ def test_what_cannot_work_is_refused_before_anything_is_traded(tmp_path: Path) -
     _alone(tmp_path, all_kinds)
 
 
+def test_a_bot_that_is_gone_from_the_file_leaves_nothing_to_nobody(tmp_path: Path) -> None:
+    """What rests would go on filling, and no halt would reach it."""
+
+    async def run(at: Scene) -> None:
+        node = at.node((QUOTER, HEALTHY))
+        await node.start()
+        await until_node(
+            node, lambda: any(o.is_working for o in node.state().live.values()), "a bid that rests"
+        )
+        assert await node.stop() == 0
+        node.configure(at.running, (HEALTHY,))
+        await node.start()
+        await _ends_with(
+            node, 2, f"bot {QUOTER.name} in no configuration any more", QUOTER.symbol, "do: put it"
+        )
+        node.configure(at.running, (QUOTER, HEALTHY))
+        await node.start()
+        assert (await at.ended_well(node)).faults == []
+
+    _alone(tmp_path, run)
+
+
 def test_a_second_node_on_the_same_journal_stands_by(tmp_path: Path) -> None:
     async def run(at: Scene) -> None:
         node = at.node(FOUR)

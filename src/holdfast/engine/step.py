@@ -398,25 +398,32 @@ class Engine:
 
     # -- start -------------------------------------------------------------------------------------
 
-    def start_bot(self, bot: BotRuntime, config: str) -> BotStarted | None:
-        """The fact that starts a bot, or None when it goes on, or stays stopped, as it was.
+    def start_bot(self, bot: BotRuntime, config: str) -> tuple[BotStarted | BotStopped, ...]:
+        """The facts with which a bot begins here; none when it is as it was.
+
+        One that was stopped, or failed, is so still under another configuration: a takeover by a
+        node whose file or version differs must not undo what a person did.
 
         Args:
-            config: canonical JSON; a bot that was stopped starts again when it has changed.
+            config: canonical JSON.
         """
         state = self.account.bots.get(bot.name)
         same = state is not None and state.config == config and not state.removed
         if state is not None and same and (state.anchor_ns or not state.running):
-            return None
+            return ()
         anchor_ns = state.anchor_ns if state is not None else 0
         if bot.first_bar is not None:
             anchor_ns = bot.first_bar.open_ns  # other parameters may need more to warm up
-        return BotStarted(
+        started = BotStarted(
             bot=bot.name,
             config_version=(state.config_version if state is not None else 0) + (not same),
             config=config,
             anchor_ns=anchor_ns,
         )
+        if state is None or not state.config or state.running or state.removed:
+            return (started,)
+        reason = state.failed or "stopped before it was configured so"
+        return started, BotStopped(bot=bot.name, reason=reason, failed=bool(state.failed))
 
     def resume(self) -> list[Action]:
         """Act from here on: what the standing decisions still need, where a process ended.

@@ -102,9 +102,8 @@ class _World:
         self.sharing = draw_sharing(
             random.Random(f"sharing {seed}"), SYMBOLS, must_pay=self.plan.alone
         )
-        limits = draw_limits(
-            random.Random(f"limits {seed}"), may_wait=not self.plan.alone, has_prices=not purse
-        )
+        drawn = random.Random(f"limits {seed}")
+        limits = draw_limits(drawn, may_wait=not self.plan.alone, has_prices=not purse)
         purse["USDT"] = self.sharing.cash
         self.exchange = SimExchange(self.network, seed, SYMBOLS, purse, fees)
         put_behind(self.exchange.desk.exchange, seed, alone=self.plan.alone)

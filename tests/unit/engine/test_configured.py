@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
-from holdfast.domain.fact import BotConfigured, BotRemoved, LimitsSet
+from holdfast.domain.fact import BotConfigured, BotRemoved, BotStarted, BotStopped, LimitsSet
 from holdfast.domain.limits import Limits
 from holdfast.strategy import FLAT, Target
 from tests.support.engine_world import World
@@ -91,13 +92,30 @@ def test_a_running_bot_that_begins_anew_journals_where_its_indicators_begin() ->
     fact = configured(state.config_version + 1, anew=True)
     world.commit(fact)
     assert state.anchor_ns == 0
-    started = world.engine.start_bot(runtime, fact.config)
-    assert started is not None
+    (started,) = world.engine.start_bot(runtime, fact.config)
+    assert isinstance(started, BotStarted)
     assert (started.config_version, started.config) == (fact.config_version, fact.config)
     assert runtime.first_bar is not None
     assert started.anchor_ns == runtime.first_bar.open_ns
     world.commit(started)
-    assert world.engine.start_bot(runtime, fact.config) is None
+    assert world.engine.start_bot(runtime, fact.config) == ()
+
+
+@pytest.mark.parametrize("failed", ["", "it raised"])
+@pytest.mark.parametrize("is_same", [False, True])
+def test_a_bot_that_does_not_run_begins_by_no_takeover_whatever_the_file_of_the_node(
+    failed: str, *, is_same: bool
+) -> None:
+    world = World()
+    state = world.account.bots["bot"]
+    world.commit(BotStopped(bot="bot", reason=failed or "stop by ana", failed=bool(failed)))
+    config = state.config if is_same else "{}"
+    for fact in world.engine.start_bot(world.engine.bots["bot"], config):
+        world.commit(fact)
+    assert (state.running, state.failed, state.config) == (False, failed, config)
+    world.ask("start", bot="bot")
+    world.settle()
+    assert (state.running, state.failed, state.config) == (True, "", config)
 
 
 def test_a_removed_bot_stays_told_of_and_is_not_started_by_a_command() -> None:

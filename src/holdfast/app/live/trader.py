@@ -16,7 +16,7 @@ from functools import partial
 import msgspec
 
 from holdfast.app.live.bots import all_derived, symbols_of
-from holdfast.app.live.configuring.take import Configurator
+from holdfast.app.live.configuring.take import LIMITS, Configurator
 from holdfast.app.live.emergency import merge_emergency
 from holdfast.app.live.fact_log import FactLog
 from holdfast.app.live.follower import Follower, following
@@ -45,7 +45,6 @@ from holdfast.domain.fact import (
 from holdfast.domain.instrument import TradingStatus
 from holdfast.domain.market import NS_PER_S
 from holdfast.domain.order import AttemptState
-from holdfast.engine.bot import BotRuntime
 from holdfast.engine.commands import take_command
 from holdfast.errors import ConfigError, FencedError, PlatformError, RejectedError
 from holdfast.execution.attempts import Identity
@@ -136,13 +135,14 @@ class Trader:
             equity=self.engine.marks.equity,
         )
         self.signals = Signals(config, self.account, self.recorder.record, self.clock.earliest_ms)
+        self._configurator = Configurator(follower, self.venue, self.recorder, stream.writer)
         self.upkeep = Upkeep(
             stream=stream,
             commands=self.commands,
             reconciler=self.reconciler,
             take=follower.take,
             learn_instruments=self.learn_instruments,
-            configure=Configurator(follower, self.venue, self.recorder, stream.writer).take,
+            configure=self._configurator.take,
             hear=self.signals.take,
             merge_emergency=partial(merge_emergency, config, self.recorder),
         )
@@ -240,14 +240,16 @@ class Trader:
         except RejectedError as error:
             raise refused(error) from error
         await merge_emergency(self.config, self.recorder)
+        self._require_flat_elsewhere()
         for bot in self.bots:
-            self._require_flat_elsewhere(bot)
-            started = self.engine.start_bot(bot, self.follower.text(bot))
-            if started is not None:
-                await self.recorder.record(started)
+            if started := self.engine.start_bot(bot, self.follower.text(bot)):
+                await self.recorder.record(*started)
         for name, why in self.follower.quarantine.items():  # perhaps before it had ever begun
             await self.recorder.record(BotStopped(bot=name, reason=why, failed=True))
         for asked in await asked_before:
+            if asked.name == LIMITS:
+                await self._configurator.take(asked)
+                continue
             await self.recorder.record(*take_command(asked, self.account, self.engine.bots).facts)
         self._go_on()
 
@@ -283,16 +285,19 @@ class Trader:
                 await self.recorder.record(InstrumentChanged(instrument=found.to_text()))
         return frozenset(listed)
 
-    def _require_flat_elsewhere(self, bot: BotRuntime) -> None:
-        """A bot that is given another symbol would leave the old one to nobody."""
-        left = self.account.elsewhere(bot.name, bot.symbols)
-        if left:
-            raise ConfigError(
-                f"seen: bot {bot.name} on {', '.join(bot.symbols)}, while it has a position or "
-                f"orders in {', '.join(left)}; expected: a bot that is flat where it no longer "
-                "trades; do: give it its old symbol until it has sold, and the new one to a bot of "
-                "another name"
-            )
+    def _require_flat_elsewhere(self) -> None:
+        """A bot that is given another symbol, or is gone, would leave what it has to nobody."""
+        trades = {bot.name: bot.symbols for bot in self.bots}
+        for name in sorted(self.account.bots):
+            symbols = trades.get(name, ())
+            if left := self.account.elsewhere(name, symbols):
+                now = f"on {', '.join(symbols)}" if symbols else "in no configuration any more"
+                raise ConfigError(
+                    f"seen: bot {name} {now}, while it has a position or orders in "
+                    f"{', '.join(left)}; expected: a bot that is flat where it no longer trades; "
+                    f"do: put it back as it was, `holdfast bot drain {name}`, and change it, or "
+                    "take it out, once it is flat"
+                )
 
     # -- while it runs -----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from holdfast.app.live.configuring.take import COMMANDS as CONFIGURING
+from holdfast.app.live.configuring.take import LIMITS
 from holdfast.app.live.follower import OutgrownError
 from holdfast.app.live.opening import Stream
 from holdfast.domain.event import Event, OperatorAsked
@@ -94,8 +95,8 @@ class Upkeep:
         ]
 
     async def asked_before(self) -> list[OperatorAsked]:
-        """What waits for the engine while nobody leads yet, in order: a halt that was asked for
-        when no node ran must not come after an order.
+        """What binds the first order, in order: a halt or a limit that was asked for when no node
+        ran must not come after it.
 
         Raises:
             RetryableError: the store does not answer.
@@ -103,7 +104,7 @@ class Upkeep:
         account = self._stream.account.account
         waiting = Waiting(self._commands, account, asyncio.get_running_loop().time)
         asked = map(_asked, await asyncio.to_thread(waiting.look))
-        return [one for one in asked if one.name not in self._takes_time]
+        return [one for one in asked if one.name == LIMITS or one.name not in self._takes_time]
 
     async def _compare(self) -> None:
         """Money may move without a fill, and the stream may have missed it."""

@@ -13,6 +13,7 @@ from holdfast.app.live import upkeep
 from holdfast.app.live.upkeep import Upkeep
 from holdfast.domain.instrument import TradingStatus
 from holdfast.errors import RetryableError
+from holdfast.journal.commands import Command
 from holdfast.ledger.state import AccountState
 from tests.support.exchange import BTC_USDT, on_loop
 
@@ -76,6 +77,24 @@ async def test_what_a_comparison_leaves_open_is_looked_at_soon_and_less_and_less
     assert waited[5:10] == [60, 60, 3, 4.5, 60], "settled; open; not answered; settled"
     assert waited[10:] == sorted(waited[10:])
     assert (waited[10], waited[-1]) == (3, 60)
+
+
+@on_loop
+async def test_what_binds_the_first_order_is_taken_before_it_as_it_was_asked_for() -> None:
+    """Limits that were tightened while no node ran, and the halt that was lifted behind them."""
+    waiting = tuple(
+        Command(number, name, "main", name, "{}", "ana", 0)
+        for number, name in enumerate(("reconcile", "limits", "create", "resume", "signal"), 1)
+    )
+    commands = SimpleNamespace(newest=lambda _account: 5, pending=lambda *_args, **_rest: waiting)
+    nothing: Any = None
+    side_tasks = Upkeep(
+        stream=SimpleNamespace(account=AccountState(account="main")),  # type: ignore[arg-type]
+        commands=commands,  # type: ignore[arg-type]
+        reconciler=nothing, take=nothing, learn_instruments=nothing, configure=nothing,
+        hear=nothing, merge_emergency=nothing,
+    )  # fmt: skip
+    assert [asked.name for asked in await side_tasks.asked_before()] == ["limits", "resume"]
 
 
 class Looks:

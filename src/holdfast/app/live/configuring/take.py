@@ -35,7 +35,8 @@ from holdfast.venues.port import Venue
 
 log = get_logger("app.configure")
 
-COMMANDS = frozenset({"configure", "create", "remove", "limits"})
+LIMITS = "limits"  # the account's own: the only one that asks the exchange nothing
+COMMANDS = frozenset({"configure", "create", "remove", LIMITS})
 
 
 class Configurator:
@@ -88,7 +89,7 @@ class Configurator:
 
     async def _fact(self, asked: OperatorAsked) -> BotConfigured | BotRemoved | LimitsSet:
         told = asked.arguments
-        if asked.name == "limits":
+        if asked.name == LIMITS:
             return self._limits(asked)
         name = told.get("bot", "")
         state = self._account.bot(name)
