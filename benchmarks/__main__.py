@@ -34,6 +34,7 @@ SUBJECTS = (
     "stream",
     "users",
     "fleet",
+    "doubts",
     "restart",
     "history",
     "dashboard",
