@@ -72,6 +72,7 @@ class ScriptedVenue:
             they are put away.
         owners: what a query by symbol and order id finds.
         open: what `open_orders` lists.
+        ever: what `all_orders` pages through, in order of the venue's ids.
         trades: what `fills` pages through, in order of trade id.
         cancels: what it was sent; `cancelled` are the ids of the orders that they name.
         placed: ids of the orders it was sent, and `lists` the lists.
@@ -84,6 +85,7 @@ class ScriptedVenue:
         self.orders: dict[str, OrderReport] = {}
         self.archived: set[str] = set()
         self.open: list[OrderReport] = []
+        self.ever: list[OrderReport] = []
         self.owners: dict[tuple[str, str], OrderReport] = {}
         self.trades: list[Fill] = []
         self.held: dict[str, Balance] = {}
@@ -153,6 +155,18 @@ class ScriptedVenue:
 
     async def open_orders(self, symbol: str, _purpose: Purpose) -> list[OrderReport]:
         return [report for report in self.open if report.symbol == symbol]
+
+    async def all_orders(
+        self, symbol: str, _purpose: Purpose, *, from_order_id: str = "", since_ms: int = 0
+    ) -> list[OrderReport]:
+        found = [
+            report
+            for report in self.ever
+            if report.symbol == symbol
+            and int(report.order_id) >= int(from_order_id or 0)
+            and (from_order_id or report.placed_ns >= since_ms * 1_000_000)
+        ]
+        return found[: self.page] if from_order_id or since_ms else found[-self.page :]
 
     async def fills(
         self, symbol: str, _purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0

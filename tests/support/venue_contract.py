@@ -513,3 +513,26 @@ class VenueContract:
                 assert await stage.venue.instruments([SYMBOL, unknown]) == everything
 
         self.run(act)
+
+    def test_v30_orders_come_by_their_ids_the_newest_from_one_on_or_since_a_time(self) -> None:
+        async def act(stage: Stage) -> None:
+            filled = await place(stage.venue, "first-1", spec())
+            resting = await place(stage.venue, "second-1", spec(price="50000"))
+            assert filled.report is not None
+            assert resting.report is not None
+            newest = await stage.venue.all_orders(SYMBOL, Purpose.RESOLVE)
+            assert [(each.cid, each.state, each.order_id) for each in newest] == [
+                ("first-1", OrderState.FILLED, filled.report.order_id),
+                ("second-1", OrderState.NEW, resting.report.order_id),
+            ]
+            from_second = await stage.venue.all_orders(
+                SYMBOL, Purpose.RESOLVE, from_order_id=resting.report.order_id
+            )
+            assert from_second == newest[1:]
+            first_ms = newest[0].placed_ns // 1_000_000
+            assert first_ms > 0
+            for since_ms, expected in ((first_ms, newest), (first_ms + 3_600_000, [])):
+                found = await stage.venue.all_orders(SYMBOL, Purpose.RESOLVE, since_ms=since_ms)
+                assert found == expected
+
+        self.run(act)

@@ -82,6 +82,14 @@ class GuardedVenue:
     async def open_orders(self, symbol: str, purpose: Purpose) -> list[OrderReport]:
         return await self._watched(self._venue.open_orders(symbol, purpose))
 
+    async def all_orders(
+        self, symbol: str, purpose: Purpose, *, from_order_id: str = "", since_ms: int = 0
+    ) -> list[OrderReport]:
+        asked = self._venue.all_orders(
+            symbol, purpose, from_order_id=from_order_id, since_ms=since_ms
+        )
+        return await self._watched(asked)
+
     async def fills(
         self, symbol: str, purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
     ) -> list[Fill]:

@@ -300,6 +300,16 @@ class Venue(Protocol):
         """All open orders of a symbol, ours or not."""
         ...
 
+    async def all_orders(
+        self, symbol: str, purpose: Purpose, *, from_order_id: str = "", since_ms: int = 0
+    ) -> list[OrderReport]:
+        """Orders, ours or not and ended ones too, in the order of their ids, at most 1000.
+
+        From `from_order_id` on (inclusive), else placed since `since_ms`, else the newest ones.
+        Of a cancelled order `cid` may be the id of the cancel.
+        """
+        ...
+
     async def fills(
         self, symbol: str, purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
     ) -> list[Fill]:

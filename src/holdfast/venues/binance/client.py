@@ -31,6 +31,7 @@ from holdfast.venues.binance.request import (
     list_path,
     list_query,
     listing_path,
+    page_params,
     placement_query,
     venue_symbol,
 )
@@ -41,6 +42,7 @@ from holdfast.venues.binance.verdict import (
     digest_cancel,
     digest_list,
     digest_placement,
+    held_back,
 )
 from holdfast.venues.binance.wire import Reply
 from holdfast.venues.budget import Cost
@@ -211,12 +213,7 @@ class BinanceVenue:
         """The reply, or what its absence proves. The only way a signed order leaves this room."""
         wait_s, flight = self.gate.depart(purpose, cost)
         if wait_s > 0:
-            return Verdict(
-                answer=Answer.NOT_SENT,
-                code="rate_budget",
-                is_throttled=True,
-                evidence=f"the rate budget has room again in {wait_s:.3f} s",
-            )
+            return held_back(wait_s)
         window_s = window_ms / 1_000
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -295,6 +292,14 @@ class BinanceVenue:
         body = await self.ask_signed("/api/v3/openOrders", params, gate.OPEN_ORDERS, purpose)
         return decode.orders(body, self._naming(symbol))
 
+    async def all_orders(
+        self, symbol: str, purpose: Purpose, *, from_order_id: str = "", since_ms: int = 0
+    ) -> list[OrderReport]:
+        """Orders by their ids, at most 1000: from one on, since a time, or the newest."""
+        params = page_params(symbol, "orderId", from_order_id, since_ms)
+        body = await self.ask_signed("/api/v3/allOrders", params, gate.ALL_ORDERS, purpose)
+        return decode.orders(body, self._naming(symbol))
+
     async def fills(
         self, symbol: str, purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
     ) -> list[Fill]:
@@ -302,11 +307,8 @@ class BinanceVenue:
 
         Without an id: those since `since_ms`, and without either: from the first one on.
         """
-        params: dict[str, str | int] = {"symbol": venue_symbol(symbol), "limit": 1000}
-        if from_trade_id or not since_ms:
-            params["fromId"] = from_trade_id or "0"
-        else:
-            params["startTime"] = since_ms
+        first = from_trade_id or ("" if since_ms else "0")
+        params = page_params(symbol, "fromId", first, since_ms)
         body = await self.ask_signed("/api/v3/myTrades", params, gate.MY_TRADES, purpose)
         return decode.fills(body, self._naming(symbol))
 
@@ -425,13 +427,8 @@ class BinanceVenue:
         self, path: str, params: dict[str, str] | dict[str, str | int], cost: Cost, purpose: Purpose
     ) -> bytes:
         """What a signed question is answered; raises as every read does."""
-        query = query_text(
-            {
-                **params,
-                "recvWindow": self._patience.read_window_ms,
-                "timestamp": await self._now_ms(),
-            }
-        )
+        window_ms, now_ms = self._patience.read_window_ms, await self._now_ms()
+        query = query_text({**params, "recvWindow": window_ms, "timestamp": now_ms})
         signed = f"{path}?{self.key.signed(query)}"
         try:
             return await self._ask(self._queries, signed, cost, purpose)

@@ -12,7 +12,7 @@ import msgspec
 
 from holdfast.venues.binance import decode
 from holdfast.venues.binance.client import BinanceVenue
-from holdfast.venues.binance.gate import ACCOUNT, QUERY_ORDER
+from holdfast.venues.binance.gate import ACCOUNT, ALL_ORDERS
 from holdfast.venues.binance.request import venue_symbol
 from holdfast.venues.budget import Cost
 from holdfast.venues.port import Purpose
@@ -160,8 +160,7 @@ class Recent(msgspec.Struct, frozen=True):
 async def recent_orders(venue: BinanceVenue, symbol: str, tag: str) -> Recent:
     """The last hundred orders of a day. Raises: as every read of `venues.port.Venue`."""
     params: dict[str, str | int] = {"symbol": venue_symbol(symbol), "limit": 100}
-    cost = Cost(weight=20, requests=QUERY_ORDER.requests)
-    body = await venue.ask_signed("/api/v3/allOrders", params, cost, Purpose.READ)
+    body = await venue.ask_signed("/api/v3/allOrders", params, ALL_ORDERS, Purpose.READ)
     rows = decode.read(_rows, body)
     strange = tuple(row.clientOrderId for row in rows if not row.clientOrderId.startswith(tag))
     modes = sorted({row.selfTradePreventionMode for row in rows if row.selfTradePreventionMode})

@@ -21,8 +21,8 @@ _LATE: Final = -1021
 _ARCHIVED: Final = -2026  # canceled or expired with nothing executed, 90 days ago
 # About the account; all else is about the market.
 _PRIVATE: Final = frozenset({
-    "/api/v3/order", "/api/v3/orderList", "/api/v3/openOrders", "/api/v3/myTrades",
-    "/api/v3/account",
+    "/api/v3/order", "/api/v3/orderList", "/api/v3/openOrders", "/api/v3/allOrders",
+    "/api/v3/myTrades", "/api/v3/account",
 })  # fmt: skip
 
 

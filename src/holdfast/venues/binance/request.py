@@ -33,6 +33,16 @@ def listing_path(symbols: Collection[str]) -> str:
     return f"{_LISTING}?symbols={_escaped(f'[{names}]')}" if names else _LISTING
 
 
+def page_params(symbol: str, id_name: str, from_id: str, since_ms: int) -> dict[str, str | int]:
+    """What asks for a page of a list, the longest there is: from an id on, else since a time."""
+    params: dict[str, str | int] = {"symbol": venue_symbol(symbol), "limit": 1000}
+    if from_id:
+        params[id_name] = from_id
+    elif since_ms:
+        params["startTime"] = since_ms
+    return params
+
+
 def placement_query(placement: Placement) -> str:
     """The unsigned query of a new order; equal placements give equal bytes."""
     spec = placement.spec

@@ -77,6 +77,16 @@ _NO_SUCH_ORDER: Final = "unknown order sent"
 _DUPLICATE: Final = "duplicate order sent"
 
 
+def held_back(wait_s: float) -> Verdict:
+    """What the rate budget kept here, for so long."""
+    return Verdict(
+        answer=Answer.NOT_SENT,
+        code="rate_budget",
+        is_throttled=True,
+        evidence=f"the rate budget has room again in {wait_s:.3f} s",
+    )
+
+
 def digest_placement(
     status: int, body: bytes, *, cid: str, symbol: str, names: Mapping[str, str]
 ) -> Verdict:
