@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,7 @@ from holdfast.domain.money import ZERO
 from holdfast.domain.order import (
     IdKind,
     OrderSpec,
+    OrderState,
     OrderType,
     Side,
     TimeInForce,
@@ -32,21 +32,25 @@ from holdfast.domain.order import (
 )
 from holdfast.errors import CorruptionError, RejectedError, RetryableError
 from holdfast.execution.clock import ExchangeClock
-from holdfast.execution.desk import budget
+from holdfast.execution.patience import stand_by
 from holdfast.files import sync_folder
 from holdfast.venues.port import (
     Answer,
-    ArchivedError,
+    Balance,
     Cancellation,
+    OrderReport,
     Placement,
     Purpose,
     Venue,
 )
 
 ROUNDS: Final = 5
+PASSES: Final = 3  # in their order one does; the others are for what showed late, and for rings
+SHOWN_S: Final = 2.0  # after which balances show an execution (docs/order-safety.md, A4)
 CANCEL_ROUNDS: Final = 20
 LOOK_BACK_MS: Final = 3_600_000
 WAIT_S: Final = 0.25
+NS_PER_MS: Final = 1_000_000
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -127,6 +131,23 @@ class EmergencyFile:
         )
 
 
+def in_order_of_sale(instruments: Iterable[Instrument]) -> tuple[Instrument, ...]:
+    """What brings another's base in goes before that one; of the same base, what brings in none.
+
+    A ring of them begins anywhere.
+    """
+    waiting: dict[str, list[Instrument]] = {}
+    for each in instruments:
+        waiting.setdefault(each.base, []).append(each)
+    bases = frozenset(waiting)
+    ordered: list[Instrument] = []
+    while waiting:
+        brought = {each.quote for group in waiting.values() for each in group}
+        base = next((asset for asset in waiting if asset not in brought), next(iter(waiting)))
+        ordered += sorted(waiting.pop(base), key=lambda each: each.quote in bases)
+    return tuple(ordered)
+
+
 class Emergency:
     """Takes back and sells what an account has in some symbols.
 
@@ -135,6 +156,7 @@ class Emergency:
         by, why: who does it, and the reason that was given.
         price: tells the market's last price of a symbol.
         cap_pct: how far below it a sale may go.
+        tell: told what is waited for, for people.
     """
 
     def __init__(
@@ -149,6 +171,7 @@ class Emergency:
         file: EmergencyFile,
         price: Callable[[str], Awaitable[Decimal]],
         cap_pct: Decimal,
+        tell: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._account = account
         self._tag = tag
@@ -158,53 +181,82 @@ class Emergency:
         self._file = file
         self._price = price
         self._cap = 1 - cap_pct / 100
+        self._tell = tell
         self._intent = uuid.uuid4().hex
         self._n = 0
 
     async def flatten(self, instruments: Iterable[Instrument]) -> dict[str, Decimal]:
-        """Sell what is free of each base asset; what is left of it that could be sold, by symbol.
+        """Sell what is free of each base asset, also where sales of others bring it in.
+
+        What is left of it that could be sold, by symbol.
 
         Raises:
             RejectedError: another host does the same, or orders cannot be taken back.
-            RetryableError: the exchange does not answer; call again, it goes on where it was.
+            CorruptionError: this host's file cannot be read; nothing was sent.
+            RetryableError: the exchange does not answer, or wants nothing for long; call again, it
+                goes on where it was.
         """
-        every = tuple(instruments)
+        every = in_order_of_sale(instruments)
+        self._file.lines()  # what cannot be read is to be kept as it is
+        await self._room(Purpose.RESOLVE)
         self._clock.take(await self._venue.time())
         for instrument in every:
-            await self._refuse_another(instrument.symbol)
-        for instrument in every:
             await self._take_back(instrument.symbol)
-        return {each.symbol: await self._sell(each) for each in every}
+        for instrument in every:
+            await self._refuse_another(instrument.symbol)
+        return await self._sell_all(every)
 
     async def _refuse_another(self, symbol: str) -> None:
-        """An order of this kind that is not in this host's file is somebody else's emergency."""
+        """A sale of this kind that is not in this host's file is somebody else's emergency.
+
+        What a cancel has ended is no sale: it may be shown under the cancel's id, and two hosts
+        that both took orders back would each keep the other from selling.
+        """
         known = {line.cid for line in self._file.lines()}
-        seen = {report.cid for report in await self._venue.open_orders(symbol, Purpose.RESOLVE)}
-        since_ms = self._clock.earliest_ms() - LOOK_BACK_MS
-        fills = await self._venue.fills(symbol, Purpose.RESOLVE, since_ms=since_ms)
-        for order_id in dict.fromkeys(fill.venue_order_id for fill in fills):
-            await budget(self._venue, Purpose.RESOLVE)
-            with suppress(ArchivedError):  # said of one that has executed: it is no answer
-                report = await self._venue.order_by_id(symbol, order_id, Purpose.RESOLVE)
-                seen |= {report.cid} if report is not None else set()
-        for cid in sorted(seen - known):
+        for report in await self._last_hour(symbol):
+            cid = report.cid
+            if report.state is OrderState.CANCELLED or cid in known:
+                continue
             if cid.startswith(self._tag) and is_emergency(cid):
                 raise RejectedError(
                     "emergency",
-                    f"seen: emergency order {cid} of {symbol} that is not in {self._file.path}; "
-                    "expected: one host that does this; do: go on at the host that began",
+                    f"seen: emergency order {cid} of {symbol} that is not in {self._file.path}, "
+                    "with our orders taken back and nothing sold from here; expected: one host "
+                    "that sells; do: go on at the host that began",
                 )
+
+    async def _last_hour(self, symbol: str) -> list[OrderReport]:
+        """Orders that were placed in the last hour, whoever did.
+
+        The newest are asked for first, they alone reach back that far in most accounts; then what
+        was before them, from page to page, until a page ends among those that are known.
+        """
+        since_ms = self._clock.earliest_ms() - LOOK_BACK_MS
+        await self._room(Purpose.RESOLVE)
+        page = await self._venue.all_orders(symbol, Purpose.RESOLVE)
+        found = {report.order_id: report for report in page}
+        if page and page[0].placed_ns >= since_ms * NS_PER_MS:
+            await self._room(Purpose.RESOLVE)
+            page = await self._venue.all_orders(symbol, Purpose.RESOLVE, since_ms=since_ms)
+            while page and page[-1].order_id not in found:
+                found |= {report.order_id: report for report in page}
+                last = page[-1].order_id
+                await self._room(Purpose.RESOLVE)
+                page = await self._venue.all_orders(symbol, Purpose.RESOLVE, from_order_id=last)
+            found |= {report.order_id: report for report in page}
+        return [report for report in found.values() if report.placed_ns >= since_ms * NS_PER_MS]
 
     async def _take_back(self, symbol: str) -> None:
         """Cancel our open orders until the exchange shows none."""
         for _ in range(CANCEL_ROUNDS):
-            await budget(self._venue, Purpose.RESOLVE)
+            await self._room(Purpose.RESOLVE)
             opened = await self._venue.open_orders(symbol, Purpose.RESOLVE)
             ours = [report for report in opened if report.cid.startswith(self._tag)]
             if not ours:
                 return
             for report in ours:
-                cid, at_ms, window_ms = self._id(), *self._deadline()
+                await self._room(Purpose.CANCEL)
+                cid, at_ms, window_ms = self._id(), *await self._deadline()
                 self._file.append(
                     Line(
                         what="cancel", cid=cid, target=report.cid, symbol=symbol,
@@ -221,20 +273,49 @@ class Emergency:
             "expected: none, they lock what would be sold; do: cancel them at the exchange",
         )
 
+    async def _sell_all(self, every: Iterable[Instrument]) -> dict[str, Decimal]:
+        """Sell each, and again what has more to sell than its own sales had left."""
+        left: dict[str, Decimal] = {}
+        due = tuple(every)
+        for _ in range(PASSES):
+            for each in due:
+                left[each.symbol] = await self._sell(each)
+            if self._n:
+                await asyncio.sleep(SHOWN_S)
+            held = await self._held()
+            found = {each.symbol: (await self._offer(each, held))[0] for each in every}
+            due = tuple(each for each in every if found[each.symbol] > left[each.symbol])
+            left = found
+            if not due:
+                break
+        return left
+
     async def _sell(self, instrument: Instrument) -> Decimal:
         """Sell what is free, at once or not at all within the cap; what is left over."""
-        free = ZERO
-        for turn in range(ROUNDS + 1):
-            await budget(self._venue, Purpose.RESOLVE)
-            held = (await self._venue.balances(Purpose.RESOLVE)).get(instrument.base)
-            market = await self._price(instrument.symbol)
-            free = instrument.floor_quantity(held.free) if held is not None else ZERO
-            free = min(free, instrument.floor_quantity(instrument.max_quantity))
-            if free < instrument.smallest_order(market * self._cap):
+        most = instrument.floor_quantity(instrument.max_quantity)
+        for _ in range(ROUNDS):
+            free, price = await self._offer(instrument, await self._held())
+            if not free:
                 return ZERO
-            if turn < ROUNDS:
-                await self._send(instrument.symbol, free, instrument.ceil_price(market * self._cap))
-        return free
+            await self._send(instrument.symbol, min(free, most), price)
+        return (await self._offer(instrument, await self._held()))[0]
+
+    async def _held(self) -> Mapping[str, Balance]:
+        await self._room(Purpose.RESOLVE)
+        return await self._venue.balances(Purpose.RESOLVE)
+
+    async def _offer(
+        self, instrument: Instrument, held: Mapping[str, Balance]
+    ) -> tuple[Decimal, Decimal]:
+        """What is free of its base, and the least price for it; zero when it is worth no order."""
+        balance = held.get(instrument.base)
+        free = instrument.floor_quantity(balance.free) if balance is not None else ZERO
+        if not free:
+            return ZERO, ZERO
+        await self._room(Purpose.RESOLVE)
+        least = await self._price(instrument.symbol) * self._cap
+        is_worth_it = free >= instrument.smallest_order(least)
+        return free if is_worth_it else ZERO, instrument.ceil_price(least)
 
     async def _send(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
         """One sale: written down, sent once, and over before this returns."""
@@ -246,7 +327,8 @@ class Emergency:
             price=price,
             time_in_force=TimeInForce.IOC,
         )
-        cid, at_ms, window_ms = self._id(), *self._deadline()
+        await self._room(Purpose.REDUCE)
+        cid, at_ms, window_ms = self._id(), *await self._deadline()
         self._file.append(
             Line(
                 what="sell", cid=cid, symbol=symbol, quantity=quantity, price=price,
@@ -271,7 +353,13 @@ class Emergency:
         except (RetryableError, RejectedError):
             return  # the sample in use tells it, a little less closely
 
-    def _deadline(self) -> tuple[int, int]:
+    async def _room(self, purpose: Purpose) -> None:
+        """Return when the rate budget has room for `purpose`; whoever waits is told."""
+        await stand_by(lambda: self._venue.delay_s(purpose), self._tell)
+
+    async def _deadline(self) -> tuple[int, int]:
+        if not self._clock.is_usable:  # waits make it old, and what it is behind by is lost
+            await self._look_at_the_clock()
         return self._clock.earliest_ms(), self._clock.window_ms()
 
     def _id(self) -> str:

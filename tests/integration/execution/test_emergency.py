@@ -17,6 +17,7 @@ from holdfast.domain.order import deployment_tag, is_emergency
 from holdfast.errors import RejectedError
 from holdfast.exchange.faults import Fault, FaultKind, Match
 from holdfast.exchange.server import Running
+from holdfast.execution import emergency
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile
 from holdfast.venues.binance.client import BinanceVenue
@@ -28,6 +29,12 @@ from tests.support.exchange import Client, local_exchange
 
 TAG = deployment_tag("test")
 OURS = TAG + "0" + "5" * 23
+
+
+@pytest.fixture(autouse=True)
+def prompt_balances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local exchange shows what was done at once."""
+    monkeypatch.setattr(emergency, "SHOWN_S", 0.05)
 
 
 class Scene:
