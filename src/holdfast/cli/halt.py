@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from decimal import Decimal
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -98,7 +99,8 @@ def _emergency(
         typer.confirm(asked, abort=True, err=True)
     left = asyncio.run(
         emergency.flatten_without_journal(
-            config, symbols, by=operator(), why=reason, cap_pct=cap_pct
+            config, symbols, by=operator(), why=reason, cap_pct=cap_pct,
+            tell=partial(typer.echo, err=True),
         )
     )
     is_flat = all(quantity == 0 for quantity in left.values())

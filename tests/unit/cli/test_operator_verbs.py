@@ -132,6 +132,7 @@ def test_an_emergency_names_its_symbols_first_and_says_what_was_not_looked_at(
         _config: Config, symbols: Collection[str], **more: Any
     ) -> dict[str, Decimal | None]:
         asked.append((*symbols, more["why"]))
+        more["tell"]("waits 40 s")
         return {"BTC/USDT": Decimal(0), "GONE/USDT": None}
 
     monkeypatch.chdir(tmp_path)
@@ -143,12 +144,14 @@ def test_an_emergency_names_its_symbols_first_and_says_what_was_not_looked_at(
     assert asked == []
     assert main([*words, "--yes"]) == 1
     assert asked == [("BTC/USDT", "GONE/USDT", "the fire")]
-    assert capsys.readouterr().out.splitlines() == [
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
         "BTC/USDT: sold", "GONE/USDT: not looked at: the exchange does not list it",
     ]  # fmt: skip
+    assert "waits 40 s" in told.err, "whoever waits is told, and not among the results"
     assert main([*words, "--yes", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert (told["left"], told["flat"]) == ({"BTC/USDT": "0", "GONE/USDT": None}, False)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["left"], answer["flat"]) == ({"BTC/USDT": "0", "GONE/USDT": None}, False)
 
 
 def test_bots_show_their_state_position_and_the_reason_of_a_failure(

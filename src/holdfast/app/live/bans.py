@@ -42,12 +42,12 @@ class _Note(msgspec.Struct, frozen=True):
 class Bans:
     """What one exchange's address has said of staying away.
 
-    Args:
+    Attributes:
         file: of that address; nodes of one host may share a directory, and so its bans.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._looked_s = -LOOK_S
         self._is_lost = False
 
@@ -102,14 +102,14 @@ class Bans:
         """Once: it is looked at again and again."""
         if not self._is_lost:
             self._is_lost = True
-            log.warning(what, action="ban_lost", file=str(self._file), why=str(error))
+            log.warning(what, action="ban_lost", file=str(self.file), why=str(error))
 
     def _read(self) -> bytes:
-        return self._file.read_bytes()
+        return self.file.read_bytes()
 
     def _write(self, body: bytes) -> None:
         """Without waiting for the disk, which orders on their way would wait for as well."""
-        files.replace(self._file, body, durable=False)
+        files.replace(self.file, body, durable=False)
 
 
 def bans_of(config: Config) -> Bans:

@@ -6,7 +6,7 @@ Not here: what is sent (execution.emergency).
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -14,19 +14,20 @@ from pathlib import Path
 import msgspec
 
 from holdfast import files
+from holdfast.app.live import bans
 from holdfast.app.live.activity import is_led
-from holdfast.app.live.keys import key_of
-from holdfast.app.live.lines import endpoints_of
+from holdfast.app.live.lines import venue_of
 from holdfast.config import Config
 from holdfast.domain.order import deployment_tag
 from holdfast.errors import ConfigError, PlatformError, RetryableError
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile, Line
+from holdfast.execution.patience import away, stand_by
 from holdfast.execution.recorder import Recorder
 from holdfast.journal.database import database_at
 from holdfast.ledger.state import AccountState
-from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.inspection import last_price
+from holdfast.venues.port import Purpose
 
 
 def emergency_file(config: Config) -> EmergencyFile:
@@ -100,7 +101,13 @@ async def merge_emergency(config: Config, recorder: Recorder) -> None:
 
 
 async def flatten_without_journal(
-    config: Config, symbols: Collection[str], *, by: str, why: str, cap_pct: Decimal
+    config: Config,
+    symbols: Collection[str],
+    *,
+    by: str,
+    why: str,
+    cap_pct: Decimal,
+    tell: Callable[[str], None],
 ) -> dict[str, Decimal | None]:
     """Take back our orders and sell what is free; what is left, by symbol.
 
@@ -108,6 +115,7 @@ async def flatten_without_journal(
         config: of one account.
         symbols: see `symbols_to_flatten`. Of one that the exchange does not list None is left:
             nobody has looked.
+        tell: told what is waited for, for people.
 
     Raises:
         ConfigError: a node trades the account: it can do this with its journal.
@@ -115,9 +123,10 @@ async def flatten_without_journal(
     """
     _refuse_beside_a_node(config)
     account = config.account
-    endpoints = endpoints_of(account.venue)
-    venue = BinanceVenue(key_of(account), endpoints)
+    venue = venue_of(config)
+    away_s = partial(venue.delay_s, Purpose.RESOLVE)
     try:
+        await stand_by(away_s, tell)
         listed = await venue.instruments(symbols)
         left = await Emergency(
             account=account.name,
@@ -129,8 +138,17 @@ async def flatten_without_journal(
             file=emergency_file(config),
             price=partial(last_price, venue),
             cap_pct=cap_pct,
+            tell=tell,
         ).flatten(each for each in listed if each.symbol in symbols)
         return {symbol: left.get(symbol) for symbol in symbols}
+    except RetryableError as error:
+        wait_s = away_s()
+        if not wait_s:
+            raise
+        file = bans.bans_of(config).file
+        raise away(
+            wait_s, f"; where it was lifted, or this host's address is another now, remove {file}"
+        ) from error
     finally:
         await venue.close()
 

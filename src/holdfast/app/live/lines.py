@@ -22,17 +22,30 @@ def endpoints_of(venue: Venue) -> Endpoints:
     )
 
 
-def connected(config: Config, now_ns: Callable[[], int]) -> tuple[BinanceVenue, BinanceMarket]:
-    """The account's line and the market's; what comes without a time is stamped with `now_ns`.
+def venue_of(config: Config, *, share: float = 1.0) -> BinanceVenue:
+    """The account's line alone.
 
-    They heed what any process of this host was told of staying away, and tell it to the others.
+    It heeds what any process of this host was told of staying away, and tells it to the others.
+
+    Args:
+        share: of the address's rate limits, over 0 and up to 1.
 
     Raises:
         ConfigError, RetryableError: as `key_of`.
     """
     account = config.account
-    endpoints = endpoints_of(account.venue)
-    venue = BinanceVenue(key_of(account), endpoints, share=1 / account.venue.nodes)
+    venue = BinanceVenue(key_of(account), endpoints_of(account.venue), share=share)
     kept = bans.bans_of(config)
     venue.gate.away_s, venue.gate.on_away = kept.news_s, kept.keep
-    return venue, BinanceMarket(endpoints, gate=venue.gate, wall_ns=now_ns)
+    return venue
+
+
+def connected(config: Config, now_ns: Callable[[], int]) -> tuple[BinanceVenue, BinanceMarket]:
+    """The account's line and the market's; what comes without a time is stamped with `now_ns`.
+
+    Raises:
+        ConfigError, RetryableError: as `key_of`.
+    """
+    at = config.account.venue
+    venue = venue_of(config, share=1 / at.nodes)
+    return venue, BinanceMarket(endpoints_of(at), gate=venue.gate, wall_ns=now_ns)

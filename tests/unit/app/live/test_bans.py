@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from holdfast.app.live import bans, process
+from holdfast.app.live import bans, emergency, process
 from holdfast.app.live.bans import Bans, bans_of
 from holdfast.app.live.slate import Slate
 from holdfast.app.live.telling import Telling
@@ -15,6 +16,7 @@ from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import LocalBoard
 from holdfast.config import load
 from holdfast.execution.points import pass_by
+from holdfast.venues.port import ThrottledError
 from tests.support.node import ACCOUNT, flips
 from tests.support.scene import scene
 from tests.support.waiting import until
@@ -136,3 +138,24 @@ def test_it_goes_on_when_the_ban_is_over(tmp_path: Path, monkeypatch: pytest.Mon
     kept.keep(0.6)
     assert asyncio.run(kept.over())
     assert not asyncio.run(kept.over())
+
+
+def test_an_emergency_during_a_ban_does_not_knock_and_says_how_long_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with scene(tmp_path) as made:
+            node = made.node(flips(("BTC/USDT",)))
+            for name, value in node.secrets().items():
+                monkeypatch.setenv(name, value)
+            config = load(node.config, {}).for_account(ACCOUNT)
+            calls = made.calls()
+            bans_of(config).keep(7200.0)
+            with pytest.raises(ThrottledError, match=r"another 2 h 0 min .*not before.*\.ban"):
+                await emergency.flatten_without_journal(
+                    config, ("BTC/USDT",), by="ana", why="", cap_pct=Decimal(3),
+                    tell=lambda _text: None,
+                )  # fmt: skip
+            assert calls == []
+
+    asyncio.run(run())

@@ -24,8 +24,16 @@ from holdfast.domain.instrument import Instrument
 from holdfast.errors import ConfigError, RetryableError
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
-from holdfast.venues.port import Answer, Balance, Placement, TimeSample, Verdict
-from tests.support.exchange import BTC_USDT, on_loop
+from holdfast.venues.port import (
+    Answer,
+    Balance,
+    Placement,
+    Purpose,
+    ThrottledError,
+    TimeSample,
+    Verdict,
+)
+from tests.support.exchange import BTC_USDT, on_virtual_loop
 from tests.support.execution_world import START_MS, ScriptedVenue
 from tests.support.journal_facts import TAG, armed, decided
 
@@ -98,21 +106,55 @@ async def price(_venue: object, _symbol: str) -> Decimal:
     return Decimal(50_000)
 
 
-@on_loop
+@on_virtual_loop
 async def test_what_was_not_looked_at_is_not_told_as_sold_and_the_reason_goes_to_the_journal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venue = Exchange()
     venue.held = {"BTC": Balance("BTC", Decimal(1), Decimal(0))}
-    monkeypatch.setattr(emergency, "key_of", lambda _account: None)
-    monkeypatch.setattr(emergency, "BinanceVenue", lambda *_: venue)
+    monkeypatch.setattr(emergency, "venue_of", lambda _config: venue)
     monkeypatch.setattr(emergency, "last_price", price)
     config = configured(tmp_path)
     left = await flatten_without_journal(
-        config, (BTC, "GONE/USDT"), by="ana", why="the site is lost", cap_pct=Decimal(3)
-    )
+        config, (BTC, "GONE/USDT"), by="ana", why="the site is lost", cap_pct=Decimal(3),
+        tell=lambda _text: None,
+    )  # fmt: skip
     assert left == {BTC: Decimal(0), "GONE/USDT": None}
     assert len(venue.placed) == 1
     halted = emergency_file(config).merge_facts()[1]
     assert isinstance(halted, Halted)
     assert halted.reason == "emergency flatten by ana, without the journal: the site is lost"
+
+
+class Banning(Exchange):
+    """Says in the midst of it that it wants nothing for so long.
+
+    Attributes:
+        away_s: what it says.
+    """
+
+    def __init__(self, away_s: float) -> None:
+        super().__init__()
+        self.away_s = away_s
+        self.asked = 0
+
+    def delay_s(self, _purpose: Purpose, count: int = 1) -> float:
+        return self.away_s * count if self.asked else 0.0
+
+    async def balances(self, _purpose: Purpose) -> dict[str, Balance]:
+        self.asked += 1
+        raise ThrottledError("seen: HTTP 418 to GET /api/v3/account; do: ask again")
+
+
+@on_virtual_loop
+async def test_a_ban_in_the_midst_of_it_is_told_with_how_long_it_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = Banning(2 * 3600 + 90)
+    monkeypatch.setattr(emergency, "venue_of", lambda _config: venue)
+    config = configured(tmp_path)
+    with pytest.raises(ThrottledError, match=r"another 2 h 2 min .*not before.*\.ban"):
+        await flatten_without_journal(
+            config, (BTC,), by="ana", why="", cap_pct=Decimal(3), tell=lambda _text: None
+        )
+    assert venue.asked == 1
