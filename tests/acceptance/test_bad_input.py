@@ -419,8 +419,12 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
     What such a journal would decide next may carry ids that were used already, so nothing is sent.
     """
 
-    async def refused(at: Scene, name: str, bots: tuple[BotLine, ...], policy: str) -> None:
+    async def refused(
+        at: Scene, name: str, bots: tuple[BotLine, ...], policy: str, *, is_empty: bool = False
+    ) -> None:
         node = await _set_back(at, name, bots, f'reconcile = "{policy}"')
+        if is_empty:
+            node.lose_journal()
         for mark in node.folder.glob("*.highwater"):
             mark.unlink()
         sent = len(await _orders(at, node))
@@ -435,6 +439,7 @@ def test_a_journal_behind_the_exchange_is_refused_whatever_the_policy(tmp_path: 
             refused(at, "filled", FOUR, "halt"),
             refused(at, "adopting", FOUR, "adopt"),
             refused(at, "ignoring", FOUR, "ignore"),
+            refused(at, "empty", FOUR, "ignore", is_empty=True),
         )
 
     _alone(tmp_path, all_kinds)

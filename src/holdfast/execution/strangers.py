@@ -90,6 +90,7 @@ class Strangers:
         elif self._account.lost is not None:
             strangers = await self._sweep.trades(symbol, since_ms=self._account.lost.since_ms)
         else:
+            await self._require_none_of_ours(symbol)
             return []  # no attempt was ever made: the balances are the truth to start from
         findings = []
         until_s = asyncio.get_running_loop().time() + LATE_S
@@ -106,6 +107,17 @@ class Strangers:
             elif not self._may_be_in_doubt(stranger):
                 findings += await self._strange(stranger)
         return findings
+
+    async def _require_none_of_ours(self, symbol: str) -> None:
+        """A journal without any attempt is new, or it is not the one that this deployment had.
+
+        Its first orders would carry the ids of those that it does not know.
+        """
+        if self._account.counters.attempts:
+            return
+        for report in await self._venue.all_orders(symbol, Purpose.RESOLVE):
+            if self._books.is_behind(report.cid, report.placed_ns):
+                await self._refuse(symbol, report.cid)
 
     async def make_up(self) -> list[str]:
         """Take off the bots' positions what the lost time sold of them, once all of it is booked.
@@ -194,6 +206,6 @@ class Strangers:
         )
         raise CorruptionError(
             f"seen: {reason}; expected: a journal that knows every order of this deployment; do: "
-            "find the newer journal; where it is lost for good, `holdfast db restored` "
-            "(docs/on-call/disaster.md)"
+            "find the newer journal (DATABASE_URL, --database); where it is lost for good, "
+            "`holdfast db restored`, or another `deployment` (docs/on-call/disaster.md)"
         )

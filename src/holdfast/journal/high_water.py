@@ -11,12 +11,16 @@ import os
 import threading
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from holdfast.errors import CorruptionError, RetryableError
 from holdfast.files import sync_folder
 from holdfast.journal.port import Head, Store
+
+OF_POSTGRES: Final = ".postgres"
+"""Ends the name of a database in PostgreSQL where a mark of it is named."""
 
 
 class _Mark(msgspec.Struct, frozen=True):

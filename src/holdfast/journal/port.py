@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from holdfast.domain.fact import AnyFact, Armed, CancelArmed
-from holdfast.errors import OutcomeUnknownError
+from holdfast.errors import OutcomeUnknownError, RetryableError
 from holdfast.journal.record import FORMAT, Record
 
 
@@ -54,6 +54,10 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 Outcome = tuple[Record, ...] | Refused
+
+
+class NotLetInError(RetryableError):
+    """A database's server is there, and takes nobody now: it is full, begins, or stops."""
 
 
 class CommitUnknownError(OutcomeUnknownError):

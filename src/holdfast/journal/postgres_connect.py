@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from holdfast.cluster.timing import SHORTEST_TTL_S
 from holdfast.config.database import PASSWORD_FROM
 from holdfast.errors import ConfigError, CorruptionError, PlatformError, RetryableError
+from holdfast.journal.port import NotLetInError
 from holdfast.journal.reading import Answer
 from holdfast.secrets.candidates import candidates
 from holdfast.telemetry.log import get_logger
@@ -61,6 +62,9 @@ _WRONG_ADDRESS: Final = (
 )  # fmt: skip
 ENDED_BY_THE_SERVER: Final = ("57P", "08")
 """How error codes begin when the server stops, has stopped, or is not up yet."""
+
+_SERVER_SAYS: Final = "FATAL:"
+"""In what only a server that runs can answer: it is full, begins, or stops."""
 
 _NOBODY_THERE: Final = ("No such file", "failed to resolve host", "could not translate host name")
 
@@ -322,6 +326,11 @@ def refused(url: str, said: str) -> PlatformError:
         return ConfigError(
             f"seen: {name} refuses us ({refusals[-1]}); expected: a database that may be reached "
             "like this, and a role that may use it; do: correct DATABASE_URL, or create them"
+        )
+    if any(_SERVER_SAYS in line for line in lines):
+        return NotLetInError(
+            f"seen: {name} lets nobody in now ({lines[-1]}); expected: a place for one more "
+            "connection; do: wait, or see to what holds it up"
         )
     return RetryableError(
         f"seen: {name} does not answer ({lines[-1]}); expected: a PostgreSQL server there; do: "

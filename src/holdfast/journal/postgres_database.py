@@ -16,7 +16,7 @@ import psycopg
 from holdfast.config.database import DatabasePool, ReportPolicy
 from holdfast.journal.commands import Commands
 from holdfast.journal.database import PoolState
-from holdfast.journal.high_water import HighWater
+from holdfast.journal.high_water import OF_POSTGRES, HighWater
 from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.postgres_connect import (
     PostgresRows,
@@ -78,7 +78,7 @@ class PostgresDatabase:
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""
-        return HighWater.beside(self._state / f"{database_name(self.url)}.postgres", account)
+        return HighWater.beside(self._state / (database_name(self.url) + OF_POSTGRES), account)
 
     def commands(self) -> Commands:
         """The operators' commands."""

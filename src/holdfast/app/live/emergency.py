@@ -24,7 +24,9 @@ from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.emergency import Emergency, EmergencyFile, Line
 from holdfast.execution.patience import away, stand_by
 from holdfast.execution.recorder import Recorder
-from holdfast.journal.database import database_at
+from holdfast.journal.database import SqliteDatabase, database_at
+from holdfast.journal.high_water import OF_POSTGRES
+from holdfast.journal.port import NotLetInError
 from holdfast.ledger.state import AccountState
 from holdfast.venues.binance.inspection import last_price
 from holdfast.venues.port import Purpose
@@ -154,17 +156,41 @@ async def flatten_without_journal(
 
 
 def _refuse_beside_a_node(config: Config) -> None:
+    """Only where the journal is gone; a wrong address of one that is there proves nothing.
+
+    Raises:
+        ConfigError: a node trades the account, or nobody can tell.
+    """
     database = database_at(
         config.database_url, Path(config.state_dir), may_lose=config.may_lose_commits
     )
+    if isinstance(database, SqliteDatabase) and not database.name.exists():
+        _refuse_another_journal(config, database.name)
+        return
     try:
-        database.require()
         database.version()
         led = is_led(database, config.account.name)
+    except (ConfigError, NotLetInError) as error:
+        raise ConfigError(
+            f"{error}. A database is there, and nodes may trade by it: nothing was sold; give its "
+            "address as they have it (DATABASE_URL, --database), or stop the nodes"
+        ) from error
     except PlatformError:
         return  # the journal is gone, which is what this is for
     if led:
         raise ConfigError(
             f"seen: {database.name} answers, and a node trades {config.account.name}; expected: no "
             "journal, or no node; do: `holdfast halt --level flatten`"
+        )
+
+
+def _refuse_another_journal(config: Config, missing: Path) -> None:
+    """Nodes of this host that wrote to a PostgreSQL have left its marks in their directory."""
+    account = config.account.name
+    marks = sorted(Path(config.state_dir).glob(f"*{OF_POSTGRES}.{account}.highwater"))
+    if marks:
+        raise ConfigError(
+            f"seen: no journal at {missing}, and {marks[-1]}, which nodes of this host keep of a "
+            "PostgreSQL; expected: their journal; do: give its address as they have it "
+            "(DATABASE_URL, --database)"
         )

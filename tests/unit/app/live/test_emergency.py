@@ -5,10 +5,12 @@ Not here: what is sent (execution), the whole of it with a real node (acceptance
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from holdfast.app.live import emergency
@@ -18,10 +20,12 @@ from holdfast.app.live.emergency import (
     keep_symbols,
     symbols_to_flatten,
 )
+from holdfast.app.live.opening import open_stream
 from holdfast.config import Bot, Config
 from holdfast.domain.fact import AnyFact, Halted, Opened
 from holdfast.domain.instrument import Instrument
 from holdfast.errors import ConfigError, RetryableError
+from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.venues.port import (
@@ -36,6 +40,7 @@ from holdfast.venues.port import (
 from tests.support.exchange import BTC_USDT, on_virtual_loop
 from tests.support.execution_world import START_MS, ScriptedVenue
 from tests.support.journal_facts import TAG, armed, decided
+from tests.support.postgres import database
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -158,3 +163,57 @@ async def test_a_ban_in_the_midst_of_it_is_told_with_how_long_it_lasts(
             config, (BTC,), by="ana", why="", cap_pct=Decimal(3), tell=lambda _text: None
         )
     assert venue.asked == 1
+
+
+# -- whether a node trades -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        ("the address", "a node trades main"),
+        ("nothing", "of a PostgreSQL"),
+        ("no such role", "role \"nobody\" does not exist"),
+        ("a role without rights", "a node trades main"),
+        ("a role that is full", "too many connections for role"),
+    ],
+)
+def test_beside_a_node_nothing_is_sold_however_the_shell_names_its_journal(
+    shown: str, text: str, tmp_path: Path
+) -> None:
+    """A journal that this shell cannot look at is not one that is gone."""
+    state = tmp_path / "state"
+
+    async def looked(url: str) -> None:
+        stream = await open_stream(
+            PostgresDatabase(url, state), account="main", deployment="test", reporting="USDT"
+        )
+        addresses = {
+            "the address": url,
+            "nothing": f"sqlite:///{tmp_path}/journal.db",
+            "no such role": as_role(url, "nobody"),
+            "a role without rights": as_role(url, "poor"),
+            "a role that is full": as_role(url, "full"),
+        }
+        config = Config(database_url=addresses[shown], state_dir=str(state))
+        try:
+            with pytest.raises(ConfigError, match=text):
+                await flatten_without_journal(
+                    config, (BTC,), by="ana", why="", cap_pct=Decimal(3), tell=print
+                )
+        finally:
+            await stream.store.close()
+            stream.owner.release()
+
+    def as_role(url: str, role: str) -> str:
+        return url.replace("user=postgres", f"user={role}")
+
+    with database() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for role, more in (("poor", ""), ("full", "CONNECTION LIMIT 0")):
+                connection.execute(f"DROP ROLE IF EXISTS {role}".encode())
+                connection.execute(f"CREATE ROLE {role} LOGIN {more}".encode())
+        asyncio.run(looked(url))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("DROP ROLE poor")
+            connection.execute("DROP ROLE full")
