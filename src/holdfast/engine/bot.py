@@ -62,11 +62,12 @@ class BotRuntime:
         pending: orders handed out for arming and not yet in the journal.
         deciding: a decision was handed out and is not yet in the journal.
         due: a bar closed that could not be decided on yet; decide as soon as that is possible.
+        again: an arming failed; decide once more when its time has come, `not_before_ns`.
         missed: news came while something was being journaled; look again when it is in.
         failures: armings in a row that failed.
-        exits_failed: the last of them was not of entries alone.
+        exit_failures: those of them that were not of entries alone.
         not_before_ns: no order is handed out before this time, because arming failed.
-        exits_not_before_ns: for protective orders, which do not wait when only entries failed.
+        exits_not_before_ns: for what reduces, which does not wait when only entries failed.
         ask: calls the strategy; a live process wraps it, to see how long it takes.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
         making_way: symbols whose protective orders are being taken back for a sale.
@@ -117,9 +118,10 @@ class BotRuntime:
         self.pending = 0
         self.deciding = False
         self.due = False
+        self.again = False
         self.missed = False
         self.failures = 0
-        self.exits_failed = False
+        self.exit_failures = 0
         self.not_before_ns = 0
         self.exits_not_before_ns = 0
         self.refusals: dict[str, str] = {}
@@ -155,6 +157,10 @@ class BotRuntime:
     def is_busy(self) -> bool:
         """Whether anything handed out is not in the journal yet."""
         return self.pending > 0 or self.deciding
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether it has to decide still: on a bar, or once more on what could not be armed."""
+        return self.due or (self.again and now_ns >= self.not_before_ns)
 
     # -- bars --------------------------------------------------------------------------------------
 

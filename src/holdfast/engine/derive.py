@@ -135,7 +135,7 @@ def _target(
     is_capped = leg.cap_pct is not None and not leaving
     if is_capped and progress is not None and not at.fresh and _has_ended(at, progress):
         return
-    if must_wait(at, progress, found):
+    if must_wait(at, progress, side, found):
         found.refused = side is _SELL  # a stop gives way to it when it may be made
         return
     orders: list[Proposed] = []
@@ -275,7 +275,8 @@ def _quote(
         return
     if leg.post_only and _crosses(leg.side, leg.price, at.price):
         return
-    if must_wait(at, progress if progress is not None and progress.empty else None, found):
+    again = progress if progress is not None and progress.empty else None
+    if must_wait(at, again, leg.side, found):
         return
     quantity = leg.quantity
     if leg.side is _SELL:

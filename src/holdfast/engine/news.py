@@ -31,7 +31,7 @@ from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.marks import Marks
 from holdfast.engine.rate import NS_PER_MINUTE, RateMeter
-from holdfast.engine.situation import CANCEL_AGAIN_NS
+from holdfast.engine.situation import CANCEL_AGAIN_NS, backoff_ns
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 
@@ -156,7 +156,7 @@ class News:
             if self.pending.pop(fact.intent_id, None) is None:
                 return
             bot.pending -= 1
-        bot.failures = 0
+        bot.failures = bot.exit_failures = 0
         self.bot_rates[fact.bot].add(at_ns)
         self.account_rate.add(at_ns)
         if bot.due or bot.missed or self._leaves_a_rest(fact):
@@ -182,19 +182,32 @@ class News:
             if bot.refusals or bot.waits_for_cash:
                 self._concern(name)
 
-    def take_failed(self, event: ArmFailed) -> BotRuntime | None:
-        """Forget what could not be journaled; the bot whose it was."""
+    def take_failed(self, event: ArmFailed, now_ns: int) -> None:
+        """Forget what could not be journaled: whatever kept it out needs a moment.
+
+        What reduces waits for its own failures only: a wish to leave must not wait because there
+        was no room for what adds.
+        """
         failed = [self.pending.pop(intent, None) for intent in event.intent_ids]
         bot = self._bots.get(event.bot)
         if bot is None:
-            return None
+            return
         bot.pending = sum(1 for p in self.pending.values() if p.order.bot == bot.name)
         if event.decision:
             bot.deciding = False
+        bot.again = True
         bot.failures += 1
-        bot.exits_failed = not failed or any(a is None or a.order.reduces for a in failed)
-        bot.due = True
-        return bot
+        bot.not_before_ns = now_ns + backoff_ns(bot.failures)
+        self._wake_at(bot.not_before_ns)
+        if not failed or any(a is None or a.order.reduces for a in failed):
+            bot.exit_failures += 1
+            bot.exits_not_before_ns = now_ns + backoff_ns(bot.exit_failures)
+            self._wake_at(bot.exits_not_before_ns)
+
+    def next_try_ns(self, now_ns: int) -> int:
+        """When something that could not be armed is tried again; 0 when nothing waits for that."""
+        waits = [w for b in self._bots.values() for w in (b.not_before_ns, b.exits_not_before_ns)]
+        return min((at_ns for at_ns in waits if at_ns > now_ns), default=0)
 
     def remember_rates(self) -> None:
         """What was armed lately counts in a new process as well, and in who followed it."""

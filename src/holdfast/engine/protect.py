@@ -87,7 +87,7 @@ def _place(
     joined = [] if is_through else _joined(at, beside, quantity)
     if quantity < smallest and not joined:
         return
-    if must_wait(at, again, found, protects=True):
+    if must_wait(at, again, _SELL, found):
         return
     if joined:
         take_back(at, joined, found)

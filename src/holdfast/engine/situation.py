@@ -75,7 +75,7 @@ class Situation(msgspec.Struct, gc=False):
             decided then; quotes and capped orders that ended are wanted again only then.
         gate: what orders have to pass.
         not_before_ns: no orders before this time, because an arming failed; cancels do not wait.
-        exits_not_before_ns: the same for protective orders.
+        exits_not_before_ns: the same for what reduces, which does not wait for entries that failed.
         taking: the take-profit was reached: the position is being left.
         lists: the venue takes order lists.
         halt: how much of the bot is stopped; None while it trades.
@@ -136,10 +136,13 @@ def take_back(at: Situation, orders: Iterable[LiveOrder], found: Derivation) -> 
 
 
 def must_wait(
-    at: Situation, progress: LegProgress | None, found: Derivation, *, protects: bool = False
+    at: Situation, progress: LegProgress | None, side: Side, found: Derivation
 ) -> bool:
-    """Whether it is too early: the leg's last attempts came to nothing, or an arming failed."""
-    at_ns = at.exits_not_before_ns if protects else at.not_before_ns
+    """Whether it is too early: the leg's last attempts came to nothing, or an arming failed.
+
+    A sale has room where a purchase has none, so it does not wait for purchases that had none.
+    """
+    at_ns = at.exits_not_before_ns if side is _SELL else at.not_before_ns
     if progress is not None and progress.misses:
         wait_ns = backoff_ns(progress.misses)
         at_ns = max(at_ns, progress.missed_ns + wait_ns)

@@ -43,7 +43,7 @@ from holdfast.engine.facts import BotFacts, held_position
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
 from holdfast.engine.risk import Gate, check
-from holdfast.engine.situation import Derivation, Situation, backoff_ns, payable, resting_profits
+from holdfast.engine.situation import Derivation, Situation, payable, resting_profits
 from holdfast.ledger.state import AccountState, BotState
 
 _LIMITING: Final = frozenset({BotConfigured, LimitsSet})
@@ -149,9 +149,10 @@ class Engine:
         state = self.account.bot(bot.name)
         if not state.running:
             return []
-        bot.due = bot.is_busy or bot.is_joining or self.now_ns < bot.not_before_ns
+        bot.due = bot.is_busy or bot.is_joining or self.now_ns < bot.exits_not_before_ns
         if bot.due:
             return []
+        bot.again = self.now_ns < bot.not_before_ns  # what is to be bought waits still
         try:
             if bot.setup.looks_around:
                 bot.hear(self.account.signals)
@@ -345,17 +346,10 @@ class Engine:
         self.marks.watch(self.limits)
 
     def _on_arm_failed(self, event: ArmFailed) -> list[Action]:
-        """Whatever kept them out of the journal needs a moment; then the bot decides again."""
-        bot = self._news.take_failed(event)
-        if bot is None:
-            return []
-        bot.not_before_ns = self.now_ns + backoff_ns(bot.failures)
-        if bot.exits_failed:
-            bot.exits_not_before_ns = bot.not_before_ns
-        self._wake_at(bot.not_before_ns)
-        return self._rederive(
-            _everywhere(b for b in self.bots.values() if b.missed or b.refusals)
-        )
+        """What they were handed out for is asked for again; others may go in their place."""
+        self._news.take_failed(event, self.now_ns)
+        waiting = (b for b in self.bots.values() if b.missed or b.due or b.refusals)
+        return self._rederive(_everywhere(waiting))
 
     def _wake_at(self, at_ns: int) -> None:
         self.wake_ns = min(self.wake_ns or at_ns, at_ns)
@@ -370,7 +364,7 @@ class Engine:
             bot.missed = bot.is_busy
             if bot.missed:
                 continue
-            if bot.due and self.account.bots[bot.name].running:
+            if bot.is_due(self.now_ns) and self.account.bots[bot.name].running:
                 actions += self._decide(bot)
             if not bot.is_busy:
                 actions += self._act(bot, None, where, fresh=False)
@@ -389,7 +383,7 @@ class Engine:
             if waited or bot.begins_slot(self.now_ns):
                 actions += self._decide(bot)
         if self.wake_ns and self.now_ns >= self.wake_ns:
-            self.wake_ns = 0
+            self.wake_ns = self._news.next_try_ns(self.now_ns)
             actions += self._rederive(_everywhere(self.bots.values()))
         return actions
 
