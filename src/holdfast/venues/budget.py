@@ -52,7 +52,8 @@ class Cost(msgspec.Struct, frozen=True):
 
 # Up to which part of a limit each purpose may go. What is above a purpose's line stays for those
 # further down: adding exposure stops first, cancels stop last. Questions stop before exits: they
-# weigh more and are asked again and again, and what a cancel took back must be replaced.
+# weigh more and are asked again and again, and what a cancel took back must be replaced. The one
+# for the exchange's time goes with the cancels: without its answer exits would stop as well.
 CEILING: Final[dict[Purpose, float]] = {
     Purpose.READ: 0.60,
     Purpose.ENTER: 0.75,
@@ -211,6 +212,10 @@ class RateBudget:
         if cost.orders:
             blocked_ns = max(blocked_ns, self._blocked_until_ns.get(LimitKind.ORDERS, 0) - mono_ns)
         return max(wait_ms / 1_000, blocked_ns / 1_000_000_000, 0.0)
+
+    def is_blocked(self, mono_ns: int) -> bool:
+        """Whether the exchange told us to stay away altogether, and not so long ago."""
+        return self._blocked_until_ns.get(LimitKind.WEIGHT, 0) > mono_ns
 
     def left(self, server_ms: int) -> dict[LimitKind, float]:
         """What is left of the tightest window of each kind, from 0 to 1."""

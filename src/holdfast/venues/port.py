@@ -25,7 +25,7 @@ class Purpose(StrEnum):
 
     ENTER = "enter"  # adds exposure
     REDUCE = "reduce"  # exits, protective stops
-    CANCEL = "cancel"
+    CANCEL = "cancel"  # and the question for the time, by which all of them are signed
     RESOLVE = "resolve"  # settles a doubt, reconciles
     READ = "read"
 
@@ -115,6 +115,13 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
 
 class ThrottledError(RetryableError):
     """The rate limits, by our own count or the exchange's word, leave no room now."""
+
+
+class UnaskedError(ThrottledError):
+    """By our own count there is no room until a window ends, so nothing was asked.
+
+    Of the exchange it says nothing, unlike a refusal or a ban.
+    """
 
 
 class MaintenanceError(RetryableError):

@@ -20,6 +20,7 @@ from holdfast.exchange.server import Running
 from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints, Patience
 from holdfast.venues.binance.signing import Key
+from holdfast.venues.budget import Cost
 from holdfast.venues.port import (
     Answer,
     Cancellation,
@@ -30,6 +31,7 @@ from holdfast.venues.port import (
     StreamDown,
     StreamUp,
     ThrottledError,
+    UnaskedError,
     VenueEvent,
 )
 from tests.support.exchange import Client, Clock, local_exchange
@@ -243,6 +245,39 @@ def test_limits_beyond_the_assumed_ones_are_learned_when_those_are_used_up_for_r
             assert (await beginning.balances(Purpose.READ))["BTC"].free == 10
             await other.close()
             await beginning.close()
+
+    asyncio.run(scenario())
+
+
+def use_up(venue: BinanceVenue, purpose: Purpose) -> None:
+    """Leave no room at all for a purpose, until its window ends."""
+    while venue.gate.pass_through(purpose, Cost(weight=1)) == 0:
+        pass
+
+
+def test_the_time_is_told_although_questions_have_used_up_their_room() -> None:
+    """Without it no order could be signed half a minute later, an exit neither."""
+
+    async def scenario() -> None:
+        async with few_orders() as (venue, _, clock):
+            use_up(venue, Purpose.REDUCE)
+            with pytest.raises(UnaskedError):
+                await venue.balances(Purpose.RESOLVE)
+            assert (await venue.time()).server_ms == clock.ns // 10**6
+
+    asyncio.run(scenario())
+
+
+def test_a_question_that_there_was_no_room_for_is_told_from_one_that_is_not_wanted() -> None:
+    async def scenario() -> None:
+        async with few_orders() as (venue, _, _clock):
+            use_up(venue, Purpose.CANCEL)
+            with pytest.raises(UnaskedError):
+                await venue.time()
+            venue.gate.refused(418, 60)
+            with pytest.raises(ThrottledError) as caught:
+                await venue.time()
+            assert not isinstance(caught.value, UnaskedError)
 
     asyncio.run(scenario())
 

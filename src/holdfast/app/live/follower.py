@@ -38,7 +38,7 @@ from holdfast.ledger.fold import apply
 from holdfast.telemetry.context import Ids, bound
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.capability import capability_of
-from holdfast.venues.port import StreamDown, StreamUp, VenueEvent
+from holdfast.venues.port import StreamDown, StreamUp, UnaskedError, VenueEvent
 
 log = get_logger("app.follower")
 
@@ -91,9 +91,8 @@ class Follower:
         self.config = config = effective(config, fold.account)
         self._written = {bot.name: bot for bot in config.bots}
         self.ids: Ids = {}
-        self.fold = fold
+        self.fold, self.account = fold, fold.account
         self.quarantine = quarantine
-        self.account = fold.account
         self.clock = ExchangeClock(time.monotonic_ns)
         self.counts = counts or Counts(config.account.venue.kind)
         self.began_s = time.monotonic()
@@ -305,8 +304,8 @@ class Follower:
     async def _sample_clock(self) -> None:
         """Ask the exchange for its time; so a connection stays warm, and a cut shows.
 
-        Any other answer shows it too, and puts the question off. A standby is asked half as often:
-        it has to know before it is to lead, not within a lease.
+        Any other answer shows it too, and puts the question off; a want of room is no silence.
+        A standby is asked half as often: it has to know before it is to lead, not within a lease.
         """
         ttl_s = self.config.cluster.timing.ttl_s
         asked_s = self.answered_s = time.monotonic()
@@ -323,6 +322,7 @@ class Follower:
             except (RetryableError, RejectedError, TimeoutError) as error:
                 why = str(error) or type(error).__name__
                 log.warning("no clock sample", action="clock_wait", why=why)
+                self.answered_s = asked_s if isinstance(error, UnaskedError) else self.answered_s
             self.is_cut_off = time.monotonic() - self.answered_s > max(ttl_s, pause_s + ttl_s / 2)
             self.on_exchange(not self.is_cut_off)
             self.tell_reach()

@@ -344,7 +344,7 @@ class BinanceVenue:
     async def time(self) -> TimeSample:
         """The exchange's clock, asked over the connection that orders take (and so kept warm)."""
         sent_ns = self._clock.mono_ns()
-        body = await self._ask(self._orders, "/api/v3/time", gate.TIME, Purpose.RESOLVE)
+        body = await self._ask(self._orders, "/api/v3/time", gate.TIME, Purpose.CANCEL)
         sample = TimeSample(decode.server_time_ms(body), sent_ns, self._clock.mono_ns())
         self._clock.note(sample)
         return sample

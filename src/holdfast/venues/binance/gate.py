@@ -116,6 +116,11 @@ class Gate:
         wait_s = self._budget.delay_s(purpose, cost, server_ms, self.clock.mono_ns())
         return wait_s, self._budget.spend(cost, server_ms) if wait_s == 0 else None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the exchange wants nothing from this address now."""
+        return self._budget.is_blocked(self.clock.mono_ns())
+
     def admit_connection(self) -> None:
         """Count a new WebSocket; knocking again during a ban would only make it longer.
 

@@ -14,7 +14,13 @@ from holdfast.venues.binance.gate import Gate, failure_of, unanswered
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.verdict import CLOSED, THROTTLED
 from holdfast.venues.budget import Cost
-from holdfast.venues.port import ArchivedError, MaintenanceError, Purpose, ThrottledError
+from holdfast.venues.port import (
+    ArchivedError,
+    MaintenanceError,
+    Purpose,
+    ThrottledError,
+    UnaskedError,
+)
 
 _MOST_BYTES: Final = 64_000_000  # a full exchangeInfo has tens of megabytes
 _LATE: Final = -1021
@@ -32,13 +38,15 @@ async def ask(
     """The body of a 2xx reply.
 
     Raises:
-        RetryableError: no usable answer; ThrottledError, MaintenanceError where that is why.
+        RetryableError: no usable answer; ThrottledError, UnaskedError, MaintenanceError where
+            that is why.
         RejectedError: the exchange refused the question; ArchivedError where that is why.
     """
     path = path_and_query.partition("?")[0]
     wait_s = gate.pass_through(purpose, cost)
     if wait_s > 0:
-        raise ThrottledError(
+        throttled = ThrottledError if gate.is_away else UnaskedError
+        raise throttled(
             f"seen: no rate budget for GET {path}; expected: room in {wait_s:.3f} s; do: ask then"
         )
     loop = asyncio.get_running_loop()

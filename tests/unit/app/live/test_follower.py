@@ -25,6 +25,7 @@ from holdfast.errors import RetryableError
 from holdfast.journal.record import Record
 from holdfast.journal.writer import JournalWriter
 from holdfast.simulation.loop import VirtualLoop
+from holdfast.venues.port import ThrottledError, UnaskedError
 from tests.support.exchange import on_loop
 from tests.support.node import ACCOUNT, Node, flips
 from tests.support.scene import scene
@@ -140,6 +141,39 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
         sampling.cancel()
 
     follower._owning = asyncio.Event()
+    follower.venue = SimpleNamespace(time=ask)
+    with closing(loop):
+        loop.run_until_complete(course())
+
+
+def test_who_has_no_room_to_ask_takes_its_exchange_for_cut_off_as_little_as_its_exchange_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = VirtualLoop()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
+    follower: Any = Follower.__new__(Follower)
+    follower.config = Config(cluster=Cluster(profile="fast"))
+    follower.clock = SimpleNamespace(take=lambda _sample: None)
+    follower.on_exchange = follower.on_reach = lambda _well: None
+    follower.is_cut_off = follower.is_stuck = False
+    why: RetryableError = UnaskedError("seen: no rate budget")
+
+    async def ask() -> None:
+        raise why
+
+    async def course() -> None:
+        nonlocal why
+        sampling = asyncio.create_task(follower._sample_clock())
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            assert not follower.is_cut_off, "nothing was asked"
+        why = ThrottledError("seen: HTTP 418")
+        await asyncio.sleep(2.0)
+        assert follower.is_cut_off, "another address may not be banned"
+        sampling.cancel()
+
+    follower._owning = asyncio.Event()
+    follower._owning.set()
     follower.venue = SimpleNamespace(time=ask)
     with closing(loop):
         loop.run_until_complete(course())
