@@ -58,6 +58,7 @@ from holdfast.venues.port import (
 )
 
 ORDER = Cost(weight=1, orders=1)
+CANCEL = Cost(weight=1)
 TAG = deployment_tag("test")
 START_MS = 1_767_225_605_000
 WINDOW_MS = 500
@@ -116,7 +117,8 @@ class ScriptedVenue:
     def delay_s(self, purpose: Purpose, count: int = 1) -> float:
         if self.rates is None:
             return 0.0
-        return self.rates.delay_s(purpose, ORDER.times(count), START_MS, 0)
+        cost = CANCEL if purpose is Purpose.CANCEL else ORDER
+        return self.rates.delay_s(purpose, cost.times(count), START_MS, 0)
 
     async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
         if self.rates is not None:

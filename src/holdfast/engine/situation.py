@@ -26,7 +26,7 @@ _SELL: Final = Side.SELL
 MARKET_CUSHION: Final = Decimal("1.02")
 FIRST_WAIT_NS: Final = 250_000_000
 LONGEST_WAIT_NS: Final = 30_000_000_000
-# A cancel that nobody answered is asked for again after this long.
+# A cancel that nobody sent, or answered, is asked for again after this long.
 CANCEL_AGAIN_NS: Final = 3_000_000_000
 # However much is missing, no more orders than this are made of it at a time.
 MOST_PARTS: Final = 16
@@ -117,12 +117,15 @@ def resting_profits(account: AccountState, bot: str, symbol: str) -> list[LiveOr
 
 
 def cancel(at: Situation, order: LiveOrder, found: Derivation) -> None:
-    """Take a resting order back, unless that was asked for a moment ago."""
+    """Take a resting order back, unless that was asked for a moment ago.
+
+    What is asked for now may not be done: a stop is kept while nothing could be placed instead.
+    """
     again_ns = order.cancelled_ns + CANCEL_AGAIN_NS if order.cancelled_ns else 0
-    if again_ns > at.now_ns:
-        found.wait_until(again_ns)
-    else:
+    if again_ns <= at.now_ns:
         found.cancels.append(order.armed.cid)
+        again_ns = at.now_ns + CANCEL_AGAIN_NS
+    found.wait_until(again_ns)
 
 
 def take_back(at: Situation, orders: Iterable[LiveOrder], found: Derivation) -> None:

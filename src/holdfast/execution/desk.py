@@ -26,10 +26,10 @@ from holdfast.execution.entries import Entries, Terms
 from holdfast.execution.passage import Nobody, Passage, Watcher
 from holdfast.execution.points import Reach, pass_by
 from holdfast.execution.recorder import Recorder
-from holdfast.execution.room import affordable, exits_first
+from holdfast.execution.room import affordable, exits_first, room_in_stead
 from holdfast.execution.strays import Stray
 from holdfast.journal.port import CommitUnknownError, Refused
-from holdfast.ledger.state import AccountState
+from holdfast.ledger.state import AccountState, LiveOrder
 from holdfast.telemetry.context import bind
 from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import (
@@ -259,12 +259,8 @@ class Desk:
         """
         if not action.orders:
             return (), ""
-        if self._closing:
-            return (), "this node is stopping"
-        if not self._may_lead():
-            return (), "the lease of this node ran out"
-        if not self._clock.is_usable:
-            return (), f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
+        if why := self._idle():
+            return (), why
         kept, why = self._entries.may_go(action.orders, terms, self._unsent)
         entered = {o.order.spec.symbol for o in kept if not o.order.reduces}
         doubted = set(self._recorder.doubted())
@@ -275,6 +271,16 @@ class Desk:
             return (), why
         orders, short = affordable(self._venue, kept, self._unsent)
         return orders, (short or why) if len(orders) < len(action.orders) else ""
+
+    def _idle(self) -> str:
+        """Why nothing at all may be armed now; empty when orders may."""
+        if self._closing:
+            return "this node is stopping"
+        if not self._may_lead():
+            return "the lease of this node ran out"
+        if not self._clock.is_usable:
+            return f"the exchange's clock was last seen {self._clock.age_s:.0f} s ago"
+        return ""
 
     async def _withdraw(
         self,
@@ -316,10 +322,26 @@ class Desk:
     async def _cancel(self, cid: str) -> None:
         try:
             order = self._account.live.get(cid)
-            if order is not None and order.is_working:
+            if order is not None and order.is_working and await self._gives_way(order):
                 await self.cancel_once(order.armed, barrier=False)
         finally:
             self._cancelling.discard(cid)
+
+    async def _gives_way(self, order: LiveOrder) -> bool:
+        """Whether an order may be taken back: what protects, when another may be placed instead."""
+        armed = order.armed
+        if order.exit and self._account.bot(armed.bot).held(armed.spec.symbol):
+            why = await room_in_stead(self._venue, self._in_stead, self._idle)
+            if why:
+                log.warning("not taken back", action="cancel_put_off", cid=armed.cid, reason=why)
+                return False
+        return order.is_working
+
+    def _in_stead(self) -> int:
+        """How many orders are to be placed at once, with those for what is being taken back."""
+        leaving = [self._account.live.get(cid) for cid in self._cancelling]
+        exits = [order for order in leaving if order is not None and order.exit]
+        return self._unsent + sum(2 if order.armed.list_cid else 1 for order in exits)
 
     async def cancel_once(self, target: Armed, *, barrier: bool) -> Verdict:
         """Journal a cancel, send it once, and book what it proves.

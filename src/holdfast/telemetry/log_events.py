@@ -21,6 +21,7 @@ ORDERS: Final = {
     "order_already_exists": "The exchange has this id already: the request was doubled on its way. "
     "The order is asked for.",
     "arm_failed": "Nothing was journaled, so nothing was sent.",
+    "cancel_put_off": "A protective order stays for now: none could be placed in its stead.",
     "send_raised": "A defect while sending; the order is in doubt.",
     "carry_broke": "A defect after arming; the orders concerned are in doubt.",
     "ghost": "Something that was proved absent executed: an assumption does not hold. It is "

@@ -165,3 +165,25 @@ def test_a_strategy_is_asked_once_more_for_each_arming_that_failed_and_not_over_
     world.settle()
     assert world.held() == 1
     world.check()
+
+
+@pytest.mark.parametrize("level", ["", "flatten"])
+def test_a_stop_that_was_not_taken_back_is_asked_for_again_without_any_news(level: str) -> None:
+    """Nothing could have been placed in its stead."""
+    world = world_with(Target(quantity=ONE, stop=Percent(2), trail=True))
+    world.settle()
+    if level:
+        world.ask("halt", level=level, reason="leave")
+    else:
+        world.bar(price=105)
+    for _ in range(3):
+        assert len(world.cancelling) == 1
+        world.cancelling.clear()
+        world.tick(2.9)
+        assert not world.cancelling
+        world.tick(0.1)
+    world.settle()
+    stops = [order.armed.spec.stop_price for order in world.working()]
+    assert stops == ([] if level else [Decimal("102.9")])
+    assert world.held() == (0 if level else 1)
+    world.check()
