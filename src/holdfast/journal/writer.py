@@ -21,6 +21,9 @@ from holdfast.errors import (
 from holdfast.journal.chain import fenced_text, require_writable
 from holdfast.journal.port import CommitUnknownError, Group, Head, Outcome, Store
 from holdfast.journal.record import FORMAT, Record
+from holdfast.telemetry.log import get_logger
+
+log = get_logger("journal.writer")
 
 MAX_BATCH = 64
 """Groups in one commit."""
@@ -171,6 +174,7 @@ class JournalWriter:
             self._finding_out = asyncio.create_task(self._find_out(error), name="journal writer")
             return
         if isinstance(error, FencedError):
+            self._tell_refused(len(self._batch), error)
             self.on_fenced()
             self._lose(error)
         else:  # nothing was written; it is the callers', who get it
@@ -198,15 +202,19 @@ class JournalWriter:
             self._give_up("its event loop ended before a commit's outcome was found out")
             raise
         else:
-            for (_, future), records in zip(self._batch, self._by_group(written), strict=True):
+            by_group = list(self._by_group(written))
+            for (_, future), records in zip(self._batch, by_group, strict=True):
                 found = "the group is in" if records else "the group is not in"
                 text = f"{cause}; found out: {found}, and what it arms must not be sent"
                 _fail((future,), CommitUnknownError(text, bool(records), records))
             if stored.epoch == self._head.epoch:
                 self._head = stored
             else:
+                lost = FencedError(fenced_text(self._head, stored))
+                if refused := by_group.count(()):
+                    self._tell_refused(refused, lost)
                 self.on_fenced()
-                self._lose(FencedError(fenced_text(self._head, stored)))
+                self._lose(lost)
         self._go_on()
 
     async def _ask(self) -> tuple[Head, list[Record]]:
@@ -246,6 +254,16 @@ class JournalWriter:
         for _, future in self._batch:
             _fail((future,), CommitUnknownError(text, None))
         self._lose(FencedError(f"{text}, and start again"))
+
+    def _tell_refused(self, groups: int, error: FencedError) -> None:
+        """A commit will never be: the stream is another's. Once at most, for none is tried then.
+
+        What fails because of it says so as well, each in its own line; this one counts commits.
+        """
+        log.warning(
+            "a commit was refused", action="commit_refused", account=self._head.account,
+            epoch=self._head.epoch, groups=groups, why=str(error),
+        )  # fmt: skip
 
     def _lose(self, error: FencedError) -> None:
         self._lost = error

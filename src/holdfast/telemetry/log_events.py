@@ -64,6 +64,8 @@ ACCOUNTS: Final = {
     "following": "An account is followed, warm, without leading it.",
     "trading": "It is led here and trades.",
     "resting": "It is led here no more.",
+    "commit_refused": "The journal refused a commit: another process is the writer by now. One "
+    "line for each such commit, whatever else fails by it.",
     "fenced": "Another process is the writer: this one stopped sending.",
     "start_wait": "It cannot trade yet; it is tried again.",
     "ban_wait": "The exchange wants nothing from this host for a while: the account begins when "

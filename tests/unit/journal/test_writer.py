@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
+from typing import Any, cast
 
 import pytest
 
@@ -55,6 +58,23 @@ def _raise_next(script: list[Exception | None]) -> None:
     error = script.pop(0) if script else None
     if error is not None:
         raise error
+
+
+@contextmanager
+def said() -> Iterator[list[dict[str, Any]]]:
+    """The lines that the writer logs meanwhile."""
+    lines: list[dict[str, Any]] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(cast("dict[str, Any]", record.msg))
+
+    logger, listener = logging.getLogger("journal.writer"), Listener()
+    logger.addHandler(listener)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(listener)
 
 
 Scenario = Callable[[ScriptedStore, JournalWriter], Awaitable[None]]
@@ -201,6 +221,54 @@ async def test_once_fenced_every_append_fails_without_asking_the_store(
         await writer.append(armed(999))
     assert len(store.batches) == commits
     assert stored(store) == [armed(1)]
+
+
+@scenario
+async def test_a_commit_that_another_writer_made_void_is_told_once(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    with said() as lines:
+        await writer.append(armed(1))
+        await store.acquire(MAIN, "b")
+        for number in (2, 3, 4):
+            with pytest.raises(FencedError):
+                await writer.append(armed(number))
+    (told,) = [line for line in lines if line["action"] == "commit_refused"]
+    assert (told["account"], told["epoch"], told["groups"]) == (MAIN, 1, 1)
+
+
+@scenario
+async def test_an_unclear_commit_that_is_not_in_before_a_takeover_is_told_as_refused(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    store.gate, store.before = asyncio.Event(), [OutcomeUnknownError("no answer")]
+    with said() as lines:
+        appended = writer.append(armed(1))
+        await asyncio.sleep(0)
+        await store.acquire(MAIN, "b")
+        store.gate.set()
+        with pytest.raises(CommitUnknownError):
+            await appended
+        with pytest.raises(FencedError):
+            await writer.append(armed(2))
+    assert [line["action"] for line in lines] == ["commit_refused"]
+
+
+@scenario
+async def test_an_unclear_commit_that_is_in_before_a_takeover_was_not_refused(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    store.after, store.on_head = [OutcomeUnknownError("no answer")], [RetryableError("not now")]
+    with said() as lines:
+        appended = writer.append(armed(1))
+        await until(lambda: not store.on_head, "asked for the outcome")
+        await store.acquire(MAIN, "b")
+        with pytest.raises(CommitUnknownError) as known:
+            await appended
+        with pytest.raises(FencedError):
+            await writer.append(armed(2))
+    assert known.value.committed is True
+    assert lines == []
 
 
 @scenario

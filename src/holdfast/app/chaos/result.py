@@ -80,7 +80,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         phases_ms: where the gap goes: until the journal was taken over, reconciled, armed.
         unresolved_orders: attempts of which nobody knows what became, after waiting out doubts.
         ghosts: executions of what had been declared absent; they count as duplicates too.
-        stale_epoch_writes_refused: commits of deposed leaders that the journal refused.
+        stale_epoch_writes_refused: commits of deposed leaders that the journal refused, each once.
         false_failovers: changes of the leader that no strike explains.
         ended_early: somebody asked it to end; it tells of what had been done by then.
         stuck: rounds in which no order came within the time to wait for one, and bots that sent
@@ -195,7 +195,7 @@ def sentences(result: Result) -> list[str]:
                 f"max {told.max:.0f} ms"
             )
     lines.append(
-        f"{result.stale_epoch_writes_refused} writes of deposed leaders refused, "
+        f"{result.stale_epoch_writes_refused} commits of deposed leaders refused, "
         f"{result.false_failovers} false failovers"
     )
     lines += [f"skipped: {why}" for why in result.skipped]

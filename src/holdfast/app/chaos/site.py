@@ -38,7 +38,6 @@ _LIMITS: Final = {
 }  # fmt: skip
 _WARM_UP_S: Final = 30
 _EVENTS_PER_S: Final = 10
-_REFUSED: Final = b"before another writer took it over"
 
 
 class Links(msgspec.Struct):
@@ -55,9 +54,6 @@ class Node:
     Args:
         has_store_link, has_leases_link: its store, its Redis is behind a link.
         has_own_host: it believes to be on another host than the others.
-
-    Attributes:
-        refused: how many of its commits the journal refused because another had taken it over.
     """
 
     def __init__(
@@ -77,7 +73,6 @@ class Node:
         self.log = folder / "node.log"
         self.child: Child | None = None
         self.links = Links()
-        self.refused = 0
         self._log = NodeLog(self.log)
         self._proxy = proxy
         self._has_store_link = has_store_link
@@ -124,10 +119,17 @@ class Node:
         """Whether its supervisor runs, or is stopped."""
         return self.child is not None and self.child.is_running
 
+    @property
+    def refused(self) -> int:
+        """How many of its commits the journal refused because another had taken it over.
+
+        As far as `is_warm` has read its log.
+        """
+        return self._log.refused
+
     def is_warm(self, accounts: Collection[str] = (FIRST_ACCOUNT,)) -> bool:
         """Whether it said last that it follows or leads all of them."""
-        for line in self._log.read():
-            self.refused += _REFUSED in line
+        self._log.read()
         return self._log.warm.issuperset(accounts)
 
 

@@ -23,18 +23,23 @@ _WARM: Final = frozenset({"following", "trading"})
 # come when it follows again already.
 _COLD: Final = frozenset({"resting", "fenced", "restart", "start_wait"})
 
+# One line for each such commit; what fails by it is told in the same words, and is no commit.
+_REFUSED: Final = "commit_refused"
+
 
 class NodeLog:
     """What a node has logged, as far as `read` has seen it.
 
     Attributes:
         warm: accounts of which it said last that it follows or leads them.
+        refused: how many of its commits the journal refused because another had taken it over.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read = path.stat().st_size if path.exists() else 0
         self.warm: set[str] = set()
+        self.refused = 0
 
     @property
     def is_warm(self) -> bool:
@@ -60,7 +65,9 @@ class NodeLog:
             return
         said = json.loads(line)
         action, account = said.get("action"), said.get("account", "")
-        if action in _WARM:
+        if action == _REFUSED:
+            self.refused += 1
+        elif action in _WARM:
             self.warm.add(account)
         elif action in _COLD:
             self.warm.discard(account)
