@@ -99,3 +99,13 @@ def test_a_folder_with_something_in_it_is_wrong_usage(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "is not empty" in done.stderr
+
+
+@pytest.mark.parametrize("fault", ["pause", "handover"])
+def test_a_lone_node_that_nobody_can_stand_in_for_is_wrong_usage(fault: str) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--nodes", "1", "--fault", fault], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"--fault {fault}" in done.stderr
+    assert "--nodes 2" in done.stderr

@@ -22,7 +22,15 @@ from holdfast.app.chaos.accounts import Account, takeovers
 from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
-from holdfast.app.chaos.strikes import NOT_HERE, Strike, Struck, heal, possible, strike
+from holdfast.app.chaos.strikes import (
+    Able,
+    Strike,
+    Struck,
+    heal,
+    left_out,
+    possible,
+    strike,
+)
 from holdfast.app.demo.audit import Audit, Finding, Kind
 from holdfast.app.demo.checker import PATIENCE_NS
 from holdfast.app.demo.processes import Child
@@ -96,12 +104,10 @@ class Chaos:
         self._load: Load | None = None
         self._quiet_s = 0.0
         self._is_ending = False
-        store = site.store
-        self._strikes = possible(
-            wanted.fault,
+        self._able = Able(
             nodes=wanted.nodes,
-            has_store_link=bool(store.upstream),
-            has_server=store.server is not None,
+            has_store_link=bool(site.store.upstream),
+            has_server=site.store.server is not None,
             has_leases=site.leases is not None,
         )
 
@@ -111,11 +117,12 @@ class Chaos:
             account.replica.begin_run()
         if self._wanted.hours:
             await self._quiet()
+        strikes = possible(self._wanted.fault, self._able) if self._wanted.rounds else ()
         for number in range(self._wanted.rounds):
             if self._is_ending:
                 break
             await self._ready()
-            kind = self._strikes[number % len(self._strikes)]
+            kind = strikes[number % len(strikes)]
             await asyncio.sleep(self._chance.random())  # at any moment of what a leader does
             self._keep(await self._round(kind))
             await self._check_now_and_then()
@@ -299,12 +306,6 @@ class Chaos:
             for account in self._accounts
         ]
 
-    def _skipped(self) -> tuple[str, ...]:
-        if self._wanted.fault != "mixed" or self._wanted.hours:
-            return ()
-        left = (kind for kind in Strike if kind not in self._strikes)
-        return (*(f"{kind.value}: cannot be done here" for kind in left), *NOT_HERE)
-
     def _result(self, last: Sequence[Audit], began_s: float) -> Result:
         for node in self._site.nodes:
             node.is_warm(())  # reads what it has logged
@@ -346,7 +347,7 @@ class Chaos:
                 *(finding for one in last for finding in one.findings),
                 *(Finding(Kind.LOST, cid, BEFORE_ITS_ROW) for cid in self._orders.early),
             ),
-            skipped=self._skipped(),
+            skipped=() if wanted.hours else left_out(wanted.fault, self._able),
             each=tuple(self._rounds),
         )
 
@@ -359,9 +360,12 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
         progress: told how many rounds are over.
 
     Raises:
+        ConfigError: nothing of the fault can be done with so many nodes.
         ConfigError, UnreachableError: something does not start, or nobody trades any more.
     """
     began_s = time.monotonic()
+    if wanted.rounds:
+        possible(wanted.fault, _able_to_be(wanted))  # raises before anything is started
     async with running_site(
         wanted.folder,
         store=wanted.store,
@@ -382,3 +386,13 @@ async def run_chaos(wanted: Wanted, say: Say, progress: Callable[[int], None]) -
         finally:
             for number in _ENDING_SIGNALS:
                 loop.remove_signal_handler(number)
+
+
+def _able_to_be(wanted: Wanted) -> Able:
+    """What its site will have; a server may still turn out to be somebody else's."""
+    return Able(
+        nodes=wanted.nodes,
+        has_store_link=wanted.store == "postgres",
+        has_server=True,
+        has_leases=wanted.leases == "redis",
+    )

@@ -20,6 +20,7 @@ from holdfast.app.chaos.proxy import Conditions
 from holdfast.app.chaos.site import Links, Node, Site
 from holdfast.app.live.members import hand_over
 from holdfast.config import load
+from holdfast.errors import ConfigError
 
 _SLOW_RTT_MS: Final = 400.0
 _HANDOVER_S: Final = 30.0
@@ -163,27 +164,53 @@ class Struck(msgspec.Struct, frozen=True):
     rest_ms: float | None = None
 
 
-def possible(
-    fault: str, *, nodes: int, has_store_link: bool, has_server: bool, has_leases: bool
-) -> tuple[Strike, ...]:
-    """The strikes of a name that this site can take.
+class Able(msgspec.Struct, frozen=True, kw_only=True):
+    """What a site has that strikes need.
 
-    Args:
+    Attributes:
         has_server: the store's server is ours to crash.
         has_leases: leases are in a Redis, not beside the journal.
     """
-    found = []
-    for strike in FAULTS[fault]:
-        if strike.needs_link and not has_store_link:
-            continue
-        if strike.needs_leases and not has_leases:
-            continue
-        if strike is Strike.STORE_RESTART and not has_server:
-            continue
-        if nodes == 1 and strike.moves and not strike.ends_processes:
-            continue  # nobody is there to go on
-        found.append(strike)
-    return tuple(found)
+
+    nodes: int
+    has_store_link: bool
+    has_server: bool
+    has_leases: bool
+
+    def lacks(self, strike: Strike) -> str:
+        """What the strike needs beside this; empty where it can be made."""
+        if strike.needs_link and not self.has_store_link:
+            return "--store postgres"
+        if strike.needs_leases and not self.has_leases:
+            return "--leases redis"
+        if strike is Strike.STORE_RESTART and not self.has_server:
+            return "a server of the run's own, not that of DATABASE_URL"
+        if self.nodes == 1 and strike.moves and not strike.ends_processes:
+            return "--nodes 2"  # nobody is there to go on
+        return ""
+
+
+def possible(fault: str, able: Able) -> tuple[Strike, ...]:
+    """The strikes of a name that this site can take, at least one.
+
+    Raises:
+        ConfigError: none.
+    """
+    found = tuple(strike for strike in FAULTS[fault] if not able.lacks(strike))
+    if not found:
+        needs = "; ".join(left_out(fault, able))
+        raise ConfigError(
+            f"seen: --fault {fault}, of which nothing can be done here; expected: {needs}; do: "
+            "add that, or choose another --fault"
+        )
+    return found
+
+
+def left_out(fault: str, able: Able) -> tuple[str, ...]:
+    """What of a name this site cannot take and why, for people; may be empty."""
+    kinds = [(kind, able.lacks(kind)) for kind in FAULTS[fault]]
+    left = (f"{kind.value}: needs {what}" for kind, what in kinds if what)
+    return (*left, *(NOT_HERE if fault == "mixed" else ()))
 
 
 async def strike(
