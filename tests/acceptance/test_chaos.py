@@ -55,6 +55,9 @@ def test_a_leader_that_is_killed_doubles_and_loses_nothing(store: str, tmp_path:
     assert found["orders"] > 0
     for count in ("duplicate_orders", "lost_orders", "unresolved_orders", "ghosts"):
         assert found[count] == 0, found
+    for one in found["each"]:
+        assert one["checked"]["first"] <= one["number"] <= one["checked"]["last"]
+        assert one["checked"]["findings"] == 0
     assert 0 < found["gap_ms"]["p50"] <= found["gap_ms"]["max"]
     assert found["false_failovers"] == 0
     assert processes_of(folder) == []

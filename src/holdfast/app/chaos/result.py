@@ -33,6 +33,28 @@ def spread_of(values_ms: Iterable[float]) -> Spread:
     return Spread(rank(0.5), rank(0.99), round(ranked[-1], 1))
 
 
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison with the exchange's ledger said, of all orders until then.
+
+    Attributes:
+        first, last: the rounds that it was the first to cover; it was made after the last one.
+        unresolved_orders: while trading goes on: in doubt at that moment.
+        findings: whatever is wrong, also what is neither doubled nor lost.
+    """
+
+    first: int
+    last: int
+    duplicate_orders: int
+    lost_orders: int
+    unresolved_orders: int
+    findings: int
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything is; what is in doubt may still be resolved."""
+        return bool(self.duplicate_orders or self.lost_orders or self.findings)
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One strike and what it cost. All milliseconds run from the strike.
 
@@ -46,6 +68,9 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         takeovers: how often the journal changed hands.
         account: whose leader was struck, and whose orders the milliseconds are of.
         to: the node that went on.
+        number: of the round, from 1.
+        checked: by what it was covered; None in the file of rounds, of a check that was put off:
+            a later round's covers it, from `first` to `last`.
     """
 
     strike: str
@@ -57,6 +82,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     takeovers: int = 0
     account: str = ""
     to: str = ""
+    number: int = 0
+    checked: Checked | None = None
 
 
 class OfStrike(msgspec.Struct, frozen=True):
@@ -160,6 +187,15 @@ def by_strike(rounds: Sequence[Round]) -> dict[str, OfStrike]:
     }
 
 
+def covered(rounds: Sequence[Round], end: Checked) -> tuple[Round, ...]:
+    """The rounds, each with the check that covers it; the last ones with that of the end."""
+    found, by = [], end
+    for one in reversed(rounds):
+        by = one.checked or by
+        found.append(msgspec.structs.replace(one, checked=by))
+    return tuple(reversed(found))
+
+
 def phases(rounds: Sequence[Round]) -> dict[str, Spread]:
     """Where the gaps of those rounds go in which somebody went on."""
     moved = [one for one in rounds if one.gap_ms is not None]
@@ -200,6 +236,17 @@ def sentences(result: Result) -> list[str]:
     )
     lines += [f"skipped: {why}" for why in result.skipped]
     lines += [f"{one.kind.value}: {one.what}: {one.detail}" for one in result.findings]
+    lines += _first_wrong(result.each)
     if not result.settled:
         lines.append("it did not come to rest: something was still under way in the end")
     return lines
+
+
+def _first_wrong(rounds: Sequence[Round]) -> list[str]:
+    """Which rounds to look into, where anything was wrong before the end."""
+    checks = (one.checked for one in rounds if one.checked is not None)
+    bad = next((check for check in checks if check.is_wrong), None)
+    if bad is None:
+        return []
+    struck = ", ".join(one.strike for one in rounds if bad.first <= one.number <= bad.last)
+    return [f"first seen by the check of rounds {bad.first} to {bad.last} ({struck})"]

@@ -19,8 +19,9 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
+from holdfast.app.chaos.checks import Checks
 from holdfast.app.chaos.orders import POLL_S, Orders
-from holdfast.app.chaos.result import Result, Round, by_strike, phases, spread_of
+from holdfast.app.chaos.result import Result, Round, by_strike, covered, phases, spread_of
 from holdfast.app.chaos.site import Node, Site, running_site
 from holdfast.app.chaos.strikes import (
     Able,
@@ -32,7 +33,6 @@ from holdfast.app.chaos.strikes import (
     strike,
 )
 from holdfast.app.demo.audit import Audit, Finding, Kind
-from holdfast.app.demo.checker import PATIENCE_NS
 from holdfast.app.demo.processes import Child
 from holdfast.app.live.leadership import Takeover
 from holdfast.errors import UnreachableError
@@ -42,7 +42,6 @@ QUIET_POLL_S: Final = 1.0
 GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes on
 READY_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 90.0
-CHECK_SHARE: Final = 0.05  # of the time: a ledger grows with every order
 BEFORE_ITS_ROW: Final = "a byte of it left before its row could be read"
 ENDING: Final = "the chaos is ending"
 ROUNDS: Final = "rounds.jsonl"
@@ -98,7 +97,7 @@ class Chaos:
         self._accounts = [Account(site, name, key) for name, key in site.api_keys.items()]
         self._orders = Orders(site.proxy, {one.name: one.replica for one in self._accounts})
         self._rounds: list[Round] = []
-        self._checked_s = 0.0
+        self._checks = Checks(self._accounts, lambda: len(self._orders.early), say)
         self._explained = 0  # changes of the leader that strikes brought about
         self._stuck = 0
         self._load: Load | None = None
@@ -124,8 +123,9 @@ class Chaos:
             await self._ready()
             kind = strikes[number % len(strikes)]
             await asyncio.sleep(self._chance.random())  # at any moment of what a leader does
-            self._keep(await self._round(kind))
-            await self._check_now_and_then()
+            found = await self._round(kind, number + 1)
+            checked = await self._checks.after(number + 1)
+            self._keep(msgspec.structs.replace(found, checked=checked))
             self._progress(number + 1)
         await self._ready()
         await self._all_trade()
@@ -161,7 +161,7 @@ class Chaos:
             meter, began_s = Meter(), time.monotonic()
             while self._quiet_s < self._wanted.hours * 3600 and not self._is_ending:
                 await self._orders.read()
-                await self._check_now_and_then()
+                await self._checks.now_and_then()
                 await asyncio.sleep(QUIET_POLL_S)
                 self._quiet_s = time.monotonic() - began_s
                 self._progress(round(self._quiet_s / 60))
@@ -206,7 +206,7 @@ class Chaos:
     def _node_of(self, leader: Takeover) -> Node | None:
         return next((node for node in self._site.nodes if node.owns(leader.pid)), None)
 
-    async def _round(self, kind: Strike) -> Round:
+    async def _round(self, kind: Strike, number: int) -> Round:
         """Strike the leader of an account, wait until its orders flow again, and undo it."""
         account = self._accounts[0]
         if len(self._accounts) > 1:
@@ -240,7 +240,7 @@ class Chaos:
         await self._ready()
         for each in self._accounts:
             self._explained += kind.explained(len(each.changes), is_hit=each in hit)
-        return self._found(struck, account)
+        return self._found(struck, account, number)
 
     async def _gone_on(self) -> bool:
         deadline_s = time.monotonic() + GAP_TIMEOUT_S
@@ -262,7 +262,7 @@ class Chaos:
             self._stuck += 1
             self._say(f"{bot} of {account} ordered nothing for {GAP_TIMEOUT_S:.0f} s in the end")
 
-    def _found(self, struck: Struck, account: Account) -> Round:
+    def _found(self, struck: Struck, account: Account, number: int) -> Round:
         since = account.changes
         first = since[0] if since else None
         heir = self._node_of(account.leader) if account.leader is not None else None
@@ -280,19 +280,8 @@ class Chaos:
             takeovers=len(since),
             account=account.name,
             to=heir.name if heir is not None else "",
+            number=number,
         )
-
-    # -- checks ------------------------------------------------------------------------------------
-
-    async def _check_now_and_then(self) -> None:
-        """Compare while trading goes on, as often as that costs little."""
-        began_s = time.monotonic()
-        if began_s < self._checked_s:
-            return
-        found = [await account.checker.check(PATIENCE_NS) for account in self._accounts]
-        self._checked_s = began_s + (time.monotonic() - began_s) / CHECK_SHARE
-        for finding in (finding for one in found for finding in one.findings):
-            self._say(f"{finding.kind.value}: {finding.what}: {finding.detail}")
 
     async def _settle(self) -> list[Audit]:
         """No entries any more, every doubt waited out, and everything compared, each account."""
@@ -348,7 +337,7 @@ class Chaos:
                 *(Finding(Kind.LOST, cid, BEFORE_ITS_ROW) for cid in self._orders.early),
             ),
             skipped=() if wanted.hours else left_out(wanted.fault, self._able),
-            each=tuple(self._rounds),
+            each=covered(self._rounds, self._checks.so_far(len(self._rounds))),
         )
 
 

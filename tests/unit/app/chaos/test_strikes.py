@@ -69,13 +69,11 @@ def test_every_strike_of_any_name_that_is_left_out_is_told_with_what_it_needs() 
         "node cut off: needs --store postgres",
     )
     assert left_out("kill", of_file) == ()
-    assert left_out("leases", replace(ALL, nodes=1)) == (
-        "Redis cut off: needs --nodes 2",
-    )
+    of_one = left_out("leases", replace(ALL, nodes=1))
+    assert of_one == ("Redis cut off: needs --nodes 2",)
     of_others = replace(ALL, has_server=False)
-    assert left_out("mixed", of_others) == (
-        "store restarted: needs a server of the run's own, not that of DATABASE_URL", *NOT_HERE
-    )
+    server = "store restarted: needs a server of the run's own, not that of DATABASE_URL"
+    assert left_out("mixed", of_others) == (server, *NOT_HERE)
 
 
 @pytest.mark.parametrize(
