@@ -73,6 +73,27 @@ def test_a_redis_that_keeps_the_leases_and_goes_doubles_and_loses_nothing() -> N
         assert found[count] == 0, found
 
 
+def test_strikes_of_other_kinds_double_and_lose_nothing() -> None:
+    """First a leader is stopped; when it wakes, the journal refuses what it writes."""
+    found = run_chaos(
+        "--rounds", "7", "--store", "postgres", "--fault", "smoke", "--profile", "standard",
+        "--seed", "4",
+    )  # fmt: skip
+    left_out = {told.partition(":")[0] for told in found["skipped"]}  # of a server that is given
+    assert left_out <= {"store restarted"}
+    assert {one["strike"] for one in found["each"]} | left_out == {
+        "pause", "silent host", "store cut off", "clock set ahead", "handover", "store restarted",
+        "store slow",
+    }  # fmt: skip
+    for count in ("duplicate_orders", "lost_orders", "unresolved_orders", "ghosts", "stuck"):
+        assert found[count] == 0, found
+    paused = found["each"][0]
+    assert paused["strike"] == "pause"
+    assert paused["takeovers"] >= 1, found
+    assert paused["refused"] >= 1, found
+    assert found["stale_epoch_writes_refused"] >= paused["refused"]
+
+
 def test_a_run_that_is_asked_to_end_checks_and_tells_what_was_done(tmp_path: Path) -> None:
     folder = tmp_path / "chaos"
     command = [*COMMAND, "--hours", "1", "--profile", "standard", "--dir", str(folder)]

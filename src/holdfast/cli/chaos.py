@@ -51,6 +51,7 @@ class Fault(StrEnum):
     LEASES = "leases"
     CLOCK = "clock"
     HANDOVER = "handover"
+    SMOKE = "smoke"
     MIXED = "mixed"
 
 
@@ -84,7 +85,7 @@ def chaos(
         bool,
         typer.Option(
             "--between-hosts",
-            help="No node may look whether another's process still runs (always with silent).",
+            help="None may look whether another's process still runs (always with silent, smoke).",
         ),
     ] = False,
     apart: _Apart = False,
@@ -119,7 +120,7 @@ def chaos(
             fault=fault.value,
             nodes=nodes,
             accounts=accounts,
-            between_hosts=between_hosts or fault is Fault.SILENT,
+            between_hosts=between_hosts or fault in {Fault.SILENT, Fault.SMOKE},
             apart=apart,
             seed=seed,
         )

@@ -69,6 +69,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
         account: whose leader was struck, and whose orders the milliseconds are of.
         to: the node that went on.
         number: of the round, from 1.
+        aimed: at a leader that had journaled an order and not heard of it yet; else at any moment.
+        refused: commits of deposed leaders that the journal refused until all was well again.
         checked: by what it was covered; None in the file of rounds, of a check that was put off:
             a later round's covers it, from `first` to `last`.
     """
@@ -83,6 +85,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     to: str = ""
     number: int = 0
+    aimed: bool = False
+    refused: int = 0
     checked: Checked | None = None
 
 

@@ -19,10 +19,11 @@ import msgspec
 
 from holdfast.app.chaos import burner
 from holdfast.app.chaos.accounts import Account, takeovers
+from holdfast.app.chaos.aim import caught_arming
 from holdfast.app.chaos.checks import Checks
 from holdfast.app.chaos.orders import POLL_S, Orders
 from holdfast.app.chaos.result import Result, Round, by_strike, covered, phases, spread_of
-from holdfast.app.chaos.site import Node, Site, running_site
+from holdfast.app.chaos.site import Links, Node, Site, running_site
 from holdfast.app.chaos.strikes import (
     Able,
     Strike,
@@ -43,6 +44,7 @@ GAP_TIMEOUT_S: Final = 40.0  # a doubt takes 14 s; beyond twice that nobody goes
 READY_TIMEOUT_S: Final = 120.0
 SETTLE_S: Final = 90.0
 BEFORE_ITS_ROW: Final = "a byte of it left before its row could be read"
+AIMED: Final = 0.5  # of the strikes that stop a process: the others come at any moment
 ENDING: Final = "the chaos is ending"
 ROUNDS: Final = "rounds.jsonl"
 _ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -222,7 +224,12 @@ class Chaos:
             if each.leader is not None and node.owns(each.leader.pid)
         ]  # fmt: skip
         await self._orders.read()
+        refused = self._refused()
+        may_aim = kind.stops and self._able.has_store_link and self._chance.random() < AIMED
+        is_aimed = may_aim and await caught_arming(node, self._orders, account, leader.boot_id)
         struck = await strike(self._site, kind, node, account.name, leader.pid)
+        if may_aim:
+            await node.link(Links())
         healed = False
         if self._wanted.nodes == 1 and kind.ends_processes:
             await heal(self._site, struck, leader.pid)
@@ -235,12 +242,23 @@ class Chaos:
             await asyncio.sleep(self._chance.random())
         else:
             await asyncio.sleep(1 + 2 * self._chance.random())
+        if kind is Strike.PAUSE:
+            node.begins_again([each.name for each in hit if each.changes])
         if not healed:
             await heal(self._site, struck, leader.pid)
         await self._ready()
         for each in self._accounts:
             self._explained += kind.explained(len(each.changes), is_hit=each in hit)
-        return self._found(struck, account, number)
+        return msgspec.structs.replace(
+            self._found(struck, account),
+            number=number,
+            aimed=is_aimed,
+            refused=self._refused() - refused,
+        )
+
+    def _refused(self) -> int:
+        """Commits that the journal has refused, as far as logs were read."""
+        return sum(node.refused for node in self._site.nodes)
 
     async def _gone_on(self) -> bool:
         deadline_s = time.monotonic() + GAP_TIMEOUT_S
@@ -262,7 +280,7 @@ class Chaos:
             self._stuck += 1
             self._say(f"{bot} of {account} ordered nothing for {GAP_TIMEOUT_S:.0f} s in the end")
 
-    def _found(self, struck: Struck, account: Account, number: int) -> Round:
+    def _found(self, struck: Struck, account: Account) -> Round:
         since = account.changes
         first = since[0] if since else None
         heir = self._node_of(account.leader) if account.leader is not None else None
@@ -280,7 +298,6 @@ class Chaos:
             takeovers=len(since),
             account=account.name,
             to=heir.name if heir is not None else "",
-            number=number,
         )
 
     async def _settle(self) -> list[Audit]:
@@ -310,7 +327,7 @@ class Chaos:
             lost_orders=sum(one.lost_orders for one in last),
             unresolved_orders=sum(one.unresolved_orders for one in last),
             ghosts=sum(state.counters.ghosts for state in states),
-            stale_epoch_writes_refused=sum(node.refused for node in self._site.nodes),
+            stale_epoch_writes_refused=self._refused(),
             false_failovers=changes - self._explained,
             by_strike=by_strike(self._rounds),
             phases_ms=phases(self._rounds),

@@ -127,6 +127,11 @@ class Node:
         """
         return self._log.refused
 
+    def begins_again(self, accounts: Collection[str]) -> None:
+        """What it said of these until now says nothing of what it does when it wakes."""
+        self._log.read()
+        self._log.warm.difference_update(accounts)
+
     def is_warm(self, accounts: Collection[str] = (FIRST_ACCOUNT,)) -> bool:
         """Whether it said last that it follows or leads all of them."""
         self._log.read()

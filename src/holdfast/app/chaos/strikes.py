@@ -72,6 +72,11 @@ class Strike(StrEnum):
         return self in {Strike.KILL_ACCOUNT, Strike.PAUSE_ACCOUNT, Strike.HANDOVER}
 
     @property
+    def stops(self) -> bool:
+        """Whether it stops a process in what it does, which goes on with it later."""
+        return self in {Strike.PAUSE, Strike.PAUSE_ACCOUNT}
+
+    @property
     def ends_processes(self) -> bool:
         """Whether something has to be started again afterwards."""
         return self in {Strike.KILL, Strike.KILL_SUPERVISOR, Strike.SILENT}
@@ -136,6 +141,10 @@ FAULTS: Final[dict[str, tuple[Strike, ...]]] = {
     "leases": (Strike.LEASES_CUT, Strike.LEASES_RESTART),
     "clock": (Strike.CLOCK_AHEAD, Strike.CLOCK_BACK),
     "handover": (Strike.HANDOVER,),
+    "smoke": (
+        Strike.PAUSE, Strike.SILENT, Strike.STORE_CUT, Strike.CLOCK_AHEAD, Strike.HANDOVER,
+        Strike.STORE_RESTART, Strike.STORE_SLOW,
+    ),
     "mixed": tuple(kind for kind in Strike if kind is not Strike.HANDOVER),
 }  # fmt: skip
 """By the names of the command line."""
