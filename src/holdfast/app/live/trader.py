@@ -146,8 +146,7 @@ class Trader:
             hear=self.signals.take,
             merge_emergency=partial(merge_emergency, config, self.recorder),
         )
-        follower.perform = self.perform
-        follower.on_account = self.on_account
+        follower.perform, follower.on_account = self.perform, self.on_account
 
     @property
     def stream_is_up(self) -> bool:
