@@ -146,10 +146,14 @@ class Marks:
         return ZERO if pnl is None else units.bot_drawdown_pct(bot.name, pnl, equity)
 
     def if_due(self, now_ns: int) -> list[Note]:
-        """A mark every now and then, and at once when a drawdown halts trading."""
+        """A mark every now and then, and at once where a day begins or a drawdown halts trading.
+
+        A day's loss counts from its first mark: what is lost before it would be in no day's.
+        """
         units = self._account.units
         last_ns = max(self._marked_ns, units.marked_ns)
-        due = now_ns - last_ns >= MARK_EVERY_NS
+        new_day = now_ns // NS_PER_DAY != last_ns // NS_PER_DAY
+        due = new_day or now_ns - last_ns >= MARK_EVERY_NS
         if not (due or self._watched):
             return []
         equity = self.equity()
@@ -164,7 +168,7 @@ class Marks:
             equity=equity,
             pnl={bot.name: pnl for bot, pnl in self._profits()},
             prices=dict(self.prices),
-            new_day=now_ns // NS_PER_DAY != last_ns // NS_PER_DAY,
+            new_day=new_day,
         )
         return [Note((marked, *halts))]
 
