@@ -12,6 +12,7 @@ from typing import Final
 from holdfast.domain.action import Note
 from holdfast.domain.fact import BY_RISK, Halted, HaltLevel, Marked
 from holdfast.domain.limits import Limits
+from holdfast.domain.market import Quote
 from holdfast.domain.money import ZERO
 from holdfast.engine.bot import BotRuntime
 from holdfast.ledger.state import AccountState
@@ -37,7 +38,7 @@ class Marks:
         self._watched: list[tuple[BotRuntime | None, Decimal]] = []
         self.watch(limits)
         self._by_asset: dict[str, Decimal] = {}
-        self._seen_ns: dict[str, int] = {}  # exchange time of a price, where it is known
+        self._seen_ns: dict[str, int] = {}  # when a price was the market's, where it is known
         self._bought_ns: dict[str, int] = {}  # of one that a purchase of ours told
         self._equity: Decimal | None = None
         self._drawdowns: dict[str, Decimal] = {}  # at that equity, by bot, "" for the account
@@ -57,12 +58,28 @@ class Marks:
         """The market's last price of `symbol`.
 
         Args:
-            at_ns: exchange time of it; what a purchase has told since stands.
+            at_ns: exchange time of it; what has told one since stands: a bar that was asked for
+                after a gap is older than the quotes that came meanwhile.
         """
         if at_ns is not None:
-            if at_ns < self._bought_ns.get(symbol, at_ns):
+            if at_ns < self._seen_ns.get(symbol, at_ns):
                 return
             self._seen_ns[symbol] = at_ns
+        self._set(symbol, price)
+
+    def see(self, quote: Quote) -> None:
+        """The market's best bid and ask; without one of them they tell no price.
+
+        They come in order, but most exchanges stamp none: by this host's clock, which may have been
+        set back, so that only what a purchase has told since stands.
+        """
+        symbol, at_ns, bid, ask = quote.symbol, quote.at_ns, quote.bid, quote.ask
+        if bid is None or ask is None or at_ns < self._bought_ns.get(symbol, at_ns):
+            return
+        self._seen_ns[symbol] = at_ns
+        self._set(symbol, (bid + ask) / 2)
+
+    def _set(self, symbol: str, price: Decimal) -> None:
         self.prices[symbol] = price
         self._valued_seq = -1
         base, _, quote = symbol.partition("/")

@@ -131,7 +131,7 @@ class Engine:
         if quote.bid is None or quote.ask is None:
             return []
         price = (quote.bid + quote.ask) / 2
-        self.marks.take(quote.symbol, price, quote.at_ns)
+        self.marks.see(quote)
         where = (quote.symbol,)
         return self._rederive(
             (bot, where) for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from holdfast.domain.event import BarClosed, QuoteSeen
 from holdfast.domain.fact import Marked
 from holdfast.domain.limits import Limits
-from tests.support.engine_wishes import DAY_NS, target, world_with
-from tests.support.engine_world import MINUTE_NS, World
+from holdfast.domain.market import Bar, Quote
+from tests.support.engine_wishes import DAY_NS, ONE, target, world_with
+from tests.support.engine_world import MINUTE_NS, SECOND_NS, World
 
 D = Decimal
+SYMBOL = "BTC/USDT"
+
+
+def quote(world: World, bid: str, ask: str) -> None:
+    """The market's best prices of now."""
+    world.take(QuoteSeen(Quote(world.now_ns, SYMBOL, D(bid), D(ask))))
+
+
+def late_bar(world: World, price: int, *, late_s: int) -> None:
+    """The minute that ended so many seconds ago, told only now."""
+    end_ns, at = world.now_ns - late_s * SECOND_NS, D(price)
+    world.take(BarClosed(Bar(SYMBOL, end_ns - MINUTE_NS, end_ns, at, at, at, at, ONE)))
 
 
 def before_midnight(world: World, minutes: int) -> None:
@@ -49,3 +63,27 @@ def test_a_day_is_marked_once_as_it_begins() -> None:
     assert [m.new_day for m in marks] == [True, False]
 
 
+
+
+def test_a_bar_that_comes_late_is_no_newer_than_a_quote() -> None:
+    world = World()
+    world.bar()
+    world.tick(115)
+    quote(world, "99.9", "100.1")
+    late_bar(world, 60, late_s=55)
+    assert world.engine.prices[SYMBOL] == 100
+    world.bar(price=61)
+    assert world.engine.prices[SYMBOL] == 61
+
+
+def test_a_quote_counts_although_the_clock_was_set_back() -> None:
+    """Most exchanges stamp none: its time is this host's."""
+    world = World()
+    world.bar()
+    world.now_ns += 3600 * SECOND_NS
+    quote(world, "99.9", "100.1")
+    world.now_ns -= 3600 * SECOND_NS
+    quote(world, "89.9", "90.1")
+    assert world.engine.prices[SYMBOL] == 90
+    world.bar(price=91)
+    assert world.engine.prices[SYMBOL] == 91
