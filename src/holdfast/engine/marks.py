@@ -19,6 +19,8 @@ from holdfast.ledger.state import AccountState
 
 MARK_EVERY_NS: Final = 300_000_000_000
 NS_PER_DAY: Final = 86_400_000_000_000
+WIDEST_PCT: Final = Decimal(5)
+"""A spread wider than this tells no price, where no limit has a `price_band_pct`."""
 _ONE: Final = Decimal(1)
 
 
@@ -27,15 +29,19 @@ class Marks:
 
     Attributes:
         prices: last price by symbol.
+        bids: what is paid for it, by symbol: the best bid as it was told last, or the price of a
+            bar since.
     """
 
     def __init__(
         self, account: AccountState, bots: Mapping[str, BotRuntime], limits: Limits
     ) -> None:
         self.prices: dict[str, Decimal] = {}
+        self.bids: dict[str, Decimal] = {}
         self._account = account
         self._bots = bots
         self._watched: list[tuple[BotRuntime | None, Decimal]] = []
+        self._widest_pct = WIDEST_PCT
         self.watch(limits)
         self._by_asset: dict[str, Decimal] = {}
         self._seen_ns: dict[str, int] = {}  # when a price was the market's, where it is known
@@ -48,11 +54,12 @@ class Marks:
 
     def watch(self, limits: Limits) -> None:
         """See at each bar to the drawdowns that the account, or a bot, may not pass."""
+        both = ((None, limits), *((bot, bot.limits) for bot in self._bots.values()))
         self._watched = [
-            (bot, most)
-            for bot, each in ((None, limits), *((bot, bot.limits) for bot in self._bots.values()))
-            if (most := each.max_drawdown_pct) is not None
+            (bot, most) for bot, each in both if (most := each.max_drawdown_pct) is not None
         ]
+        bands = (each.price_band_pct for _, each in both)
+        self._widest_pct = min((band for band in bands if band is not None), default=WIDEST_PCT)
 
     def take(self, symbol: str, price: Decimal, at_ns: int | None = None) -> None:
         """The market's last price of `symbol`.
@@ -65,22 +72,33 @@ class Marks:
             if at_ns < self._seen_ns.get(symbol, at_ns):
                 return
             self._seen_ns[symbol] = at_ns
-        self._set(symbol, price)
+        self._set(symbol, price, price)
 
     def see(self, quote: Quote) -> None:
         """The market's best bid and ask; without one of them they tell no price.
 
+        That is the middle between them. Where they are further apart than `price_band_pct`, as
+        when one side was swept for a moment, nobody pays the middle: the last price stands if it
+        lies between them, and the next bar tells what became of it.
         They come in order, but most exchanges stamp none: by this host's clock, which may have been
         set back, so that only what a purchase has told since stands.
         """
         symbol, at_ns, bid, ask = quote.symbol, quote.at_ns, quote.bid, quote.ask
         if bid is None or ask is None or at_ns < self._bought_ns.get(symbol, at_ns):
             return
+        price = (bid + ask) / 2
+        if (ask - bid) * 100 > self._widest_pct * price:
+            last = self.prices.get(symbol)
+            if last is None or bid <= last <= ask:
+                self.bids[symbol] = bid
+                return  # it tells no price, so a bar that closed a moment before still does
+            price = min(max(last, bid), ask)
         self._seen_ns[symbol] = at_ns
-        self._set(symbol, (bid + ask) / 2)
+        self._set(symbol, price, min(bid, price))
 
-    def _set(self, symbol: str, price: Decimal) -> None:
+    def _set(self, symbol: str, price: Decimal, bid: Decimal) -> None:
         self.prices[symbol] = price
+        self.bids[symbol] = bid
         self._valued_seq = -1
         base, _, quote = symbol.partition("/")
         if quote == self._account.reporting:

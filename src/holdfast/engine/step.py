@@ -7,7 +7,6 @@ the same actions; nothing outside the engine is touched. Not here: doing any of 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.action import Action, Approved, Arm, CancelOrder, Note, RiskRefused
@@ -42,9 +41,10 @@ from holdfast.engine.derive import derive
 from holdfast.engine.facts import BotFacts, held_position
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
+from holdfast.engine.profits import is_taking, reaches
 from holdfast.engine.risk import Gate, check
-from holdfast.engine.situation import Derivation, Situation, payable, resting_profits
-from holdfast.ledger.state import AccountState, BotState
+from holdfast.engine.situation import Derivation, Situation, payable
+from holdfast.ledger.state import AccountState
 
 _LIMITING: Final = frozenset({BotConfigured, LimitsSet})
 
@@ -128,21 +128,15 @@ class Engine:
 
     def _on_quote(self, quote: Quote) -> list[Action]:
         self.now_ns = max(self.now_ns, quote.at_ns)
-        if quote.bid is None or quote.ask is None:
-            return []
-        price = (quote.bid + quote.ask) / 2
         self.marks.see(quote)
-        where = (quote.symbol,)
+        if not self._acting:
+            return []
+        where, bid = (quote.symbol,), self.marks.bids.get(quote.symbol)
         return self._rederive(
-            (bot, where) for bot in self.bots.values() if self._reaches(bot, quote.symbol, price)
+            (bot, where)
+            for bot in self.bots.values()
+            if reaches(self.account, bot, quote.symbol, bid)
         )
-
-    def _reaches(self, bot: BotRuntime, symbol: str, price: Decimal) -> bool:
-        """Whether a quote has come to the take-profit of a bot that acts."""
-        if not self._acting or symbol not in bot.symbols or symbol in bot.taking:
-            return False
-        exits = self.account.bot(bot.name).exits.get(symbol)
-        return exits is not None and exits.take_profit is not None and price >= exits.take_profit
 
     def _decide(self, bot: BotRuntime) -> list[Action]:
         """Ask the strategy, and arm what its wishes need; the path of every order starts here."""
@@ -236,28 +230,13 @@ class Engine:
                 fresh=fresh,
                 gate=self._gates[bot.name],
                 taking=halt is not HaltLevel.FLATTEN
-                and self._is_taking(bot, state, symbol, price)
+                and is_taking(self.account, bot, symbol, self.marks.bids[symbol])
                 and state.running
                 and (decided is None or _has_exits(decided, symbol)),
                 lists=self._lists,
                 halt=halt,
             )
         )
-
-    def _is_taking(self, bot: BotRuntime, state: BotState, symbol: str, price: Decimal) -> bool:
-        """Whether the take-profit was reached since the position began, even if for a moment.
-
-        One that rests at the venue, or may, is reached when it executes; the price is not asked.
-        """
-        exits = state.exits.get(symbol)
-        if exits is None or exits.take_profit is None:
-            bot.taking.discard(symbol)
-            return False
-        resting = resting_profits(self.account, bot.name, symbol)
-        is_reached = not resting and price >= exits.take_profit
-        if is_reached or any(order.executed for order in resting):
-            bot.taking.add(symbol)
-        return symbol in bot.taking
 
     def _pending_of(self, bot: BotRuntime, symbol: str) -> list[Approved]:
         pending = self.pending.values()
