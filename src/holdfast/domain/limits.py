@@ -13,16 +13,21 @@ import msgspec
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of one bot or of one account; both are checked and the tighter one binds.
 
-    All but `price_band_pct` and `symbols` bind only what adds exposure.
+    All but `price_band_pct` and `symbols` bind only what adds exposure. What rests already when a
+    limit is tightened stays, but for bids after a day's loss or a drawdown.
 
     Attributes:
         max_order_notional: quote units of one order; what only reduces is split instead, but for
             stops.
         max_position_notional: quote units of one symbol, doubts and open orders counted as filled.
         max_open_orders: orders resting or on their way.
-        price_band_pct: how far a limit price may lie on the losing side of the market.
+        price_band_pct: how far a limit price may lie on the losing side of the market; and how far
+            bid and ask may be apart for the middle to be a price.
         max_orders_per_minute: attempts armed in any 60 s.
-        max_daily_loss: reporting units since 00:00 UTC.
+        max_daily_loss: reporting units since 00:00 UTC; when it is reached resting bids are taken
+            back, and the next day, or when it is won back, wishes are carried out again by
+            themselves: it halts nothing. While the loss cannot be told nothing is added, and what
+            rests stays.
         max_drawdown_pct: of the peak; beyond it trading halts until a person resumes it.
         symbols: the only ones allowed; empty allows all.
     """

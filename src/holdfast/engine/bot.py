@@ -71,6 +71,8 @@ class BotRuntime:
         ask: calls the strategy; a live process wraps it, to see how long it takes.
         refusals: rule that refused each leg last, so that the same refusal is noted once.
         making_way: symbols whose protective orders are being taken back for a sale.
+        has_lost: what it, or its account, has lost today has reached `max_daily_loss`: nothing of
+            it rests that would add.
         waits_for_cash: a buy is held back until what is being sold has paid for it.
         taking: symbols whose price has reached the take-profit: the position is being left.
     """
@@ -127,6 +129,7 @@ class BotRuntime:
         self.refusals: dict[str, str] = {}
         self.taking: set[str] = set()
         self.making_way: set[str] = set()
+        self.has_lost = False
         self.waits_for_cash = False
         self._stale: frozenset[str] = frozenset()
         self._joining_ns = 0  # the close that bars are waited for, 0 when for none

@@ -77,6 +77,8 @@ def _rests_well(
         return False
     if not state.running or account.halt(name) is not None:
         return False
+    if orders[0].armed.spec.side is _BUY and (bot.has_lost or account.quarantined(symbol)):
+        return False
     legs = [leg for leg in state.legs if leg.symbol == symbol]
     if len(legs) != 1 or legs[0].target is None:
         return False

@@ -44,8 +44,9 @@ _MARKET: Final = OrderType.MARKET
 def derive(at: Situation) -> Derivation:
     """What the bot's standing decision still needs in one symbol.
 
-    While it is halted, resting orders that would add exposure are taken back, at a higher level
-    whatever else rests, and at the highest its position is sold.
+    While it is halted, its day is lost, or the symbol is in quarantine, resting orders that would
+    add exposure are taken back; at a higher level of a halt whatever else rests, and at the highest
+    its position is sold.
     """
     found = Derivation([], [])
     symbol = at.instrument.symbol
@@ -92,8 +93,8 @@ def _cancel_unwanted(at: Situation, mine: list[LiveOrder], found: Derivation) ->
             continue
         leg = wanted.get(order.armed.leg)
         sells = order.armed.spec.side is _SELL
-        stays = leg is not None and (at.halt is None or (sells and at.may_rest))
-        if leg is None or not stays or not _is_met(at, leg, order.armed):
+        may_stay = at.may_rest if sells else at.may_bid and at.halt is None
+        if leg is None or not may_stay or not _is_met(at, leg, order.armed):
             cancel(at, order, found)
 
 

@@ -151,7 +151,8 @@ class Marks:
                 total += position.pnl(self.prices.get(symbol, ZERO)) * mark
         return total
 
-    def _is_priced(self, bot: BotRuntime) -> bool:
+    def is_priced(self, bot: BotRuntime) -> bool:
+        """Whether all that it trades has a price."""
         return self.prices.keys() >= bot.all_symbols
 
     def day_loss(self, bot: BotRuntime) -> Decimal | None:
@@ -177,7 +178,7 @@ class Marks:
         units = self._account.units
         if bot is None:
             return units.drawdown_pct(equity)
-        pnl = self.pnl(bot) if self._is_priced(bot) else None
+        pnl = self.pnl(bot) if self.is_priced(bot) else None
         return ZERO if pnl is None else units.bot_drawdown_pct(bot.name, pnl, equity)
 
     def if_due(self, now_ns: int) -> list[Note]:
@@ -210,7 +211,7 @@ class Marks:
     def _profits(self) -> Iterator[tuple[BotRuntime, Decimal]]:
         """Of the bots whose profit can be told."""
         for bot in self._bots.values():
-            pnl = self.pnl(bot) if self._is_priced(bot) else None
+            pnl = self.pnl(bot) if self.is_priced(bot) else None
             if pnl is not None:
                 yield bot, pnl
 

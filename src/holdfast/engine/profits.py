@@ -6,6 +6,7 @@ Not here: those that rest at the venue in a list (engine.protect), what is sold 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from holdfast.engine.bot import BotRuntime
@@ -13,12 +14,18 @@ from holdfast.engine.situation import resting_profits
 from holdfast.ledger.state import AccountState
 
 
-def reaches(account: AccountState, bot: BotRuntime, symbol: str, bid: Decimal | None) -> bool:
-    """Whether the best bid has come to a bot's take-profit that it is not leaving at yet."""
-    if bid is None or symbol not in bot.symbols or symbol in bot.taking:
-        return False
-    exits = account.bot(bot.name).exits.get(symbol)
-    return exits is not None and exits.take_profit is not None and bid >= exits.take_profit
+def reached(
+    account: AccountState, bots: Iterable[BotRuntime], symbol: str, bid: Decimal | None
+) -> Iterator[BotRuntime]:
+    """The bots whose take-profit the best bid has come to, and which are not leaving yet."""
+    if bid is None:
+        return
+    for bot in bots:
+        if symbol not in bot.symbols or symbol in bot.taking:
+            continue
+        exits = account.bot(bot.name).exits.get(symbol)
+        if exits is not None and exits.take_profit is not None and bid >= exits.take_profit:
+            yield bot
 
 
 def is_taking(account: AccountState, bot: BotRuntime, symbol: str, bid: Decimal) -> bool:

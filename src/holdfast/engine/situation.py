@@ -79,6 +79,7 @@ class Situation(msgspec.Struct, gc=False):
         taking: the take-profit was reached: the position is being left.
         lists: the venue takes order lists.
         halt: how much of the bot is stopped; None while it trades.
+        may_bid: what would add may rest: neither is the day lost, nor this symbol in quarantine.
     """
 
     account: AccountState
@@ -97,6 +98,7 @@ class Situation(msgspec.Struct, gc=False):
     taking: bool = False
     lists: bool = False
     halt: HaltLevel | None = None
+    may_bid: bool = True
 
     @property
     def may_rest(self) -> bool:

@@ -39,9 +39,10 @@ from holdfast.engine.complete import has_all
 from holdfast.engine.decide import Decider
 from holdfast.engine.derive import derive
 from holdfast.engine.facts import BotFacts, held_position
+from holdfast.engine.losses import Losses
 from holdfast.engine.marks import Marks
 from holdfast.engine.news import News
-from holdfast.engine.profits import is_taking, reaches
+from holdfast.engine.profits import is_taking, reached
 from holdfast.engine.risk import Gate, check
 from holdfast.engine.situation import Derivation, Situation, payable
 from holdfast.ledger.state import AccountState
@@ -73,6 +74,7 @@ class Engine:
         self.now_ns = 0
         self.marks = Marks(account, self.bots, self.limits)
         self.prices = self.marks.prices
+        self.losses = Losses(account, self.bots, self.marks, self.limits)
         self.books: dict[str, BookLevels] = {}
         self.trades: dict[str, Trade] = {}
         self._decider = Decider(account, self.prices, self.marks.equity_in)
@@ -117,12 +119,17 @@ class Engine:
         self.marks.take(bar.symbol, bar.close, bar.close_ns)
         actions: list[Action] = []
         acting = event.live and self._acting
+        turned = self.losses.turned(self.now_ns) if acting else []
         for bot in self.bots.values():
             if not bot.wants(bar):
                 continue
             if bot.take(bar) and acting:
-                actions += self._decide(bot)
+                decided = self._decide(bot)
+                if decided and bot in turned:
+                    turned.remove(bot)  # it has looked at all that rests
+                actions += decided
         if acting:
+            actions += self._rederive(_everywhere(turned))
             actions += self.marks.if_due(self.now_ns)
         return actions
 
@@ -132,11 +139,9 @@ class Engine:
         if not self._acting:
             return []
         where, bid = (quote.symbol,), self.marks.bids.get(quote.symbol)
-        return self._rederive(
-            (bot, where)
-            for bot in self.bots.values()
-            if reaches(self.account, bot, quote.symbol, bid)
-        )
+        taking = reached(self.account, self.bots.values(), quote.symbol, bid)
+        news = ((bot, where) for bot in taking)
+        return self._rederive(self.losses.and_news(news, self.now_ns))
 
     def _decide(self, bot: BotRuntime) -> list[Action]:
         """Ask the strategy, and arm what its wishes need; the path of every order starts here."""
@@ -235,6 +240,7 @@ class Engine:
                 and (decided is None or _has_exits(decided, symbol)),
                 lists=self._lists,
                 halt=halt,
+                may_bid=not (bot.has_lost or self.account.quarantined(symbol)),
             )
         )
 
@@ -313,7 +319,7 @@ class Engine:
             self._limit(event.fact)
         if event.more or not self._acting:
             return []
-        return self._rederive(self._news.drain())
+        return self._rederive(self.losses.and_news(self._news.drain(), self.now_ns))
 
     def _limit(self, fact: AnyFact) -> None:
         """Limits bind from the record on that sets them; the rest needs another runtime."""
@@ -323,6 +329,7 @@ class Engine:
             self.bots[fact.bot].limits = limits_in(fact.config)
         self._gates = {name: self._gate_of(bot) for name, bot in self.bots.items()}
         self.marks.watch(self.limits)
+        self.losses.watch(self.limits)
 
     def _on_arm_failed(self, event: ArmFailed) -> list[Action]:
         """What they were handed out for is asked for again; others may go in their place."""

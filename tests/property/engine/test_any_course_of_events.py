@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from holdfast.domain.action import Action
-from holdfast.domain.fact import Leg
+from holdfast.domain.fact import Leg, Quarantined, Released
 from holdfast.domain.order import AttemptState, OrderType, Side, TimeInForce
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Target
-from tests.support.engine_world import BTC, Counting, World, bot, flow
+from tests.support.engine_wishes import DAY_NS
+from tests.support.engine_world import BTC, FREE_LIMITS, Counting, World, bot, flow
 
 ZERO = Decimal(0)
 NAMES = ("bot", "other")
@@ -77,10 +79,12 @@ class AnyCourse(RuleBasedStateMachine):
 
     Attributes:
         lists: whether the venue takes order lists.
+        limits: of the account.
         taken: what the venue made of each list, whatever is told of it; all of it or none.
     """
 
     lists = False
+    limits = FREE_LIMITS
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +92,8 @@ class AnyCourse(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.world = World(bot("bot"), bot("other", strategy=Counting()), lists=self.lists)
+        bots = bot("bot"), bot("other", strategy=Counting())
+        self.world = World(*bots, limits=self.limits, lists=self.lists)
 
     @rule(name=names, wish=wishes, price=st.integers(80, 120), at_once=st.integers(0, 3))
     def a_bar_closes(self, name: str, wish: object, price: int, at_once: int) -> None:
@@ -345,7 +350,32 @@ class AnyCourseWithLists(AnyCourse):
         return [cid for cid, o in self.world.venue.items() if o.open and o.armed.list_cid]
 
 
+class AnyCourseOnLostDays(AnyCourse):
+    """The same, where a day's loss has a limit, and symbols come into quarantine and out of it."""
+
+    limits = msgspec.structs.replace(FREE_LIMITS, max_daily_loss=Decimal(5))
+
+    @rule(what=st.sampled_from(["BTC", "USDT", "BTC/USDT", "ETH"]))
+    def something_differs(self, what: str) -> None:
+        if what in self.world.account.quarantine:
+            self.world.commit(Released(what=what, by="reconcile", evidence="it agrees"))
+        else:
+            self.world.commit(Quarantined(what=what, by="reconcile", evidence="it differs"))
+
+    @rule()
+    def a_day_ends(self) -> None:
+        self.world.now_ns = self.world.now_ns // DAY_NS * DAY_NS + DAY_NS
+        self.world.tick(0.1)
+
+    def calm_down(self) -> None:
+        for what in list(self.world.account.quarantine):
+            self.world.commit(Released(what=what, by="reconcile", evidence="it agrees"))
+        super().calm_down()
+
+
 TestAnyCourse = AnyCourse.TestCase
 TestAnyCourse.settings = settings(max_examples=150, stateful_step_count=70)
 TestAnyCourseWithLists = AnyCourseWithLists.TestCase
 TestAnyCourseWithLists.settings = settings(max_examples=150, stateful_step_count=70)
+TestAnyCourseOnLostDays = AnyCourseOnLostDays.TestCase
+TestAnyCourseOnLostDays.settings = settings(max_examples=100, stateful_step_count=70)

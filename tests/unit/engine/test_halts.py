@@ -361,3 +361,38 @@ def test_quarantine_of_one_asset_leaves_symbols_without_it_alone() -> None:
     world.bar()
     world.settle()
     assert world.held() == 1
+
+
+@pytest.mark.parametrize("what", ["BTC/USDT", "BTC", "USDT"])
+def test_bids_for_what_is_in_quarantine_are_taken_back_until_it_is_released(what: str) -> None:
+    world = quoting()
+    world.commit(Quarantined(what=what, by="reconcile", evidence="it differs"))
+    world.settle()
+    world.bar()
+    world.settle()
+    assert sides(world) == [(Side.SELL, OrderType.LIMIT)]
+    world.commit(Released(what=what, by="reconcile", evidence="it agrees"))
+    world.bar()
+    world.settle()
+    assert sides(world) == [(Side.SELL, OrderType.LIMIT), (Side.BUY, OrderType.LIMIT)]
+
+
+def test_a_bid_that_rests_alone_is_taken_back_in_quarantine_and_made_again_after_it() -> None:
+    world = World()
+    world.wish(Target(quantity=ONE, limit=Decimal(90)))
+    world.bar()
+    world.settle()
+    world.commit(Quarantined(what="BTC", by="reconcile", evidence="it differs"))
+    world.settle()
+    assert world.working() == []
+    world.commit(Released(what="BTC", by="reconcile", evidence="it agrees"))
+    world.tick(1)
+    world.settle()
+    assert sides(world) == [(Side.BUY, OrderType.LIMIT)]
+
+
+def test_a_bid_that_rests_stays_where_another_asset_is_in_quarantine() -> None:
+    world = quoting()
+    world.commit(Quarantined(what="ETH", by="reconcile", evidence="it differs"))
+    world.settle()
+    assert len(world.working()) == 2
