@@ -92,6 +92,14 @@ class PostgresReading:
     def version(self) -> None:
         """Only a look can tell."""
 
+    def lags(self) -> bool:
+        """Whether the server is a standby, which replays what its primary wrote."""
+        try:
+            row = self._connection.execute("SELECT pg_is_in_recovery()").fetchone()
+        except psycopg.Error as error:
+            raise_translated(self._name, error)
+        return row == (True,)
+
     def close(self) -> None:
         """Release it; may be called twice."""
         self._connection.close()

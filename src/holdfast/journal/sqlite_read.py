@@ -93,6 +93,10 @@ class SqliteReading:
             raise_translated(self._path, error)
         return int(found)
 
+    def lags(self) -> bool:
+        """There is one file."""
+        return False
+
     def close(self) -> None:
         """Release it; may be called twice."""
         self._connection.close()

@@ -36,9 +36,17 @@ class Reading(Protocol):
         """Another number after each commit of somebody else; None where that costs a look."""
         ...
 
+    def lags(self) -> bool:
+        """Whether what it reads only follows a server that may have more."""
+        ...
+
     def close(self) -> None:
         """Release it; may be called twice."""
         ...
+
+
+class _ShorterError(CorruptionError):
+    """The stream ends before where it was followed to."""
 
 
 class Tail:
@@ -72,13 +80,13 @@ class Tail:
 
         Raises:
             CorruptionError: they do not follow, or the stream is shorter than it was.
-            RetryableError: it cannot be read now; call again.
+            RetryableError: it cannot be read now, or is read where it lags; call again.
         """
         with self._using:
             version = self._version()
             if version is not None and self._seen.get(known.account) == (version, known):
                 return known, []
-            end, records = self.look(lambda rows: self._after(rows, known, most))
+            end, records = self._look_after(known, most)
             if version is not None and len(records) < most:
                 self._seen[known.account] = version, end
             return end, records
@@ -107,12 +115,39 @@ class Tail:
                 self.close()
                 raise
 
+    def _look_after(self, known: Head, most: int) -> tuple[Head, list[Record]]:
+        try:
+            return self.look(lambda rows: self._after(rows, known, most))
+        except _ShorterError as error:
+            assert self._reading is not None  # noqa: S101 - it has just been read
+            if self._lags(self._reading):
+                raise RetryableError(
+                    f"seen: {known.account} is followed to {known.seq}, and {self._name} is a "
+                    "standby that has not replayed so much; expected: one that has, or the "
+                    "primary; nothing is lost; do: wait, promote it, or start the primary"
+                ) from error
+            # It may have been promoted since that look: then this one shows all.
+            return self.look(lambda rows: self._after(rows, known, most))
+
+    def _lags(self, reading: Reading) -> bool:
+        """Whoever lags is asked no more: at the next call the address may lead elsewhere."""
+        try:
+            lags = reading.lags()
+        except RetryableError:
+            self.close()
+            raise
+        if lags:
+            self.close()
+        return lags
+
     def _after(self, rows: Rows, known: Head, most: int) -> tuple[Head, list[Record]]:
         head = head_of(self._name, rows, known.account)
         if (head.seq, head.hash) == (known.seq, known.hash):
             return head, []
         if head.seq <= known.seq:
-            raise CorruptionError(
+            # One that is as long and differs is another stream, on a standby as well.
+            kind = _ShorterError if head.seq < known.seq else CorruptionError
+            raise kind(
                 f"seen: {known.account} ends at {head.seq}, and it was followed to {known.seq}; "
                 f"expected: a stream that only grows; do: find out who set {self._name} back"
             )

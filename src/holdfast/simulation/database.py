@@ -46,6 +46,10 @@ class _Reading:
         self._require_way()
         return self._backend.changes
 
+    def lags(self) -> bool:
+        """There is one file."""
+        return False
+
     def close(self) -> None:
         """The world keeps it."""
 

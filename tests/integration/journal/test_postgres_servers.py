@@ -412,6 +412,37 @@ def test_what_was_answered_for_is_there_after_the_standby_took_over(doomed_pair:
     assert armed(0).cid in cids(pair.there)
 
 
+def test_who_follows_waits_where_only_a_standby_answers_that_has_not_replayed_all(
+    doomed_pair: Pair, tmp_path: Path
+) -> None:
+    pair = doomed_pair
+    pair.wait_for_standby()
+    hosts = f"{pair.primary.folder},{pair.standby.folder}"
+    both = f"postgresql:///{PAIRED}?host={hosts}&user=postgres"
+
+    async def run() -> None:
+        store = PostgresStore(pair.url)
+        writer = JournalWriter(store, await store.acquire(MAIN, "a"))
+        tail, end = PostgresDatabase(both, tmp_path).tail(), writer.head
+        with psycopg.connect(pair.standby.url, autocommit=True) as beside:
+            beside.execute("SELECT pg_wal_replay_pause()")
+            await writer.append(armed(1))
+            end, records = tail.since(end)
+            assert len(records) == 1
+            pair.primary.crash()
+            for _ in range(3):  # the first finds the connection lost
+                with pytest.raises(RetryableError) as told:
+                    tail.since(end)
+            assert "a standby that has not replayed so much" in str(told.value)
+            beside.execute("SELECT pg_wal_replay_resume()")
+        pair.standby.promote()
+        assert tail.since(end) == (end, [])
+        tail.close()
+        await store.close()
+
+    asyncio.run(run())
+
+
 # -- restored --------------------------------------------------------------------------------------
 
 

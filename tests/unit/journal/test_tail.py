@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pytest
+
+from holdfast.errors import CorruptionError, RetryableError
 from holdfast.journal.port import Head
 from holdfast.journal.sqlite import SqliteStore
 from holdfast.journal.sqlite_read import SqliteReading
@@ -88,3 +92,73 @@ def test_a_connection_is_not_taken_away_from_who_looks(tmp_path: Path) -> None:
     looking.join()
     closing.join()
     assert not reading.was_taken_away
+
+
+class Replaying(SqliteReading):
+    """A standby that has not replayed everything, until it is promoted: when it is asked."""
+
+    is_closed = False
+    is_replaying = True
+
+    def lags(self) -> bool:
+        return self.is_replaying
+
+    def close(self) -> None:
+        self.is_closed = True
+        super().close()
+
+
+def test_who_reads_a_standby_that_lags_asks_again_and_calls_it_set_back_only_once_it_leads(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.db"
+    opened: list[Replaying] = []
+
+    def connect() -> Replaying:
+        opened.append(Replaying(path))
+        return opened[-1]
+
+    async def run() -> None:
+        store = SqliteStore(path, inline=True)
+        writer = JournalWriter(store, await store.acquire(MAIN, "a"))
+        await writer.append(armed(1))
+        tail, replayed = Tail(path, connect), writer.head
+        followed = msgspec.structs.replace(replayed, seq=2, hash=bytes(32))
+        with pytest.raises(RetryableError, match="standby that has not replayed so much"):
+            tail.since(followed)
+        assert opened[-1].is_closed, "the address may lead to another by now"
+        with pytest.raises(CorruptionError, match="who set"):  # as long, and another stream
+            tail.since(msgspec.structs.replace(replayed, hash=bytes(32)))
+        opened[-1].is_replaying = False
+        with pytest.raises(CorruptionError, match="who set"):
+            tail.since(followed)
+        tail.close()
+        await store.close()
+
+    asyncio.run(run())
+
+
+def test_a_standby_that_is_promoted_between_the_look_and_the_question_is_looked_at_again(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        stores = [SqliteStore(tmp_path / name, inline=True) for name in ("primary", "standby")]
+        primary, standby = [
+            JournalWriter(store, await store.acquire(MAIN, "a"), now_ns=lambda: 7)
+            for store in stores
+        ]
+        for writer, number in ((primary, 1), (standby, 1), (primary, 2)):
+            await writer.append(armed(number))
+
+        class Promoted(SqliteReading):
+            def lags(self) -> bool:
+                standby.append(armed(2), flush=True)
+                return False
+
+        tail = Tail(tmp_path / "standby", lambda: Promoted(tmp_path / "standby"))
+        assert tail.since(primary.head) == (primary.head, [])
+        tail.close()
+        for store in stores:
+            await store.close()
+
+    asyncio.run(run())
