@@ -366,14 +366,17 @@ class Keeper:
         """Whether its exchange does not answer here, so that another had better try.
 
         Where it answers nobody, the account must not wander for ever: each time it stays twice as
-        long.
+        long. That is forgotten when it has gone well for a while: a journal's disk may have room
+        for one takeover after the other, and for nothing more.
         """
         if account in self._giving:
             return True
-        if self._board.reaches(account):
-            self._patience_s.pop(account, None)
-            return False
         now_ns = self._now_ns()
+        if self._board.reaches(account):
+            self._cut_at_ns.pop(account, None)
+            if now_ns - self._held_at_ns.get(account, now_ns) >= PATIENCE_S * 1e9:
+                self._patience_s.pop(account, None)
+            return False
         patience_s = self._patience_s.get(account, 0.0)
         if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
             return False

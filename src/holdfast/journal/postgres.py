@@ -29,6 +29,7 @@ from holdfast.journal.postgres_arm import arming
 from holdfast.journal.postgres_connect import (
     Connection,
     PostgresRows,
+    ReadOnlyError,
     connect,
     name_of,
     raise_translated,
@@ -189,11 +190,12 @@ class PostgresStore:
         if line is None or (sent is None and line.is_lost):
             line = await self._open_again()
         try:
-            if sent is None:
-                statement, parameters = arming(batch, head)
-                await line.prepare(statement)
-                sent = line.begin(statement, parameters)
-            if not await line.result(sent):
+            try:
+                is_written = await _written(line, batch, head, sent)
+            except ReadOnlyError:  # the way may lead to another server by now; nothing was written
+                await asyncio.to_thread(self._side.close)
+                is_written = await _written(await self._open_again(), batch, head, None)
+            if not is_written:
                 raise FencedError(fenced_text(head, await self.head(head.account)))
         except TakenError:
             return await self._commit_what_is_free(head, groups, at_ns)
@@ -290,6 +292,17 @@ class PostgresStore:
             connection.close()
             raise
         return PostgresLine(self.name, connection, Backend(pid, started))
+
+
+async def _written(
+    line: PostgresLine, batch: Batch, head: Head, sent: asyncio.Future[None] | None
+) -> int:
+    """How many streams `batch` went on; `sent` where that has begun."""
+    if sent is None:
+        statement, parameters = arming(batch, head)
+        await line.prepare(statement)
+        sent = line.begin(statement, parameters)
+    return await line.result(sent)
 
 
 def _end_backend(connection: Connection, backend: Backend) -> None:

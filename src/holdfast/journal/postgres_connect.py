@@ -69,6 +69,13 @@ _SERVER_SAYS: Final = "FATAL:"
 _NOBODY_THERE: Final = ("No such file", "failed to resolve host", "could not translate host name")
 
 
+_READ_ONLY: Final = "25006"
+
+
+class ReadOnlyError(RetryableError):
+    """This session takes no writes, and never will; a new one at the same address may."""
+
+
 _let_in: Final[set[str]] = set()
 """Addresses at which this process, or the one that it was forked off, has been let in."""
 
@@ -188,11 +195,11 @@ def require_durable(name: str, connection: Connection, *, may_lose: bool = False
 
     Raises:
         ConfigError: commits are not synchronous, or standbys follow asynchronously.
-        RetryableError: the server takes no writes.
+        ReadOnlyError: the server takes no writes.
     """
     (read_only,) = _one(connection, "SELECT current_setting('transaction_read_only')")
     if read_only == "on":
-        raise RetryableError(
+        raise ReadOnlyError(
             f"seen: {name} takes no writes (a standby, or a read-only database); expected: the "
             "primary; nothing was written; do: name the primary, or make it writable"
         )
@@ -243,6 +250,11 @@ def meaning(name: str, sqlstate: str, said: str) -> PlatformError:
         return ConfigError(
             f"seen: {name}: {said} ({sqlstate}); expected: the journal's tables, and a role that "
             f"may read and write them; do: grant it, or run holdfast db upgrade --database {name}"
+        )
+    if sqlstate == _READ_ONLY:
+        return ReadOnlyError(
+            f"seen: {name} takes no writes ({said}); expected: the primary; nothing was written, "
+            "and nothing is lost; do: name the primary, or make it writable"
         )
     if sqlstate.startswith(ENDED_BY_THE_SERVER):
         return RetryableError(

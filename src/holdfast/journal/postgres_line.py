@@ -17,7 +17,7 @@ from psycopg.errors import Diagnostic
 
 from holdfast.errors import OutcomeUnknownError
 from holdfast.journal.postgres_arm import Statement
-from holdfast.journal.postgres_connect import Connection, meaning
+from holdfast.journal.postgres_connect import Connection, ReadOnlyError, meaning
 
 _UNIQUE_VIOLATION = "23505"
 _COMPLETION_UNKNOWN = "40003"
@@ -102,7 +102,8 @@ class PostgresLine:
         Must not be cancelled: that gives the connection up.
 
         Raises:
-            TakenError, RetryableError, ConfigError, CorruptionError: nothing was written.
+            TakenError, RetryableError, ConfigError, CorruptionError: nothing was written; after a
+                ReadOnlyError the connection has been given up.
             OutcomeUnknownError: the connection was lost, or the commit is not known to be durable.
         """
         value = (await self._finish(sent)).get_value(0, 0)
@@ -205,7 +206,10 @@ class PostgresLine:
             return TakenError(said)
         if sqlstate == _COMPLETION_UNKNOWN:
             return self._lost(said)
-        return meaning(self._name, sqlstate, said)
+        error = meaning(self._name, sqlstate, said)
+        if isinstance(error, ReadOnlyError):
+            self.close()
+        return error
 
     def _lost(self, said: str) -> OutcomeUnknownError:
         self.close()

@@ -92,6 +92,9 @@ class Pool:
             self._in_use += 1
         try:
             yield connection
+        except psycopg.errors.ReadOnlySqlTransaction:
+            connection.close()  # it stays so; who asks next is lent another
+            raise
         finally:
             self._pool.putconn(connection)
             with self._counting:

@@ -11,9 +11,16 @@ from typing import TypeVar
 
 import psycopg
 
-from holdfast.journal.postgres_connect import Connection, connect, raise_translated
+from holdfast.journal.postgres_connect import (
+    Connection,
+    ReadOnlyError,
+    connect,
+    raise_translated,
+)
 
 T = TypeVar("T")
+
+_REFUSED = (ReadOnlyError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 class Side:
@@ -26,7 +33,9 @@ class Side:
         self._connection: Connection | None = None
 
     def run(self, function: Callable[[Connection], T]) -> T:
-        """Run what may be run twice: a connection that was lost since is replaced."""
+        """Run what may be run twice: a connection that was lost since, or takes no writes any more,
+        is replaced.
+        """
         with self._lock:
             was_open = self._connection is not None
             try:
@@ -34,6 +43,9 @@ class Side:
             except psycopg.OperationalError as error:
                 if not (was_open and self._connection is None):
                     raise_translated(self._name, error)
+            except _REFUSED:
+                if not was_open:
+                    raise
             except psycopg.Error as error:
                 raise_translated(self._name, error)
             try:
@@ -44,10 +56,14 @@ class Side:
     def _run(self, function: Callable[[Connection], T]) -> T:
         if self._connection is None:
             self._connection = connect(self._url, idles=False)
+        is_refused = False
         try:
             return function(self._connection)
+        except _REFUSED:
+            is_refused = True
+            raise
         finally:
-            if self._connection.broken:
+            if is_refused or self._connection.broken:
                 self._connection.close()
                 self._connection = None
 

@@ -66,6 +66,8 @@ class JournalWriter:
         self._batch: list[_Waiting] = []  # being committed
         self._idle = True
         self._began_s = 0.0  # of the commit under way, on the loop's clock
+        # Between them no commit came about: since the first of those began, till the last failed.
+        self._failing_s: tuple[float, float] | None = None
         self._starting: asyncio.Handle | None = None  # of the next turn of the loop
         self._draining: list[asyncio.Future[None]] = []
         self._finding_out: asyncio.Task[None] | None = None
@@ -82,6 +84,18 @@ class JournalWriter:
     def waits_s(self) -> float:
         """For how long a commit has been under way, its outcome unknown; 0 while none is."""
         return asyncio.get_running_loop().time() - self._began_s if self._batch else 0.0
+
+    @property
+    def fails_s(self) -> float:
+        """For how long no commit that was tried has come about; 0 after one that has.
+
+        Up to now while one is under way, else up to the last that was refused: that nobody tries
+        since proves nothing.
+        """
+        since_s, until_s = self._failing_s or (self._began_s, 0.0)
+        if self._batch:
+            until_s = asyncio.get_running_loop().time()
+        return max(0.0, until_s - since_s)
 
     def append(self, *facts: AnyFact, flush: bool = False) -> asyncio.Future[Outcome]:
         """Append `facts` as one group, after everything appended before.
@@ -162,6 +176,7 @@ class JournalWriter:
 
     def _committed(self, head: Head, outcomes: list[Outcome]) -> None:
         self._head = head
+        self._failing_s = None
         took_s = asyncio.get_running_loop().time() - self._began_s
         self.on_committed([group for group, _ in self._batch], took_s)
         for (_, future), outcome in zip(self._batch, outcomes, strict=True):
@@ -178,6 +193,8 @@ class JournalWriter:
             self.on_fenced()
             self._lose(error)
         else:  # nothing was written; it is the callers', who get it
+            if isinstance(error, RetryableError):
+                self._note_failure()
             _fail((future for _, future in self._batch), error)
         self._go_on()
 
@@ -202,6 +219,10 @@ class JournalWriter:
             self._give_up("its event loop ended before a commit's outcome was found out")
             raise
         else:
+            if written:
+                self._failing_s = None
+            else:
+                self._note_failure()
             by_group = list(self._by_group(written))
             for (_, future), records in zip(self._batch, by_group, strict=True):
                 found = "the group is in" if records else "the group is not in"
@@ -247,6 +268,10 @@ class JournalWriter:
                 yield candidate
             else:
                 yield ()
+
+    def _note_failure(self) -> None:
+        since_s, _ = self._failing_s or (self._began_s, 0.0)
+        self._failing_s = since_s, asyncio.get_running_loop().time()
 
     def _give_up(self, why: str) -> None:
         account = self._head.account

@@ -293,6 +293,20 @@ async def test_an_account_whose_exchange_answers_nobody_wanders_ever_more_slowly
 
 
 @on_loop
+async def test_an_account_that_whoever_begins_to_lead_cannot_go_on_with_wanders_ever_more_slowly(
+) -> None:
+    """A disk may have room for a takeover, and for nothing after it."""
+    async with nodes("one", "two") as (made, leases, _):
+        until_s = time.monotonic() + 5 * QUICK.ttl_s
+        while time.monotonic() < until_s:
+            for node in made:
+                node.board.reach("main", reaches=not node.leads)
+            await asyncio.sleep(QUICK.poll_s / 2)
+        [claim] = (await leases.view()).claims
+        assert 4 <= claim.turn <= 13
+
+
+@on_loop
 async def test_what_died_here_goes_to_who_is_warm() -> None:
     async with nodes("one", "two") as ([one, two], _, _):
         one.obeying.cancel()

@@ -317,6 +317,31 @@ def test_the_server_s_side_of_a_lost_commit_is_ended_before_the_head_is_told(
     with_store(url, test)
 
 
+def test_a_session_that_takes_no_writes_any_more_gives_way_to_one_that_does(url: str) -> None:
+    """So it is where an address was moved, and the server of before lives on."""
+    frozen = b"SET default_transaction_read_only = on"
+
+    async def test(store: PostgresStore) -> None:
+        writer = JournalWriter(store, await store.acquire(MAIN, "a"))
+        await writer.append(armed(1))
+        line, side = store._line, store._side._connection
+        assert line is not None
+        assert side is not None
+        for session in (line._connection, side):
+            session.execute(frozen)
+        await writer.append(armed(2))
+        assert line.is_lost
+        assert side.closed, "what it reads may be old"
+        side = store._side._connection
+        assert side is not None
+        side.execute(frozen)
+        await store.acquire(MAIN, "b", after=1)
+        assert side.closed
+        assert stored(url) == [armed(1), armed(2)]
+
+    with_store(url, test)
+
+
 def waits_for_a_lock(connection: psycopg.Connection[Any], pid: int) -> bool:
     waiting = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s"
     return connection.execute(waiting, (pid,)).fetchone() == ("Lock",)

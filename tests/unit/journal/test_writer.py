@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, cast
 
@@ -124,6 +124,30 @@ async def test_how_long_a_commit_has_been_under_way_is_told_and_nothing_while_no
     await first
     await writer.drain()
     assert writer.waits_s == 0.0
+
+
+@scenario
+async def test_for_how_long_every_commit_failed_is_told_until_one_comes_about(
+    store: ScriptedStore, writer: JournalWriter
+) -> None:
+    await writer.append(armed(0))
+    assert writer.fails_s == 0.0
+    store.before = [RetryableError("refused"), OutcomeUnknownError("?"), RetryableError("refused")]
+    told = []
+    for number in (1, 2, 3):
+        with suppress(RetryableError, CommitUnknownError):  # found out: it is not in
+            await writer.append(armed(number))
+        told.append(writer.fails_s)
+        await asyncio.sleep(0.02)
+        assert writer.fails_s == told[-1], "that nobody tries since proves nothing"
+    assert told[1] - told[0] >= 0.02
+    assert told[2] - told[1] >= 0.02
+    store.gate = asyncio.Event()
+    last = writer.append(armed(4))
+    await until(lambda: writer.fails_s > told[2] + 0.04, "one that does not come back counts too")
+    store.gate.set()
+    await last
+    assert writer.fails_s == 0.0
 
 
 @scenario

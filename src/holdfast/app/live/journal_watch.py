@@ -1,6 +1,6 @@
-"""A leader's watch over its journal: nothing can be armed while a commit does not come back.
+"""A leader's watch over its journal: nothing can be armed while no commit comes about.
 
-Lives here: when a commit counts as stuck. Not here: who leads the account then (cluster.keeper).
+Lives here: when a journal counts as stuck. Not here: who leads the account then (cluster.keeper).
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from holdfast.telemetry.log import get_logger
 
 log = get_logger("app.trader")
 
-LOOKS = 4  # at a commit under way, before it counts as stuck: a quarter later at most
+LOOKS = 4  # at what does not come about, before it counts as stuck: a quarter later at most
 
 
 class JournalWatch:
-    """Tells the follower, and so the keeper, of a journal that does not answer.
+    """Tells the follower, and so the keeper, of a journal that does not answer, or refuses all.
 
-    A commit counts as stuck after half a lease, but only time counts in which this process looked:
-    what a process that stood still did not see proves nothing, of its exchange neither.
+    It counts as stuck when for half a lease no commit came about, but only time counts in which
+    this process looked: what a process that stood still did not see proves nothing, of its exchange
+    neither.
     """
 
     def __init__(self, follower: Follower, writer: JournalWriter) -> None:
@@ -32,18 +33,19 @@ class JournalWatch:
     async def run(self) -> None:
         """Look until cancelled; the lease may be renewed all the while."""
         pause_s = self._patience_s / LOOKS
-        looked_s, stood_s = time.monotonic(), 0.0
+        looked_s, stood_s, fails_s = time.monotonic(), 0.0, 0.0
         while True:
             await asyncio.sleep(pause_s)
             looked_s, passed_s = time.monotonic(), time.monotonic() - looked_s
             late_s = max(0.0, passed_s - 2 * pause_s)
             self._follower.answered_s = min(looked_s, self._follower.answered_s + late_s)
-            waits_s = self._writer.waits_s
-            stood_s = late_s + (stood_s if waits_s > passed_s else 0.0)
-            self._tell(is_stuck=waits_s - stood_s > self._patience_s)
+            failed_s, fails_s = fails_s, self._writer.fails_s
+            is_the_same = fails_s > passed_s or fails_s >= failed_s > 0.0
+            stood_s = late_s + (stood_s if is_the_same else 0.0)
+            self._tell(is_stuck=fails_s - stood_s > self._patience_s)
 
     def answers(self) -> None:
-        """A commit came back: others learn it at once, before they take the account."""
+        """A commit came about: others learn it at once, before they take the account."""
         self._tell(is_stuck=False)
 
     def _tell(self, *, is_stuck: bool) -> None:
