@@ -6,7 +6,7 @@ how an address is written in the configuration (holdfast.config).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +16,7 @@ import msgspec
 from holdfast.config.database import DatabasePool, ReportPolicy
 from holdfast.errors import ConfigError
 from holdfast.journal.commands import Commands, SqliteCommands
+from holdfast.journal.displace import nothing
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.owner import OwnerLock
 from holdfast.journal.port import Store
@@ -65,6 +66,17 @@ class PoolState(msgspec.Struct, frozen=True):
 class Owner(Protocol):
     """Held by the one live writer of an account."""
 
+    def hold(self) -> None:
+        """Take it again where it was lost since: a session ended, or somebody put it aside.
+
+        Blocks, for some seconds at most; does nothing after `release`.
+
+        Raises:
+            FencedError: another process has it now; the text names it.
+            RetryableError: whether it is held cannot be told now.
+        """
+        ...
+
     def release(self) -> None:
         """Let others have it; may be called twice."""
         ...
@@ -95,12 +107,16 @@ class Database(Protocol):
         """Open it for writing; its tables are made where there are none."""
         ...
 
-    def own(self, account: str, *, displace: bool = False) -> Owner:
+    def own(
+        self, account: str, *, displace: bool = False, require: Callable[[], None] = nothing
+    ) -> Owner:
         """Become the one live writer of `account`. Blocks, for some seconds at most.
 
         Args:
             displace: whoever is it has lost its lease, and may hang: it is put aside, and killed or
                 cut off where it holds up the journal.
+            require: called at the moment of doing so, perhaps in another thread; raises where
+                that is not right any more.
 
         Raises:
             FencedError: another process is; the text names it.
@@ -179,10 +195,12 @@ class SqliteDatabase:
         """Open it for writing; its tables are made where there are none."""
         return SqliteStore(self.name)
 
-    def own(self, account: str, *, displace: bool = False) -> OwnerLock:
+    def own(
+        self, account: str, *, displace: bool = False, require: Callable[[], None] = nothing
+    ) -> OwnerLock:
         """Become the one live writer of `account` on this host; the directory is made."""
         self.name.parent.mkdir(parents=True, exist_ok=True)
-        return OwnerLock(self.name, account, displace=displace)
+        return OwnerLock(self.name, account, displace=displace, require=require)
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from pathlib import Path
@@ -29,7 +30,16 @@ HUNG_S: Final = 1.0
 _PAUSE_S: Final = 0.005
 
 
-def free_writing(path: Path, recorded: AbstractSet[Process], displaced: Process | None) -> None:
+def nothing() -> None:
+    """Nobody's lease can have run out meanwhile."""
+
+
+def free_writing(
+    path: Path,
+    recorded: AbstractSet[Process],
+    displaced: Process | None,
+    require: Callable[[], None] = nothing,
+) -> None:
     """Return when the journal at `path` can be written; blocks for at most some `HUNG_S`.
 
     Only who is known to write this journal is killed, and only when the kernel names it as holder
@@ -38,6 +48,7 @@ def free_writing(path: Path, recorded: AbstractSet[Process], displaced: Process 
     Args:
         recorded: who writes this journal, of whatever account; killed when it is stopped.
         displaced: the one of them that has lost its lease; killed also when it runs.
+        require: called before somebody is killed; raises where that is not right any more.
 
     Raises:
         RetryableError: somebody else holds the lock, or it may not be killed; the text names it.
@@ -53,11 +64,13 @@ def free_writing(path: Path, recorded: AbstractSet[Process], displaced: Process 
             held_s = now_s - since_s
             is_lost = held_s >= STOPPED_S and is_stopped(now)
             is_hung = held_s >= HUNG_S and now == displaced
-            if (is_lost or is_hung) and kill(now):
-                log.warning(
-                    "killed a process that stopped while it wrote", action="displaced",
-                    pid=now.pid, file=str(path),
-                )  # fmt: skip
+            if is_lost or is_hung:
+                require()
+                if kill(now):
+                    log.warning(
+                        "killed a process that stopped while it wrote", action="displaced",
+                        pid=now.pid, file=str(path),
+                    )  # fmt: skip
         if now_s > deadline_s:
             by = f"pid {holder.pid}" if holder else "a process that cannot be told"
             raise RetryableError(

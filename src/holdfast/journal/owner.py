@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
+import threading
+from collections.abc import Callable
 from glob import escape
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +21,7 @@ import msgspec
 from holdfast.cluster.host import Process, this_process
 from holdfast.domain.platform import PLATFORM
 from holdfast.errors import ConfigError, FencedError
-from holdfast.journal.displace import free_writing
+from holdfast.journal.displace import free_writing, nothing
 
 _numbers = itertools.count(1)
 
@@ -31,6 +33,7 @@ class OwnerLock:
         path: the journal file; the lock is a file beside it, which stays.
         displace: whoever holds it has lost its lease, and may hang: then the lock file gives way to
             a new one, and what hinders writing the journal is ended (journal.displace).
+        require: called just before that; raises where it is not right any more.
 
     Raises:
         FencedError: another process holds it; the text names it.
@@ -39,36 +42,69 @@ class OwnerLock:
             it.
     """
 
-    def __init__(self, path: Path, account: str, *, displace: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        account: str,
+        *,
+        displace: bool = False,
+        require: Callable[[], None] = nothing,
+    ) -> None:
+        self._journal, self._account = path, account
         self.path = path.with_name(f"{path.name}.{account}.lock")
         self._file = _opened(self.path)
         self._held = True
+        self._using = threading.Lock()
         holder = _read(self._file)
         is_free = _locked(self._file)
         if not is_free and not displace:
             os.close(self._file)
-            raise FencedError(
-                f"seen: {path} is written for account {account} by process "
-                f"{holder.pid if holder else 'unknown'}; expected: one writer; do: end that "
-                "process first, or name another journal"
-            )
+            raise self._another(holder)
         if displace:
             try:
-                free_writing(path, _recorded(path), holder)
+                require()
+                free_writing(path, _recorded(path), holder, require)
+                require()
             except BaseException:
                 os.close(self._file)
                 raise
         if not is_free:
             os.close(self._file)
             self._file = _replaced(self.path)
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, msgspec.json.encode(this_process()), 0)
+        _sign(self._file)
+
+    def hold(self) -> None:
+        """Take it again where its file gave way to another, or is gone.
+
+        Raises:
+            FencedError: another process has the one that is there now; the text names it.
+            ConfigError: the lock file cannot be made.
+        """
+        with self._using:
+            if not self._held or _is_at(self.path, self._file):
+                return
+            file = _opened(self.path)
+            holder = _read(file)
+            if not _locked(file) or not _is_at(self.path, file):
+                os.close(file)
+                raise self._another(holder)
+            os.close(self._file)
+            self._file = file
+            _sign(file)
 
     def release(self) -> None:
         """Let others have it; may be called twice."""
-        if self._held:
-            self._held = False
-            os.close(self._file)
+        with self._using:
+            if self._held:
+                self._held = False
+                os.close(self._file)
+
+    def _another(self, holder: Process | None) -> FencedError:
+        return FencedError(
+            f"seen: {self._journal} is written for account {self._account} by process "
+            f"{holder.pid if holder else 'unknown'}; expected: one writer; do: end that process "
+            "first, or name another journal"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +179,19 @@ def _locked(file: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether `file` is what others find at `path`."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
+
+
+def _sign(file: int) -> None:
+    os.ftruncate(file, 0)
+    os.pwrite(file, msgspec.json.encode(this_process()), 0)
 
 
 def _replaced(path: Path) -> int:

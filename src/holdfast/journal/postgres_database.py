@@ -6,7 +6,7 @@ Not here: the parts (the other `postgres` modules), choosing a database (journal
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import psycopg
 from holdfast.config.database import DatabasePool, ReportPolicy
 from holdfast.journal.commands import Commands
 from holdfast.journal.database import PoolState
+from holdfast.journal.displace import nothing
 from holdfast.journal.high_water import OF_POSTGRES, HighWater
 from holdfast.journal.postgres import PostgresStore
 from holdfast.journal.postgres_connect import (
@@ -71,10 +72,12 @@ class PostgresDatabase:
         """Open it for writing; its tables are made where there are none."""
         return PostgresStore(self.url, self._pool, may_lose=self.may_lose)
 
-    def own(self, account: str, *, displace: bool = False) -> PostgresOwner:
+    def own(
+        self, account: str, *, displace: bool = False, require: Callable[[], None] = nothing
+    ) -> PostgresOwner:
         """Become the one live writer of `account` in this database."""
         self._state.mkdir(parents=True, exist_ok=True)
-        return PostgresOwner(self.url, account, displace=displace)
+        return PostgresOwner(self.url, account, displace=displace, require=require)
 
     def high_water(self, account: str) -> HighWater:
         """How far this host knows that a stream had come."""

@@ -7,7 +7,9 @@ here: fencing (journal.postgres).
 from __future__ import annotations
 
 import os
+import threading
 import time
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Final
 
@@ -15,6 +17,7 @@ import psycopg
 
 from holdfast.cluster.host import host_id
 from holdfast.errors import FencedError, RetryableError
+from holdfast.journal.displace import nothing
 from holdfast.journal.postgres_connect import Connection, connect, name_of, raise_translated
 from holdfast.telemetry.log import get_logger
 
@@ -38,6 +41,11 @@ _END = """
     SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
     WHERE datname = current_database() AND (pid = %s OR application_name = %s)
 """
+_END_OWN = """
+    SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid = %s AND application_name = %s
+"""
+_READ_ONLY = "SELECT current_setting('transaction_read_only')"
 
 
 def writer_name() -> str:
@@ -50,16 +58,29 @@ class PostgresOwner:
 
     Args:
         displace: whoever holds it has lost its lease, and may hang: its sessions are ended.
+        require: called just before that; raises where it is not right any more.
 
     Raises:
         FencedError: another process holds it; the text names it.
         RetryableError: its sessions may not be ended, or do not end.
     """
 
-    def __init__(self, url: str, account: str, *, displace: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        account: str,
+        *,
+        displace: bool = False,
+        require: Callable[[], None] = nothing,
+    ) -> None:
         self._name = name_of(url)
+        self._url = url
         self._account = account
-        self._connection = connect(url, application=f"{_OWNER} {_process()}")
+        self._require = require
+        self._using = threading.Lock()
+        self._is_released = False
+        self._connection = self._connected()
+        self._pid = self._connection.info.backend_pid
         try:
             if not self._take():
                 self._meet_holder(displace=displace)
@@ -70,9 +91,59 @@ class PostgresOwner:
             self._connection.close()
             raise
 
+    def hold(self) -> None:
+        """Take it again where its session has ended: the server restarted, or another leads now.
+
+        Raises:
+            FencedError: another process has it; the text names it.
+            ConfigError, RetryableError: as a connection.
+        """
+        with self._using:
+            try:
+                if not self._is_released and not self._lasts():
+                    self._take_again()
+            finally:
+                if self._is_released:  # meanwhile, by who would not wait for the server
+                    self._connection.close()
+
     def release(self) -> None:
-        """Let others have it; may be called twice."""
+        """Let others have it; may be called twice. Never waits for `hold`, which then does it."""
+        self._is_released = True
+        if self._using.acquire(blocking=False):
+            try:
+                self._connection.close()
+            finally:
+                self._using.release()
+
+    def _connected(self) -> Connection:
+        return connect(self._url, application=f"{_OWNER} {_process()}")
+
+    def _lasts(self) -> bool:
+        """Whether its session is there, on a server that takes writes: the journal is there."""
+        try:
+            row = self._connection.execute(_READ_ONLY).fetchone()
+        except psycopg.OperationalError:
+            return False
+        return row == ("off",)
+
+    def _take_again(self) -> None:
+        lost = self._pid
         self._connection.close()
+        self._connection = connection = self._connected()
+        self._pid = connection.info.backend_pid
+        try:
+            if self._take():
+                return
+            # Where the way was cut, the server may not know yet that the one before has ended.
+            connection.execute(_END_OWN, (lost, f"{_OWNER} {_process()}"))
+            if not self._take():
+                self._meet_holder(displace=False)
+        except psycopg.Error as error:
+            self._connection.close()
+            raise_translated(self._name, error)
+        except BaseException:
+            self._connection.close()  # or it would count as held
+            raise
 
     def _take(self) -> bool:
         row = self._connection.execute(_LOCK, (self._account,)).fetchone()
@@ -88,6 +159,7 @@ class PostgresOwner:
                 process = str(application).removeprefix(f"{_OWNER} ")
                 if not displace:
                     break
+                self._require()
                 _end(self._connection, pid, process)
             if self._take():
                 return

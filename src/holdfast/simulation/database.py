@@ -5,7 +5,7 @@ Not here: what fails on the way to the store (store).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from holdfast.config.database import ReportPolicy
 from holdfast.errors import RetryableError
 from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.database import SqliteDatabase
+from holdfast.journal.displace import nothing
 from holdfast.journal.high_water import HighWater
 from holdfast.journal.port import Store
 from holdfast.journal.reading import Rows
@@ -82,6 +83,9 @@ class _Commands(SqliteCommands):
 class _NoLock:
     """Who owns an account on a machine is the world's to say: one process at a time."""
 
+    def hold(self) -> None:
+        """It cannot be lost."""
+
     def release(self) -> None:
         """Nothing to let go."""
 
@@ -108,7 +112,9 @@ class SimDatabase:
         assert life is not None  # noqa: S101 - only processes open a journal
         return StoreLine(self._backend, life)
 
-    def own(self, account: str, *, displace: bool = False) -> _NoLock:
+    def own(
+        self, account: str, *, displace: bool = False, require: Callable[[], None] = nothing
+    ) -> _NoLock:
         """Nobody else on this machine."""
         return _NoLock()
 

@@ -88,6 +88,7 @@ ACCOUNTS: Final = {
     "restart": "An account's process ended, and begins again.",
     "loop_hung": "Its event loop does not turn: it is ended.",
     "journal_stuck": "Commits do not come back, or all are refused: nothing can be armed.",
+    "owner_wait": "Whether the lock that says who writes is still held cannot be told now.",
     "journal_answers": "One came about again.",
     "keep_wait": "A snapshot could not be kept.",
     "follow_wait": "The journal cannot be read.",

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -178,8 +179,9 @@ async def take_over(
     Args:
         displace: whoever writes it has lost its lease: a process that hangs is put aside at once.
         catch_up: folds what predecessors have written by now.
-        may_lead: asked after the head was read: a lease that has run out since must not end the
-            epoch of whoever took over.
+        may_lead: asked before anybody is put aside, and after the head was read: a lease that has
+            run out since must not end the sessions or the epoch of whoever took over. Called in
+            another thread as well.
         now_ns: what records are stamped with.
         node: what people call this one; the machine's name otherwise.
         uid: what the exchange calls the account that this one's key belongs to.
@@ -190,7 +192,9 @@ async def take_over(
     """
     database, account = fold.database, fold.end.account
     node = f"{node or os.uname().nodename}:{os.getpid()}"
-    owning = asyncio.ensure_future(_own(database, account, displace=displace))
+    require = partial(_require_lease, account, may_lead)
+    require()  # before a healthy leader is put aside for nothing
+    owning = asyncio.ensure_future(_own(database, account, require, displace=displace))
     try:
         if not displace:  # who may not put another aside must not end its epoch either
             await asyncio.shield(owning)
@@ -260,13 +264,17 @@ async def _let_go(owning: asyncio.Future[Owner]) -> None:
         (await owning).release()
 
 
-async def _own(database: Database, account: str, *, displace: bool) -> Owner:
+async def _own(
+    database: Database, account: str, require: Callable[[], None], *, displace: bool
+) -> Owner:
     deadline = time.monotonic() + WAIT_FOR_OWNER_S
     while True:
         try:
-            return await asyncio.to_thread(database.own, account, displace=displace)
+            return await asyncio.to_thread(
+                database.own, account, displace=displace, require=require
+            )
         except FencedError:
-            if time.monotonic() > deadline:
+            if displace or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.05)
 

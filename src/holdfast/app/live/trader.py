@@ -24,6 +24,7 @@ from holdfast.app.live.journal_watch import JournalWatch
 from holdfast.app.live.keys import refused
 from holdfast.app.live.observers import Observers
 from holdfast.app.live.opening import Stream
+from holdfast.app.live.owner_watch import hold
 from holdfast.app.live.signals import Signals
 from holdfast.app.live.tracing import order_traces
 from holdfast.app.live.upkeep import Upkeep
@@ -333,6 +334,7 @@ class Trader:
             *self.signals.parts(),
             *self.upkeep.parts(),
             self.journal.run(),
+            hold(self.stream.owner),
         ]
         async with asyncio.TaskGroup() as group:
             for part in parts:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from holdfast.app.live import opening
+from holdfast.app.live.activity import is_led
 from holdfast.app.live.opening import Stream, follow_stream, open_stream, take_over
 from holdfast.config import Config
 from holdfast.config.database import DatabasePool
@@ -174,3 +176,92 @@ def test_the_process_of_an_account_keeps_one_connection_for_reads(told: int, kep
     own, others = opening.database_of(config, in_a_node=True), opening.database_of(config)
     found = own.pool(), others.pool()
     assert [pool.min for pool in found if pool is not None] == [kept, told]
+
+
+@contextmanager
+def journal_of(kind: str, folder: Path) -> Iterator[Database]:
+    """A journal in a file, or in PostgreSQL."""
+    if kind == "sqlite":
+        yield SqliteDatabase(folder / "journal.db")
+        return
+    with database() as url:
+        yield PostgresDatabase(url, folder)
+
+
+@pytest.mark.parametrize("asked", [0, 1])  # how often it is told that its lease runs
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@on_loop
+async def test_who_has_no_lease_any_more_puts_nobody_aside(
+    tmp_path: Path, kind: str, asked: int
+) -> None:
+    with journal_of(kind, tmp_path) as journal:
+        stream = await open_stream(journal, account="main", deployment="test", reporting="USDT")
+        fold = await follow_stream(journal, "main")
+        answers = [True] * asked
+
+        async def catch_up() -> None:
+            """Nothing is new."""
+
+        with pytest.raises(FencedError, match="the lease of account main ran out"):
+            await take_over(
+                fold, deployment="test", reporting="USDT", catch_up=catch_up, displace=True,
+                may_lead=lambda: bool(answers) and answers.pop(),
+            )  # fmt: skip
+        await append(stream, 1)
+        await append(stream, 2)
+        assert is_led(journal, "main")
+        await fold.close()
+        await stream.close()
+        assert not is_led(journal, "main")
+
+
+@on_loop
+async def test_a_lock_that_was_lost_with_its_server_s_sessions_is_taken_again(
+    tmp_path: Path,
+) -> None:
+    with database() as url:
+        journal = PostgresDatabase(url, tmp_path)
+        stream = await open_stream(journal, account="main", deployment="test", reporting="USDT")
+        for _ in range(2):
+            with psycopg.connect(url, autocommit=True) as server:
+                server.execute(
+                    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            assert not is_led(journal, "main")
+            stream.owner.hold()
+            assert is_led(journal, "main")
+        stream.owner.hold()
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        other = journal.own("main")
+        with pytest.raises(FencedError, match="is written for account main by process"):
+            stream.owner.hold()
+        other.release()
+        stream.owner.hold()
+        assert is_led(journal, "main")
+        stream.owner.release()
+        stream.owner.hold()
+        assert not is_led(journal, "main")
+        await stream.store.close()
+
+
+def test_a_lock_file_that_gave_way_or_is_gone_is_taken_again(tmp_path: Path) -> None:
+    journal = SqliteDatabase(tmp_path / "journal.db")
+    owner = journal.own("main")
+    other = journal.own("main", displace=True)
+    with pytest.raises(FencedError, match="is written for account main by process"):
+        owner.hold()
+    other.release()
+    assert not is_led(journal, "main")
+    owner.hold()
+    assert is_led(journal, "main")
+    (tmp_path / "journal.db.main.lock").unlink()
+    owner.hold()
+    assert is_led(journal, "main")
+    owner.release()
+    owner.hold()
+    assert not is_led(journal, "main")

@@ -55,7 +55,7 @@ async def test_commits_that_are_all_refused_at_once_count_as_one_that_does_not_c
     store = MemoryStore()
     writer = JournalWriter(store, await store.acquire("main", "a"))
     trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[method-assign]
+    store.commit_at_once = refuse  # type: ignore[assignment]
     watching = asyncio.create_task(trader.journal.run())
     began_s = time.monotonic()
 
@@ -76,7 +76,7 @@ async def test_one_commit_that_was_refused_and_nothing_after_it_says_nothing() -
     store = MemoryStore()
     writer = JournalWriter(store, await store.acquire("main", "a"))
     trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[method-assign]
+    store.commit_at_once = refuse  # type: ignore[assignment]
     watching = asyncio.create_task(trader.journal.run())
     await asyncio.sleep(TIMING.ttl_s)
     assert told == []
@@ -90,7 +90,7 @@ async def test_a_commit_refused_before_a_standstill_and_one_after_it_say_nothing
     store = MemoryStore()
     writer = JournalWriter(store, await store.acquire("main", "a"))
     trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[method-assign]
+    store.commit_at_once = refuse  # type: ignore[assignment]
     watching = asyncio.create_task(trader.journal.run())
     await asyncio.sleep(TIMING.ttl_s / 4)
     assert writer.append(armed(1), flush=True).exception() is not None
