@@ -54,7 +54,8 @@ GUARDS: Final = {
     "decide_slow": "A decision took longer than the bot's budget.",
     "decide_hung": "A strategy does not return: its process is ended, the bot is stopped.",
     "blame_lost": "The file that tells the next supervisor which bot decided for long is not to be "
-    "had: a bot that takes the whole host down may be asked once more.",
+    "had: a bot that takes the whole host down may be asked once more. Not removed when a node "
+    "stops: what it counts is not forgotten.",
     "audit_event": "Somebody did something, or was refused: `what`, `by`, `target`, `outcome`. The "
     "journal has it, chained; this line is a copy for whoever watches.",
 }

@@ -80,8 +80,12 @@ class Blame:
 
     def forget(self) -> None:
         """The node ends in order: whoever starts it again may have mended the strategy."""
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.unlink(missing_ok=True)
+        except OSError as error:  # as of a disk that is read-only by now: the other accounts wait
+            log.warning("not removed", action="blame_lost", file=str(self._file), why=str(error))
 
     def _count(self, bot: str, whose: str) -> None:
         """The second time is no coincidence."""

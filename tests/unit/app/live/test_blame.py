@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -106,3 +107,16 @@ def test_a_directory_that_takes_no_file_costs_the_supervisor_nothing(tmp_path: P
     blame.died("greedy")
     blame.died("greedy")
     assert "greedy" in blame.quarantine
+
+
+def test_a_directory_that_has_become_read_only_ends_no_supervisor_as_it_stops(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_file: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    blame = Blame(file)
+    blame.look(LONG)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    blame.forget()
+    assert "blame_lost" in caplog.text
