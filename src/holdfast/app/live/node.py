@@ -21,7 +21,7 @@ from holdfast import __version__
 from holdfast.app.live.added import Added
 from holdfast.app.live.board import SharedBoard, lease_clock_ns
 from holdfast.app.live.opening import database_of
-from holdfast.app.live.process import CRASHED, Life, account_process, run_child
+from holdfast.app.live.process import CRASHED, Life, account_process, forked, run_child
 from holdfast.app.live.seat import AGAIN_S, NO_FORK_S, STOP_TIMEOUT_S, Seat
 from holdfast.app.live.slate import Slate
 from holdfast.app.live.teller import Sources, Teller
@@ -209,17 +209,16 @@ class Supervisor:
         if now_s < self._keeper_due_s:
             return
         try:
-            pid = os.fork()
+            self._keeper = forked("keeper", self._keeper_process)
         except OSError as error:  # as of an account's process
             log.error(  # noqa: TRY400 - nothing of ours failed
                 "no process for the keeper", action="keeper_restart", why=str(error)
             )
             self._keeper_due_s = now_s + NO_FORK_S
-            return
-        if pid == 0:
-            os.close(self._held_open)
-            run_child("keeper", self._keep(), self._alive, _code_of_keeper, EXIT_OK)
-        self._keeper = pid
+
+    def _keeper_process(self) -> None:
+        os.close(self._held_open)
+        run_child("keeper", self._keep(), self._alive, _code_of_keeper, EXIT_OK)
 
     async def _keep(self) -> None:
         """The keeper's process: under another boot id whenever the store has forgotten it."""

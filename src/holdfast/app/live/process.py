@@ -75,6 +75,28 @@ class Life(msgspec.Struct, frozen=True):
         return self.config.account.name
 
 
+def forked(name: str, run: Callable[[], None]) -> int:
+    """Fork off a process for `run`, which ends the process; the new one's id.
+
+    What `run` raises ends it as a crash, and nothing of the parent's, which both have on the stack.
+
+    Args:
+        name: of the process, for the log.
+
+    Raises:
+        OSError: the system gives no process.
+    """
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        run()
+    except BaseException:  # such as no memory, or no descriptor, for what it begins with
+        log.exception("crashed before it had begun", action="process_crashed", process=name)
+    finally:
+        os._exit(CRASHED)
+
+
 def account_process(life: Life, alive: int) -> None:
     """The child: follow and lead until told to stop. Never returns.
 
@@ -113,8 +135,9 @@ def run_child(
     finally:
         with suppress(Exception):  # it ends, and what it told elsewhere is in the log as well
             end_exports()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(Exception):  # the code says what is done next, also where no log is taken
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

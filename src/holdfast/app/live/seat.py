@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from holdfast.app.live.blame import Blame, blame_file
 from holdfast.app.live.board import SharedBoard
-from holdfast.app.live.process import CRASHED, RESTED
+from holdfast.app.live.process import CRASHED, RESTED, forked
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State
 from holdfast.config import Config
@@ -94,16 +94,15 @@ class Seat:
         self._was_right, self._follows = self._was_right or self._follows, False
         self._began_s, self._beat_s, self._beats, self._told_s = now_s, now_s, -1, 0.0
         try:
-            pid = os.fork()
+            self._pid = forked(self.name, self._run_child)
         except OSError as error:  # no memory, or too many processes: it may pass
             log.error(  # noqa: TRY400 - nothing of ours failed
                 "no process for the account", action="restart", account=self.name, why=str(error)
             )
             self._due_s = now_s + NO_FORK_S
-            return
-        if pid == 0:
-            self._run(self._config, self._watch, self._blame.quarantine)
-        self._pid = pid
+
+    def _run_child(self) -> None:
+        self._run(self._config, self._watch, self._blame.quarantine)
 
     def _note_state(self) -> None:
         """What has led was configured rightly, and so was what an earlier process followed."""

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from holdfast.app.live.board import SharedBoard
-from holdfast.app.live.process import CRASHED, run_child
+from holdfast.app.live.process import CRASHED, forked, run_child
 from holdfast.app.live.slate import Left, Slate
 from holdfast.cluster.board import State
 from holdfast.config import Config
@@ -220,14 +220,13 @@ class Teller:
 
     def _begin(self) -> None:
         try:
-            pid = os.fork()
+            self._pid = forked("teller", self._process)
         except OSError as error:  # it is tried again; what tells numbers ends no node
             log.warning("no process to tell them", action="telling_failed", why=str(error))
-            return
-        if pid == 0:
-            os.close(self._held_open)
-            run_child("teller", self._serve(), self._alive, lambda _: CRASHED, CRASHED)
-        self._pid = pid
+
+    def _process(self) -> None:
+        os.close(self._held_open)
+        run_child("teller", self._serve(), self._alive, lambda _: CRASHED, CRASHED)
 
     async def _serve(self) -> None:
         from holdfast.app.metrics_port import Pages, serving  # noqa: PLC0415  # as above

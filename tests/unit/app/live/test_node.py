@@ -9,16 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
 import pytest
 
 from holdfast.app.live import node
 from holdfast.app.live.board import lease_clock_ns
+from holdfast.app.live.process import CRASHED
 from holdfast.cluster.keeper import NotJoinedError
 from holdfast.config import Config
-from holdfast.errors import EXIT_USAGE, ConfigError
+from holdfast.errors import EXIT_FAILED, EXIT_USAGE, ConfigError
 from tests.support.waiting import PATIENCE_S
 
 BEFORE_A_FORK = """
@@ -124,3 +125,21 @@ def test_a_keeper_that_is_refused_at_first_or_once_it_has_joined_ends_its_node(
     assert supervisor.met.read_text() == lives
     assert supervisor._code() == EXIT_USAGE
     assert not supervisor.begins_anew
+
+
+class Broken(node.Supervisor):
+    """Its keeper breaks before it has an event loop."""
+
+    def _keep(self) -> Coroutine[None, None, None]:
+        raise MemoryError
+
+
+def test_what_breaks_before_a_keeper_has_begun_ends_there_as_a_crash(tmp_path: Path) -> None:
+    supervisor, pid = Broken(Config(state_dir=str(tmp_path))), os.getpid()
+    try:
+        supervisor._begin_keeper()
+    finally:
+        if os.getpid() != pid:  # as Python ends who does not take an exception
+            os._exit(EXIT_FAILED)
+    _, status = os.waitpid(supervisor._keeper, 0)
+    assert os.waitstatus_to_exitcode(status) == CRASHED

@@ -22,7 +22,7 @@ from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State
 from holdfast.config import Config
-from holdfast.errors import EXIT_USAGE
+from holdfast.errors import EXIT_FAILED, EXIT_USAGE
 from tests.support.waiting import PATIENCE_S
 
 POLL_S = 0.02
@@ -202,3 +202,25 @@ def test_an_added_account_is_tried_again_because_its_key_may_come_after_it(
     assert (seat.pid, seat.code) == (0, None)
     watched_until(seat, lambda: bool(seat.pid))
     watched_until(seat, lambda: not seat.pid)
+
+
+def test_what_breaks_before_an_account_s_process_has_begun_ends_there_and_is_begun_again(
+    tmp_path: Path,
+) -> None:
+    """Not in the supervisor's own code, which it has on its stack as well."""
+
+    def breaks(_config: Config, _watch: Watch, _quarantine: dict[str, str]) -> None:
+        with lives.open("a") as noted:
+            noted.write("x")
+        raise MemoryError
+
+    lives, supervisor = tmp_path / "lives", os.getpid()
+    lives.touch()
+    seat = Seat(Config(state_dir=str(tmp_path)), SharedBoard(["main"]), HANG_S, breaks)
+    try:
+        watched_until(seat, lambda: lives.read_text() == "xx" or seat.code is not None)
+    finally:
+        if os.getpid() != supervisor:  # as Python ends who does not take an exception
+            os._exit(EXIT_FAILED)
+    watched_until(seat, lambda: not seat.pid)
+    assert seat.code is None
