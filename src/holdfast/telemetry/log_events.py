@@ -86,7 +86,10 @@ ACCOUNTS: Final = {
     "process_crashed": "It ended by a defect, with the trace: begin a report with it.",
     "observer_failed": "Logs, metrics or traces of an account broke and are left out until the "
     "process begins anew; trading goes on.",
-    "restart": "An account's process ended, and begins again.",
+    "restart": "An account's process ended, and begins again. `code`: 70 a defect, 75 it leads no "
+    "more, 0 a SIGTERM that was not its supervisor's, -9 and other negative ones a signal.",
+    "account_ended": "An account's process ended and none follows it on this node: the node stops "
+    "(info), or it would only end like that again (error), for what a line before says.",
     "loop_hung": "Its event loop does not turn: it is ended.",
     "journal_stuck": "Commits do not come back, or all are refused: nothing can be armed.",
     "owner_wait": "Whether the lock that says who writes is still held cannot be told now.",

@@ -28,7 +28,7 @@ STOP_TIMEOUT_S = 8.0
 LOOK_S = 0.25  # between two looks; what is longer than that says nothing about who is watched
 NO_FORK_S = 1.0  # until the next try where the system gives no process
 AGAIN_S = 30.0  # until the next try of what was configured rightly and is refused now
-_FINAL = {EXIT_OK, EXIT_FAILED, EXIT_USAGE}
+_FINAL = {EXIT_FAILED, EXIT_USAGE}  # in order as well, but only while the node stops
 
 Run = Callable[[Config, Watch, dict[str, str]], None]
 """The child: never returns."""
@@ -120,9 +120,15 @@ class Seat:
             self._blame.forget()
         # What was right once may be so again: one side of a rotation is late.
         may_pass = code == EXIT_USAGE and self._was_right
-        if stopping or (code in _FINAL and not may_pass):
-            self.code = EXIT_OK if stopping and code not in _FINAL else code
-            self._board.tell(self.name, State.DOWN if stopping else State.UNFIT)
+        if stopping:
+            self.code = code if code in _FINAL else EXIT_OK
+            self._board.tell(self.name, State.DOWN)
+            log.info("ended", action="account_ended", account=self.name, code=code)
+            return
+        if code in _FINAL and not may_pass:
+            self.code = code
+            self._board.tell(self.name, State.UNFIT)
+            log.error("ended for good", action="account_ended", account=self.name, code=code)
             return
         self._board.tell(self.name, State.UNFIT if may_pass else State.DOWN)
         early = code != RESTED and _is_early(code, now_s - self._began_s)
@@ -175,6 +181,7 @@ class Seat:
 def _is_early(code: int, lived_s: float) -> bool:
     """Whether a life was so short that the next one had better wait.
 
-    A defect comes back; a process that was killed from outside has done nothing wrong.
+    A defect comes back, and so does a strategy that ends its process; one that was killed from
+    outside has done nothing wrong.
     """
-    return lived_s < (10.0 if code == CRASHED else 1.0)
+    return lived_s < (10.0 if code in {CRASHED, EXIT_OK} else 1.0)

@@ -22,7 +22,7 @@ from holdfast.app.live.teller import Sources, Teller
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import State
 from holdfast.config import Config
-from holdfast.errors import EXIT_FAILED, EXIT_USAGE
+from holdfast.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from tests.support.waiting import PATIENCE_S
 
 POLL_S = 0.02
@@ -224,3 +224,38 @@ def test_what_breaks_before_an_account_s_process_has_begun_ends_there_and_is_beg
             os._exit(EXIT_FAILED)
     watched_until(seat, lambda: not seat.pid)
     assert seat.code is None
+
+
+def test_an_account_whose_process_ends_in_order_though_nobody_asked_is_begun_again(
+    tmp_path: Path,
+) -> None:
+    """As by a SIGTERM of whoever frees memory, or of a strategy."""
+
+    def ends(_config: Config, _watch: Watch, _quarantine: dict[str, str]) -> None:
+        with lives.open("a") as noted:
+            noted.write("x")
+        os._exit(EXIT_OK)
+
+    lives = tmp_path / "lives"
+    lives.touch()
+    seat = Seat(Config(state_dir=str(tmp_path)), SharedBoard(["main"]), HANG_S, ends)
+    watched_until(seat, lambda: lives.read_text() == "xx" or seat.code is not None)
+    while seat.pid:
+        seat.look(stopping=True)
+    assert lives.read_text() == "xx"
+    assert seat.code == EXIT_OK
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_an_end_that_no_other_process_follows_is_told_with_its_code(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, stopping: bool
+) -> None:
+    caplog.set_level("INFO")
+    seat = Seat(Config(state_dir=str(tmp_path)), SharedBoard(["main"]), HANG_S, refused)
+    seat.look(stopping=False)
+    while seat.code is None:
+        seat.look(stopping=stopping)
+        time.sleep(POLL_S)
+    (line,) = [one for one in caplog.records if "account_ended" in one.getMessage()]
+    assert line.levelname == ("INFO" if stopping else "ERROR")
+    assert "'account': 'main'" in line.getMessage()
