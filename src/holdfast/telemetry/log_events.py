@@ -81,7 +81,7 @@ ACCOUNTS: Final = {
     "stop_failed": "It did not close in order; the journal is made for that.",
     "rest_failed": "Something failed while it came to rest.",
     "rested_failed": "The journal was not told that it rests.",
-    "close_hung": "It does not close, and is ended.",
+    "close_hung": "A process does not close in time, and is ended.",
     "process_ended": "It ended by an error, which says what to do.",
     "process_crashed": "It ended by a defect, with the trace: begin a report with it.",
     "observer_failed": "Logs, metrics or traces of an account broke and are left out until the "

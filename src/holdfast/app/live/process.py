@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -51,6 +52,8 @@ FIRST_WAIT_S, LAST_WAIT_S = 0.2, 5.0
 LIVED_S = 10.0  # after which an end has nothing to do with the one before
 BEAT_S = 0.1  # a tenth of the shortest time that a leader may hang; each beat wakes a processor
 CLOSE_TIMEOUT_S = 6.0  # also when nobody supervises it any more
+END_TIMEOUT_S = CLOSE_TIMEOUT_S + 2.0  # then it is over, whatever it still waits for
+SPIN_S = 600.0  # of processors' time between two beats; a supervisor ends it long before
 
 
 class Life(msgspec.Struct, frozen=True):
@@ -124,6 +127,7 @@ def run_child(
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor passes a stop on
         begin_exports("node", process=name)
+        _begin_thread(_end_after_supervisor, name, alive)
         code = asyncio.run(_until_told(name, work, alive, ended))
     except PlatformError as error:
         code = code_of(error)
@@ -152,6 +156,7 @@ async def _until_told(
     life = asyncio.create_task(work)
     await asyncio.wait({waiting, life}, return_when=asyncio.FIRST_COMPLETED)
     loop.remove_reader(alive)
+    _begin_thread(_end_soon, name)  # a loop that ends waits for its threads, and for how long?
     if stop.is_set():
         log.info("stopping", action="stopping", process=name)
     if life.done():
@@ -167,6 +172,24 @@ async def _until_told(
     if not life.cancelled() and (error := life.exception()) is not None:
         raise error
     return EXIT_OK
+
+
+def _begin_thread(run: Callable[..., None], *args: object) -> None:
+    threading.Thread(target=run, args=args, daemon=True).start()
+
+
+def _end_after_supervisor(name: str, alive: int) -> None:
+    """Where a strategy does not return, the event loop hears nothing, and nobody else ends it."""
+    os.read(alive, 1)  # nobody writes: it comes back when the other end is closed
+    _end_soon(name)
+
+
+def _end_soon(name: str) -> None:
+    """Whatever the event loop waits for: what can be closed in order has been by then."""
+    time.sleep(END_TIMEOUT_S)
+    signal.alarm(1)  # the system's: the log may take nothing
+    log.error("does not end", action="close_hung", process=name, after_s=END_TIMEOUT_S)
+    os._exit(CRASHED)
 
 
 def code_of(error: PlatformError) -> int:
@@ -189,9 +212,14 @@ async def _told(life: Life) -> None:
 
 
 async def _beat(watch: Watch) -> None:
-    """Show that the event loop turns, also while nothing can be followed yet."""
+    """Show that the event loop turns, also while nothing can be followed yet.
+
+    Code that holds the interpreter's lock for ever lets no thread run: where the supervisor is
+    gone, the system ends it. By processors' time, of which a host that is paused spends none.
+    """
     while True:
         watch.beat()
+        signal.setitimer(signal.ITIMER_PROF, SPIN_S)
         await asyncio.sleep(BEAT_S)
 
 
