@@ -303,6 +303,8 @@ class Keeper:
             elif state is State.LEADING and not self._is_overdue(account):
                 self._board.want(account, Wanted.YIELD)
             elif await self._store.hand(claim, to):
+                if state is not State.LEADING:
+                    self._board.want(account, Wanted.FOLLOW)  # as planned: nobody deposed it
                 log.info("handed over", action="handed", account=account, to=to)
                 if not to:
                     self._given_at_ns[account] = now_ns

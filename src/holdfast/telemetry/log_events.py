@@ -136,7 +136,7 @@ CLUSTER: Final = {
     "joined": "A node takes part.",
     "taken": "It took accounts: from a node that is gone, or that handed over.",
     "handed": "It handed an account over.",
-    "deposed": "Its claim on an account is another's.",
+    "deposed": "Its claim on an account is another's, though it did not hand it over in order.",
     "cut_off": "An account cannot reach exchange or journal from here: another node may.",
     "forgotten": "The lease store has forgotten this node; it joins under another boot id.",
     "metrics_listening": "A node serves metrics and health, `at` this address.",

@@ -406,10 +406,13 @@ async def longest_turn_s(seconds: float) -> float:
 
 
 @on_loop
-async def test_who_is_told_to_stop_hands_over_first_and_leaves() -> None:
+async def test_who_is_told_to_stop_hands_over_first_and_leaves(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with nodes("one", "two") as ([one, two], leases, _):
         one.keeper.stop()
         await one.keeping
+        assert "deposed" not in caplog.text, "it was planned"
         await until(lambda: two.leads, "the second leads")
         assert [seen.member.boot_id for seen in (await leases.view()).members] == ["two"]
 
