@@ -323,6 +323,30 @@ NAMED_VARIABLES = """
 """
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e5000", "1e12"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "replica_lag_s", "database_pool.wait_s", "cluster.times.renew_s", "cluster.times.ttl_s",
+        "cluster.times.poll_s", "cluster.times.call_s", "jobs.beat_s", "jobs.gone_s",
+        "api.time_limit_s", "notify.doubt_s", "bots.join_timeout_s", "bots.decide_budget_ms",
+        "signals.every_s",
+    ],
+)  # fmt: skip
+def test_a_time_that_is_no_number_or_without_end_is_refused_wherever_it_stands(
+    written: Path, setting: str, value: str
+) -> None:
+    table, _, name = setting.rpartition(".")
+    rows = {
+        "cluster.times": "renew_s = 1\nttl_s = 4\ncall_s = 1\npoll_s = 0.05\n",
+        "bots": 'name = "a"\nstrategy = "grid"\nsymbols = ["BTC/USDT"]\n',
+        "signals": 'name = "a"\nfile = "x"\n',
+    }.get(table, "")
+    kept = "".join(row for row in rows.splitlines(True) if not row.startswith(f"{name} "))
+    heading = f"[[{table}]]" if table in {"bots", "signals"} else f"[{table}]" if table else ""
+    assert "seen: " in refused(written, f"{heading}\n{kept}{name} = {value}\n")
+
+
 def test_every_variable_of_the_acceptance_list_is_known_with_what_it_does() -> None:
     known = {one.name: one for one in VARIABLES}
     assert len(known) == len(VARIABLES)

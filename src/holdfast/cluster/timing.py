@@ -5,6 +5,7 @@ Not here: what is done by them (election, keeper).
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import msgspec
@@ -15,6 +16,9 @@ DRIFT: Final = 0.01
 
 SHORTEST_TTL_S: Final = 0.8
 """Half of it is how long a journal's server lets a frozen session hold a lock."""
+
+LONGEST_TTL_S: Final = 3600.0
+"""Nobody trades for so long after a leader died; more would be a slip of the pen."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,12 +37,22 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     call_s: float
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            # Every comparison with nan is false: the inequalities below would let it through.
+            if not math.isfinite(value):
+                raise ValueError(f"`{name}` is {value:g}, expected a number of seconds")
         if min(self.renew_s, self.ttl_s, self.poll_s, self.call_s) <= 0:
             raise ValueError("a time is not positive; expected seconds above zero")
         if self.ttl_s < SHORTEST_TTL_S:
             raise ValueError(
                 f"`ttl_s` is {self.ttl_s:g}, expected at least {SHORTEST_TTL_S:g}: who freezes may "
                 "hold a lock of the journal's server for half of it"
+            )
+        if self.ttl_s > LONGEST_TTL_S:
+            raise ValueError(
+                f"`ttl_s` is {self.ttl_s:g}, expected at most {LONGEST_TTL_S:g}: nobody trades for "
+                "so long after a leader died"
             )
         # A renewal that fails once must be repeated in time, or every hiccup is a failover.
         if self.renew_s + 2 * self.call_s > self.lease_s:
