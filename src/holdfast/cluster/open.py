@@ -11,6 +11,7 @@ from typing import Final
 from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import LeaseStore
 from holdfast.cluster.sqlite import SqliteLeases
+from holdfast.cluster.sqlite_file import of_this_boot
 from holdfast.cluster.timing import Timing
 from holdfast.config.redis import is_redis
 from holdfast.errors import ConfigError
@@ -24,6 +25,11 @@ def lease_url_beside(database_url: str) -> str:
     if database_url.startswith(_SQLITE):
         return f"{database_url}.leases"
     return database_url
+
+
+def lease_file_at(url: str) -> Path | None:
+    """The file that leases at an address are in, made by the first node; None of a server."""
+    return of_this_boot(Path(url.removeprefix(_SQLITE))) if url.startswith(_SQLITE) else None
 
 
 def lease_store_at(url: str, timing: Timing, deployment: str = "holdfast") -> LeaseStore:

@@ -73,7 +73,7 @@ class LeaseFile:
     """
 
     def __init__(self, path: Path, timing: Timing) -> None:
-        self.path = _of_this_boot(path)
+        self.path = of_this_boot(path)
         self._named = path
         self._timing = timing
         self._connection: sqlite3.Connection | None = None
@@ -259,7 +259,8 @@ def is_busy(error: sqlite3.Error) -> bool:
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"))
 
 
-def _of_this_boot(path: Path) -> Path:
+def of_this_boot(path: Path) -> Path:
+    """The file that leases named `path` are in while this boot of the machine lasts."""
     try:
         boot = _BOOT.read_text(encoding="ascii").strip()
     except OSError:

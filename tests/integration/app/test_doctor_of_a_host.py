@@ -5,11 +5,14 @@ Not here: the exchange's side (test_doctor).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,12 +24,15 @@ from holdfast import __version__
 from holdfast.app.doctor import Finding, Grade, examine, exit_code
 from holdfast.app.doctor.account import judged as judged_account
 from holdfast.app.doctor.account import without_price
+from holdfast.app.doctor.cluster import cluster, redis
 from holdfast.app.doctor.cluster import judged as judged_nodes
-from holdfast.app.doctor.cluster import redis
 from holdfast.app.doctor.secrets import secrets
 from holdfast.app.doctor.store import store
 from holdfast.app.live.members import Node
+from holdfast.app.metrics_port import Pages, serving
 from holdfast.cli import main
+from holdfast.cluster.open import lease_store_at, lease_url_beside
+from holdfast.cluster.timing import Timing
 from holdfast.config import Account, Bot, Cluster, Config, WrittenLimits
 from holdfast.config.api import ApiSettings
 from holdfast.domain.fact import AnyFact, AttemptMoved, CashFlow, Halted
@@ -37,8 +43,10 @@ from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 from holdfast.operations.doctor import host
 from tests.support.demo_world import armed, cid, decided, opening
+from tests.support.leases import PATIENT, member
 from tests.support.postgres import database
 from tests.support.redis import RedisServer, redis_url
+from tests.support.waiting import PATIENCE_S
 
 
 def by_check(found: Iterable[Finding]) -> dict[str, Finding]:
@@ -72,6 +80,14 @@ def test_a_port_that_something_else_has_is_told() -> None:
     assert taken.grade is Grade.WARN
     assert "cannot be had" in taken.seen
     assert host.port("port api", "127.0.0.1", number, "").grade is Grade.OK
+
+
+def test_the_port_of_a_node_that_runs_is_told_apart_from_what_something_else_has() -> None:
+    pages = Pages(metrics=lambda _accept: (b"", "text/plain"), is_ready=lambda: False)
+    with serving(0, pages) as number:
+        taken = host.port("port metrics", "127.0.0.1", number, "another with METRICS_PORT")
+    assert (taken.grade, taken.do) == (Grade.OK, "")
+    assert taken.seen == f"holdfast listens at 127.0.0.1:{number}"
 
 
 @pytest.mark.parametrize(
@@ -216,6 +232,51 @@ def test_nodes_are_judged_by_who_lives_and_leads(
     found = list(judged_nodes(members, ["main"]))
     assert grades(found) == expected
     assert all(one.do for one in found if one.grade in {Grade.WARN, Grade.FAIL})
+
+
+@contextmanager
+def renewing(config: Config, *names: str) -> Iterator[None]:
+    """Members with these names renew in the file beside the journal; the first leads `main`."""
+    entered, done = threading.Event(), threading.Event()
+
+    async def renew() -> None:
+        leases = lease_store_at(lease_url_beside(config.database_url), PATIENT)
+        for name in names:
+            await leases.join(msgspec.structs.replace(member(name), version=__version__))
+        (claim,) = (await leases.view()).claims
+        await leases.take(names[0], [claim], None)
+        entered.set()
+        while not done.is_set():
+            for name in names:
+                await leases.renew(name)
+            await asyncio.sleep(0.005)
+        await leases.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(renew(),))
+    thread.start()
+    try:
+        assert entered.wait(PATIENCE_S)
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_nodes_with_leases_in_a_file_are_looked_at_and_judged(tmp_path: Path) -> None:
+    """The file's name has the boot of the machine in it, so nobody else should put it together."""
+    times = Timing(renew_s=0.2, ttl_s=4.0, call_s=1.0)
+    config = Config(
+        database_url=f"sqlite:///{tmp_path}/journal.db", cluster=Cluster(times=times)
+    )
+    assert grades(cluster(config)) == {"nodes": "skip"}
+    assert not list(tmp_path.iterdir()), "it left something behind"
+    with renewing(config, "left", "right"):
+        found = by_check(cluster(config))
+    assert grades(found.values()) == {"leases": "ok", "nodes": "ok"}
+    assert found["nodes"].seen == "left leads main, right leads nothing"
+    dead = by_check(cluster(config))
+    assert grades(dead.values()) == {"leases": "ok", "stale nodes": "warn", "nodes": "skip"}
+    assert dead["stale nodes"].seen.startswith("left, right: ")
 
 
 def folded(*facts: AnyFact) -> AccountState:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from holdfast import __version__
 from holdfast.app.live.members import Node, nodes
-from holdfast.cluster.open import lease_url_beside
+from holdfast.cluster.open import lease_file_at, lease_url_beside
 from holdfast.config import Config
 from holdfast.config.api import redis_url
 from holdfast.config.jobs import broker_url
@@ -31,8 +30,11 @@ _SQLITE: Final = "sqlite:///"
 def cluster(config: Config) -> Iterator[Finding]:
     """Who lives, who leads, and whether anybody could go on; watches for a few renewals."""
     url = config.cluster.lease_url or lease_url_beside(config.database_url)
-    if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
-        yield skip("nodes", "no node has ever run on this host with this configuration")
+    file = lease_file_at(url)
+    if file is not None and not file.exists():  # to open it would make it
+        yield skip(
+            "nodes", "no node has run with this configuration since this machine was started"
+        )
         return
     try:
         # A little more than what a renewal that fails once takes.
