@@ -43,6 +43,7 @@ BUGS: Final[dict[str, str]] = {
     "each_purchase_twice": "what is to be bought is bought under two intents",
     "half_is_bought": "of what a target asks for half is bought, and nothing more",
     "empty_attempts_are_not_repeated": "what came to nothing is not tried again",
+    "recomputed_decisions": "who begins asks the strategy anew, not the journal what was decided",
     "market_purchases_are_free": "purchases at market set almost nothing aside, beyond any limit",
     "outstanding_is_nothing": "open and doubtful orders count as nothing, wherever they are asked",
     "purchases_reduce": "a purchase is said to take exposure off, so that no limit binds it",
@@ -73,4 +74,5 @@ BUGS: Final[dict[str, str]] = {
     "everybody_is_dead": "a challenger takes every leader for dead, so that nobody leads for long",
     "patient_challengers": "a leader that is dead is waited for thrice as long as its lease",
     "leads_without_a_lease_or_epoch": "the same, and the store does not stop who was replaced",
+    "non_atomic_renew": "a lease is read and written in two steps, over what came between",
 }

@@ -13,6 +13,7 @@ import msgspec
 
 from holdfast.app.live import start as starting
 from holdfast.cluster.election import Election
+from holdfast.cluster.port import Seen
 from holdfast.domain.fact import Filled, Ghost, Halted, OrderMoved
 from holdfast.domain.order import OrderState
 from holdfast.errors import FencedError, RetryableError
@@ -27,6 +28,7 @@ from holdfast.journal.port import CommitUnknownError, Head
 from holdfast.journal.sqlite_file import SqliteFile
 from holdfast.journal.writer import JournalWriter
 from holdfast.simulation.bugs import Plant, put, replace
+from holdfast.simulation.leases import LeaseLine
 from holdfast.simulation.store import StoreLine
 from holdfast.venues.binance import decode
 
@@ -294,6 +296,33 @@ def patient_challengers() -> None:
     replace(Election, "_is_dead", late)
 
 
+def non_atomic_renew() -> None:
+    """A lease is written whole, as it was read at the last look: what came between is undone."""
+
+    async def looked(self: Any) -> Any:
+        self.read = await view(self)
+        return self.read
+
+    async def renewed(self: Any, boot_id: str) -> Any:
+        read = getattr(self, "read", None) or await looked(self)
+        mine = next((seen for seen in read.members if seen.member.boot_id == boot_id), None)
+        if mine is None:
+            return await renew(self, boot_id)
+        held = tuple(claim for claim in read.claims if claim.boot_id == boot_id)
+
+        def write() -> None:
+            self._store._members[boot_id] = Seen(mine.member, mine.renewals + 1)
+            for claim in held:
+                self._store._put(claim)
+
+        await self._call(write, writes=True)
+        return held
+
+    view, renew = LeaseLine.view, LeaseLine.renew
+    put(LeaseLine, "view", looked)
+    put(LeaseLine, "renew", renewed)
+
+
 def leads_without_a_lease_or_epoch() -> None:
     no_epoch_check()
     everybody_is_dead()
@@ -308,6 +337,6 @@ PLANTS: dict[str, Plant] = {
         cancelled_by_the_cancel_s_id, fees_are_forgotten, every_fee_is_in_quote,
         fills_are_nobody_s, fills_are_the_first_bot_s, partial_fills_close,
         a_cancel_that_finds_nothing_means_cancelled, everybody_is_dead,
-        patient_challengers, leads_without_a_lease_or_epoch,
+        patient_challengers, non_atomic_renew, leads_without_a_lease_or_epoch,
     )
 }

@@ -13,6 +13,7 @@ from holdfast.domain.action import Approved
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
 from holdfast.engine import derive, risk, step
+from holdfast.engine.facts import held_position
 from holdfast.engine.situation import Derivation
 from holdfast.engine.step import Engine
 from holdfast.ledger.state import AccountState, LiveOrder
@@ -83,6 +84,26 @@ def empty_attempts_are_not_repeated() -> None:
 
     target = derive._target
     put(derive, "_target", once)
+
+
+def recomputed_decisions() -> None:
+    """Who begins asks the strategy what it wants instead of the journal what it has decided."""
+
+    def anew(self: Any) -> Any:
+        for bot in self.bots.values():
+            state = self.account.bot(bot.name)
+            if not (state.running and state.number and bot.last_bar is not None):
+                continue
+            asked = bot.decide(
+                held_position(state, bot.symbol), self.facts[bot.name], state.memory
+            )
+            decided = self._decider.decision(bot, *asked)
+            if decided is not None:
+                state.wish, state.legs = decided.wish, decided.legs
+        return resume(self)
+
+    resume = Engine.resume
+    put(Engine, "resume", anew)
 
 
 def market_purchases_are_free() -> None:
@@ -178,8 +199,8 @@ PLANTS: dict[str, Plant] = {
     each.__name__: each
     for each in (
         no_stops, one_bot_sleeps, each_purchase_twice, half_is_bought,
-        empty_attempts_are_not_repeated, market_purchases_are_free, outstanding_is_nothing,
-        purchases_reduce,
+        empty_attempts_are_not_repeated, recomputed_decisions, market_purchases_are_free,
+        outstanding_is_nothing, purchases_reduce,
         cash_in_doubt_is_free, cash_is_set_aside_for_its_bot, doubts_are_of_one_bot,
         limits_are_of_one_bot,
     )

@@ -15,6 +15,7 @@ from functools import partial
 import msgspec
 
 from holdfast.app.demo.told import Told, wire
+from holdfast.cluster.port import Claim
 from holdfast.domain.fact import (
     UNKNOWN,
     Adjustment,
@@ -140,6 +141,18 @@ class Checker:
             self.violate("I3", f"epoch {head.epoch} begins after epoch {self.epoch}")
         self.epoch = head.epoch
         self.say(f"epoch {head.epoch} begins")
+
+    def on_claim(self, before: Claim, now: Claim) -> None:
+        """Somebody wrote who has the lease.
+
+        I15: it changes hands by one turn at a time, from whom has it then. Who writes on what was
+        read a while ago gives it back to whom it was taken from, and two lead by it.
+        """
+        if now.boot_id != before.boot_id and now.turn != before.turn + 1:
+            self.violate(
+                "I15", f"the lease goes from {before.boot_id or 'nobody'}, turn {before.turn}, to "
+                f"{now.boot_id or 'nobody'}, turn {now.turn}, who neither took it nor was given it"
+            )  # fmt: skip
 
     def on_commit(self, head: Head, records: tuple[Record, ...]) -> None:
         """Facts became durable."""

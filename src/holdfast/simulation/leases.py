@@ -19,11 +19,13 @@ class Leases:
 
     Attributes:
         runs: whether the process of a member runs, as its operating system says.
+        on_claim: told of every claim that is written, with the one before it.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.store = MemoryLeases()
+        self.on_claim: list[Callable[[Claim, Claim], None]] = []
+        self.store = _Watched(self.on_claim)
         self.runs: Callable[[Member], bool] = lambda _member: True
 
     def plan(self, account: str, node: str) -> bool:
@@ -33,6 +35,21 @@ class Leases:
             if seen.member.node == node:
                 return bool(at_once(self.store.plan(account, seen.member.boot_id)))
         return False
+
+
+class _Watched(MemoryLeases):
+    """Leases in memory, of which every claim that is written is told."""
+
+    def __init__(self, told: Sequence[Callable[[Claim, Claim], None]]) -> None:
+        super().__init__()
+        self._told = told
+
+    def _put(self, claim: Claim) -> None:
+        before = self._claims.get(claim.account)
+        super()._put(claim)
+        if before is not None:
+            for told in self._told:
+                told(before, claim)
 
 
 class LeaseLine(Way):

@@ -15,7 +15,7 @@ class Violation(msgspec.Struct, frozen=True):
     """An invariant that did not hold.
 
     Attributes:
-        invariant: `I1` … `I14`, or `defect`.
+        invariant: `I1` … `I15`, or `defect`.
         at_s: seconds of the run.
         cid: the order that it is about, if it is about one.
     """

@@ -112,14 +112,9 @@ class _World:
             breaks=bool(self.plan.breaks), most_held=MOST_HELD,
             most_together=MOST_TOGETHER if self.sharing.is_crowded else None, limits=limits,
         )
-        self.backend.on_commit.append(self.checker.on_commit)
-        self.backend.on_acquire.append(self.checker.on_acquire)
-        self.exchange.on_call.append(self.checker.on_call)
-        self.exchange.watch(self.checker.on_event)
-        self.exchange.on_refused.append(self.checker.on_refused)
-        self.network.on_hasty = self.checker.on_hasty
-        names = [f"n{number + 1}" for number in range(machines)]
         self.leases = Leases(self.backend)
+        self._watch()
+        names = [f"n{number + 1}" for number in range(machines)]
         self.operator: Operator | None = None
         self.alone: Alone | None = None
         config = self._config(limits)
@@ -156,6 +151,16 @@ class _World:
             self.operator = Operator(self.weather, databases[names[0]].commands(), account)
         if self.plan.alone:
             self.alone = Alone(self.weather, frozenset(self.sharing.symbols))
+
+    def _watch(self) -> None:
+        """Let the checker see what becomes true, where it does."""
+        self.backend.on_commit.append(self.checker.on_commit)
+        self.backend.on_acquire.append(self.checker.on_acquire)
+        self.exchange.on_call.append(self.checker.on_call)
+        self.exchange.watch(self.checker.on_event)
+        self.exchange.on_refused.append(self.checker.on_refused)
+        self.network.on_hasty = self.checker.on_hasty
+        self.leases.on_claim.append(self.checker.on_claim)
 
     def _config(self, limits: BotLimits) -> Config:
         os.environ["SIM_KEY"] = self.exchange.account.api_key

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from holdfast.cluster.port import Claim
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -321,6 +322,23 @@ def test_two_leaders_of_one_epoch_are_found(watched: Watched) -> None:
     assert watched.found() == []
     watched.checker.on_acquire(msgspec.structs.replace(watched.head, epoch=2))
     assert watched.found() == ["I3"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_fault"),
+    [
+        (Claim("main", "", 0), Claim("main", "a", 1), False),
+        (Claim("main", "a", 1), Claim("main", "b", 2), False),
+        (Claim("main", "b", 2), Claim("main", "b", 2, "a"), False),
+        (Claim("main", "b", 2), Claim("main", "a", 1), True),  # as a renewal read it long ago
+        (Claim("main", "b", 2), Claim("main", "a", 2), True),  # two took the same turn
+    ],
+)
+def test_a_lease_is_given_back_to_nobody_by_what_was_read_before_it_was_taken(
+    watched: Watched, before: Claim, now: Claim, is_fault: bool
+) -> None:
+    watched.checker.on_claim(before, now)
+    assert watched.found() == (["I15"] if is_fault else [])
 
 
 def test_a_trade_that_is_booked_twice_is_found_when_it_is(watched: Watched) -> None:
