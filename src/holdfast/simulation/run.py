@@ -27,6 +27,7 @@ from holdfast.simulation import bugs, patches
 from holdfast.simulation.alone import Alone
 from holdfast.simulation.checker import PIDS, Checker
 from holdfast.simulation.clock import FIRST_S, WORLD, Machine, real_monotonic_s
+from holdfast.simulation.combos import run_combos
 from holdfast.simulation.database import SimDatabase
 from holdfast.simulation.exchange import HOST, PORT, SimExchange
 from holdfast.simulation.faults import break_assumption
@@ -231,6 +232,7 @@ class _World:
             node.start()
         await asyncio.sleep(5)
         faults = asyncio.create_task((self.alone or self.weather).run())
+        together = asyncio.create_task(self._combos())
         looking = asyncio.create_task(self.operator.run()) if self.operator is not None else None
         breaking = None
         if self.plan.breaks:
@@ -239,6 +241,7 @@ class _World:
             )
         await asyncio.sleep(self.minutes * 60 - 5)
         await _end(faults)
+        await _end(together)
         if breaking is not None:
             breaking.cancel()
         self.weather.heal()
@@ -256,6 +259,13 @@ class _World:
             self.checker, self.exchange, self.nodes, self.backend, SETTLE_S + quiet_s,
             is_restless=not self.sharing.patience_s,
         )
+
+    async def _combos(self) -> None:
+        """Where faults come on top of each other; runs without any, and of one at a time, have none
+        of these."""
+        if self.plan.kinds and not self.plan.alone:
+            # Drawn apart: the weather of a seed stays what it was.
+            await run_combos(self.weather, random.Random(f"combos {self.seed}"))
 
     async def _waits_end(self) -> None:
         """Circuit breakers hold entries back for a minute after the last failure, and who begins

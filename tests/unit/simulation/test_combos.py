@@ -1,0 +1,91 @@
+"""Faults that belong together: what they cut is healed, and they strike as often as they say."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from holdfast.simulation.combos import (
+    CHANGES,
+    COMBOS,
+    STORM_S,
+    draw_combos,
+    failover_storm,
+    swizzle_clog,
+)
+from holdfast.simulation.network import Link
+from holdfast.simulation.store import Trouble
+
+NAMES = ("n1", "n2", "n3")
+
+
+class World:
+    """As much of the weather as a combination asks for; what is to come is kept until `pass_by`."""
+
+    def __init__(self) -> None:
+        self.deposed: list[str] = []
+        self.links = {name: Link() for name in NAMES}
+        self.troubles = {name: Trouble() for name in NAMES}
+        self.network = SimpleNamespace(link=self.links.__getitem__)
+        self.backend = SimpleNamespace(trouble=self.troubles.__getitem__)
+        self.leases = SimpleNamespace(plan=lambda _account, name: self.deposed.append(name))
+        self.plan = SimpleNamespace(one_host=False)
+        self.nodes = [self._node(name) for name in NAMES]
+        self.to_come: list[tuple[float, Callable[[], object]]] = []
+
+    def _node(self, name: str) -> Any:
+        def struck(*_args: object, **_options: object) -> None:
+            self.deposed.append(name)
+
+        return SimpleNamespace(
+            machine=SimpleNamespace(name=name), trader=None, power_off=struck, pause_keeper=struck,
+            config=SimpleNamespace(account=SimpleNamespace(name="main")),
+        )  # fmt: skip
+
+    def later(self, after_s: float, action: Callable[[], object]) -> None:
+        self.to_come.append((after_s, action))
+
+    def cut(self) -> frozenset[str]:
+        ways = {f"{n} exchange" for n, link in self.links.items()
+                if link.there_blocked or link.back_blocked}  # fmt: skip
+        return frozenset(ways | {f"{n} store" for n, one in self.troubles.items() if one.is_cut})
+
+    def pass_by(self) -> list[frozenset[str]]:
+        """What is cut after each event, one after the other."""
+        seen = []
+        for _, action in sorted(self.to_come, key=lambda event: event[0]):
+            action()
+            seen.append(self.cut())
+        return seen
+
+
+def test_links_are_cut_one_by_one_until_none_is_left_and_healed_in_another_order() -> None:
+    world: Any = World()
+    swizzle_clog(world, random.Random(7))
+    seen = world.pass_by()
+    assert [len(cut) for cut in seen] == [1, 2, 3, 4, 5, 6, 5, 4, 3, 2, 1, 0]
+    cut = [min(now - before) for before, now in itertools.pairwise([frozenset(), *seen[:6]])]
+    healed = [min(before - now) for before, now in itertools.pairwise(seen[5:])]
+    assert sorted(cut) == sorted(healed)
+    assert cut not in (healed, healed[::-1])
+
+
+def test_a_storm_changes_the_leader_some_times_within_a_minute() -> None:
+    world: Any = World()
+    failover_storm(world, random.Random(7))
+    times = [at_s for at_s, _ in world.to_come]
+    assert len(times) in CHANGES
+    assert 0 <= min(times) <= max(times) <= STORM_S
+    world.pass_by()
+    assert len(world.deposed) == len(times)
+    assert len(set(world.deposed)) > 1
+
+
+def test_most_seeds_have_no_combination_and_some_have_each() -> None:
+    drawn = [draw_combos(random.Random(f"combos {seed}")) for seed in range(1, 201)]
+    for name in COMBOS:
+        assert 15 <= sum(name in one for one in drawn) <= 50
+    assert sum(not one for one in drawn) >= 100
