@@ -24,11 +24,11 @@ def upgrade(url: str) -> None:
     Two processes that do so at once take turns, and the second finds nothing left to do. Blocks.
 
     Raises:
-        ConfigError: wrong address, or a role that may not create tables.
+        ConfigError: wrong address, a role that may not create tables, or it is newer.
         RetryableError: it is in use, or does not answer; nothing was changed.
     """
     with _migrating(url) as connection:
-        run_upgrade(connection)
+        run_upgrade(name_of(url), connection)
 
 
 def finalize(url: str) -> None:

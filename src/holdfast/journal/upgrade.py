@@ -29,12 +29,12 @@ def upgrade(path: Path) -> None:
     Two processes that do so at once take turns, and the second finds nothing left to do. Blocks.
 
     Raises:
-        ConfigError, CorruptionError: as `connect`.
+        ConfigError, CorruptionError: as `connect`; ConfigError also when it is newer.
         RetryableError: it is in use, or the disk is full; nothing was changed.
     """
     connect(path).close()  # there from here on, and known to be durable
     with _migrating(path) as connection:
-        run_upgrade(connection)
+        run_upgrade(path, connection)
 
 
 def finalize(path: Path) -> None:
@@ -74,9 +74,16 @@ def _migrating(path: Path) -> Iterator[sa.Connection]:
 # -- the same for every database, within a transaction ---------------------------------------------
 
 
-def run_upgrade(connection: sa.Connection) -> None:
+def run_upgrade(name: Path | str, connection: sa.Connection) -> None:
     """Run what is missing; a database that is made now has no older programs to wait for."""
     is_new = not sa.inspect(connection).has_table("alembic_version")
+    stored = None if is_new else _stored(connection)
+    if stored is not None and stored.writes and stored.schema > SCHEMA_VERSION:
+        raise ConfigError(
+            f"seen: {name} has schema {stored.schema}; expected: at most {SCHEMA_VERSION}; do: "
+            "nothing to trade on it before it is finalized; upgrade with the newer version of "
+            "holdfast that made it so"
+        )
     command.upgrade(alembic_config(connection), "head")
     if is_new:
         connection.execute(_FINALIZE, {"oldest": SCHEMA_VERSION, "writes": FORMAT})

@@ -63,6 +63,14 @@ def test_a_program_goes_on_after_the_next_version_has_added_its_tables(found: Da
     assert list(found.read("main")) == []
 
 
+def test_an_older_program_says_that_it_cannot_upgrade_what_a_newer_one_has(found: Database) -> None:
+    found.upgrade()
+    say(found, "9999", SCHEMA_VERSION)
+    with pytest.raises(ConfigError, match=r"schema 9999; expected: at most .*; do: nothing"):
+        found.upgrade()
+    assert found.version() == Stored("9999", SCHEMA_VERSION, FORMAT)
+
+
 def test_a_program_is_refused_once_the_next_version_is_final(found: Database) -> None:
     found.upgrade()
     say(found, "9999", "9999")
