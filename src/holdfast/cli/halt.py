@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Collection
 from decimal import Decimal
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,7 +18,10 @@ from holdfast.cli.database import DATABASE, database_of
 from holdfast.cli.output import emit
 from holdfast.config import load
 from holdfast.domain.fact import HaltLevel
-from holdfast.errors import EXIT_FAILED, ConfigError
+from holdfast.errors import EXIT_FAILED, ConfigError, PlatformError
+
+if TYPE_CHECKING:
+    from holdfast.app.database import Database
 
 BOT = Annotated[str, typer.Option(help="One bot; otherwise the whole account.")]
 ALL = Annotated[bool, typer.Option("--all", help="Every account of the journal.")]
@@ -159,3 +162,24 @@ def _ask(
     else:
         for one, seq in taken.items():
             typer.echo(f"{name} {one}: took effect at record {seq}")
+            if name == "resume":
+                for line in _still_halted(journal, one):
+                    typer.echo(line)
+
+
+def _still_halted(journal: Database, account: str) -> list[str]:
+    """What stays halted there, a line for each, with how to resume it: a bot's own halt is lifted
+    by its name alone, and none trades while its account is halted."""
+    from holdfast.app.live.operator import account_state  # noqa: PLC0415  # as above
+
+    try:
+        state = account_state(journal, account)
+    except PlatformError as error:  # it took effect, whatever cannot be read now
+        return [f"{account}: what is halted still cannot be told: {error}"]
+    halts = [("", state.halted), *((name, bot.halted) for name, bot in sorted(state.bots.items()))]
+    return [
+        f"{account}: {f'bot {bot}' if bot else 'the account'} is still halted ({reason}); do: "
+        f"holdfast resume --account {account}{f' --bot {bot}' if bot else ''}"
+        for bot, reason in halts
+        if reason
+    ]

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Final
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -42,6 +43,9 @@ from holdfast.telemetry.log import get_logger
 from holdfast.venues.port import OrderReport
 
 REMEMBERED_FILLS = 50_000
+BEHIND: Final = "journal behind exchange"
+"""How the reason of a halt begins when orders of this deployment have no row."""
+
 log = get_logger("execution.books")
 
 _HALT = Halted(level=HaltLevel.ENTRIES, reason="ghost", by="execution")
@@ -352,10 +356,8 @@ class Books:
                 evidence=f"{source}: {what}",
             )
         ]
-        if policy is ReconcilePolicy.HALT:
+        if policy is ReconcilePolicy.HALT and not ours:
             reason = f"order {report.cid} {whose}: {what}"
-            if ours:
-                reason = f"journal behind exchange: order {report.cid} has no row"
             noted.append(Halted(level=HaltLevel.ENTRIES, reason=reason, by="execution"))
         elif policy is ReconcilePolicy.QUARANTINE:
             reason = f"order {report.cid} {whose}: {what}"
@@ -367,7 +369,21 @@ class Books:
             ours=ours,
             source=source,
         )
-        await self._recorder.record(*noted)
+        if ours:
+            await self.halt_behind(f"order {report.cid} has no row", "execution", *noted)
+        else:
+            await self._recorder.record(*noted)
+
+    async def halt_behind(self, what: str, by: str, *noted: AnyFact) -> str:
+        """Write facts of an order of this deployment without a row, and halt, once for all of them:
+        another installation that trades with rows that are lost here leaves many. The reason."""
+        reason = f"{BEHIND}: {what}"
+        halt = Halted(level=HaltLevel.ENTRIES, reason=reason, by=by)
+        halts = () if self._account.halted.startswith(BEHIND) else (halt,)
+        await self._recorder.record(*noted, *halts)
+        if not self._account.halted:  # somebody lifted it while these were on their way
+            await self._recorder.record(halt)
+        return reason
 
     @asynccontextmanager
     async def _alone(self, cid: str) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from holdfast.domain.market import NS_PER_MS
 from holdfast.domain.money import ZERO, plain
 from holdfast.domain.order import Side
 from holdfast.errors import CorruptionError
-from holdfast.execution.books import Books
+from holdfast.execution.books import BEHIND, Books
 from holdfast.execution.clock import ExchangeClock
 from holdfast.execution.desk import budget
 from holdfast.execution.drift import LATE_S, liquidations, taken_off
@@ -199,11 +199,9 @@ class Strangers:
         Raises:
             CorruptionError: always; the journal keeps a halt for whoever opens it next.
         """
-        reason = f"journal behind exchange: order {cid} of {symbol} has no row"
-        await self._recorder.record(
-            Halted(level=HaltLevel.ENTRIES, reason=reason, by="reconcile"),
-            Reconciled(agreed=False, findings=(reason,)),
-        )
+        what = f"order {cid} of {symbol} has no row"
+        disagreed = Reconciled(agreed=False, findings=(f"{BEHIND}: {what}",))
+        reason = await self._books.halt_behind(what, "reconcile", disagreed)
         raise CorruptionError(
             f"seen: {reason}; expected: a journal that knows every order of this deployment; do: "
             "find the newer journal (DATABASE_URL, --database); where it is lost for good, "

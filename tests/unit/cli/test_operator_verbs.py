@@ -17,7 +17,7 @@ import pytest
 from holdfast.app.live import emergency
 from holdfast.cli import main
 from holdfast.config import Config
-from holdfast.domain.fact import BotStarted, BotStopped, Opened
+from holdfast.domain.fact import BotStarted, BotStopped, Halted, HaltLevel, Opened
 from holdfast.domain.platform import CommandGiven
 from holdfast.journal.commands import Command, SqliteCommands
 from holdfast.journal.database import SqliteDatabase
@@ -107,6 +107,24 @@ def test_a_halt_of_a_bot_that_is_none_is_no_success(
     told = capsys.readouterr()
     assert (code, told.out) == (2, "")
     assert "no bot 'smaa'" in told.err
+
+
+def test_what_stays_halted_after_a_resume_is_told_with_how_to_resume_it(
+    capsys: pytest.CaptureFixture[str], path: Path
+) -> None:
+    file = SqliteFile(path)
+    halts = (Halted(bot="sma", reason="drawdown of 16 %", by="risk", level=HaltLevel.ENTRIES),)
+    file.commit(file.acquire("main", "a"), [Group(halts)], 1_700_000_000_000_000_001)
+    file.close()
+    with leader(path):
+        code, out = run(capsys, path, "resume", "--wait", str(PATIENCE_S))
+    assert code == 0
+    assert "resume main: took effect" in out
+    assert (
+        "main: bot sma is still halted (drawdown of 16 %); do: holdfast resume --account main "
+        "--bot sma\n"
+    ) in out
+    assert "idle" not in out
 
 
 EMERGENCY = ("halt", "--level", "flatten", "--emergency", "--account", "main")

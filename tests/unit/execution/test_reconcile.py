@@ -19,6 +19,7 @@ from holdfast.domain.fact import (
     Halted,
     Reconciled,
     Restored,
+    Resumed,
 )
 from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.errors import CorruptionError
@@ -492,6 +493,19 @@ def test_an_order_without_a_row_that_came_after_the_lost_time_refuses_the_journa
             await at.reconciler.at_start()
 
     run()
+
+
+@on_virtual_loop
+async def test_orders_of_ours_without_a_row_are_noted_each_and_halt_once() -> None:
+    at = await _restored()
+    for number in (7, 8, 9):
+        await at.books.report(report(at.attempt(number), OrderState.NEW, executed="0"), "stream")
+
+    assert [note.ours for note in at.of_kind(ForeignOrder)] == [True] * 3
+    assert len([one for one in at.of_kind(Halted) if "journal behind" in one.reason]) == 1
+    await at.recorder.record(Resumed(by="ana"))
+    await at.books.report(report(at.attempt(10), OrderState.NEW, executed="0"), "stream")
+    assert at.account.halted.startswith("journal behind exchange: order ")
 
 
 @on_virtual_loop
