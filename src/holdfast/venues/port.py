@@ -339,21 +339,6 @@ class Venue(Protocol):
         ...
 
 
-class DeadManSwitch(Protocol):
-    """A venue that cancels by itself what rests, when nobody tells it in time to wait longer.
-
-    Offered beside `Venue` where the capability table names one; Binance Spot has none.
-    """
-
-    async def cancel_all_after(self, timeout_s: float) -> None:
-        """Cancel everything in so many seconds unless called again before; 0 calls it off.
-
-        Raises:
-            RetryableError, RejectedError: it was not set; the last one still holds.
-        """
-        ...
-
-
 class MarketData(Protocol):
     """Public market data of one exchange."""
 

@@ -56,7 +56,8 @@ async def exchange(config: Config, uid: str = "") -> list[Finding]:
         await venue.close()
     switch = capability_of(config.account.venue.kind).dead_man_switch
     none = "the exchange has none: stops rest there, and stay when no node runs"
-    return [*found, ok("dead man switch", switch or none)]
+    unused = f"{switch}, which nobody sets: stops rest there, and stay when no node runs"
+    return [*found, ok("dead man switch", unused if switch else none)]
 
 
 def _venue(config: Config) -> BinanceVenue:
