@@ -30,8 +30,8 @@ class ForgottenError(RetryableError):
     """The store does not know this member any more; begin again under another boot id."""
 
 
-class NotJoinedError(ConfigError):
-    """The store refuses this member, as one whose password is another by now."""
+class TwinError(ConfigError):
+    """Another live member has this node's name, and was here before."""
 
 
 class Keeper:
@@ -99,8 +99,8 @@ class Keeper:
         """Take part until stopped.
 
         Raises:
-            ConfigError: another live member has this node's name.
-            NotJoinedError: the store does not let it in.
+            TwinError: another live member has this node's name.
+            ConfigError: the store does not let it in, or has refused it until its lease ran out.
             ForgottenError: the store forgot this member; make another keeper.
         """
         listening = asyncio.create_task(self._listen())
@@ -133,8 +133,6 @@ class Keeper:
                 self._say("no lease store", error, action="join_wait")
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, self._timing.ttl_s)
-            except ConfigError as error:
-                raise NotJoinedError(str(error)) from error
             else:
                 log.info("joined", action="joined", node=self._member.node, boot_id=self._me)
                 return
@@ -163,6 +161,9 @@ class Keeper:
                 await self._give(view, now_ns)
         except _FAILED as error:
             self._say("no view of the cluster", error, action="members_wait")
+        except ConfigError as error:
+            self._require_lease(error)
+            self._say("refused a view of the cluster", error, action="members_wait")
 
     async def _renew(self) -> bool:
         """One renewal; a failed one is tried again at the next round, until the lease runs out."""
@@ -175,6 +176,11 @@ class Keeper:
             if not self._was_held_up(sent_ns):  # the store may be well
                 await self._let_others()
             return False
+        except ConfigError as error:
+            self._require_lease(error)
+            self._say("lease refused", error, action="renew_wait")
+            await self._let_others()
+            return False
         if held is None:
             raise ForgottenError(
                 f"seen: no member {self._me} in the lease store; expected: this node; do: nothing, "
@@ -186,6 +192,15 @@ class Keeper:
         self._let_go.clear()
         self._hold(held)
         return True
+
+    def _require_lease(self, error: ConfigError) -> None:
+        """A refusal is borne while the lease runs: rights that are put back come one by one.
+
+        Raises:
+            ConfigError: it is no store's, or there is no lease that could be lost.
+        """
+        if isinstance(error, TwinError) or self._now_ns() >= self._lease_ns:
+            raise error
 
     def _was_held_up(self, sent_ns: int) -> bool:
         """Whether this process noticed late that a call had taken too long; not for ever."""
@@ -210,7 +225,7 @@ class Keeper:
             # which the next timeout here takes itself to be a cancel, and the keeper would end.
             async with asyncio.timeout(self._timing.call_s):
                 await asyncio.gather(*(self._store.hand(claim, "") for claim in claims))
-        except _FAILED as error:
+        except (*_FAILED, ConfigError) as error:
             self._say("not let go", error, action="let_go_failed")
 
     async def _learn(self, view: View) -> None:
@@ -397,7 +412,7 @@ class Keeper:
     def _require_name(self, view: View) -> None:
         twin = self._election.twin(view, self._is_gone)
         if twin is not None:
-            raise ConfigError(
+            raise TwinError(
                 f"seen: node {self._member.node} runs already, as process {twin.pid}; "
                 "expected: another name for each; do: change `cluster.node` of one of them"
             )

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from holdfast.cluster.board import LocalBoard, State, Wanted
-from holdfast.cluster.keeper import ForgottenError, Keeper, NotJoinedError
+from holdfast.cluster.keeper import ForgottenError, Keeper, TwinError
 from holdfast.cluster.memory import MemoryLeases
-from holdfast.cluster.port import Claim, Member
+from holdfast.cluster.port import Claim, Member, View
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, RetryableError
 from tests.support.exchange import on_loop
@@ -41,6 +41,30 @@ class FlakyLeases(MemoryLeases):
     async def hand(self, claim: Claim, to: str) -> bool:
         if self.is_down:
             raise RetryableError("seen: no store; expected: one")
+        return await super().hand(claim, to)
+
+
+class RefusingLeases(MemoryLeases):
+    """Leases whose store refuses the call `refused`, or all of them, as while it is restored."""
+
+    refused = ""
+    refusals = 0
+
+    def _refuse(self, call: str) -> None:
+        if self.refused in {call, "all"}:
+            self.refusals += 1
+            raise ConfigError("seen: permission denied; expected: the rights of a node")
+
+    async def renew(self, boot_id: str) -> tuple[Claim, ...] | None:
+        self._refuse("renew")
+        return await super().renew(boot_id)
+
+    async def view(self) -> View:
+        self._refuse("view")
+        return await super().view()
+
+    async def hand(self, claim: Claim, to: str) -> bool:
+        self._refuse("hand")
         return await super().hand(claim, to)
 
 
@@ -512,15 +536,39 @@ async def test_a_second_node_of_the_same_name_is_refused() -> None:
         while (await leases.view()).members[0].renewals < 100:
             await asyncio.sleep(QUICK.renew_s)
         twin = OneNode(leases, member("other", node="one", pid=2), set())
-        with pytest.raises(ConfigError, match="node one runs already") as caught:
+        with pytest.raises(TwinError, match="node one runs already"):
             await asyncio.wait_for(asyncio.shield(twin.keeping), 30)
-        assert not isinstance(caught.value, NotJoinedError)
         await twin.vanish()
 
 
 @on_loop
-async def test_who_is_not_let_in_ends_in_another_way_than_who_has_joined() -> None:
+async def test_who_is_not_let_in_ends_in_another_way_than_a_twin() -> None:
     node = OneNode(ClosedLeases(), member("one"), set())
-    with pytest.raises(NotJoinedError, match="another password"):
+    with pytest.raises(ConfigError, match="another password") as caught:
         await asyncio.wait_for(asyncio.shield(node.keeping), 30)
+    assert not isinstance(caught.value, TwinError)
     await node.vanish()
+
+
+@pytest.mark.parametrize("call", ["renew", "view"])
+@on_loop
+async def test_a_refusal_that_passes_within_a_lease_costs_nothing(call: str) -> None:
+    leases = RefusingLeases()
+    async with nodes("one", leases=leases) as ([one], _, _):
+        leases.refused = call
+        await until(lambda: leases.refusals > TRIES, "refusals")
+        leases.refused = ""
+        await asyncio.sleep(QUICK.ttl_s)
+        assert one.leads
+        assert (await leases.view()).claims[0].turn == 1, "it was never given away"
+
+
+@on_loop
+async def test_who_is_refused_until_its_lease_has_run_out_ends_and_is_no_twin() -> None:
+    leases = RefusingLeases()
+    async with nodes("one", "two", leases=leases) as ([one, _], _, _):
+        leases.refused = "all"
+        with pytest.raises(ConfigError, match="permission denied") as caught:
+            await asyncio.wait_for(asyncio.shield(one.keeping), 30)
+        assert not isinstance(caught.value, TwinError)
+        assert not one.board.may_lead("main")

@@ -30,18 +30,18 @@ from holdfast.app.live.watch import Watch
 from holdfast.app.logs import level_of
 from holdfast.app.reload import is_asked_by_hangup, reloaded
 from holdfast.cluster.host import host_id, is_gone, started_at
-from holdfast.cluster.keeper import ForgottenError, Keeper, NotJoinedError
+from holdfast.cluster.keeper import ForgottenError, Keeper, TwinError
 from holdfast.cluster.open import lease_store_at, lease_url_beside
 from holdfast.cluster.port import Member
 from holdfast.config import Config
-from holdfast.errors import EXIT_OK, EXIT_USAGE, ConfigError, PlatformError, exit_code
+from holdfast.errors import EXIT_OK, EXIT_USAGE, ConfigError, PlatformError
 from holdfast.execution.points import Reach, pass_by
 from holdfast.telemetry.context import identify
 from holdfast.telemetry.log import get_logger, set_level
 
 log = get_logger("app.node")
 
-NOT_JOINED = 78  # the lease store refuses the keeper
+REFUSED = 78  # the lease store refuses the keeper
 POLL_S = 0.02
 SHORTEST_HANG_S = 1.0
 
@@ -178,8 +178,9 @@ class Supervisor:
     def _look_after_keeper(self) -> None:
         """Begin it again when it ends; what it cannot go on with ends the node.
 
-        What refuses it now and let it in before may do so again: one side of a rotation is late.
-        Others lead meanwhile, since no lease of this node is renewed.
+        What refuses it now and let it in before may do so again: one side of a rotation is late, or
+        the store is being restored, for every node at once. No lease of this node is renewed
+        meanwhile. A twin stays one.
         """
         if not self._keeper:
             if not self._stopping:
@@ -190,11 +191,11 @@ class Supervisor:
         if ended:
             self._keeper = 0
             code = os.waitstatus_to_exitcode(status)
-            if code == EXIT_USAGE or (code == NOT_JOINED and not self._has_kept):
+            if code == EXIT_USAGE or (code == REFUSED and not self._has_kept):
                 self._keeper_code, self._stopping = EXIT_USAGE, True
             elif not self._stopping:
                 log.warning("keeper ended", action="keeper_restart", code=code)
-                wait_s = AGAIN_S if code == NOT_JOINED else POLL_S
+                wait_s = AGAIN_S if code == REFUSED else POLL_S
                 self._keeper_due_s = time.monotonic() + wait_s
         elif self._stopping:
             now_s = time.monotonic()
@@ -291,10 +292,9 @@ async def _kept(keeper: Keeper) -> None:
 
 
 def _code_of_keeper(error: PlatformError) -> int:
-    if isinstance(error, NotJoinedError):
-        return NOT_JOINED
-    code = exit_code(error)
-    return code if code == EXIT_USAGE else CRASHED
+    if isinstance(error, TwinError):
+        return EXIT_USAGE
+    return REFUSED if isinstance(error, ConfigError) else CRASHED
 
 
 def run_node(config: Config, reach: Reach = pass_by, file: Path | None = None) -> int:
