@@ -65,10 +65,12 @@ class MemoryLeases:
         self._give(claim.account, to)
         return True
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
         claim = self._claims.get(account)
         if claim is None or (to and not self._may_lead(to, account)):
+            return False
+        if instead_of not in {None, claim.wanted}:
             return False
         wanted = "" if to == claim.boot_id else to
         self._put(Claim(account, claim.boot_id, claim.turn, wanted))

@@ -134,14 +134,17 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off.
 
         A plan ends when `to` leads, and when `to` is not there any more. One for the holder itself
         calls off what was planned.
 
+        Args:
+            instead_of: what has to be planned still, empty for nothing; None for whatever it is.
+
         Returns:
-            False when there is no such account, or no member `to` that may lead it.
+            False when there is no such account, no member `to` that may lead it, or another plan.
         """
         ...
 

@@ -66,7 +66,9 @@ _TAKE: Final = f"""{_TURN} {_LOCK} {_GIVE}
 _HAND: Final = f"{_TURN} {_GIVE} AND (%(to)s = '' OR {_MAY_LEAD}) RETURNING c.account; COMMIT"
 _PLAN: Final = f"""{_TURN}
     UPDATE lease_claim SET wanted = CASE WHEN boot_id = %(to)s THEN '' ELSE %(to)s END
-        WHERE account = %(account)s AND (%(to)s = '' OR {_MAY_LEAD}) RETURNING account;
+        WHERE account = %(account)s AND (%(to)s = '' OR {_MAY_LEAD})
+            AND wanted = coalesce(%(instead_of)s::text, wanted)
+        RETURNING account;
     COMMIT"""  # noqa: S608 - our statements
 _LEAVE: Final = f"""{_TURN}
     DELETE FROM lease_member WHERE boot_id = %(boot_id)s;
@@ -141,9 +143,10 @@ class PostgresLeases:
         *_, given, _ = await self._write(_HAND, named)
         return bool(given)
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
-        *_, planned, _ = await self._write(_PLAN, {"account": account, "to": to})
+        named: dict[str, object] = {"account": account, "to": to, "instead_of": instead_of}
+        *_, planned, _ = await self._write(_PLAN, named)
         return bool(planned)
 
     async def leave(self, boot_id: str) -> None:

@@ -103,9 +103,10 @@ class RedisLeases:
         seen = (claim.account, claim.boot_id, claim.turn)
         return bool(await self._write(scripts.HAND, *seen, to))
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
-        return bool(await self._write(scripts.PLAN, account, to))
+        instead = () if instead_of is None else (instead_of,)
+        return bool(await self._write(scripts.PLAN, account, to, *instead))
 
     async def leave(self, boot_id: str) -> None:
         """Remove the member; what it still holds is nobody's."""

@@ -121,11 +121,12 @@ give(account, to)
 return 1
 """
 
-# account, boot id of the successor
+# account, boot id of the successor, and perhaps the plan that has to be there still
 PLAN: Final = f"""{_PRELUDE}
 local account, to = ARGV[1], ARGV[2]
 local now = redis.call('HGET', holder, account)
 if not now or (to ~= '' and not may_lead(to, account)) then return 0 end
+if ARGV[3] and ARGV[3] ~= (redis.call('HGET', wanted, account) or '') then return 0 end
 if now == to then to = '' end
 redis.call('HSET', wanted, account, to)
 return 1

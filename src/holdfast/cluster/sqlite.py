@@ -36,7 +36,10 @@ _GIVE = """
 """
 _LEAVE = "UPDATE claim SET boot_id = '', turn = turn + 1 WHERE boot_id = ?"
 _CALL_OFF = "UPDATE claim SET wanted = '' WHERE wanted = ?"
-_PLAN = "UPDATE claim SET wanted = iif(boot_id = ?1, '', ?1) WHERE account = ?2"
+_PLAN = """
+    UPDATE claim SET wanted = iif(boot_id = ?1, '', ?1)
+    WHERE account = ?2 AND wanted = ifnull(?3, wanted)
+"""
 _REMOVE = "DELETE FROM member WHERE boot_id = ?"
 _FORGET = """
     DELETE FROM member WHERE boot_id = ?1 AND renewals = ?2
@@ -132,13 +135,13 @@ class SqliteLeases:
 
         return await self._write(hand)
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
 
         def plan(connection: sqlite3.Connection) -> bool:
             if to and not _may_lead(connection, to, account):
                 return False
-            return connection.execute(_PLAN, (to, account)).rowcount == 1
+            return connection.execute(_PLAN, (to, account, instead_of)).rowcount == 1
 
         return await self._write(plan)
 

@@ -90,9 +90,9 @@ class LeaseLine(Way):
         """From its holder."""
         return bool(await self._do(self._store.hand, claim, to, writes=True))
 
-    async def plan(self, account: str, to: str) -> bool:
+    async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Asked of its holder."""
-        return bool(await self._do(self._store.plan, account, to, writes=True))
+        return bool(await self._do(self._store.plan, account, to, instead_of, writes=True))
 
     async def leave(self, boot_id: str) -> None:
         """Be no member any more."""

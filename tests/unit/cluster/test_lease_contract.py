@@ -217,6 +217,20 @@ async def test_a_plan_for_the_holder_itself_calls_off(store: LeaseStore) -> None
 
 
 @scenario
+async def test_a_plan_that_is_another_one_by_now_is_left_alone(store: LeaseStore) -> None:
+    for one in (A, B, member("d")):
+        await store.join(one)
+    await store.take("a", (await store.view()).claims[:1], None)
+    assert not await store.plan("main", "b", instead_of="d")
+    assert await store.plan("main", "b", instead_of="")
+    assert await store.plan("main", "d", instead_of="b")
+    assert not await store.plan("main", "", instead_of="b")
+    assert (await store.view()).claims[0] == Claim("main", "a", 1, wanted="d")
+    assert await store.plan("main", "", instead_of="d")
+    assert (await store.view()).claims[0] == Claim("main", "a", 1)
+
+
+@scenario
 async def test_who_leaves_gives_back_what_it_holds_and_is_planned_for_nothing(
     store: LeaseStore,
 ) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.app.live.opening import database_of
 from holdfast.cluster.open import lease_store_at, lease_url_beside
-from holdfast.cluster.port import LeaseStore, View
+from holdfast.cluster.port import Claim, LeaseStore
 from holdfast.cluster.timing import Timing
 from holdfast.config import Config
 from holdfast.domain.fact import Reconciled, Rested, TookOver
@@ -80,7 +80,8 @@ def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
 
     Raises:
         ConfigError: there is no such node, it may not lead the account, or leads it already.
-        UnreachableError: it did not lead within `wait_s`; the plan is called off.
+        UnreachableError: it did not lead within `wait_s`, and the plan is called off; or somebody
+            else planned otherwise.
     """
     return asyncio.run(
         _with_leases(config, lambda store: _hand_over(store, config, account, to, wait_s))
@@ -133,11 +134,18 @@ async def _hand_over(
         )
     deadline_s = time.monotonic() + wait_s
     while True:
-        done = _done(account, to, list(database.read(account, head)))
-        if done is not None and await _leads(store, account, target.boot_id):
+        claim = await _claim_of(store, account)
+        done = _done(account, target, list(database.read(account, head)))
+        if done is not None:
             return done
+        if target.boot_id not in {claim.boot_id, claim.wanted}:
+            raise UnreachableError(
+                f"seen: {account} is not to be led by {target.name} any more: it went elsewhere, "
+                "or somebody planned otherwise; expected: a handover; do: look at "
+                "`holdfast cluster nodes`"
+            )
         if time.monotonic() > deadline_s:
-            await store.plan(account, "")
+            await store.plan(account, "", instead_of=target.boot_id)
             raise UnreachableError(
                 f"seen: {account} was not led by {to} within {wait_s:g} s; expected: a handover; "
                 "do: look at `holdfast cluster nodes` and at the log of its leader"
@@ -166,19 +174,32 @@ def _last_seq(database: Database, account: str) -> int:
         return head_of(database.name, rows, account).seq
 
 
-async def _leads(store: LeaseStore, account: str, boot_id: str) -> bool:
-    view: View = await store.view()
-    return any(c.account == account and c.boot_id == boot_id for c in view.claims)
+async def _claim_of(store: LeaseStore, account: str) -> Claim:
+    claims = (await store.view()).claims
+    return next((claim for claim in claims if claim.account == account), Claim(account, "", 0))
 
 
-def _done(account: str, to: str, new: list[Record]) -> Handover | None:
-    """The handover in what was written since it was asked for; None while it is under way."""
-    rested = next((record for record in new if isinstance(record.fact, Rested)), None)
-    begun = next((record for record in new if isinstance(record.fact, TookOver)), None)
-    if begun is None:
-        return None
-    ready = next((r for r in new if r.seq > begun.seq and isinstance(r.fact, Reconciled)), None)
-    if ready is None:
-        return None
-    gap_ms = (ready.at_ns - rested.at_ns) / 1e6 if rested is not None else None
-    return Handover(account, to, begun.seq, gap_ms)
+def _done(account: str, to: Node, new: list[Record]) -> Handover | None:
+    """The handover in what was written since it was asked for; None while it is under way.
+
+    Who else led meanwhile is nobody that it was asked for.
+    """
+    rested: Record | None = None
+    begun: Record | None = None
+    for record in new:
+        if isinstance(record.fact, Rested):
+            rested, begun = record, None
+        elif isinstance(record.fact, TookOver) and _is_by(record.fact, to):
+            begun = record
+        elif isinstance(record.fact, TookOver):
+            rested = begun = None
+        elif begun is not None and isinstance(record.fact, Reconciled):
+            gap_ms = (record.at_ns - rested.at_ns) / 1e6 if rested is not None else None
+            return Handover(account, to.name, begun.seq, gap_ms)
+    return None
+
+
+def _is_by(fact: TookOver, to: Node) -> bool:
+    """Whether a process of the node took over; one without a name is called by its machine."""
+    name = fact.node.rpartition(":")[0]
+    return to.name in {name, f"{name}-{to.pid}"}
