@@ -145,6 +145,7 @@ CLUSTER: Final = {
     "join_wait": "The lease store cannot be reached.",
     "accounts_wait": "Which accounts were added could not be read; it trades on with those it has.",
     "accounts_changed": "Accounts were added or dropped: the node hands over and begins anew.",
+    "accounts_turn": "Before it begins anew it waits for `nodes` to be warm, or does so no more.",
     "account_refused": "An added account does not go with the configuration, and is left out.",
     "members_wait": "Its members could not be read.",
     "proof_wait": "Its disk takes nothing: no account is given away for what does not answer.",

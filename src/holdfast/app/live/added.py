@@ -35,6 +35,11 @@ TURN_S: Final = 20.0
 WARM_S: Final = 10.0
 """For how long every other node must have been there, so that it can take over."""
 
+PATIENCE_S: Final = 3 * TURN_S
+"""For how long a node that begins again and again is waited for, from one's own turn on."""
+LONGEST_S: Final = 30 * TURN_S
+"""After which others are waited for no more: nodes may have another name at each start."""
+
 Beside = Callable[[], Mapping[str, float] | None]
 """The other nodes that live, by name, and for how many seconds each has been seen; None before it
 is known."""
@@ -64,6 +69,7 @@ class Added:
         """Return when there are others, they are kept, and it is this node's turn to begin anew."""
         database, why = database_of(self._config, in_a_node=True), ""
         turn: Turn | None = None
+        told: list[str] = []
         try:
             while True:
                 await asyncio.sleep(LOOK_S)
@@ -75,9 +81,16 @@ class Added:
                         turn = None
                         continue
                     turn = turn or Turn(self._node, now_s)
-                    if others is not None and turn.has_come(now_s, others):
+                    if others is None:
+                        continue
+                    if turn.has_come(now_s, others):
                         self._keep(found)
+                        if left := [name for name, seen_s in others.items() if seen_s < WARM_S]:
+                            log.warning("does not wait", action="accounts_turn", nodes=left)
                         return
+                    if (awaited := turn.awaited(now_s, others)) and awaited != told:
+                        told = awaited
+                        log.info("waits", action="accounts_turn", nodes=awaited)
                 except (PlatformError, OSError) as error:
                     if str(error) != why:  # the node trades on with those that it has
                         why = str(error)
@@ -120,14 +133,27 @@ class Turn:
         self._node = node
         self._since_s = now_s
         self._before: set[str] = set()  # nodes that go first; one of them may be away for its turn
+        self._cold_s: dict[str, float] = {}  # since when each has been waited for
 
     def has_come(self, now_s: float, beside: Mapping[str, float]) -> bool:
         """Whether it may begin now, beside these nodes (name, seconds that it has been seen)."""
+        first = sum(name < self._node for name in beside)
+        if now_s - self._since_s >= LONGEST_S + TURN_S * first:
+            return True
+        return self._is_due(now_s, beside) and not self.awaited(now_s, beside)
+
+    def awaited(self, now_s: float, beside: Mapping[str, float]) -> list[str]:
+        """Those of them that could not take over yet, and are waited for; none before its turn."""
+        if not self._is_due(now_s, beside):
+            return []
+        cold = sorted(name for name, seen_s in beside.items() if seen_s < WARM_S)
+        return [
+            name for name in cold if now_s - self._cold_s.setdefault(name, now_s) < PATIENCE_S
+        ]
+
+    def _is_due(self, now_s: float, beside: Mapping[str, float]) -> bool:
         self._before |= {name for name in beside if name < self._node}
-        waited_s = now_s - self._since_s
-        return waited_s >= SETTLE_S + TURN_S * len(self._before) and all(
-            seen_s >= WARM_S for seen_s in beside.values()
-        )
+        return now_s - self._since_s >= SETTLE_S + TURN_S * len(self._before)
 
 
 def added_file(state_dir: str, node: str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from holdfast.app.live import added as module
 from holdfast.app.live.added import (
+    LONGEST_S,
+    PATIENCE_S,
     SETTLE_S,
     TURN_S,
     WARM_S,
@@ -46,6 +49,29 @@ def test_one_that_is_away_for_its_turn_goes_first_all_the_same() -> None:
     assert not turn.has_come(100.0 + SETTLE_S, ALONE), "it begins anew just now"
     assert not turn.has_come(100.0 + SETTLE_S + TURN_S, {"one": WARM_S - 0.1}), "it is not warm"
     assert turn.has_come(100.0 + SETTLE_S + TURN_S, {"one": WARM_S})
+
+
+def test_one_that_begins_again_and_again_is_waited_for_only_so_long() -> None:
+    turn, due_s = Turn("a", 0.0), SETTLE_S
+    for s in range(round(due_s), round(due_s + PATIENCE_S)):
+        beside = {"b": 20_000.0, "c": s % (WARM_S - 1)}
+        assert not turn.has_come(s, beside)
+        assert turn.awaited(s, beside) == ["c"]
+    assert turn.has_come(due_s + PATIENCE_S, {"b": 20_000.0, "c": 1.0})
+    assert not turn.has_come(due_s + PATIENCE_S, {"b": 1.0, "c": 1.0}), "that one begins anew now"
+
+
+def test_nodes_with_another_name_at_each_start_are_waited_for_only_so_long() -> None:
+    ends = {name: Turn(name, 0.0) for name in ("n", "o")}
+    came: dict[str, int] = {}
+    for s in range(2 * round(LONGEST_S)):
+        new = {f"host-{s // 5}": s % 5.0}
+        for name, turn in ends.items():
+            others = {other: 20_000.0 for other in ends if other != name}
+            if name not in came and turn.has_come(s, {**others, **new}):
+                came[name] = s
+    assert came["n"] >= LONGEST_S
+    assert came["o"] - came["n"] >= TURN_S, "one after the other all the same"
 
 
 def test_no_two_of_three_nodes_are_away_at_once() -> None:
@@ -103,6 +129,22 @@ def test_what_is_found_is_what_the_next_start_begins_with(
     assert [account.name for account in again.joined().config.all_accounts] == ["main", "second"]
     Path(config.database_url.removeprefix("sqlite:///")).unlink()
     assert as_known_here(config).for_account("second").account.api_key == "env:K"
+
+
+def test_who_is_waited_for_is_told(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    monkeypatch.setattr(module, "SETTLE_S", 0.0)
+    monkeypatch.setattr(module, "PATIENCE_S", 0.1)
+    put(config, SECOND)
+    asyncio.run(asyncio.wait_for(Added(config, "one").changed(lambda: {"two": 1.0}), 10))
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    told = [line for line in lines if line["action"] == "accounts_turn"]
+    assert [(line["event"], line["nodes"]) for line in told] == [
+        ("waits", ["two"]), ("does not wait", ["two"])
+    ]  # fmt: skip
 
 
 def test_a_node_that_does_not_know_yet_who_else_is_there_waits(
