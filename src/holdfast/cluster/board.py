@@ -68,6 +68,14 @@ class Board(Protocol):
         """Whether its exchange answers an account, as far as it knows."""
         ...
 
+    def key(self, account: str, is_taken: bool) -> None:
+        """The account: whether its exchange takes the key that it has here."""
+        ...
+
+    def has_key(self, account: str) -> bool:
+        """Whether it does, as far as the account knows."""
+        ...
+
     def exchange_answers(self, account: str, answers: bool) -> None:
         """The account: whether its exchange answered when it was last asked from here."""
         ...
@@ -102,6 +110,7 @@ class LocalBoard:
         self._wanted: dict[str, Wanted] = {}
         self._states: dict[str, State] = {}
         self._cut_off: set[str] = set()
+        self._keyless: set[str] = set()
         self._answered: dict[str, bool] = {}
         self._silent_ns: dict[str, int] = {}
         self._changed: dict[str, asyncio.Event] = {}
@@ -149,6 +158,16 @@ class LocalBoard:
     def reaches(self, account: str) -> bool:
         """Whether its exchange answers an account, as far as it knows."""
         return account not in self._cut_off
+
+    def key(self, account: str, is_taken: bool) -> None:
+        """Whether its exchange takes the key that an account has here."""
+        if is_taken != self.has_key(account):
+            (self._keyless.discard if is_taken else self._keyless.add)(account)
+            self._told.set()
+
+    def has_key(self, account: str) -> bool:
+        """Whether it does, as far as the account knows."""
+        return account not in self._keyless
 
     def exchange_answers(self, account: str, answers: bool) -> None:
         """Whether an account's exchange answered when it was last asked from here."""

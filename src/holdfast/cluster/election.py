@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from holdfast.cluster.port import Claim, Member, Seen, View
+from holdfast.cluster.port import Claim, Member, Seen, View, is_for_any
 from holdfast.cluster.timing import Timing
 
 FORGET_TTLS: Final = 10
@@ -68,6 +68,7 @@ class Election:
         self._claims: dict[tuple[str, str, int], int] = {}  # since when each is as it is, by sight
         self._seen_claims: tuple[Claim, ...] = ()  # when it was written down
         self._free: dict[tuple[str, str, int], int] = {}  # since when each could be taken
+        self._offered: dict[tuple[str, str, int, str], int] = {}  # since when each is
         self._judged: tuple[View, int, frozenset[str]] | None = None  # who lives, by the last look
         self._sorted: tuple[View, dict[str, Seen]] | None = None  # members of the last view
         self._looked_ns = self._viewed_ns = 0  # at the last look; before the last view was asked
@@ -103,6 +104,31 @@ class Election:
                 found.setdefault(holder, []).append(claim)
         self._free = free
         return [Take(tuple(claims), seen.get(holder)) for holder, claims in found.items()]
+
+    def offered(self, view: View, now_ns: int, live: frozenset[str]) -> list[Claim]:
+        """What other members lead, and this one may ask for now: whoever could lead is looked for.
+
+        Of several that could, each has its turn as with what is nobody's.
+
+        Args:
+            live: as `live` found it of this view.
+        """
+        since: dict[tuple[str, str, int, str], int] = {}
+        found: list[Claim] = []
+        for claim in view.claims:
+            if not is_for_any(claim.wanted, self._me.version) or claim.boot_id == self._me.boot_id:
+                continue
+            if claim.account not in self._me.accounts:
+                continue
+            key = (*_key(claim), claim.wanted)
+            since[key] = self._offered.get(key, now_ns)
+            others = live - {claim.boot_id}
+            able = [one.member for one in view.members if one.member.boot_id in others]
+            able = [one for one in able if is_for_any(claim.wanted, one.version)]
+            if self._is_first(claim, able) or now_ns - since[key] >= self._turn_ns:
+                found.append(claim)
+        self._offered = since
+        return found
 
     def live(
         self, view: View, now_ns: int, is_gone: Callable[[Member], bool]

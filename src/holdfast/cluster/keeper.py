@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from holdfast.cluster.board import Board, State, Wanted
 from holdfast.cluster.election import Election
-from holdfast.cluster.port import Claim, LeaseStore, Member, View
+from holdfast.cluster.port import ANY, Claim, LeaseStore, Member, View
 from holdfast.cluster.proof import Proof
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
@@ -158,6 +158,7 @@ class Keeper:
                 now_ns = self._now_ns()
                 if not self._stopping:
                     await self._take(view, now_ns)
+                    await self._ask_for(view, now_ns)
                 await self._give(view, now_ns)
         except _FAILED as error:
             self._say("no view of the cluster", error, action="members_wait")
@@ -273,8 +274,16 @@ class Keeper:
         for seen in self._election.forgettable(view, now_ns, self._is_gone):
             await self._store.forget(seen)
 
+    async def _ask_for(self, view: View, now_ns: int) -> None:
+        """What its leader would give to whoever could lead it, where that is this member."""
+        live = self._election.live(view, now_ns, self._is_gone)
+        for claim in self._election.offered(view, now_ns, live):
+            if self._is_warm(claim, now_ns, alone=False):
+                await self._store.plan(claim.account, self._me, instead_of=claim.wanted)
+
     def _is_warm(self, claim: Claim, now_ns: int, *, alone: bool) -> bool:
-        """Whether it could be led here at once; who is cut off leaves it to others.
+        """Whether it could be led here at once; who is cut off, or has no key that the exchange
+        takes, leaves it to others.
 
         So does who has just given it to nobody. What all of them leave is nobody's for a while, and
         then led by one of them: whether an exchange answers is only a judgement.
@@ -287,7 +296,7 @@ class Keeper:
         given_ns = self._given_at_ns.get(account)
         if given_ns is not None and now_ns - given_ns < self._timing.ttl_s * 1e9 / 2:
             return False
-        if self._board.reaches(account):
+        if self._board.reaches(account) and self._board.has_key(account):
             return True
         free_ns = now_ns - self._election.free_since_ns(claim, now_ns)
         return not claim.boot_id and free_ns >= self._timing.ttl_s * 1e9
@@ -311,6 +320,7 @@ class Keeper:
             if state is State.LEADING:
                 self._led.add(account)
                 self._failures.pop(account, None)
+            await self._offer(claim, view)
             to = self._successor(claim, view, live, state)
             if to is None:
                 if state is State.FOLLOWING and self._board.wanted(account) is Wanted.YIELD:
@@ -327,6 +337,18 @@ class Keeper:
                         self._failures[account] = self._failures.get(account, 0) + 1
                 await self._renew()
 
+    async def _offer(self, claim: Claim, view: View) -> None:
+        """Who has no key that the exchange takes would give an account to whoever has one.
+
+        It leads on until somebody asks for it: where nobody has one, nothing moves.
+        """
+        now = view.now_of(claim)
+        has_key = self._board.has_key(claim.account)
+        if not has_key and not now.wanted and claim.account in self._others:
+            await self._store.plan(claim.account, ANY, instead_of="")
+        elif has_key and now.wanted == ANY:
+            await self._store.plan(claim.account, "", instead_of=ANY)
+
     def _prove(self, *, alone: bool) -> None:
         """Before an account is given away for what does not answer, its store has to write."""
         cut_off = {account for account in self._held if not self._board.reaches(account)}
@@ -341,28 +363,20 @@ class Keeper:
         """Who is to have an account next: a boot id, empty for nobody; None while it stays.
 
         Nobody knows from here who is warm: what is nobody's is taken by one that is, by its next
-        look or the one after. Only who stops names one, which saves that time.
+        look or the one after.
         """
-        now = next(iter([c for c in view.claims if c.account == claim.account]), claim)
+        now = view.now_of(claim)
         if now.wanted and now.wanted != self._me and now.wanted in live:
             return now.wanted
-        able = live - {self._me}
-        others = sorted(
-            seen.member.boot_id
-            for seen in view.members
-            if seen.member.boot_id in able and claim.account in seen.member.accounts
-        )
+        others = claim.account in self._others
         ended = state is State.DOWN and claim.account in self._led
         if not others:
             self._giving.pop(claim.account, None)  # by the time that somebody comes it may be well
         elif self._gives_up(claim.account):
             return ""
-        if self._stopping:
-            after = [boot_id for boot_id in others if boot_id > self._me]
-            return next(iter(after or others), "")  # each its own: not all to the same one
-        if state is State.UNFIT or (others and (ended or self._fails(claim.account, state))):
+        if self._stopping or state is State.UNFIT:
             return ""
-        return None
+        return "" if others and (ended or self._fails(claim.account, state)) else None
 
     def _fails(self, account: str, state: State) -> bool:
         """Whether it is held in vain: it has not begun to lead, so that another had better try.
@@ -370,7 +384,7 @@ class Keeper:
         Where nobody can begin, each time it stays twice as long. A takeover that is under way is
         left alone for longer: it may have to wait for the exchange.
         """
-        if account in self._led:
+        if account in self._led or not self._board.has_key(account):  # offered, where it is not
             return False
         longer = 1 << min(self._failures.get(account, 0), 10)
         patience_s = min(self._timing.ttl_s * longer, PATIENCE_S)

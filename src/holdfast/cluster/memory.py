@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.cluster.port import Claim, Member, Seen, View, already_there
+from holdfast.cluster.port import ANY, Claim, Member, Seen, View, already_there
 
 
 class MemoryLeases:
@@ -68,7 +68,8 @@ class MemoryLeases:
     async def plan(self, account: str, to: str, instead_of: str | None = None) -> bool:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
         claim = self._claims.get(account)
-        if claim is None or (to and not self._may_lead(to, account)):
+        named = to and not to.startswith(ANY)
+        if claim is None or (named and not self._may_lead(to, account)):
             return False
         if instead_of not in {None, claim.wanted}:
             return False
@@ -119,7 +120,8 @@ class MemoryLeases:
 
     def _give(self, account: str, to: str) -> None:
         old = self._claims[account]
-        wanted = "" if old.wanted == to else old.wanted
+        is_over = old.wanted == to or (to and old.wanted.startswith(ANY))
+        wanted = "" if is_over else old.wanted
         self._put(Claim(account, to, old.turn + 1, wanted))
 
     def _call_off(self, boot_id: str) -> None:

@@ -8,11 +8,14 @@ that is the epoch in the journal. A lease only decides who takes the epoch, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from holdfast.errors import ConfigError
+
+ANY: Final = "any:"
+"""Planned in place of a boot id: whoever could lead at once; a version behind it, of that alone."""
 
 
 class Member(msgspec.Struct, frozen=True, gc=False):
@@ -59,7 +62,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         boot_id: of the member; empty when nobody does.
         turn: rises by one with every change of hands; what compare-and-set compares.
-        wanted: boot id of the member that is to follow by plan; empty without a plan.
+        wanted: boot id of the member that is to follow by plan, or `ANY`; empty without a plan.
     """
 
     account: str
@@ -73,6 +76,10 @@ class View(msgspec.Struct, frozen=True, gc=False):
 
     members: tuple[Seen, ...]
     claims: tuple[Claim, ...]
+
+    def now_of(self, claim: Claim) -> Claim:
+        """The claim as it stood then; itself when it was not there."""
+        return next(iter([one for one in self.claims if one.account == claim.account]), claim)
 
 
 class LeaseStore(Protocol):
@@ -138,7 +145,8 @@ class LeaseStore(Protocol):
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off.
 
         A plan ends when `to` leads, and when `to` is not there any more. One for the holder itself
-        calls off what was planned.
+        calls off what was planned. One for `ANY` asks the others to plan themselves in its place,
+        and ends when anybody is given the account.
 
         Args:
             instead_of: what has to be planned still, empty for nothing; None for whatever it is.
@@ -159,6 +167,11 @@ class LeaseStore(Protocol):
     async def close(self) -> None:
         """Release everything; may be called twice."""
         ...
+
+
+def is_for_any(wanted: str, version: str) -> bool:
+    """Whether a member of that version is asked to plan itself (`Claim.wanted`)."""
+    return wanted in {ANY, ANY + version}
 
 
 def already_there(member: Member) -> ConfigError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from holdfast.cluster.port import Claim, Member, Seen, View, already_there
+from holdfast.cluster.port import ANY, Claim, Member, Seen, View, already_there
 from holdfast.cluster.postgres_line import Line, Results
 from holdfast.cluster.timing import Timing
 
@@ -47,12 +47,14 @@ _VIEW: Final = """BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
         ORDER BY boot_id COLLATE "C";
     SELECT account, boot_id, turn, wanted FROM lease_claim ORDER BY account COLLATE "C";
     COMMIT"""
-_GIVE: Final = """
+_GIVE: Final = f"""
     UPDATE lease_claim c SET boot_id = %(to)s, turn = c.turn + 1,
-        wanted = CASE WHEN wanted = %(to)s THEN '' ELSE wanted END
+        wanted = CASE WHEN wanted = %(to)s OR (%(to)s <> '' AND starts_with(wanted, '{ANY}'))
+            THEN '' ELSE wanted END
         FROM unnest(%(accounts)s::text[], %(holders)s::text[], %(turns)s::bigint[])
             AS seen (account, boot_id, turn)
-        WHERE (c.account, c.boot_id, c.turn) = (seen.account, seen.boot_id, seen.turn)"""
+        WHERE (c.account, c.boot_id, c.turn) = (seen.account, seen.boot_id, seen.turn)
+    """  # noqa: S608 - our word
 _MAY_LEAD: Final = """EXISTS (SELECT FROM lease_member
         WHERE boot_id = %(to)s AND %(account)s = ANY (accounts))"""
 _TAKE: Final = f"""{_TURN} {_LOCK} {_GIVE}
@@ -66,7 +68,7 @@ _TAKE: Final = f"""{_TURN} {_LOCK} {_GIVE}
 _HAND: Final = f"{_TURN} {_GIVE} AND (%(to)s = '' OR {_MAY_LEAD}) RETURNING c.account; COMMIT"
 _PLAN: Final = f"""{_TURN}
     UPDATE lease_claim SET wanted = CASE WHEN boot_id = %(to)s THEN '' ELSE %(to)s END
-        WHERE account = %(account)s AND (%(to)s = '' OR {_MAY_LEAD})
+        WHERE account = %(account)s AND (%(to)s = '' OR starts_with(%(to)s, '{ANY}') OR {_MAY_LEAD})
             AND wanted = coalesce(%(instead_of)s::text, wanted)
         RETURNING account;
     COMMIT"""  # noqa: S608 - our statements

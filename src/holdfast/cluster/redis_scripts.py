@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from holdfast.cluster.port import ANY
+
 VERSION: Final = "1"
 KEYS: Final = ("member", "accounts", "renewals", "holder", "turn", "wanted", "version")
 OTHER_VERSION: Final = "OTHERVERSION"
@@ -33,10 +35,16 @@ local function may_lead(boot_id, account)
     local named = redis.call('HGET', accounts, boot_id)
     return named and string.find(named, ',' .. account .. ',', 1, true)
 end
+local function is_open(plan)
+    return string.sub(plan, 1, {len(ANY)}) == '{ANY}'
+end
 local function give(account, to)
     redis.call('HINCRBY', turn, account, 1)
     redis.call('HSET', holder, account, to)
-    if redis.call('HGET', wanted, account) == to then redis.call('HSET', wanted, account, '') end
+    local plan = redis.call('HGET', wanted, account)
+    if plan == to or (to ~= '' and plan and is_open(plan)) then
+        redis.call('HSET', wanted, account, '')
+    end
 end
 local function call_off(boot_id)
     local all = redis.call('HGETALL', wanted)
@@ -125,7 +133,8 @@ return 1
 PLAN: Final = f"""{_PRELUDE}
 local account, to = ARGV[1], ARGV[2]
 local now = redis.call('HGET', holder, account)
-if not now or (to ~= '' and not may_lead(to, account)) then return 0 end
+if not now then return 0 end
+if to ~= '' and not is_open(to) and not may_lead(to, account) then return 0 end
 if ARGV[3] and ARGV[3] ~= (redis.call('HGET', wanted, account) or '') then return 0 end
 if now == to then to = '' end
 redis.call('HSET', wanted, account, to)

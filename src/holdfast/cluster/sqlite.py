@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final, TypeVar
 
-from holdfast.cluster.port import Claim, Member, Seen, View, already_there
+from holdfast.cluster.port import ANY, Claim, Member, Seen, View, already_there
 from holdfast.cluster.sqlite_file import LeaseFile, is_busy
 from holdfast.cluster.timing import Timing
 
@@ -30,10 +30,11 @@ _ENTER = f"INSERT INTO member ({_FIELDS}, renewals) VALUES (?, ?, ?, ?, ?, ?, ?,
 _NEW_ACCOUNT = "INSERT INTO claim (account) VALUES (?) ON CONFLICT DO NOTHING"
 _MEMBERS = f"SELECT {_FIELDS}, renewals FROM member"  # noqa: S608 - our names
 _CLAIMS = "SELECT account, boot_id, turn, wanted FROM claim"
-_GIVE = """
-    UPDATE claim SET boot_id = ?1, turn = turn + 1, wanted = iif(wanted = ?1, '', wanted)
+_GIVE = f"""
+    UPDATE claim SET boot_id = ?1, turn = turn + 1,
+    wanted = iif(wanted = ?1 OR (?1 <> '' AND substr(wanted, 1, {len(ANY)}) = '{ANY}'), '', wanted)
     WHERE account = ?2 AND boot_id = ?3 AND turn = ?4
-"""
+"""  # noqa: S608 - our word
 _LEAVE = "UPDATE claim SET boot_id = '', turn = turn + 1 WHERE boot_id = ?"
 _CALL_OFF = "UPDATE claim SET wanted = '' WHERE wanted = ?"
 _PLAN = """
@@ -139,7 +140,8 @@ class SqliteLeases:
         """Ask the holder of `account` to hand it to the member `to`; empty calls it off."""
 
         def plan(connection: sqlite3.Connection) -> bool:
-            if to and not _may_lead(connection, to, account):
+            named = to and not to.startswith(ANY)
+            if named and not _may_lead(connection, to, account):
                 return False
             return connection.execute(_PLAN, (to, account, instead_of)).rowcount == 1
 

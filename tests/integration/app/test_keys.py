@@ -172,3 +172,21 @@ async def test_nobody_waits_for_another_key_of_an_account_that_was_never_led() -
         assert not keeper.is_awaited
         with pytest.raises(ConfigError, match="refuses this key"):
             await keeper.owner()
+
+
+@on_loop
+async def test_who_follows_learns_of_a_refusal_and_who_leads_waits_until_all_have() -> None:
+    async with trading() as (venue, _, _):
+        keeper = KeyKeeper("main", venue, lambda _: venue.key, lambda: None)
+        await keeper.begin()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(keys, "ASK_S", 0.05)
+            asking = asyncio.create_task(keeper.run())
+            await asyncio.sleep(0.2)
+            assert keeper.serves(leads=False)
+            venue.use(Key("nobodys-key", "nobodys-secret"))
+            await until(lambda: not keeper.serves(leads=False), "it has asked")
+            assert keeper.serves(leads=True)
+            patch.setattr(keys, "ALL_KNOW_S", 0.0)
+            assert not keeper.serves(leads=True)
+            asking.cancel()

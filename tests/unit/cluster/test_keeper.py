@@ -17,7 +17,7 @@ import pytest
 from holdfast.cluster.board import LocalBoard, State, Wanted
 from holdfast.cluster.keeper import ForgottenError, Keeper, TwinError
 from holdfast.cluster.memory import MemoryLeases
-from holdfast.cluster.port import Claim, Member, View
+from holdfast.cluster.port import ANY, Claim, Member, View
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, RetryableError
 from tests.support.exchange import on_loop
@@ -439,6 +439,66 @@ async def test_who_is_told_to_stop_hands_over_first_and_leaves(
         assert "deposed" not in caplog.text, "it was planned"
         await until(lambda: two.leads, "the second leads")
         assert [seen.member.boot_id for seen in (await leases.view()).members] == ["two"]
+
+
+@pytest.mark.parametrize("lacks", ["process", "key"])
+@on_loop
+async def test_who_stops_leaves_its_account_to_who_is_warm_whoever_comes_next(lacks: str) -> None:
+    async with nodes("a", "b", "c") as ([a, b, c], leases, _):
+        b.obeying.cancel()
+        if lacks == "process":
+            b.board.tell("main", State.DOWN)
+        else:
+            b.board.key("main", is_taken=False)
+        await until(lambda: len(c.keeper._live) == 3, "the third has seen all")
+        began_s = time.monotonic()
+        a.keeper.stop()
+        await until(lambda: c.leads, "the third leads")
+        assert time.monotonic() - began_s < QUICK.ttl_s / 2
+        assert (await leases.view()).claims[0].turn == 3, "nobody had it in between"
+
+
+@on_loop
+async def test_who_has_no_key_that_is_taken_leaves_what_is_nobody_s_to_who_has_one() -> None:
+    for without in ("b", "c"):
+        async with nodes("a", "b", "c") as ([a, *others], _, gone):
+            [idle] = [node for node in others if node.member.boot_id == without]
+            [able] = [node for node in others if node is not idle]
+            idle.obeying.cancel()
+            idle.board.key("main", is_taken=False)
+            await until(lambda at=able: len(at.keeper._live) == 3, "it has seen all")  # type: ignore[misc]
+            await a.vanish()
+            gone.add("a")
+            await until(lambda at=able: at.leads, "the one that has a key")  # type: ignore[misc]
+            assert idle.board.wanted("main") is Wanted.FOLLOW
+
+
+@on_loop
+async def test_a_leader_whose_key_is_refused_goes_on_until_somebody_has_one() -> None:
+    async with nodes("a", "b", "c") as (made, leases, _):
+        for node in made:
+            node.board.key("main", is_taken=False)
+        await asyncio.sleep(2 * QUICK.ttl_s)
+        assert made[0].leads
+        assert (await leases.view()).claims[0] == Claim("main", "a", 1, wanted=ANY)
+        made[2].board.key("main", is_taken=True)
+        await until(lambda: made[2].leads, "the one that has a key")
+        await asyncio.sleep(5 * QUICK.poll_s)
+        assert (await leases.view()).claims[0] == Claim("main", "c", 2)
+
+
+@on_loop
+async def test_a_leader_whose_key_is_taken_again_is_asked_for_nothing() -> None:
+    async with nodes("a", "b") as ([a, b], leases, _):
+        for node in (b, a):
+            node.board.key("main", is_taken=False)
+        await until(lambda: a.keeper._held["main"].wanted == ANY, "it is offered")
+        a.board.key("main", is_taken=True)
+        await until(lambda: a.keeper._held["main"].wanted == "", "it is not offered any more")
+        b.board.key("main", is_taken=True)
+        await asyncio.sleep(QUICK.ttl_s / 2)
+        assert a.leads
+        assert (await leases.view()).claims[0].turn == 1
 
 
 @on_loop

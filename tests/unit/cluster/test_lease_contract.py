@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.cluster.port import Claim, LeaseStore, Member, Seen, View
+from holdfast.cluster.port import ANY, Claim, LeaseStore, Member, Seen, View
 from holdfast.errors import ConfigError
 from tests.support.leases import KINDS, member, new_leases
 
@@ -228,6 +228,29 @@ async def test_a_plan_that_is_another_one_by_now_is_left_alone(store: LeaseStore
     assert (await store.view()).claims[0] == Claim("main", "a", 1, wanted="d")
     assert await store.plan("main", "", instead_of="d")
     assert (await store.view()).claims[0] == Claim("main", "a", 1)
+
+
+@scenario
+async def test_a_plan_for_anybody_stands_until_somebody_is_given_the_account(
+    store: LeaseStore,
+) -> None:
+    for one in (A, B):
+        await store.join(one)
+    await store.take("a", (await store.view()).claims[:1], None)
+    for wanted in (ANY, ANY + "0.2.0"):
+        assert await store.plan("main", wanted, instead_of="")
+        assert not await store.plan("unheard", wanted)
+        claim = (await store.view()).claims[0]
+        assert claim.wanted == wanted
+        assert not await store.hand(claim, wanted)
+        assert await store.plan("main", "b", instead_of=wanted)
+        assert not await store.plan("main", "a", instead_of=wanted), "another was quicker"
+        assert await store.plan("main", wanted)
+        assert await store.hand(claim, "")
+        claim = (await store.view()).claims[0]
+        assert claim.wanted == wanted
+        assert await store.take("a", (claim,), None) == {"main"}
+        assert (await store.view()).claims[0] == Claim("main", "a", claim.turn + 1)
 
 
 @scenario

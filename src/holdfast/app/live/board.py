@@ -19,7 +19,9 @@ from holdfast.telemetry.log import LEVELS
 
 _CELL = struct.Struct("=Q")
 _SIZE = _CELL.size
-_CELLS = 5  # of an account: what is wanted, its state, whether it is cut off, a last sign, answers
+# Of an account: what is wanted, its state, whether it is cut off, a last sign, answers, and whether
+# its key is refused.
+_CELLS = 6
 _SILENT, _ANSWERS = 1, 2  # 0: it was never asked
 
 
@@ -111,6 +113,16 @@ class SharedBoard:
     def reaches(self, account: str) -> bool:
         """Whether its exchange answers an account, as far as it knows."""
         return not self._get(self._places[account] + 2)
+
+    def key(self, account: str, is_taken: bool) -> None:
+        """Whether its exchange takes the key that an account has here."""
+        if is_taken != self.has_key(account):
+            self._put(self._places[account] + 5, not is_taken)
+            self._keeper.ring()
+
+    def has_key(self, account: str) -> bool:
+        """Whether it does, as far as the account knows."""
+        return not self._get(self._places[account] + 5)
 
     def exchange_answers(self, account: str, answers: bool) -> None:
         """Whether an account's exchange answered when it was last asked from here."""

@@ -13,6 +13,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from typing import Final
 
@@ -29,6 +30,11 @@ log = get_logger("app.keys")
 FIRST_PAUSE_S: Final = 1.0
 LAST_PAUSE_S: Final = 60.0
 """Between two tries to find a key that is taken; questions with a bad one cost limits as well."""
+
+ASK_S: Final = 300.0
+"""Between two questions of who follows: a key that nobody uses is not known to be refused."""
+ALL_KNOW_S: Final = ASK_S + LAST_PAUSE_S
+"""After a refusal every other node has heard of its own, if there is one."""
 
 
 class Look(Enum):
@@ -89,6 +95,7 @@ class KeyKeeper:
         self._refresh = refresh
         self._refused = asyncio.Event()
         self.is_taken = True
+        self._refused_s = 0.0  # when it last was not, on the monotonic clock
         venue.on_key_refused = self._refused.set
 
     @classmethod
@@ -122,6 +129,15 @@ class KeyKeeper:
         So its references were right once: a rotation is not over, and `run` looks for the key.
         """
         return bool(self._uid) and not (self._is_known or self.is_taken)
+
+    def serves(self, *, leads: bool) -> bool:
+        """Whether the account could be led with the key in use.
+
+        Who leads says no only when all others have asked as well: one who has not would take the
+        account, and be refused in turn, and then nobody would lead it.
+        """
+        is_new = time.monotonic() - self._refused_s < ALL_KNOW_S
+        return self.is_taken or (leads and is_new)
 
     async def owner(self) -> str:
         """What the exchange calls the account of the key in use; empty when it does not say.
@@ -183,7 +199,7 @@ class KeyKeeper:
         """Look for another key whenever the one in use is refused, until cancelled."""
         pause_s, taken_s = FIRST_PAUSE_S, -math.inf
         while True:
-            await self._refused.wait()
+            await self._until_refused()
             # A key that may read and not trade is refused with each order, and taken in between.
             if time.monotonic() - taken_s > LAST_PAUSE_S:
                 pause_s = FIRST_PAUSE_S
@@ -195,6 +211,21 @@ class KeyKeeper:
                 self._refused.clear()  # answers to what the former key had asked
             pause_s = FIRST_PAUSE_S if found is Look.REPLACED else min(2 * pause_s, LAST_PAUSE_S)
             self.is_taken, taken_s = True, time.monotonic()
+
+    async def _until_refused(self) -> None:
+        """Until the key in use is; who asks for nothing else asks for that, now and then."""
+        while not self._refused.is_set():
+            try:
+                await asyncio.wait_for(self._refused.wait(), ASK_S)
+            except TimeoutError:
+                with suppress(RetryableError, ConfigError):
+                    await self._asked()
+
+    async def _asked(self) -> None:
+        try:
+            await self._ask()
+        except RejectedError:
+            self._refused.set()
 
     async def _is_taken_after(self, pause_s: float) -> bool:
         """Whether the exchange takes the key in use, be it another one or the same as before."""
@@ -208,6 +239,8 @@ class KeyKeeper:
 
     async def look(self) -> Look:
         """Try the secret's current version and the one before; use what is taken."""
+        if self.is_taken:
+            self._refused_s = time.monotonic()
         self.is_taken = False
         self._refused.clear()
         self._refresh()

@@ -268,7 +268,13 @@ async def _live(life: Life) -> None:
         traded = symbols_of(follower.bots)
         await asyncio.to_thread(keep_symbols, life.config, follower.account, traded)
         life.told.follower = follower
-        follower.on_reach = lambda reaches: life.board.reach(life.account, reaches)
+
+        def tell(reaches: bool) -> None:
+            has_key = follower.keys.serves(leads=follower.is_leading)
+            life.board.key(life.account, has_key)
+            life.board.reach(life.account, reaches)
+
+        follower.on_reach = tell
         follower.tell_reach()  # the exchange has just answered, whatever the one before had said
         feeding = group.create_task(follower.run())
         life.board.tell(life.account, State.FOLLOWING)

@@ -23,7 +23,7 @@ from holdfast.execution.points import pass_by
 def follower(run: Callable[[], Any]) -> Any:
     """One whose exchange answers, as far as its process looks at it."""
     one = SimpleNamespace(
-        keys=SimpleNamespace(is_taken=True),
+        keys=SimpleNamespace(is_taken=True, serves=lambda leads: True), is_leading=False,
         account=SimpleNamespace(seq=9, epoch=7), config=Config(), stream_is_up=True, bots=(),
         venue=SimpleNamespace(gate=SimpleNamespace(left=dict)),
         clock=SimpleNamespace(sample_ms=0), run=run, on_reach=None,
