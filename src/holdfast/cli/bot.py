@@ -114,12 +114,13 @@ def drain(
 def handover(
     name: NAME,
     *,
-    to: Annotated[str, typer.Option(help="The node that is to lead, by its name.")],
+    to: Annotated[str, typer.Option(help="The node that is to lead, by its name, or a version.")],
     wait: WAIT = 30.0,
     config: CONFIG = None,
     json: JSON = False,
 ) -> None:
-    """Move a bot to another node; its whole account moves, with all bots on it.
+    """Move a bot to another node; its whole account moves, with all bots on it. With a version, as
+    `holdfast cluster nodes` shows them, to one of its nodes that is warm; the answer names it.
 
     Example: holdfast bot handover cross --to second
     """

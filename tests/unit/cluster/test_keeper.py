@@ -488,6 +488,18 @@ async def test_a_leader_whose_key_is_refused_goes_on_until_somebody_has_one() ->
 
 
 @on_loop
+async def test_a_plan_for_a_version_moves_an_account_to_one_of_its_nodes_that_is_warm() -> None:
+    async with nodes("a", "b", "c", "d") as (made, leases, _):
+        made[1].board.tell("main", State.DOWN)
+        await until(lambda: len(made[2].keeper._live) == 4, "it has seen all")
+        await leases.plan("main", ANY + "9.9.9")
+        await asyncio.sleep(QUICK.ttl_s / 2)
+        assert made[0].leads, "nobody is of that version"
+        await leases.plan("main", ANY + made[0].member.version)
+        await until(lambda: made[2].leads or made[3].leads, "one that is warm")
+
+
+@on_loop
 async def test_a_leader_whose_key_is_taken_again_is_asked_for_nothing() -> None:
     async with nodes("a", "b") as ([a, b], leases, _):
         for node in (b, a):

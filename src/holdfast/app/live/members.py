@@ -14,7 +14,7 @@ import msgspec
 
 from holdfast.app.live.opening import database_of
 from holdfast.cluster.open import lease_store_at, lease_url_beside
-from holdfast.cluster.port import Claim, LeaseStore
+from holdfast.cluster.port import ANY, Claim, LeaseStore
 from holdfast.cluster.timing import Timing
 from holdfast.config import Config
 from holdfast.domain.fact import Reconciled, Rested, TookOver
@@ -78,6 +78,10 @@ def nodes(config: Config, watch_s: float | None = None) -> list[Node]:
 def hand_over(config: Config, account: str, to: str, wait_s: float) -> Handover:
     """Move `account` to the node named `to`, and wait until it leads there.
 
+    Where no live node has that name, to one that runs the version `to`. Of several the one is taken
+    that is warm and asks first; each has its turn as when a leader is lost. `Handover.node` says
+    which it was.
+
     Raises:
         ConfigError: there is no such node, it may not lead the account, or leads it already.
         UnreachableError: it did not lead within `wait_s`, and the plan is called off; or somebody
@@ -125,9 +129,9 @@ async def _hand_over(
     store: LeaseStore, config: Config, account: str, to: str, wait_s: float
 ) -> Handover:
     database = database_of(config)
-    target = _target(await _nodes(store, config), account, to)
+    heirs = _heirs(await _nodes(store, config), account, to)
     head = _last_seq(database, account)
-    if not await store.plan(account, target.boot_id):
+    if not await store.plan(account, heirs.plan):
         raise ConfigError(
             f"seen: node {to} does not lead {account}; expected: a node whose configuration has "
             "it; do: name another"
@@ -135,37 +139,55 @@ async def _hand_over(
     deadline_s = time.monotonic() + wait_s
     while True:
         claim = await _claim_of(store, account)
-        done = _done(account, target, list(database.read(account, head)))
-        if done is not None:
-            return done
-        if target.boot_id not in {claim.boot_id, claim.wanted}:
+        new = list(database.read(account, head))
+        for heir in heirs.nodes.values():
+            if (done := _done(account, heir, new)) is not None:
+                return done
+        if not {claim.boot_id, claim.wanted} & {heirs.plan, *heirs.nodes}:
             raise UnreachableError(
-                f"seen: {account} is not to be led by {target.name} any more: it went elsewhere, "
+                f"seen: {account} is not to be led by {heirs.called} any more: it went elsewhere, "
                 "or somebody planned otherwise; expected: a handover; do: look at "
                 "`holdfast cluster nodes`"
             )
         if time.monotonic() > deadline_s:
-            await store.plan(account, "", instead_of=target.boot_id)
+            for wanted in (heirs.plan, *heirs.nodes):
+                await store.plan(account, "", instead_of=wanted)
             raise UnreachableError(
-                f"seen: {account} was not led by {to} within {wait_s:g} s; expected: a handover; "
-                "do: look at `holdfast cluster nodes` and at the log of its leader"
+                f"seen: {account} was not led by {heirs.called} within {wait_s:g} s; expected: a "
+                "handover; do: look at `holdfast cluster nodes` and at the log of its leader"
             )
         await asyncio.sleep(POLL_S)
 
 
-def _target(found: list[Node], account: str, to: str) -> Node:
+class _Heirs(msgspec.Struct, frozen=True):
+    """Who may be given an account, by boot id, what is planned for that, and what to call them."""
+
+    nodes: dict[str, Node]
+    plan: str
+    called: str
+
+
+def _heirs(found: list[Node], account: str, to: str) -> _Heirs:
+    """The node of that name, or else whichever is warm of those that run that version."""
     live = [node for node in found if node.is_live]
     named = [node for node in live if to in {node.name, node.boot_id}]
-    if len(named) != 1:
+    able = named or [node for node in live if node.version == to and account in node.accounts]
+    leader = next((node for node in able if account in node.leads), None)
+    if leader is not None:
         raise ConfigError(
-            f"seen: {len(named)} live nodes called {to}; expected: one of "
-            f"{', '.join(node.name for node in live) or 'none is there'}; do: correct the name"
+            f"seen: {leader.name}, version {leader.version}, leads {account} already; expected: "
+            "another node; do: nothing"
         )
-    if account in named[0].leads:
+    if len(named) > 1 or not able:
+        there = ", ".join(f"{node.name} ({node.version})" for node in live)
         raise ConfigError(
-            f"seen: {to} leads {account} already; expected: another node; do: nothing"
+            f"seen: {len(named)} live nodes called {to}, and none of that version which may lead "
+            f"{account}; expected: one of {there or 'none is there'}; do: correct the name"
         )
-    return named[0]
+    nodes = {node.boot_id: node for node in able}
+    if named:
+        return _Heirs(nodes, named[0].boot_id, named[0].name)
+    return _Heirs(nodes, ANY + to, f"a node of version {to}")
 
 
 def _last_seq(database: Database, account: str) -> int:

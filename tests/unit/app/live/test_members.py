@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from holdfast.app.live import members
@@ -15,7 +16,7 @@ from holdfast.cluster.memory import MemoryLeases
 from holdfast.cluster.port import Claim
 from holdfast.config import Config
 from holdfast.domain.fact import AnyFact, Reconciled, Rested, TookOver
-from holdfast.errors import UnreachableError
+from holdfast.errors import ConfigError, UnreachableError
 from holdfast.journal.database import SqliteDatabase
 from holdfast.journal.record import Record
 from tests.support.exchange import on_loop
@@ -125,3 +126,47 @@ def test_a_node_without_a_name_is_known_by_its_machine_and_process() -> None:
     unnamed = members.Node("host-7", "x", 7, "0.1.0", is_live=True, leads=())
     assert members._is_by(took_over("host"), unnamed)
     assert not members._is_by(took_over("other"), unnamed)
+
+
+def a_node(name: str, version: str, *leads: str) -> members.Node:
+    return members.Node(name, f"{name}-1", 1, version, True, leads, accounts=("main",))
+
+
+def test_a_version_stands_for_its_nodes_where_no_node_is_called_so() -> None:
+    old, new, newer = a_node("a", "0.1.0", "main"), a_node("b", "0.2.0"), a_node("c", "0.2.0")
+    heirs = members._heirs([old, new, newer], "main", "0.2.0")
+    assert (heirs.plan, set(heirs.nodes)) == ("any:0.2.0", {"b-1", "c-1"})
+    called_so = a_node("0.2.0", "0.1.0")
+    assert members._heirs([old, new, called_so], "main", "0.2.0").plan == "0.2.0-1"
+    with pytest.raises(ConfigError, match=r"a, version 0.1.0, leads main already"):
+        members._heirs([old, new], "main", "0.1.0")
+    with pytest.raises(ConfigError, match=r"expected: one of a \(0.1.0\), b \(0.2.0\)"):
+        members._heirs([old, new], "main", "0.3.0")
+    with pytest.raises(ConfigError, match="none of that version which may lead other"):
+        members._heirs([old, new], "other", "0.2.0")
+
+
+@on_loop
+async def test_who_asks_for_a_version_is_told_which_node_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with cluster(tmp_path, "a", "b") as (store, config):
+        found = await members._nodes(store, config, 0.05)
+        versions = {"a": "0.1.0", "b": "0.2.0"}
+        found = [msgspec.structs.replace(one, version=versions[one.name]) for one in found]
+
+        async def nodes(_store: MemoryLeases, _config: Config) -> list[members.Node]:
+            return found
+
+        monkeypatch.setattr(members, "_nodes", nodes)
+        asked = members._hand_over(store, config, "main", "0.2.0", PATIENCE_S)
+        waiting = asyncio.create_task(asked)
+        await planned(store, "any:0.2.0")
+        assert await store.plan("main", "b", instead_of="any:0.2.0")
+        moved = written(RESTED, took_over("b"), READY)
+        monkeypatch.setattr(SqliteDatabase, "read", lambda *_: moved)
+        assert (await asyncio.wait_for(waiting, PATIENCE_S)).node == "b"
+        monkeypatch.setattr(SqliteDatabase, "read", lambda *_: [])
+        with pytest.raises(UnreachableError, match=r"not led by a node of version 0.2.0"):
+            await members._hand_over(store, config, "main", "0.2.0", 0.1)
+        assert (await claim_of(store)).wanted == ""
