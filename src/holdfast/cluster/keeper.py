@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from holdfast.cluster.board import Board, State, Wanted
 from holdfast.cluster.election import Election
-from holdfast.cluster.port import ANY, Claim, LeaseStore, Member, View
+from holdfast.cluster.port import ANY, Claim, ForgottenError, LeaseStore, Member, TwinError, View
 from holdfast.cluster.proof import Proof
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
@@ -24,14 +24,6 @@ HANDING_POLL_S = 0.01
 PATIENCE_S = 60.0
 """The longest that an account whose exchange answers nobody stays with one node."""
 _FAILED = (RetryableError, OutcomeUnknownError, TimeoutError)
-
-
-class ForgottenError(RetryableError):
-    """The store does not know this member any more; begin again under another boot id."""
-
-
-class TwinError(ConfigError):
-    """Another live member has this node's name, and was here before."""
 
 
 class Keeper:

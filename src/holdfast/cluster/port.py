@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, RetryableError
 
 ANY: Final = "any:"
 """Planned in place of a boot id: whoever could lead at once; a version behind it, of that alone."""
@@ -80,6 +80,14 @@ class View(msgspec.Struct, frozen=True, gc=False):
     def now_of(self, claim: Claim) -> Claim:
         """The claim as it stood then; itself when it was not there."""
         return next(iter([one for one in self.claims if one.account == claim.account]), claim)
+
+
+class ForgottenError(RetryableError):
+    """The store does not know this member any more; begin again under another boot id."""
+
+
+class TwinError(ConfigError):
+    """Another live member has this node's name, and was here before."""
 
 
 class LeaseStore(Protocol):

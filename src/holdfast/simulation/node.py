@@ -22,8 +22,8 @@ from holdfast.app.live.telling import Telling
 from holdfast.app.live.trader import Trader
 from holdfast.app.live.watch import Watch
 from holdfast.cluster.board import LocalBoard, State
-from holdfast.cluster.keeper import ForgottenError, Keeper
-from holdfast.cluster.port import Member
+from holdfast.cluster.keeper import Keeper
+from holdfast.cluster.port import ForgottenError, Member
 from holdfast.cluster.timing import Timing
 from holdfast.config import Config
 from holdfast.errors import EXIT_FAILED, EXIT_USAGE, PlatformError

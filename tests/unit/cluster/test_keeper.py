@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from holdfast.cluster.board import LocalBoard, State, Wanted
-from holdfast.cluster.keeper import ForgottenError, Keeper, TwinError
+from holdfast.cluster.keeper import Keeper
 from holdfast.cluster.memory import MemoryLeases
-from holdfast.cluster.port import ANY, Claim, Member, View
+from holdfast.cluster.port import ANY, Claim, ForgottenError, Member, TwinError, View
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, RetryableError
 from tests.support.exchange import on_loop

@@ -199,7 +199,7 @@ def test_a_server_that_takes_no_more_connections_is_told_as_that(url: str) -> No
         beside.execute(f"{allow} false".encode())
         try:
             end_all(beside, url)
-            with pytest.raises(RetryableError, match=r"does not answer .*not currently accepting"):
+            with pytest.raises(RetryableError, match=r"lets nobody in .*not currently accepting"):
                 connections.run(lambda connection: connection.execute("SELECT 1"))
         finally:
             beside.execute(f"{allow} true".encode())

@@ -30,9 +30,9 @@ from holdfast.app.live.watch import Watch
 from holdfast.app.logs import level_of
 from holdfast.app.reload import is_asked_by_hangup, reloaded
 from holdfast.cluster.host import host_id, is_gone, started_at
-from holdfast.cluster.keeper import ForgottenError, Keeper, TwinError
+from holdfast.cluster.keeper import Keeper
 from holdfast.cluster.open import lease_store_at, lease_url_beside
-from holdfast.cluster.port import Member
+from holdfast.cluster.port import ForgottenError, Member, TwinError
 from holdfast.config import Config
 from holdfast.errors import EXIT_OK, EXIT_USAGE, ConfigError, PlatformError
 from holdfast.execution.points import Reach, pass_by

@@ -17,7 +17,7 @@ import pytest
 from holdfast.app.live import node
 from holdfast.app.live.board import lease_clock_ns
 from holdfast.app.live.process import CRASHED
-from holdfast.cluster.keeper import TwinError
+from holdfast.cluster.port import TwinError
 from holdfast.config import Config
 from holdfast.errors import EXIT_FAILED, EXIT_USAGE, ConfigError
 from tests.support.waiting import PATIENCE_S
