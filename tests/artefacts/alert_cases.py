@@ -213,7 +213,7 @@ grows(
 )  # fmt: skip
 above(
     "JournalStuck", "a commit that does not end", s("journal_commit_age_seconds", **A), 6, 5,
-    "A commit of main has taken 6s: no order can be armed.", account="main",
+    "No commit of main has come about for 6s: no order can be armed.", account="main",
 )  # fmt: skip
 fires(
     "ExchangeUnreachable", "no node reaches it",

@@ -81,11 +81,6 @@ class JournalWriter:
         return self._head
 
     @property
-    def waits_s(self) -> float:
-        """For how long a commit has been under way, its outcome unknown; 0 while none is."""
-        return asyncio.get_running_loop().time() - self._began_s if self._batch else 0.0
-
-    @property
     def fails_s(self) -> float:
         """For how long no commit that was tried has come about; 0 after one that has.
 

@@ -112,18 +112,18 @@ async def test_a_group_comes_back_as_its_records(
 async def test_how_long_a_commit_has_been_under_way_is_told_and_nothing_while_none_is(
     store: ScriptedStore, writer: JournalWriter
 ) -> None:
-    assert writer.waits_s == 0.0
+    assert writer.fails_s == 0.0
     store.gate = asyncio.Event()
     first = writer.append(armed(0))
-    await until(lambda: writer.waits_s > 0.01, "a while")
+    await until(lambda: writer.fails_s > 0.01, "a while")
     writer.append(armed(1))
-    before_s = writer.waits_s
+    before_s = writer.fails_s
     await asyncio.sleep(0)
-    assert writer.waits_s >= before_s, "what queues up behind it does not start it anew"
+    assert writer.fails_s >= before_s, "what queues up behind it does not start it anew"
     store.gate.set()
     await first
     await writer.drain()
-    assert writer.waits_s == 0.0
+    assert writer.fails_s == 0.0
 
 
 @scenario

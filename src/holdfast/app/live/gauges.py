@@ -71,7 +71,7 @@ def _tell_orders(counts: Counts, trader: Trader) -> None:
     for endpoint in Endpoint:
         state = account.breakers.get(endpoint.value, BreakerState.CLOSED)
         meter.gauge(node.BREAKER_STATE).set(_BREAKERS.get(state, 0), (exchange, endpoint.value))
-    meter.gauge(node.COMMIT_AGE).set(trader.stream.writer.waits_s)
+    meter.gauge(node.COMMIT_AGE).set(trader.stream.writer.fails_s)
 
 
 def _tell_bots(counts: Counts, trader: Trader) -> None:

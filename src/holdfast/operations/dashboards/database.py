@@ -33,7 +33,7 @@ def _now(limits: Thresholds) -> Row:
             steps=below(1), words=UP_DOWN,
         ),
         stat(
-            "Slowest commit under way", Q.now(node.COMMIT_AGE),
+            "Longest without a commit", Q.now(node.COMMIT_AGE),
             "For how long a commit of an account's facts has been under way.", steps=above(5, 1),
         ),
         stat(

@@ -158,7 +158,8 @@ FENCED: Final = _counter(
 )  # fmt: skip
 SEQUENCE: Final = _gauge("journal_sequence", "Last record that this node has folded.")
 COMMIT_AGE: Final = _gauge(
-    "journal_commit_age_seconds", "For how long a commit has been under way; 0 while none is.",
+    "journal_commit_age_seconds",
+    "For how long no commit that was tried has come about; 0 after one that has.",
     unit=Unit.SECONDS, emitters=_LEADER,
 )  # fmt: skip
 

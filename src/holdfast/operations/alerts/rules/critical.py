@@ -97,8 +97,8 @@ JOURNAL_STUCK = Alert(
     expr=f"max by (account) ({series(node.COMMIT_AGE)}) > 5",
     for_s=20,
     summary=(
-        "A commit of {{ $labels.account }} has taken {{ $value | humanizeDuration }}: "
-        "no order can be armed."
+        "No commit of {{ $labels.account }} has come about for "
+        "{{ $value | humanizeDuration }}: no order can be armed."
     ),
 )
 
