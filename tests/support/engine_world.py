@@ -311,14 +311,18 @@ class World:
         entries = [each.order for each in action.orders if not each.order.reduces]
         return bool(entries) and self.account.halt(entries[0].bot) is not None
 
-    def fail_arm(self, *, decision_stands: bool = False) -> None:
-        """The oldest arm is not journaled, or only its decision is."""
+    def fail_arm(self, *, decision_stands: bool = False, passes: bool = False) -> None:
+        """The oldest arm is not journaled, or only its decision is.
+
+        Args:
+            passes: for what is over in a moment.
+        """
         action = self.arming.popleft()
         name = action.decided.bot if action.decided else action.orders[0].order.bot
         stands = decision_stands and action.decided is not None
         number = action.decided.number if action.decided is not None and not stands else 0
         intents = tuple(order.order.intent_id for order in action.orders)
-        self.take(ArmFailed(intents, name, "the store is full", number))
+        self.take(ArmFailed(intents, name, "a test", number, passes))
         if stands and action.decided is not None:
             self.commit(action.decided)
 

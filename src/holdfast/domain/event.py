@@ -55,12 +55,15 @@ class ArmFailed(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         decision: number of the decision that was not journaled either, 0 when there was none or it
             will be without them.
+        passes: what kept them out is of this node, its journal or its lease, and over in a moment
+            or for good.
     """
 
     intent_ids: tuple[str, ...]
     bot: str
     reason: str
     decision: int = 0
+    passes: bool = False
 
 
 class Ticked(msgspec.Struct, frozen=True, gc=False):

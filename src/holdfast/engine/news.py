@@ -31,7 +31,7 @@ from holdfast.domain.order import Side
 from holdfast.engine.bot import BotRuntime
 from holdfast.engine.marks import Marks
 from holdfast.engine.rate import NS_PER_MINUTE, RateMeter
-from holdfast.engine.situation import CANCEL_AGAIN_NS, backoff_ns
+from holdfast.engine.situation import CANCEL_AGAIN_NS, LONGEST_WAIT_NS, SOON_NS, backoff_ns
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState
 
@@ -197,11 +197,12 @@ class News:
             bot.deciding = False
         bot.again = True
         bot.failures += 1
-        bot.not_before_ns = now_ns + backoff_ns(bot.failures)
+        longest_ns = SOON_NS if event.passes else LONGEST_WAIT_NS
+        bot.not_before_ns = now_ns + min(backoff_ns(bot.failures), longest_ns)
         self._wake_at(bot.not_before_ns)
         if not failed or any(a is None or a.order.reduces for a in failed):
             bot.exit_failures += 1
-            bot.exits_not_before_ns = now_ns + backoff_ns(bot.exit_failures)
+            bot.exits_not_before_ns = now_ns + min(backoff_ns(bot.exit_failures), longest_ns)
             self._wake_at(bot.exits_not_before_ns)
 
     def next_try_ns(self, now_ns: int) -> int:

@@ -26,6 +26,8 @@ _SELL: Final = Side.SELL
 MARKET_CUSHION: Final = Decimal("1.02")
 FIRST_WAIT_NS: Final = 250_000_000
 LONGEST_WAIT_NS: Final = 30_000_000_000
+# The longest, where this node's journal or lease kept an order out: they are soon back, or never.
+SOON_NS: Final = 1_000_000_000
 # A cancel that nobody sent, or answered, is asked for again after this long.
 CANCEL_AGAIN_NS: Final = 3_000_000_000
 # However much is missing, no more orders than this are made of it at a time.

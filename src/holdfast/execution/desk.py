@@ -139,7 +139,8 @@ class Desk:
         armed = tuple(attempt for request in requests for attempt in request)
         fixed_ns = self._mono_ns()  # the deadline of every attempt runs from here
         if why:
-            self._failed(action, action.orders[len(orders) :], why, stands=True)
+            left, passes = action.orders[len(orders) :], bool(self._idle())
+            self._failed(action, left, why, stands=True, passes=passes)
         if not armed and action.decided is None:
             return
         self._unsent += len(armed)
@@ -171,7 +172,7 @@ class Desk:
             await self._withdraw(action, orders, armed, error)
             return False
         except (RetryableError, FencedError) as error:
-            self._failed(action, orders, str(error))
+            self._failed(action, orders, str(error), passes=True)
             return False
         if isinstance(outcome, Refused):
             self._failed(action, orders, f"{outcome.claim} exists already")
@@ -293,7 +294,7 @@ class Desk:
         if error.committed:
             await self._not_sent(armed, str(error))
         elif error.committed is False:
-            self._failed(action, orders, str(error))
+            self._failed(action, orders, str(error), passes=True)
 
     async def _not_sent(self, attempts: tuple[Armed, ...], why: str) -> None:
         for attempt in attempts:
@@ -302,14 +303,15 @@ class Desk:
             )
 
     def _failed(
-        self, action: Arm, orders: tuple[Approved, ...], why: str, *, stands: bool = False
+        self, action: Arm, orders: tuple[Approved, ...], why: str,
+        *, stands: bool = False, passes: bool = False,
     ) -> None:
         """Tell the engine; `stands` when the decision is journaled without the orders."""
         bot = _bot_of(action)
         log.warning("not armed", action="arm_failed", bot=bot, reason=why)
         intents = tuple(o.order.intent_id for o in orders)
         number = action.decided.number if action.decided is not None and not stands else 0
-        self._on_failed(ArmFailed(intents, bot, why, number))
+        self._on_failed(ArmFailed(intents, bot, why, number, passes))
 
     # -- cancels ---------------------------------------------------------------------------------
 

@@ -133,6 +133,22 @@ def test_a_sale_that_could_not_be_armed_waits_longer_each_time() -> None:
     assert waited == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_S, LONGEST_S]
 
 
+@pytest.mark.parametrize("wish", ["2", "0"])
+def test_what_a_journal_or_a_lease_kept_out_follows_within_a_second_of_their_return(
+    wish: str,
+) -> None:
+    """Whatever they were gone for: nothing else tells when they are back."""
+    world = world_with(target("1"))
+    world.settle()
+    world.wish(target(wish))
+    world.bar()
+    waited = []
+    for _ in range(MANY):
+        world.fail_arm(decision_stands=True, passes=True)
+        waited.append(world.seconds_until_arming())
+    assert waited == [0.25, 0.5, *[1.0] * (MANY - 2)]
+
+
 def test_a_sale_waits_as_long_as_it_has_failed_itself() -> None:
     world = without_room_for_entries()
     world.ask("halt", level="flatten", reason="leave")

@@ -328,3 +328,15 @@ async def test_a_quarantine_of_one_symbol_lets_no_other_pass_what_else_holds_it_
     kept, why = entries.may_go((first, second), entries.terms("bot"), 0)
     assert (kept, why) == ((), at.breakers.holds())
     await at.drain()
+
+
+@on_virtual_loop
+async def test_what_a_full_disk_keeps_out_is_told_as_over_in_a_moment_and_a_halt_is_not() -> None:
+    at = await world(store=(store := _Full()))
+    store.refuses = 1
+    at.desk.arm(_arm(1, side=Side.SELL))
+    await _all_told(at, 1)
+    await at.recorder.record(_halt())
+    at.desk.arm(_arm(2))
+    await _all_told(at, 2)
+    assert [failed.passes for failed in at.failed] == [True, False]
