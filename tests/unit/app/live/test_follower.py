@@ -84,10 +84,8 @@ def test_a_standby_has_its_lines_open_before_it_is_asked_to_lead(
     asyncio.run(run())
 
 
-def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_answers_anyway(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """In virtual time, where a question takes none."""
+def timed(monkeypatch: pytest.MonkeyPatch) -> tuple[VirtualLoop, Any]:
+    """A loop in virtual time, and a follower of which only what samples the clock is made."""
     loop = VirtualLoop()
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
     follower: Any = Follower.__new__(Follower)
@@ -96,6 +94,15 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
     follower.clock = SimpleNamespace(take=lambda _sample: None)
     follower.on_exchange = follower.on_reach = lambda _well: None
     follower.is_cut_off = follower.is_stuck = False
+    follower._owning = asyncio.Event()
+    return loop, follower
+
+
+def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_answers_anyway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In virtual time, where a question takes none."""
+    loop, follower = timed(monkeypatch)
     asked_s: list[float] = []
     is_cut = False
 
@@ -140,7 +147,6 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
         assert follower.is_cut_off
         sampling.cancel()
 
-    follower._owning = asyncio.Event()
     follower.venue = SimpleNamespace(time=ask)
     with closing(loop):
         loop.run_until_complete(course())
@@ -149,13 +155,7 @@ def test_who_leads_learns_of_a_cut_within_its_lease_and_asks_only_where_nothing_
 def test_who_has_no_room_to_ask_takes_its_exchange_for_cut_off_as_little_as_its_exchange_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop = VirtualLoop()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=loop.time))
-    follower: Any = Follower.__new__(Follower)
-    follower.config = Config(cluster=Cluster(profile="fast"))
-    follower.clock = SimpleNamespace(take=lambda _sample: None)
-    follower.on_exchange = follower.on_reach = lambda _well: None
-    follower.is_cut_off = follower.is_stuck = False
+    loop, follower = timed(monkeypatch)
     why: RetryableError = UnaskedError("seen: no rate budget")
 
     async def ask() -> None:
@@ -172,7 +172,6 @@ def test_who_has_no_room_to_ask_takes_its_exchange_for_cut_off_as_little_as_its_
         assert follower.is_cut_off, "another address may not be banned"
         sampling.cancel()
 
-    follower._owning = asyncio.Event()
     follower._owning.set()
     follower.venue = SimpleNamespace(time=ask)
     with closing(loop):

@@ -35,6 +35,19 @@ def watched(told: list[bool]) -> Any:
     )
 
 
+async def refusing(told: list[bool]) -> tuple[JournalWriter, asyncio.Task[None]]:
+    """The writer of a journal that refuses each commit at once, and the watch that looks at it."""
+
+    def refuse(*_: object) -> None:
+        raise RetryableError("no room")
+
+    store = MemoryStore()
+    writer = JournalWriter(store, await store.acquire("main", "a"))
+    store.commit_at_once = refuse  # type: ignore[assignment]
+    watch = JournalWatch(watched(told).follower, writer)
+    return writer, asyncio.create_task(watch.run())
+
+
 @on_loop
 async def test_a_commit_that_takes_half_a_lease_is_told_and_so_is_its_end() -> None:
     told: list[bool] = []
@@ -51,12 +64,7 @@ async def test_a_commit_that_takes_half_a_lease_is_told_and_so_is_its_end() -> N
 async def test_commits_that_are_all_refused_at_once_count_as_one_that_does_not_come_back(
 ) -> None:
     told: list[bool] = []
-    trader = watched(told)
-    store = MemoryStore()
-    writer = JournalWriter(store, await store.acquire("main", "a"))
-    trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[assignment]
-    watching = asyncio.create_task(trader.journal.run())
+    writer, watching = await refusing(told)
     began_s = time.monotonic()
 
     def tried() -> bool:
@@ -72,12 +80,8 @@ async def test_commits_that_are_all_refused_at_once_count_as_one_that_does_not_c
 @on_loop
 async def test_one_commit_that_was_refused_and_nothing_after_it_says_nothing() -> None:
     told: list[bool] = []
-    trader = watched(told)
-    store = MemoryStore()
-    writer = JournalWriter(store, await store.acquire("main", "a"))
-    trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[assignment]
-    watching = asyncio.create_task(trader.journal.run())
+    writer, watching = await refusing(told)
+    assert writer.append(armed(1), flush=True).exception() is not None
     await asyncio.sleep(TIMING.ttl_s)
     assert told == []
     watching.cancel()
@@ -86,12 +90,7 @@ async def test_one_commit_that_was_refused_and_nothing_after_it_says_nothing() -
 @on_loop
 async def test_a_commit_refused_before_a_standstill_and_one_after_it_say_nothing() -> None:
     told: list[bool] = []
-    trader = watched(told)
-    store = MemoryStore()
-    writer = JournalWriter(store, await store.acquire("main", "a"))
-    trader.journal = JournalWatch(trader.follower, writer)
-    store.commit_at_once = refuse  # type: ignore[assignment]
-    watching = asyncio.create_task(trader.journal.run())
+    writer, watching = await refusing(told)
     await asyncio.sleep(TIMING.ttl_s / 4)
     assert writer.append(armed(1), flush=True).exception() is not None
     time.sleep(2 * TIMING.ttl_s)
@@ -99,10 +98,6 @@ async def test_a_commit_refused_before_a_standstill_and_one_after_it_say_nothing
     await asyncio.sleep(0.6 * TIMING.ttl_s)
     assert told == []
     watching.cancel()
-
-
-def refuse(*_: object) -> None:
-    raise RetryableError("no room")
 
 
 @on_loop
