@@ -7,12 +7,14 @@ process of its own. Not here: who should lead (election), what leading takes (ap
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from holdfast.cluster.board import Board, State, Wanted
 from holdfast.cluster.election import Election
 from holdfast.cluster.port import ANY, Claim, ForgottenError, LeaseStore, Member, TwinError, View
 from holdfast.cluster.proof import Proof
+from holdfast.cluster.tenure import Tenure
 from holdfast.cluster.timing import Timing
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.telemetry.log import get_logger
@@ -21,8 +23,6 @@ log = get_logger("cluster.keeper")
 
 HANDING_POLL_S = 0.01
 """Between two looks while an account is on its way from one member to another."""
-PATIENCE_S = 60.0
-"""The longest that an account whose exchange answers nobody stays with one node."""
 _FAILED = (RetryableError, OutcomeUnknownError, TimeoutError)
 
 
@@ -53,7 +53,7 @@ class Keeper:
         self._is_gone = is_gone
         self._election = Election(member, timing)
         self._held: dict[str, Claim] = {}
-        self._led: set[str] = set()  # accounts that have led since they are held
+        self._tenures = defaultdict[str, Tenure](lambda: Tenure(timing))  # by account
         self._renew_at_ns = 0
         self._lease_ns = 0  # until when the last renewal that was answered lasts
         self._live: frozenset[str] = frozenset()  # when last seen
@@ -65,12 +65,6 @@ class Keeper:
         self._wake = asyncio.Event()
         self._proof = Proof(store.sync, timing, now_ns, self._wake.set)
         self._told_s = -60.0
-        self._cut_at_ns: dict[str, int] = {}
-        self._giving: dict[str, int] = {}  # since when
-        self._patience_s: dict[str, float] = {}
-        self._held_at_ns: dict[str, int] = {}  # since when each is held
-        self._failures: dict[str, int] = {}  # how often each was held in vain, one after the other
-        self._given_at_ns: dict[str, int] = {}  # when each was last given to nobody
 
     def stop(self) -> None:
         """Hand over what is held, as soon as it has come to rest, and leave."""
@@ -235,15 +229,12 @@ class Keeper:
         for account in self._member.accounts:
             claim, wanted = self._held.get(account), self._board.wanted(account)
             if claim is None:
-                self._led.discard(account)
-                self._giving.pop(account, None)
-                self._cut_at_ns.pop(account, None)
-                self._held_at_ns.pop(account, None)
+                self._tenures[account].release()
                 if wanted is not Wanted.FOLLOW:
                     log.warning("deposed", action="deposed", account=account)
                     self._board.want(account, Wanted.FOLLOW)
                 continue
-            self._held_at_ns.setdefault(account, now_ns)
+            self._tenures[account].hold(now_ns)
             if wanted is Wanted.FOLLOW and not self._stopping:
                 self._board.want(account, Wanted.LEAD)
 
@@ -285,8 +276,7 @@ class Keeper:
             return False
         if alone:
             return True
-        given_ns = self._given_at_ns.get(account)
-        if given_ns is not None and now_ns - given_ns < self._timing.ttl_s * 1e9 / 2:
+        if self._tenures[account].was_just_given(now_ns):
             return False
         if self._board.reaches(account) and self._board.has_key(account):
             return True
@@ -308,25 +298,22 @@ class Keeper:
             }
         self._prove(alone=not live - {self._me})
         for account, claim in list(self._held.items()):
-            state = self._board.state(account)
+            state, tenure = self._board.state(account), self._tenures[account]
             if state is State.LEADING:
-                self._led.add(account)
-                self._failures.pop(account, None)
+                tenure.lead()
             await self._offer(claim, view)
             to = self._successor(claim, view, live, state)
             if to is None:
                 if state is State.FOLLOWING and self._board.wanted(account) is Wanted.YIELD:
                     self._board.want(account, Wanted.LEAD)  # the plan was called off meanwhile
-            elif state is State.LEADING and not self._is_overdue(account):
+            elif state is State.LEADING and not tenure.is_overdue(self._now_ns()):
                 self._board.want(account, Wanted.YIELD)
             elif await self._store.hand(claim, to):
                 if state is not State.LEADING:
                     self._board.want(account, Wanted.FOLLOW)  # as planned: nobody deposed it
                 log.info("handed over", action="handed", account=account, to=to)
                 if not to:
-                    self._given_at_ns[account] = now_ns
-                    if account not in self._led:
-                        self._failures[account] = self._failures.get(account, 0) + 1
+                    tenure.given_to_nobody(now_ns)
                 await self._renew()
 
     async def _offer(self, claim: Claim, view: View) -> None:
@@ -360,60 +347,35 @@ class Keeper:
         now = view.now_of(claim)
         if now.wanted and now.wanted != self._me and now.wanted in live:
             return now.wanted
-        others = claim.account in self._others
-        ended = state is State.DOWN and claim.account in self._led
+        account = claim.account
+        others, tenure = account in self._others, self._tenures[account]
         if not others:
-            self._giving.pop(claim.account, None)  # by the time that somebody comes it may be well
-        elif self._gives_up(claim.account):
+            tenure.keep()
+        elif self._gives_up(account):
             return ""
         if self._stopping or state is State.UNFIT:
             return ""
-        return "" if others and (ended or self._fails(claim.account, state)) else None
+        ended = state is State.DOWN and tenure.has_led
+        return "" if others and (ended or self._fails(account, state)) else None
 
     def _fails(self, account: str, state: State) -> bool:
-        """Whether it is held in vain: it has not begun to lead, so that another had better try.
-
-        Where nobody can begin, each time it stays twice as long. A takeover that is under way is
-        left alone for longer: it may have to wait for the exchange.
-        """
-        if account in self._led or not self._board.has_key(account):  # offered, where it is not
+        """Whether it has not begun to lead in time, though it had a key to begin with."""
+        tenure = self._tenures[account]
+        if tenure.has_led or not self._board.has_key(account):  # offered, where it is not
             return False
-        longer = 1 << min(self._failures.get(account, 0), 10)
-        patience_s = min(self._timing.ttl_s * longer, PATIENCE_S)
-        if state is State.FOLLOWING:
-            patience_s = PATIENCE_S * longer
-        now_ns = self._now_ns()
-        return now_ns - self._held_at_ns.get(account, now_ns) >= patience_s * 1e9
+        return tenure.fails(state, self._now_ns())
 
     def _gives_up(self, account: str) -> bool:
-        """Whether its exchange does not answer here, so that another had better try.
-
-        Where it answers nobody, the account must not wander for ever: each time it stays twice as
-        long. That is forgotten when it has gone well for a while: a journal's disk may have room
-        for one takeover after the other, and for nothing more.
-        """
-        if account in self._giving:
-            return True
-        now_ns = self._now_ns()
-        if self._board.reaches(account):
-            self._cut_at_ns.pop(account, None)
-            if now_ns - self._held_at_ns.get(account, now_ns) >= PATIENCE_S * 1e9:
-                self._patience_s.pop(account, None)
-            return False
-        patience_s = self._patience_s.get(account, 0.0)
-        if now_ns - self._cut_at_ns.setdefault(account, now_ns) < patience_s * 1e9:
-            return False
-        if not self._proof.holds(account):
-            return False
-        log.warning("cut off from exchange or journal", action="cut_off", account=account)
-        self._patience_s[account] = min(max(2 * patience_s, self._timing.ttl_s), PATIENCE_S)
-        self._giving[account] = now_ns
-        return True
-
-    def _is_overdue(self, account: str) -> bool:
-        """Whether who is cut off had time to come to rest: its epoch stops it all the same."""
-        since_ns = self._giving.get(account)
-        return since_ns is not None and self._now_ns() - since_ns > self._timing.renew_s * 1e9
+        """Whether exchange or journal do not answer here, so that another had better try."""
+        tenure = self._tenures[account]
+        had = tenure.is_given_up
+        gives_up = tenure.gives_up(
+            self._now_ns(), answers=self._board.reaches(account),
+            is_proven=lambda: self._proof.holds(account),
+        )
+        if gives_up and not had:
+            log.warning("cut off from exchange or journal", action="cut_off", account=account)
+        return gives_up
 
     def _require_name(self, view: View) -> None:
         twin = self._election.twin(view, self._is_gone)

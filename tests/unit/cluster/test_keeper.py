@@ -280,7 +280,7 @@ async def test_who_was_to_give_an_account_away_when_nobody_was_there_keeps_it_on
     async with nodes("one", "two") as ([one, two], leases, gone):
         one.obeying.cancel()  # it takes a while to come to rest
         one.board.reach("main", reaches=False)
-        await until(lambda: "main" in one.keeper._giving, "it is to be given away")
+        await until(lambda: one.keeper._tenures["main"].is_given_up, "it is to be given away")
         gone.add("two")
         await two.vanish()
         await until(lambda: one.keeper._live == {"one"}, "nobody is there to take it")
