@@ -1,4 +1,5 @@
-"""Faults that belong together: links that are cut and healed one by one, storms of failovers.
+"""Faults that belong together: links that are cut and healed one by one, storms of failovers, an
+exchange that is slow to say what it did, or never says it.
 
 Drawn apart from the weather, so that what else strikes a seed stays what it was; what they begin is
 ended with all else (Weather.heal). Not here: single faults (faults).
@@ -9,7 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from holdfast.exchange.faults import FaultKind
+from holdfast.simulation.faults import ORDERS
 
 if TYPE_CHECKING:
     from holdfast.simulation.node import SimNode
@@ -23,6 +27,10 @@ CHANGES: Final = (3, 5, 8, 12)
 """Of the leader, in a storm."""
 NEXT_S: Final = (0.05, 1.5)
 """From one link to the next."""
+SILENT_S: Final = (120, 480)
+"""How long an exchange does what it is asked for and does not say so."""
+SILENT_SHARE: Final = (0.1, 0.4)
+"""Of its answers to orders; where more were missing breakers would hold back what comes next."""
 
 Combo = Callable[["Weather", random.Random], None]
 
@@ -47,7 +55,28 @@ def failover_storm(w: Weather, source: random.Random) -> None:
         w.later(at_s, lambda: _depose(w, source))
 
 
-COMBOS: dict[str, Combo] = {"swizzle_clog": swizzle_clog, "failover_storm": failover_storm}
+def silent_engine(w: Weather, source: random.Random) -> None:
+    """For minutes the exchange executes many an order without saying so, and loses one or two."""
+    for_s = source.uniform(*SILENT_S)
+
+    def orders_are(kind: FaultKind, p: float, **params: Any) -> None:
+        w.inject(kind, p=p, match=ORDERS, for_s=for_s, **params)
+
+    orders_are(FaultKind.DROP_REQUEST, source.uniform(0, 0.02), hang_ms=source.uniform(1, 4000))
+    kind, params = source.choice((
+        (FaultKind.DROP_REPLY, {"hang_ms": source.uniform(1, 4000)}),
+        (FaultKind.ERROR_CODE, {"code": source.choice((-1006, -1007)), "executed": True}),
+        (FaultKind.HTTP_STATUS, {"status": source.choice((502, 503, 504)), "executed": True}),
+        (FaultKind.RESET, {"when": "after"}),
+    ))  # fmt: skip
+    orders_are(kind, source.uniform(*SILENT_SHARE), **params)
+
+
+COMBOS: dict[str, Combo] = {
+    "swizzle_clog": swizzle_clog,
+    "failover_storm": failover_storm,
+    "silent_engine": silent_engine,
+}
 
 
 def draw_combos(source: random.Random) -> dict[str, float]:

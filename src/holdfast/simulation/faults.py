@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from holdfast.simulation.weather import Weather
 
 _POINTS = ORDER_POINTS + CANCEL_POINTS
-_ORDERS = {"method": "POST", "path": "/api/v3/order*"}
+ORDERS = {"method": "POST", "path": "/api/v3/order*"}
 CLOCK_OFF_MS = 300
 """What the exchange may tell of its time beside what it holds deadlines against."""
 MOST_ENGINE_MS = 9_900
@@ -179,7 +179,7 @@ def _requests(kind: FaultKind, **params: Any) -> Kind:
     """Requests fail by chance for a while; half of the time only orders."""
 
     def begin(w: Weather) -> None:
-        match = _ORDERS if w.random.random() < 0.5 else None
+        match = ORDERS if w.random.random() < 0.5 else None
         drawn = {name: value(w) if callable(value) else value for name, value in params.items()}
         w.inject(kind, p=w.uniform(0.1, 0.9), match=match, for_s=w.uniform(0.5, 6), **drawn)
 
@@ -204,7 +204,7 @@ def _error_code(w: Weather) -> None:
          (-1006, False), (-1007, True), (-1007, False), (-1008, False))
     )
     w.inject(
-        FaultKind.ERROR_CODE, p=w.uniform(0.1, 0.9), match=_ORDERS, for_s=w.uniform(0.5, 5),
+        FaultKind.ERROR_CODE, p=w.uniform(0.1, 0.9), match=ORDERS, for_s=w.uniform(0.5, 5),
         code=code, executed=executed,
     )
 
@@ -238,7 +238,7 @@ def _doubled_late(w: Weather) -> None:
     perhaps soon enough for that reply to be heard."""
     least, most = w.random.choice(((2600, 6000), (2400, 2950)))
     w.inject(
-        FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.1, 0.7), match=_ORDERS, for_s=w.uniform(0.5, 5),
+        FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.1, 0.7), match=ORDERS, for_s=w.uniform(0.5, 5),
         delay_ms=most, min_delay_ms=least, reply=w.random.choice(("first", "second")),
     )
 
@@ -248,11 +248,11 @@ def _doubled_elsewhere(w: Weather) -> None:
     wrong clock, refuses at once: its word may be heard while the first copy has yet to execute."""
     for_s = w.uniform(0.5, 5)
     w.inject(
-        FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.2, 0.9), match=_ORDERS, for_s=for_s,
+        FaultKind.DUPLICATE_REQUEST, p=w.uniform(0.2, 0.9), match=ORDERS, for_s=for_s,
         delay_ms=w.uniform(1, 400), reply="sooner", refused=w.random.choice((-1021, -1003, -1015)),
     )
     w.inject(
-        FaultKind.ENGINE_DELAY, p=w.uniform(0.2, 0.9), match=_ORDERS, for_s=for_s,
+        FaultKind.ENGINE_DELAY, p=w.uniform(0.2, 0.9), match=ORDERS, for_s=for_s,
         delay_ms=w.uniform(10, 4000), min_delay_ms=0,
     )
 
@@ -371,11 +371,11 @@ def break_assumption(w: Weather) -> None:
     if w.plan.breaks == "engine_beyond_m":
         # The engine takes an order long after everybody was told that it will not.
         w.inject(
-            FaultKind.ENGINE_DELAY, p=0.3, match=_ORDERS, for_s=30, delay_ms=30_000,
+            FaultKind.ENGINE_DELAY, p=0.3, match=ORDERS, for_s=30, delay_ms=30_000,
             min_delay_ms=18_000,
         )
     else:
         w.inject(
-            FaultKind.DUPLICATE_REQUEST, p=0.4, match=_ORDERS, for_s=20, delay_ms=30,
+            FaultKind.DUPLICATE_REQUEST, p=0.4, match=ORDERS, for_s=20, delay_ms=30,
             min_delay_ms=0,
         )
