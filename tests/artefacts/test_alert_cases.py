@@ -1,6 +1,6 @@
 """Every alert by promtool: it fires with its sentence, not before its time, and not just below.
 
-Not here: the situations (alert_cases).
+Not here: the situations (alert_cases), a module for each of the rules.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from holdfast.operations.alerts.alertmanager import WATCHDOG
-from tests.artefacts.alert_cases import CASES, Case, Said
+from tests.artefacts.alert_cases import critical, infrastructure, slo, trading
+from tests.artefacts.alert_cases.notation import Case, Said
 from tests.artefacts.test_alert_rules import ALERTING, ALERTS
 from tests.support.operations_tools import operations_tool
 
@@ -25,6 +26,7 @@ COMMITTED = [
     for path in sorted(RULES.glob("*.yml"))
     for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
 ]
+CASES = [*critical.CASES, *trading.CASES, *infrastructure.CASES, *slo.CASES]
 BY_NAME = {
     name: list(cases)
     for name, cases in groupby(sorted(CASES, key=lambda case: case.name), lambda case: case.name)
