@@ -1,6 +1,6 @@
 """The proof that a store writes: what counts as one, and how long it takes to count.
 
-Not here: what is done about it (test_keeper), the disks of stores (test_sqlite_leases,
+Not here: what is done about it (test_keeper_cut_off), the disks of stores (test_sqlite_leases,
 test_postgres_leases).
 """
 
