@@ -1,12 +1,12 @@
 """Execution without a network: a journal in memory, the fold of it, and a venue that is scripted.
 
-Not here: the engine; nothing is decided, tests arm what they need themselves.
+Not here: the venue (`scripted_venue`); the engine: nothing is decided, tests arm what they need
+themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from copy import copy
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,6 @@ from holdfast.config import ReconcilePolicy
 from holdfast.domain.event import ArmFailed, Committed
 from holdfast.domain.fact import AnyFact, Armed, AttemptMoved, CashFlow, Filled, Opened
 from holdfast.domain.fill import Fill
-from holdfast.domain.instrument import Instrument
 from holdfast.domain.order import (
     AttemptState,
     OrderSpec,
@@ -40,161 +39,12 @@ from holdfast.journal.port import Outcome, Store
 from holdfast.journal.writer import JournalWriter
 from holdfast.ledger.fold import REMEMBERED, apply
 from holdfast.ledger.state import AccountState, LiveOrder
-from holdfast.venues.budget import Cost, RateBudget
-from holdfast.venues.port import (
-    Answer,
-    ArchivedError,
-    Balance,
-    Cancellation,
-    ListPlacement,
-    ListReport,
-    OrderReport,
-    Placement,
-    Purpose,
-    TimeSample,
-    Venue,
-    VenueEvent,
-    Verdict,
-)
+from holdfast.venues.port import OrderReport, TimeSample, Venue
+from tests.support.scripted_venue import START_MS, ScriptedVenue
 
-ORDER = Cost(weight=1, orders=1)
-CANCEL = Cost(weight=1)
 TAG = deployment_tag("test")
-START_MS = 1_767_225_605_000
 WINDOW_MS = 500
 ONE = Decimal(1)
-
-
-class ScriptedVenue:
-    """Answers what a test put here; everything else is empty, and no request needs to wait.
-
-    Attributes:
-        orders: what a query by id finds, by client order id; of those in `archived` it says that
-            they are put away.
-        owners: what a query by symbol and order id finds.
-        open: what `open_orders` lists.
-        ever: what `all_orders` pages through, in order of the venue's ids.
-        trades: what `fills` pages through, in order of trade id.
-        cancels: what it was sent; `cancelled` are the ids of the orders that they name.
-        placed: ids of the orders it was sent, and `lists` the lists.
-        on_place, on_list, on_cancel: what it answers.
-        on_trades: raised instead of listing trades.
-        rates: what orders must fit into; None is without bounds.
-    """
-
-    def __init__(self) -> None:
-        self.orders: dict[str, OrderReport] = {}
-        self.archived: set[str] = set()
-        self.open: list[OrderReport] = []
-        self.ever: list[OrderReport] = []
-        self.owners: dict[tuple[str, str], OrderReport] = {}
-        self.trades: list[Fill] = []
-        self.held: dict[str, Balance] = {}
-        self.cancels: list[Cancellation] = []
-        self.placed: list[str] = []
-        self.lists: list[ListPlacement] = []
-        self.on_list = Verdict(answer=Answer.UNKNOWN, evidence="scripted")
-        self.page = 1000
-        self.on_place: Callable[[Placement], Coroutine[Any, Any, Verdict]] = self._unanswered
-        self.on_cancel = Verdict(answer=Answer.ABSENT)
-        self.raised: Exception | None = None
-        self.on_trades: Exception | None = None
-        self.rates: RateBudget | None = None
-
-    async def _unanswered(self, _placement: Placement) -> Verdict:
-        return Verdict(answer=Answer.UNKNOWN, evidence="scripted")
-
-    @property
-    def cancelled(self) -> list[str]:
-        return [cancellation.target for cancellation in self.cancels]
-
-    async def instruments(self, _symbols: Collection[str] = ()) -> tuple[Instrument, ...]:
-        return ()
-
-    async def time(self) -> TimeSample:
-        raise AssertionError("nobody asks a scripted venue for the time")
-
-    def delay_s(self, purpose: Purpose, count: int = 1) -> float:
-        if self.rates is None:
-            return 0.0
-        cost = CANCEL if purpose is Purpose.CANCEL else ORDER
-        return self.rates.delay_s(purpose, cost.times(count), START_MS, 0)
-
-    async def place(self, placement: Placement, on_first_byte: Callable[[], None]) -> Verdict:
-        if self.rates is not None:
-            if self.delay_s(placement.purpose) > 0:
-                return Verdict(answer=Answer.NOT_SENT, code="rate_budget")
-            self.rates.spend(ORDER, START_MS)
-        on_first_byte()
-        self.placed.append(placement.cid)
-        return await self.on_place(placement)
-
-    async def place_list(
-        self, placement: ListPlacement, on_first_byte: Callable[[], None]
-    ) -> Verdict:
-        on_first_byte()
-        self.lists.append(placement)
-        return self.on_list
-
-    async def order_list(self, _list_cid: str, _purpose: Purpose) -> ListReport | None:
-        return None
-
-    async def cancel(self, cancellation: Cancellation) -> Verdict:
-        self.cancels.append(cancellation)
-        return self.on_cancel
-
-    async def order(self, _symbol: str, cid: str, _purpose: Purpose) -> OrderReport | None:
-        if self.raised is not None:
-            raise self.raised
-        if cid in self.archived:
-            raise ArchivedError("-2026", "scripted")
-        return self.orders.get(cid)
-
-    async def order_by_id(
-        self, symbol: str, order_id: str, _purpose: Purpose
-    ) -> OrderReport | None:
-        return self.owners.get((symbol, order_id))
-
-    async def open_orders(self, symbol: str, _purpose: Purpose) -> list[OrderReport]:
-        return [report for report in self.open if report.symbol == symbol]
-
-    async def all_orders(
-        self, symbol: str, _purpose: Purpose, *, from_order_id: str = "", since_ms: int = 0
-    ) -> list[OrderReport]:
-        found = [
-            report
-            for report in self.ever
-            if report.symbol == symbol
-            and int(report.order_id) >= int(from_order_id or 0)
-            and (from_order_id or report.placed_ns >= since_ms * 1_000_000)
-        ]
-        return found[: self.page] if from_order_id or since_ms else found[-self.page :]
-
-    async def fills(
-        self, symbol: str, _purpose: Purpose, *, from_trade_id: str = "", since_ms: int = 0
-    ) -> list[Fill]:
-        if self.on_trades is not None:
-            raise self.on_trades
-        first = int(from_trade_id or 0)
-        found = [
-            fill
-            for fill in self.trades
-            if fill.symbol == symbol
-            and int(fill.trade_id) >= first
-            and fill.at_ns >= since_ms * 1_000_000
-        ]
-        return found[: self.page]
-
-    async def balances(self, _purpose: Purpose) -> dict[str, Balance]:
-        return dict(self.held)
-
-    async def events(self) -> AsyncIterator[VenueEvent]:
-        nothing: tuple[VenueEvent, ...] = ()
-        for event in nothing:
-            yield event
-
-    async def close(self) -> None:
-        return
 
 
 class ExecutionWorld:
@@ -358,6 +208,10 @@ class ExecutionWorld:
         """The facts of one kind, in order."""
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
+    def flows(self) -> list[Decimal]:
+        """Money that came or went since the account was opened."""
+        return [flow.amount for flow in self.of_kind(CashFlow)[1:]]
+
     async def drain(self) -> None:
         """Return when everything that was started has been written."""
         if self._noting:
@@ -386,8 +240,18 @@ async def world(
         Opened(account="main", deployment=TAG, generation=1, reporting="USDT"),
         CashFlow(asset="USDT", amount=Decimal(cash), reason="opening", evidence="", at_ns=0),
     )
-    made.venue.held["USDT"] = Balance("USDT", Decimal(cash), Decimal(0))
+    made.venue.holds(USDT=cash)
     return made
+
+
+async def traded(policy: ReconcilePolicy) -> ExecutionWorld:
+    """An account with one booked trade, and one more at the exchange by an order of somebody."""
+    at = await world(policy)
+    attempt = await at.arm(1)
+    await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
+    at.venue.trades = [fill(5), fill(6, "8")]
+    at.venue.holds(BTC="2", USDT="800")
+    return at
 
 
 def report(

@@ -45,10 +45,6 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "REVIEW_S", 0.0)
 
 
-def _holds(at: ExecutionWorld, **amounts: str) -> None:
-    at.venue.held = {a: Balance(a, Decimal(text), Decimal(0)) for a, text in amounts.items()}
-
-
 async def _twice(at: ExecutionWorld) -> list[str]:
     await at.reconciler.in_passing()
     return await at.reconciler.in_passing()
@@ -60,7 +56,7 @@ async def _holding(policy: ReconcilePolicy = QUARANTINE) -> ExecutionWorld:
     attempt = await at.arm(1)
     await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
     at.venue.trades = [fill(5)]
-    _holds(at, BTC="1", USDT="900")
+    at.venue.holds(BTC="1", USDT="900")
     await asyncio.sleep(LATE_S + 1)  # until then balances may be told as they were before
     return at
 
@@ -72,7 +68,7 @@ def _review(*assets: str, **more: str) -> Review:
 @on_loop
 async def test_a_lasting_difference_puts_its_asset_in_quarantine_once_and_halts_nothing() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="1000", ETH="3")
+    at.venue.holds(USDT="1000", ETH="3")
     for _ in range(5):
         await _twice(at)
     assert at.account.quarantine == {"ETH": "ETH: journal 0, exchange 3, difference 3"}
@@ -84,7 +80,7 @@ async def test_a_lasting_difference_puts_its_asset_in_quarantine_once_and_halts_
 @on_loop
 async def test_it_ends_by_itself_when_the_balance_agrees_again() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="1050")
+    at.venue.holds(USDT="1050")
     await _twice(at)
     assert set(at.account.quarantine) == {"USDT"}
     await at.reconciler.moved(MoneyMoved("USDT", Decimal(50), 1))
@@ -96,9 +92,9 @@ async def test_it_ends_by_itself_when_the_balance_agrees_again() -> None:
 @on_loop
 async def test_it_ends_by_itself_although_an_order_has_closed_before_each_comparison() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="1050")
+    at.venue.holds(USDT="1050")
     await _twice(at)
-    _holds(at, USDT="1000")
+    at.venue.holds(USDT="1000")
     await at.books.report(report(await at.arm(1), OrderState.CANCELLED, executed="0"), "reply")
     await at.reconciler.in_passing()
     assert at.account.quarantine == {}
@@ -108,9 +104,9 @@ async def test_it_ends_by_itself_although_an_order_has_closed_before_each_compar
 @on_loop
 async def test_one_difference_that_ends_while_another_stays_settles_nothing() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="1050", ETH="3")
+    at.venue.holds(USDT="1050", ETH="3")
     await _twice(at)
-    _holds(at, USDT="1000", ETH="3")
+    at.venue.holds(USDT="1000", ETH="3")
     await at.reconciler.in_passing()
     assert set(at.account.quarantine) == {"ETH"}
     assert at.of_kind(Reconciled)[-1].agreed is False
@@ -120,7 +116,7 @@ async def test_one_difference_that_ends_while_another_stays_settles_nothing() ->
 async def test_a_trade_that_nobody_told_of_explains_a_difference_and_its_symbol_waits() -> None:
     at = await _holding()
     at.venue.trades.append(fill(6, "99"))
-    _holds(at, BTC="2", USDT="800")
+    at.venue.holds(BTC="2", USDT="800")
     for _ in range(3):
         await at.reconciler.in_passing()
     assert [f.bot for f in at.of_kind(Filled)] == ["bot", ""]
@@ -169,7 +165,7 @@ def test_money_that_moved_while_nobody_was_told_is_neither_profit_nor_loss(
             CashFlow(asset="USDT", amount=Decimal(100), reason="opening", evidence="", at_ns=0)
         )
         before = _worth(at)
-        _holds(at, **held)
+        at.venue.holds(**held)
         if by == "review":
             await at.reconciler.review(_review(*held, reason="ticket 9"))
         elif by == "adopt":
@@ -189,7 +185,7 @@ def test_money_whose_balance_was_accepted_is_not_booked_again_when_it_is_told_la
     async def run() -> None:
         at = await world(QUARANTINE if by == "review" else ReconcilePolicy.ADOPT)
         at.pass_s(60)
-        _holds(at, USDT="1100")
+        at.venue.holds(USDT="1100")
         await (at.reconciler.review(_review("USDT")) if by == "review" else _twice(at))
         told_ns = at.clock.earliest_ms() * 1_000_000
         for amount in (70, 30):  # one difference may be of several movements
@@ -209,7 +205,7 @@ def test_money_whose_balance_was_accepted_is_not_booked_again_when_it_is_told_la
 async def test_money_that_moved_between_the_looks_is_booked_when_it_is_told() -> None:
     """What lasts was there at the first look; what came since is no part of it."""
     at = await world(ReconcilePolicy.ADOPT)
-    _holds(at, USDT="1100")
+    at.venue.holds(USDT="1100")
     await at.reconciler.in_passing()
     at.pass_s(10)
     came_ns = at.clock.earliest_ms() * 1_000_000
@@ -223,7 +219,7 @@ async def test_money_that_moved_between_the_looks_is_booked_when_it_is_told() ->
 async def test_money_that_is_being_booked_is_no_difference_meanwhile() -> None:
     at = await world(ReconcilePolicy.ADOPT)
     at.pass_s(60)
-    _holds(at, USDT="1100")
+    at.venue.holds(USDT="1100")
     await at.reconciler.in_passing()
     came = MoneyMoved("USDT", Decimal(100), at.clock.earliest_ms() * 1_000_000 - 1)
     record, written = at.recorder.record, asyncio.Event()
@@ -250,7 +246,7 @@ async def test_money_that_is_being_booked_is_no_difference_meanwhile() -> None:
 @on_loop
 async def test_a_review_tells_what_differs_and_books_nothing_that_was_not_accepted() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="1000", ETH="3")
+    at.venue.holds(USDT="1000", ETH="3")
     await at.reconciler.review(_review())
     taken, told = at.facts[-2:]
     assert isinstance(taken, CommandTaken)
@@ -269,7 +265,7 @@ def test_a_review_goes_by_what_two_looks_in_a_row_show(looks: str, finds: bool) 
     @on_loop
     async def run() -> None:
         at = await world(QUARANTINE)
-        _holds(at, USDT="1003")
+        at.venue.holds(USDT="1003")
         await _twice(at)
         _shows(at, looks.split())
         await at.reconciler.review(_review())
@@ -302,7 +298,7 @@ def _shows(at: ExecutionWorld, looks: Iterable[str]) -> None:
 @on_loop
 async def test_what_is_accepted_is_booked_with_actor_and_evidence_and_released() -> None:
     at = await world(QUARANTINE)
-    _holds(at, USDT="990", ETH="3")
+    at.venue.holds(USDT="990", ETH="3")
     await _twice(at)
     await at.reconciler.review(_review("ETH", reason="airdrop, ticket 7"))
     (came,) = _accepted(at)
@@ -319,7 +315,7 @@ async def test_what_is_accepted_is_booked_with_actor_and_evidence_and_released()
 async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
     """The amounts move between the two looks; what they differ by does not."""
     at = await world(QUARANTINE)
-    _holds(at, USDT="990")
+    at.venue.holds(USDT="990")
     look = at.venue.balances
     looks = itertools.count(1)
 
@@ -328,7 +324,7 @@ async def test_what_is_accepted_is_adjusted_while_bots_trade_on() -> None:
             attempt = await at.arm(1)
             await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
             at.venue.trades = [fill(5)]
-            _holds(at, BTC="1", USDT="890")
+            at.venue.holds(BTC="1", USDT="890")
         return await look(_purpose)
 
     at.venue.balances = trading  # type: ignore[method-assign]
@@ -375,9 +371,9 @@ async def test_a_difference_that_balances_told_late_may_explain_in_part_halts_no
     at = await world(ReconcilePolicy.HALT)
     attempt = await at.arm(1)
     await at.books.report(report(attempt, fills=(fill(5, cid=attempt.cid),)), "reply")
-    _holds(at, BTC="1", USDT="990")
+    at.venue.holds(BTC="1", USDT="990")
     assert await _twice(at) == []
-    _holds(at, BTC="1", USDT="890")
+    at.venue.holds(BTC="1", USDT="890")
     (found,) = await _twice(at)
     assert found == "USDT: journal 900, exchange 890, difference -10"
 
@@ -394,7 +390,7 @@ async def test_dust_beside_balances_that_are_told_late_is_no_difference() -> Non
         at.venue.trades.append(done)
         told = report(attempt, order_id=str(number), fills=(done,))
         await at.books.report(told, "reply")
-        _holds(at, BTC=str(late), USDT=usdt)
+        at.venue.holds(BTC=str(late), USDT=usdt)
         assert await at.reconciler.in_passing() == []
         await asyncio.sleep(3)
     assert at.account.halted == ""
@@ -411,7 +407,7 @@ async def test_what_differs_for_long_halts_although_a_bot_trades_before_each_loo
         told = report(attempt, order_id=str(number), fills=(done,))
         await at.books.report(told, "reply")
         if side is Side.SELL:
-            _holds(at, USDT="990")
+            at.venue.holds(USDT="990")
             await at.reconciler.in_passing()
             await asyncio.sleep(4)
     assert at.account.halted.startswith("USDT: journal 1000, exchange 990,")
@@ -421,7 +417,7 @@ async def test_what_differs_for_long_halts_although_a_bot_trades_before_each_loo
 async def test_a_review_waits_for_orders_that_may_move_what_was_accepted() -> None:
     """It would be told as taken, and nothing of it compared or booked."""
     at = await world(QUARANTINE)
-    _holds(at, USDT="990")
+    at.venue.holds(USDT="990")
     attempt = await at.arm(1)
     with pytest.raises(RetryableError, match="USDT"):
         await at.reconciler.review(_review("USDT", reason="withdrawn, ticket 9"))
@@ -434,7 +430,7 @@ async def test_a_review_waits_for_orders_that_may_move_what_was_accepted() -> No
 @on_virtual_loop
 async def test_what_was_sold_by_hand_can_be_taken_off_the_bot_that_held_it() -> None:
     at = await _holding()
-    _holds(at, BTC="0.25", USDT="900")
+    at.venue.holds(BTC="0.25", USDT="900")
     await at.reconciler.review(_review("BTC", bot="bot", reason="moved to cold storage"))
     position = at.account.bots["bot"].positions["BTC/USDT"]
     assert (position.quantity, position.average_price) == (Decimal("0.25"), Decimal(100))
@@ -447,7 +443,7 @@ async def test_what_was_sold_by_hand_can_be_taken_off_the_bot_that_held_it() -> 
 async def test_what_came_for_a_sale_by_hand_is_no_deposit() -> None:
     at = await _holding()
     at.rates["BTC"] = Decimal(100)
-    _holds(at, BTC="0.25", USDT="985")
+    at.venue.holds(BTC="0.25", USDT="985")
     await at.reconciler.review(_review("BTC", "USDT", bot="bot", reason="sold by hand"))
     assert not _accepted(at)
     assert _worth(at) == Decimal("1.01")
@@ -459,7 +455,7 @@ async def test_what_is_missing_goes_off_the_position_that_holds_it() -> None:
     at = await _holding()
     position = at.account.bots["bot"].positions.pop("BTC/USDT")
     at.account.bots["bot"].positions |= {"BTC/EUR": Position(), "BTC/USDT": position}
-    _holds(at, BTC="0.25", USDT="900")
+    at.venue.holds(BTC="0.25", USDT="900")
     await at.reconciler.review(_review("BTC", bot="bot", reason="moved to cold storage"))
     assert position.quantity == Decimal("0.25")
 
@@ -467,7 +463,7 @@ async def test_what_is_missing_goes_off_the_position_that_holds_it() -> None:
 @on_virtual_loop
 async def test_what_a_named_bot_did_not_hold_is_money_that_went() -> None:
     at = await _holding()
-    _holds(at, BTC="1", USDT="800")
+    at.venue.holds(BTC="1", USDT="800")
     await at.reconciler.review(_review("USDT", bot="bot", reason="withdrawn"))
     assert [flow.amount for flow in _accepted(at)] == [Decimal(-100)]
 

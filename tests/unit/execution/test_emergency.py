@@ -30,15 +30,8 @@ from holdfast.venues.port import (
     Verdict,
 )
 from tests.support.exchange import on_loop, on_virtual_loop
-from tests.support.execution_world import (
-    ONE,
-    START_MS,
-    TAG,
-    ScriptedVenue,
-    fill,
-    report,
-    world,
-)
+from tests.support.execution_world import ONE, TAG, fill, report, world
+from tests.support.scripted_venue import START_MS, ScriptedVenue
 
 SOLD = client_order_id(
     tag=TAG, account="main", generation=0, intent_id="x", n=1, kind=IdKind.EMERGENCY
@@ -96,7 +89,7 @@ async def test_a_sale_of_an_emergency_is_booked_off_its_bot_and_halts_whatever_t
     at.venue.trades = [fill(5), sale]
     told = report(at.attempt(2, side=Side.SELL), OrderState.FILLED, order_id="8")
     at.venue.owners["BTC/USDT", "8"] = msgspec.structs.replace(told, cid=SOLD)
-    at.venue.held = {"USDT": Balance("USDT", Decimal(997), Decimal(0))}
+    at.venue.holds(USDT="997")
     await at.reborn().reconciler.at_start()
     position = at.account.bots["bot"].positions["BTC/USDT"]
     assert position.quantity == 0

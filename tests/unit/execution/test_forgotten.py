@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
 from holdfast.config import ReconcilePolicy
 from holdfast.domain.fact import Armed, AttemptMoved, Filled, ForeignOrder, Ghost
 from holdfast.domain.order import AttemptState, OrderState
-from holdfast.venues.port import Balance
 from tests.support.exchange import on_loop
 from tests.support.execution_world import ExecutionWorld, fill, report, world
 
@@ -24,10 +21,6 @@ async def _forgotten(at: ExecutionWorld) -> Armed:
     return order.armed
 
 
-def _holds(at: ExecutionWorld, **amounts: str) -> None:
-    at.venue.held = {a: Balance(a, Decimal(text), Decimal(0)) for a, text in amounts.items()}
-
-
 @pytest.mark.parametrize("policy", list(ReconcilePolicy))
 def test_a_late_trade_found_at_the_start_is_a_ghost_and_no_journal_behind(
     policy: ReconcilePolicy,
@@ -38,7 +31,7 @@ def test_a_late_trade_found_at_the_start_is_a_ghost_and_no_journal_behind(
         late = await _forgotten(at)
         at.venue.trades = [fill(6, "8")]
         at.venue.owners["BTC/USDT", "8"] = report(late, order_id="8")
-        _holds(at, BTC="1", USDT="900")
+        at.venue.holds(BTC="1", USDT="900")
 
         assert await at.reconciler.at_start()
 
@@ -108,7 +101,7 @@ async def test_a_cancelled_order_that_is_named_by_its_cancel_is_known() -> None:
         **{f: getattr(cancelled, f) for f in cancelled.__struct_fields__ if f != "cid"},
         cid=cancel.cid,
     )
-    _holds(at, BTC="1", USDT="900")
+    at.venue.holds(BTC="1", USDT="900")
 
     assert await at.reconciler.at_start()
 

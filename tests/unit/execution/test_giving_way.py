@@ -17,7 +17,8 @@ from holdfast.ledger.state import STOP
 from holdfast.venues.budget import CEILING, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Answer, Purpose, Verdict
 from tests.support.exchange import on_virtual_loop
-from tests.support.execution_world import ONE, ORDER, START_MS, ExecutionWorld, fill, report, world
+from tests.support.execution_world import ONE, ExecutionWorld, fill, report, world
+from tests.support.scripted_venue import ORDER, START_MS
 
 LIMIT = 20
 BAN_S = 60.0

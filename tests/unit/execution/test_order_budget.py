@@ -14,7 +14,8 @@ from holdfast.execution import points
 from holdfast.venues.budget import CEILING, LimitKind, RateBudget, RateLimit
 from holdfast.venues.port import Answer, Placement, Purpose, Verdict
 from tests.support.exchange import on_loop
-from tests.support.execution_world import ONE, ORDER, START_MS, ExecutionWorld, world
+from tests.support.execution_world import ONE, ExecutionWorld, world
+from tests.support.scripted_venue import ORDER, START_MS
 
 LIMIT = 20
 FITS = int(LIMIT * CEILING[Purpose.ENTER])

@@ -38,9 +38,9 @@ from holdfast.venues.port import (
     Verdict,
 )
 from tests.support.exchange import BTC_USDT, on_virtual_loop
-from tests.support.execution_world import START_MS, ScriptedVenue
 from tests.support.journal_facts import TAG, armed, decided
 from tests.support.postgres import database
+from tests.support.scripted_venue import START_MS, ScriptedVenue
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
 
@@ -116,7 +116,7 @@ async def test_what_was_not_looked_at_is_not_told_as_sold_and_the_reason_goes_to
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     venue = Exchange()
-    venue.held = {"BTC": Balance("BTC", Decimal(1), Decimal(0))}
+    venue.holds(BTC="1")
     monkeypatch.setattr(emergency, "venue_of", lambda _config: venue)
     monkeypatch.setattr(emergency, "last_price", price)
     config = configured(tmp_path)
