@@ -10,16 +10,22 @@ import pwd
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from holdfast.app.chaos.postgres import PostgresServer, database_named
+from holdfast.domain.fact import Armed
 from holdfast.journal.postgres_database import PostgresDatabase
 from tests.support.raw_server import self_signed
 
 PASSWORD = "hunter2/of@desk"
+MAIN = "main"
+OWN_SERVERS = pytest.mark.skipif(
+    "HOLDFAST_TEST_DATABASE_URL" in os.environ, reason="servers of our own are started here"
+)
 
 
 class EncryptedServer(PostgresServer):
@@ -108,3 +114,10 @@ def new_journal(server: PostgresServer, name: str) -> str:
     url = database_named(server.url, name)
     PostgresDatabase(url).upgrade()
     return url
+
+
+def cids(url: str) -> set[str]:
+    """The attempts in the journal there."""
+    with closing(PostgresDatabase(url)) as journal:
+        facts = [record.fact for record in journal.read(MAIN)]
+    return {fact.cid for fact in facts if isinstance(fact, Armed)}
