@@ -197,6 +197,12 @@ class Node:
         assert self.process is not None
         return await asyncio.wait_for(self.process.wait(), within_s)
 
+    async def ends_with(self, code: int, *said: str) -> None:
+        """It ends by itself with this code, after saying all of this."""
+        assert await self.ended() == code, self.said()
+        for text in said:
+            assert text in self.said()
+
     def children(self) -> list[int]:
         """Its keeper, its teller and its account process, in the order of their starts."""
         assert self.process is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,10 @@ class Scene:
         """The signed requests of a node, as the exchange saw them."""
         rows = msgspec.json.decode(await self.admin("GET", "requests"))["requests"]
         return [row for row in rows if row["apiKey"] == node.key]
+
+    async def orders(self, node: Node) -> list[dict[str, Any]]:
+        """The orders of a node, as the exchange saw them."""
+        return [row for row in await self.requests(node) if row["method"] == "POST"]
 
     def calls(self) -> list[Answered]:
         """From now on: every request at either door, signed or not, with what it was answered."""
@@ -169,6 +173,23 @@ async def scene(folder: Path, **options: Any) -> AsyncIterator[Scene]:
         finally:
             for node in made.nodes:
                 await node.end()
+
+
+def in_a_scene(folder: Path, work: Callable[[Scene], Awaitable[None]]) -> None:
+    """Run `work` in a scene of its own."""
+
+    async def run() -> None:
+        async with scene(folder) as at:
+            await work(at)
+
+    asyncio.run(run())
+
+
+async def together(*works: Awaitable[None]) -> None:
+    """All of them side by side; the first failure is told after all have ended."""
+    for outcome in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def _agrees(found: Judgement) -> bool:
