@@ -15,7 +15,8 @@ from holdfast.venues.binance.client import BinanceVenue
 from holdfast.venues.binance.endpoints import Endpoints
 from holdfast.venues.binance.signing import Key
 from tests.support.exchange import Client, local_exchange
-from tests.support.venue_contract import Stage, VenueContract
+from tests.support.venue_contract import VenueContract
+from tests.support.venue_stage import Stage
 
 
 class BinanceStage:

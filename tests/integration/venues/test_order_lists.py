@@ -25,7 +25,7 @@ from holdfast.venues.port import (
     Verdict,
 )
 from tests.integration.venues.test_binance_contract import binance_stage
-from tests.support.venue_contract import (
+from tests.support.venue_stage import (
     EXECUTED_UNHEARD,
     LOST_UNHEARD,
     ROOMY_MS,
