@@ -1,17 +1,21 @@
 """Whatever is sent, the answer is one that the description promises (schemathesis over all of it).
 
 Requests are made from the OpenAPI document, those that it allows and those that it does not, and go
-to the real server over a socket. Bounded: a fixed number per operation.
+to the real server over a socket. Bounded: a fixed number per operation. What is no HTTP at all is
+nothing that the document could promise anything of: the server refuses it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -94,6 +98,7 @@ def test_every_answer_is_one_that_the_description_promises(
         @given(case=operation.as_strategy(mode))
         def ask(case: Any) -> None:
             nonlocal asked
+            assume(is_http(case.headers))
             asked += 1
             case.call_and_validate(
                 headers={"Authorization": f"Bearer {bearer}"}, checks=CHECKS, timeout=20
@@ -107,6 +112,32 @@ def test_every_answer_is_one_that_the_description_promises(
             wrong.append(f"{operation.label}: {_told(error)}")
     assert not wrong, "\n\n".join(wrong)
     assert asked > 200
+
+
+@pytest.mark.parametrize("odd", [b"\x00", b"\x1b[0m", b"a\x7f", b"a\x08b"])
+def test_a_header_with_control_characters_is_refused_before_anybody_reads_it(
+    api: Hosted, bearer: str, odd: bytes
+) -> None:
+    url = urlsplit(api.url)
+    assert url.hostname
+    assert url.port
+    with socket.create_connection((url.hostname, url.port), timeout=20) as line:
+        line.sendall(
+            b"POST /api/v1/accounts/main/bots/trend/stop HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Authorization: Bearer " + bearer.encode() + b"\r\nIdempotency-Key: " + odd
+            + b"\r\nContent-Length: 0\r\n\r\n"
+        )  # fmt: skip
+        status, _, rest = line.makefile("rb").read().partition(b"\r\n")
+    assert status == b"HTTP/1.1 400 Bad Request"
+    assert b"connection: close" in rest
+    assert rest.endswith(b"\r\n\r\n"), "and says nothing more"
+    assert httpx.get(f"{api.url}/openapi.json", timeout=20).status_code == 200
+
+
+def is_http(headers: Mapping[str, Any] | None) -> bool:
+    """Whether a request with these can be sent: a control character ends what a server reads."""
+    texts = "".join(str(value) for value in (headers or {}).values())
+    return not any((char < " " and char != "\t") or char == "\x7f" for char in texts)
 
 
 def _told(error: BaseException) -> str:
