@@ -305,6 +305,28 @@ def test_cancelling_after_the_first_byte_cancels_the_caller_and_closes_the_conne
     asyncio.run(scenario())
 
 
+def test_a_reply_is_heard_when_it_arrives_even_if_its_caller_gives_up_in_that_moment() -> None:
+    async def scenario() -> None:
+        async with raw_server(echo) as heard:
+            line = Line(heard.url)
+            told: list[Reply] = []
+
+            def arrives(reply: Reply) -> None:
+                told.append(reply)
+                asking.cancel()
+
+            asking = asyncio.create_task(ask(line, "/y", on_reply=arrives))
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert [reply.body for reply in told] == [b"/y"]
+            told.clear()
+            assert (await ask(line, "/z", on_reply=told.append)).body == b"/z"
+            await line.close()
+            assert [reply.body for reply in told] == [b"/z"], "once, by whoever asked for it"
+
+    asyncio.run(scenario())
+
+
 def test_cancelling_while_connecting_sends_nothing_and_holds_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

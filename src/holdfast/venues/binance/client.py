@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
+from functools import partial
 
 import aiohttp
 import msgspec
@@ -226,13 +227,13 @@ class BinanceVenue:
                 connect_timeout_s=window_s,
                 max_bytes=_ORDER_BYTES,
                 on_first_byte=on_first_byte,
+                on_reply=partial(self.gate.observe, flight=flight),
             )
         except UnansweredError as error:
             failure = gate.unanswered(error.kind)
             self.gate.on_answer(endpoint, failure, loop.time() - began_s)
             answer = Answer.UNKNOWN if error.sent else Answer.NOT_SENT
             return Verdict(answer=answer, code=error.kind, evidence=str(error))
-        self.gate.observe(reply, flight)
         self.gate.on_answer(endpoint, gate.failure_of(reply), loop.time() - began_s)
         return reply
 

@@ -112,6 +112,7 @@ class Line:
         connect_timeout_s: float | None = None,
         max_bytes: int,
         on_first_byte: Callable[[], None] | None = None,
+        on_reply: Callable[[Reply], None] = lambda _reply: None,
     ) -> Reply:
         """Send one request, once, and return the whole reply whatever its status.
 
@@ -125,6 +126,8 @@ class Line:
                 the whole request is handed to its transport, in the same turn of the loop. The
                 transport encrypts and sends within that call. So nothing has left before the hook,
                 and from then on a byte may have.
+            on_reply: told of the whole reply when it arrives, even where nobody waits for it any
+                more by the time that this would return: what it says of staying away holds.
 
         Raises:
             UnansweredError: for whatever reason there is no complete reply.
@@ -139,7 +142,7 @@ class Line:
             sent = True
             if on_first_byte is not None:
                 on_first_byte()
-            answer = connection.send(request, max_bytes)
+            answer = connection.send(request, max_bytes, on_reply)
             timer = loop.call_at(began_s + timeout_s, _give_up, answer, timeout_s)
             try:
                 return await answer

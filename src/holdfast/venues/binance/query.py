@@ -53,11 +53,12 @@ async def ask(
     began_s = loop.time()
     endpoint = "query" if path in _PRIVATE else "market"
     try:
-        reply = await line.ask("GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES)
+        reply = await line.ask(
+            "GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES, on_reply=gate.observe
+        )
     except UnansweredError as error:
         gate.on_answer(endpoint, unanswered(error.kind), loop.time() - began_s)
         raise RetryableError(f"seen: no answer to GET {path}: {error}; do: ask again") from error
-    gate.observe(reply)
     gate.on_answer(endpoint, failure_of(reply), loop.time() - began_s)
     if 200 <= reply.status < 300:
         return reply.body

@@ -173,16 +173,23 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._reader = ReplyReader()
         self._answer: asyncio.Future[Reply] | None = None
+        self._on_reply: Callable[[Reply], None] = _unheard
         self._unread: select.poll | None = None
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self.idle_since_s = 0.0
 
-    def send(self, request: bytes, max_bytes: int) -> asyncio.Future[Reply]:
+    def send(
+        self, request: bytes, max_bytes: int, on_reply: Callable[[Reply], None]
+    ) -> asyncio.Future[Reply]:
         """Hand a whole request to the transport, before this returns.
 
         The reply may fail with HungUpError, OversizedError or GarbledReplyError.
+
+        Args:
+            on_reply: told of a whole reply in the turn of the loop in which it arrives.
         """
         self._reader.expect(max_bytes)
+        self._on_reply = on_reply
         self._answer = self._loop.create_future()
         self._transport.write(request)
         return self._answer
@@ -250,6 +257,8 @@ class Connection(asyncio.Protocol):
 
     def _settle_by_reader(self) -> None:
         if self._reader.reply is not None:
+            if self._answer is not None:
+                self._on_reply(self._reader.reply)
             self._settle(self._reader.reply)
         elif self._reader.failure is not None:
             self._settle(self._reader.failure)
@@ -262,3 +271,7 @@ class Connection(asyncio.Protocol):
             answer.set_result(outcome)
         else:
             answer.set_exception(outcome)
+
+
+def _unheard(_reply: Reply) -> None:
+    """Nobody asked."""
