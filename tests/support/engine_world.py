@@ -22,6 +22,7 @@ from holdfast.domain.fact import (
     InstrumentChanged,
     Opened,
     OrderMoved,
+    TookOver,
 )
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.limits import Limits
@@ -117,6 +118,7 @@ class World(Answered):
         super().__init__(bots or (bot(),), limits, known, now_ns=START_NS, lists=lists)
         self.bars: list[Bar] = []
         self.commit(Opened(account="main", deployment="d", generation=1, reporting="USDT"))
+        self.commit(self._taken_over())
         for item in instruments:
             self.commit(InstrumentChanged(instrument=item.to_text()))
         self.commit(flow("USDT", cash, "opening"))
@@ -223,6 +225,7 @@ class World(Answered):
             warm = BarClosed(self.bar_at(price, symbol), live=False)
             assert self.engine.step(warm) == []
         # Nothing that the start-up records may make the engine act: its actions would be lost.
+        self._start_up(self._taken_over())
         for cid, order in list(state.live.items()):
             if order.state is AttemptState.ARMED:
                 self._start_up(AttemptMoved(cid=cid, state=AttemptState.IN_DOUBT))
@@ -239,6 +242,9 @@ class World(Answered):
         """As `restart`, with other limits of the account."""
         self.limits = limits
         self.restart()
+
+    def _taken_over(self) -> TookOver:
+        return TookOver(node="node", boot_id=f"boot-{self.boot}", version="1")
 
     def _start_up(self, fact: AnyFact) -> None:
         self._note(fact)

@@ -15,7 +15,7 @@ from holdfast.domain.action import Approved, Proposed
 from holdfast.domain.fact import Decided, HaltLevel
 from holdfast.domain.instrument import Instrument
 from holdfast.domain.money import ZERO
-from holdfast.domain.order import OrderSpec, OrderType, Side, intent_id
+from holdfast.domain.order import AttemptState, OrderSpec, OrderType, Side, intent_id
 from holdfast.engine.risk import Gate
 from holdfast.ledger.state import AccountState, BotState, LegProgress, LiveOrder
 
@@ -147,16 +147,27 @@ def must_wait(
 ) -> bool:
     """Whether it is too early: the leg's last attempts came to nothing, or an arming failed.
 
-    A sale has room where a purchase has none, so it does not wait for purchases that had none.
+    A sale has room where a purchase has none, so it does not wait for purchases that had none. And
+    what could not leave a former leader says nothing of the way from here to the exchange.
     """
     at_ns = at.exits_not_before_ns if side is _SELL else at.not_before_ns
-    if progress is not None and progress.misses:
+    if progress is not None and progress.misses and not _was_kept_in(at.account, progress.cid):
         wait_ns = backoff_ns(progress.misses)
         at_ns = max(at_ns, progress.missed_ns + wait_ns)
     if at_ns <= at.now_ns:
         return False
     found.wait_until(at_ns)
     return True
+
+
+def _was_kept_in(account: AccountState, cid: str) -> bool:
+    """Whether an attempt never left the process of a leader before this one."""
+    order = account.order(cid)
+    return (
+        order is not None
+        and order.state is AttemptState.NOT_SENT
+        and order.armed.boot_id != account.leader
+    )
 
 
 def backoff_ns(failures: int) -> int:

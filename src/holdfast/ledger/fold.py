@@ -140,6 +140,7 @@ def _rested(_state: AccountState, _at: int, _fact: facts.Rested) -> None:
 def _took_over(state: AccountState, _at: int, fact: facts.TookOver) -> None:
     state.counters.takeovers += 1
     state.uid = state.uid or fact.uid
+    state.leader = fact.boot_id
 
 
 def _bot_started(state: AccountState, _at: int, fact: facts.BotStarted) -> None:

@@ -42,10 +42,8 @@ _UNKNOWN: Final = frozenset({AttemptState.ARMED, AttemptState.IN_DOUBT})
 
 
 class LiveOrder(msgspec.Struct, gc=False):
-    """An attempt that may still execute, fill or be refused.
-
-    Like the other small states here it is part of no cycle, so the garbage collector need not
-    follow it (`gc=False`).
+    """An attempt that may still execute, fill or be refused; like the other small states here it is
+    part of no cycle, so the garbage collector need not follow it (`gc=False`).
 
     Attributes:
         executed: base units the venue reports as filled; never falls.
@@ -269,6 +267,7 @@ class AccountState(msgspec.Struct):
         limits: canonical JSON as a command set them; empty while the file's are good.
         limits_version: how often a command has.
         uid: what the exchange calls the account; empty until a leader learnt it, then for good.
+        leader: boot id of the process that took over last.
         lost: the time whose records a restored backup lacks; None where none was restored.
         as_of_ns: exchange time of the balances that a holding was last taken from, by asset.
     """
@@ -298,6 +297,7 @@ class AccountState(msgspec.Struct):
     limits: str = ""
     limits_version: int = 0
     uid: str = ""
+    leader: str = ""
     lost: LostTime | None = None
     as_of_ns: dict[str, int] = {}
 

@@ -61,3 +61,28 @@ def test_the_order_rate_is_not_forgotten_by_a_new_process() -> None:
     world.ack(second.cid, Decimal("0.1"))
     assert not world.arming
     assert [r.rule for r in world.refusals] == ["max_orders_per_minute"]
+
+
+def test_what_could_not_leave_a_former_leader_is_tried_at_once_by_the_next_one() -> None:
+    """What kept it there, a name that did not resolve say, tells nothing of the way from here."""
+    world = world_with(target("1"))
+    for _ in range(3):
+        (attempt,) = world.arm()
+        world.not_sent(attempt.cid)
+        wait_s = world.seconds_until_arming()
+    assert wait_s == 1.0
+    (last,) = world.arm()
+    world.not_sent(last.cid)
+    world.restart()
+    (attempt,) = world.arm()
+    assert (attempt.seq, attempt.n) == (0, 5)
+    world.not_sent(attempt.cid)
+    assert world.seconds_until_arming() == 4.0, "its own failures count, and those before it"
+
+
+def test_what_the_exchange_refused_a_former_leader_waits_for_the_next_one_as_well() -> None:
+    world = world_with(target("1"))
+    (attempt,) = world.arm()
+    world.reject(attempt.cid, final=True)
+    world.restart()
+    assert not world.arming
