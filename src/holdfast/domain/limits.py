@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_open_orders: orders resting or on their way.
         price_band_pct: how far a limit price may lie on the losing side of the market; and how far
             bid and ask may be apart for the middle to be a price.
-        max_orders_per_minute: attempts armed in any 60 s.
+        max_orders_per_minute: attempts armed in any 60 s, by the time that is signed into each.
         max_daily_loss: reporting units since 00:00 UTC; when it is reached resting bids are taken
             back, and the next day, or when it is won back, wishes are carried out again by
             themselves: it halts nothing. While the loss cannot be told nothing is added, and what

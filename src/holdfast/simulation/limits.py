@@ -17,7 +17,7 @@ import msgspec
 
 from holdfast.domain.fact import AnyFact, Armed, Refusal
 from holdfast.domain.order import Side
-from holdfast.simulation.clock import WORLD
+from holdfast.simulation.clock import EPOCH_NS, WORLD
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.losses import Losses
 from holdfast.simulation.sharing import PRICES
@@ -27,7 +27,9 @@ ORDER_NOTIONAL = Decimal(1_400)  # more than what is wished in the end, less tha
 MOST_LOST = Decimal(25)  # some four minutes of trading cost as much in fees
 PRICES_APART = Decimal(15)  # a position at the price of the platform, less at that of the moment
 MINUTE_S = 59.0  # of the world; a node's own clock may run a little faster
+LONGEST_S = 2 * MINUTE_S  # nodes' clocks differ: stamps do not only rise
 UNBOUND = 100_000
+EPOCH_S = EPOCH_NS / 1e9
 
 
 class BotLimits(msgspec.Struct, frozen=True):
@@ -82,14 +84,14 @@ class Limited:
         self._limits = limits
         self._exposure = exposure
         self._losses = losses
-        self._armed: dict[str, deque[tuple[float, Side]]] = {}
+        self._armed: dict[str, deque[tuple[float, Armed]]] = {}  # with when each was durable
 
     def take(self, fact: AnyFact) -> None:
         """A fact became durable."""
         if isinstance(fact, Armed):
             if fact.spec.side is Side.BUY:
                 self.waits.discard(fact.bot)
-            self._armed.setdefault(fact.bot, deque()).append((WORLD.now_s, fact.spec.side))
+            self._armed.setdefault(fact.bot, deque()).append((WORLD.now_s, fact))
         elif isinstance(fact, Refusal) and self._is_true(fact):
             self.waits.add(fact.bot)
 
@@ -105,12 +107,15 @@ class Limited:
             yield f"an order of {cost}, beyond {limits.max_order_notional}"
         most = limits.max_open_orders
         if most is not None:
+            beside = self._beside(fact.bot)
             rests = sum(
-                1 for side in Side for _ in self._exposure.rows(fact.bot, spec.symbol, side)
+                row.cid not in beside
+                for side in Side
+                for row in self._exposure.rows(fact.bot, spec.symbol, side)
             )
             if rests >= most:
                 yield f"armed beside {rests} that may rest, of {most}"
-        if self._lately(fact.bot) >= limits.max_orders_per_minute:
+        if self._lately(fact.bot, _stamped_s(fact)) >= limits.max_orders_per_minute:
             yield f"more than {limits.max_orders_per_minute} in a minute"
         lost, _ = self._losses.of(fact.bot)
         if limits.max_daily_loss is not None and lost >= limits.max_daily_loss + PRICES_APART:
@@ -125,14 +130,32 @@ class Limited:
         """Whether a bot was refused for one of those that bind it for long, rightly."""
         bot, limits = refusal.bot, self._limits
         if refusal.rule == "max_orders_per_minute":
-            return self._lately(bot) >= limits.max_orders_per_minute
+            now_s = WORLD.now_ns / 1e9 - EPOCH_S
+            return self._lately(bot, now_s) >= limits.max_orders_per_minute
         if refusal.rule == "max_daily_loss" and limits.max_daily_loss is not None:
             return self._losses.of(bot)[1] >= limits.max_daily_loss - PRICES_APART
         return False
 
-    def _lately(self, bot: str) -> int:
-        """Orders of the last minute; not sales beside it, which may be approved after it."""
+    def _lately(self, bot: str, until_s: float) -> int:
+        """Orders of the minute until then, as they are stamped: a slow journal makes some durable
+        seconds later."""
         armed = self._armed.setdefault(bot, deque())
-        while armed and armed[0][0] < WORLD.now_s - MINUTE_S:
+        while armed and _stamped_s(armed[0][1]) < until_s - LONGEST_S:
             armed.popleft()
-        return sum(at_s < WORLD.now_s or side is Side.BUY for at_s, side in armed)
+        beside = self._beside(bot)
+        return sum(
+            _stamped_s(fact) >= until_s - MINUTE_S and fact.cid not in beside for _, fact in armed
+        )
+
+    def _beside(self, bot: str) -> set[str]:
+        """Sales that became durable together with what is looked at, and may be approved after it;
+        they wait for none of these limits."""
+        return {
+            fact.cid
+            for durable_s, fact in self._armed.get(bot, ())
+            if durable_s == WORLD.now_s and fact.spec.side is Side.SELL
+        }
+
+
+def _stamped_s(fact: Armed) -> float:
+    return fact.timestamp_ms / 1e3 - EPOCH_S
