@@ -81,6 +81,10 @@ class Keeper:
         now_ns = self._now_ns()
         return {node: (now_ns - since_ns) / 1e9 for node, since_ns in self._beside.values()}
 
+    def patience_s(self, account: str) -> float:
+        """How long an account may do without an answer here before another node is to try."""
+        return self._tenures[account].patience_s
+
     async def run(self) -> None:
         """Take part until stopped.
 

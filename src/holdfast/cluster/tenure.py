@@ -23,15 +23,16 @@ class Tenure:
 
     Attributes:
         has_led: it has led since it is held.
+        patience_s: for so long it bears with what does not answer, the next time.
     """
 
     def __init__(self, timing: Timing) -> None:
         self.has_led = False
+        self.patience_s = 0.0
         self._timing = timing
         self._held_ns: int | None = None  # since when
         self._cut_off_ns: int | None = None  # since when nothing answers
         self._giving_ns: int | None = None  # since when it is to go to another
-        self._patience_s = 0.0  # with what does not answer, the next time
         self._given_ns: int | None = None  # when it was last given to nobody
         self._failures = 0  # how often it was held in vain, one after the other
 
@@ -91,13 +92,13 @@ class Tenure:
         if answers:
             self._cut_off_ns = None
             if self._held_for_ns(now_ns) >= PATIENCE_S * 1e9:
-                self._patience_s = 0.0
+                self.patience_s = 0.0
             return False
         if self._cut_off_ns is None:
             self._cut_off_ns = now_ns
-        if now_ns - self._cut_off_ns < self._patience_s * 1e9 or not is_proven():
+        if now_ns - self._cut_off_ns < self.patience_s * 1e9 or not is_proven():
             return False
-        self._patience_s = min(max(2 * self._patience_s, self._timing.ttl_s), PATIENCE_S)
+        self.patience_s = min(max(2 * self.patience_s, self._timing.ttl_s), PATIENCE_S)
         self._giving_ns = now_ns
         return True
 

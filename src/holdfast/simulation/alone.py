@@ -53,6 +53,7 @@ class Alone:
         self._checker = weather.checker
         self.gaps_s: list[float] = []
         self._struck_s = 0.0
+        self._patience_s = 0.0
 
     async def run(self) -> None:
         """One fault after the other, until cancelled."""
@@ -63,6 +64,7 @@ class Alone:
             kind = w.random.choice(ALONE)
             w.checker.on_fault(kind, "alone")
             begun_s = WORLD.now_s
+            self._patience_s = max(node.patience_s for node in w.nodes)
             KINDS[kind](w)
             if await self._has_struck(kind, begun_s):
                 await self._until_traded(kind)
@@ -83,9 +85,11 @@ class Alone:
 
     async def _until_traded(self, kind: str) -> None:
         """Time in which no symbol is free of doubts, or a circuit breaker is open, does not count:
-        nothing may be armed then."""
+        nothing may be armed then. And a node that gave the account away a moment ago bears with the
+        next that does not answer, or it would wander for ever."""
         checker, struck_s = self._checker, self._struck_s
         since_s, bound_s = struck_s, BOUND_S[self._w.plan.profile]
+        bound_s += self._patience_s
         while checker.acted_s <= struck_s:
             if self._checker.fold.breakers or all(map(self._is_doubtful, self._symbols)):
                 since_s = WORLD.now_s

@@ -129,6 +129,12 @@ class SimNode:
         self.trader = None
         self._later(down_s, self.start)
 
+    @property
+    def patience_s(self) -> float:
+        """How long its keeper bears with an exchange or a journal that does not answer: as long as
+        it lives, it remembers for a while that it gave the account away."""
+        return 0.0 if self._keeping is None else self._keeping.patience_s(self._name)
+
     def crash(self) -> None:
         """The account's process ends here and now; the supervisor notices."""
         self.crashes += 1

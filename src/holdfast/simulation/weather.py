@@ -198,6 +198,8 @@ class Weather:
         self.exchange.desk.gateway.incidents.end_all()
         for node in self.nodes:
             node.crash_at, node.fail_at, node.hold_at = "", "", None
+            if node.account is not None:
+                node.account.stumbles = 0
             self.backend.trouble(node.machine.name).clear()
             link = self.network.link(node.machine.name)
             link.delay_s = self.plan.net_delay_s

@@ -94,3 +94,10 @@ def test_whom_it_was_taken_from_last_lets_others_have_their_turn_for_half_a_leas
     tenure.release()
     assert tenure.was_just_given(at(5.39))
     assert not tenure.was_just_given(at(5.4))
+
+
+def test_it_is_told_how_long_it_bears_with_what_does_not_answer_the_next_time() -> None:
+    tenure = held()
+    assert tenure.patience_s == 0.0
+    assert cut_off(tenure, 0)
+    assert tenure.patience_s == TIMING.ttl_s

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
+from typing import Any
 
 from holdfast.exchange.accounts import RECEIVED
+from holdfast.simulation.clock import Life, Machine
+from holdfast.simulation.network import Link
 from holdfast.simulation.run import MOST_HELD, SYMBOLS
-from holdfast.simulation.weather import PLENTY, THIRD_ASSET, draw_purse, draw_sharing
+from holdfast.simulation.store import Trouble
+from holdfast.simulation.weather import PLENTY, THIRD_ASSET, Weather, draw_purse, draw_sharing
 
 
 def test_some_accounts_pay_their_fees_with_a_third_asset_and_most_do_not() -> None:
@@ -35,3 +40,36 @@ def test_where_gaps_are_timed_no_bot_waits_for_another_s_money() -> None:
     for seed in range(1, 51):
         drawn = draw_sharing(random.Random(f"sharing {seed}"), SYMBOLS, must_pay=True)
         assert drawn.cash == PLENTY
+
+
+def test_a_process_that_was_slow_is_quick_again_when_all_faults_have_ended() -> None:
+    slow = Life(Machine("n1"), 1)
+    slow.stumbles, slow.stumble_s = 60, 0.2
+    node = SimpleNamespace(
+        machine=slow.machine, account=slow, crash_at="armed", fail_at="", hold_at=("armed", 20.0)
+    )
+    off = SimpleNamespace(machine=Machine("n2"), account=None)
+    links, troubles = {"n1": Link(), "n2": Link()}, {"n1": Trouble(), "n2": Trouble()}
+    faults = _Faults()
+    world: Any = SimpleNamespace(
+        exchange=SimpleNamespace(
+            desk=SimpleNamespace(gateway=SimpleNamespace(faults=faults, incidents=faults))
+        ),
+        nodes=[node, off], plan=SimpleNamespace(net_delay_s=0.01),
+        backend=SimpleNamespace(trouble=troubles.__getitem__),
+        network=SimpleNamespace(link=links.__getitem__),
+    )  # fmt: skip
+    Weather.mend(world)
+    assert (slow.stumbles, node.crash_at, node.hold_at) == (0, "", None)
+    assert faults.ended == 2
+
+
+class _Faults:
+    """Those of an exchange."""
+
+    ended = 0
+
+    def clear(self) -> None:
+        self.ended += 1
+
+    end_all = clear

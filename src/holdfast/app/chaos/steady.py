@@ -11,7 +11,8 @@ from typing import Annotated
 
 from holdfast.strategy import FLAT, KEEP, Level, Quotes, Range, Setup, Strategy, Target, View, Wish
 
-_SLOT_NS = 100_000_000
+SLOT_NS = 100_000_000
+"""A turn lasts so long."""
 
 
 class Flip(Strategy):
@@ -25,7 +26,7 @@ class Flip(Strategy):
         on.every("100ms")
 
     def decide(self, now: View) -> Wish:
-        if now.time_ns // _SLOT_NS % self.turns != self.turn:
+        if now.time_ns // SLOT_NS % self.turns != self.turn:
             return KEEP
         # Fees are taken from what is bought: a crumb is always left.
         is_in = now.position.quantity > self.quantity / 2
@@ -46,7 +47,7 @@ class Quote(Strategy):
         on.every("100ms")
 
     def decide(self, now: View) -> Wish:
-        slot = now.time_ns // _SLOT_NS
+        slot = now.time_ns // SLOT_NS
         if slot % self.turns != self.turn:
             return KEEP
         price = now.bar.close
