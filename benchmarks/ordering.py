@@ -25,7 +25,7 @@ HOLD = "hold"
 """As long as a file of this name lies beside the strategies, bots that have not begun wait."""
 
 STRATEGY = '''
-"""Wants something else ten times a second, and notes when it was asked."""
+"""Wants something else ten times a second, or in its turn, and notes when it was asked."""
 
 import time
 from decimal import Decimal
@@ -43,11 +43,15 @@ class Flip(Strategy):
         asked_ns: int = 0
 
     quantity: Decimal = Decimal("0.0002")
+    turn: int = 0
+    turns: int = 1
 
     def setup(self, on: Setup) -> None:
         on.every("100ms")
 
     def decide(self, now: View) -> Wish | tuple[Wish, Memory]:
+        if now.time_ns // 100_000_000 % self.turns != self.turn:
+            return KEEP
         if not now.memory.asked_ns and HOLD.exists():
             return KEEP
         now.memory.asked_ns = time.time_ns()
@@ -71,15 +75,18 @@ class _Memory(msgspec.Struct):
 
 
 def write_config(
-    home: Path, url: str, database: str, accounts: Sequence[site.Account], more: str = ""
+    home: Path, url: str, database: str, accounts: Sequence[site.Account], more: str = "",
+    bots: int = 1,
 ) -> Path:
-    """A configuration with a bot for each account; the accounts are called a0, a1, ....
+    """A configuration with bots for each account; the accounts are called a0, a1, ....
 
     Args:
         url: of the exchange.
         database: address of the journal.
         more: tables that stand below the others.
-    """
+        bots: of each account. They decide together, once in so many tenths of a second, and
+            accounts take turns: an account has ten orders a second however many they are.
+    """  # fmt: skip
     (home / "bots.py").write_text(STRATEGY)
     websocket = url.replace("http", "ws", 1)
     lines = [
@@ -95,10 +102,14 @@ def write_config(
             "[accounts.venue]", f'rest_url = "{url}"', f'stream_url = "{websocket}/stream"',
             f'ws_api_url = "{websocket}/ws-api/v3"',
             "[accounts.limits]", "max_orders_per_minute = 1000000",
-            "[[bots]]", f'name = "b{number}"', f'account = "a{number}"',
-            f'strategy = "{home}/bots.py:Flip"', f'symbols = ["{site.SYMBOL}"]',
-            'timeframe = "1s"', "[bots.limits]", "max_orders_per_minute = 1000000",
         ]  # fmt: skip
+        for bot in range(bots):
+            lines += [
+                "[[bots]]", f'name = "b{number}-{bot}"', f'account = "a{number}"',
+                f'strategy = "{home}/bots.py:Flip"', f'symbols = ["{site.SYMBOL}"]',
+                'timeframe = "1s"', f"params = {{turn = {number % bots}, turns = {bots}}}",
+                "[bots.limits]", "max_orders_per_minute = 1000000",
+            ]  # fmt: skip
     config = home / "holdfast.toml"
     config.write_text("\n".join(lines) + f"\n{more}")
     return config
