@@ -28,7 +28,9 @@ from holdfast.telemetry.catalogue.trading import FIRST_BYTE
 
 ACCOUNTS = 40
 BOTS = 5
-"""Of an account, beside one: their orders share commits, and accounts do not all decide at once."""
+"""Of an account, beside one: their orders share commits."""
+TIMEFRAME = "1m"
+"""Bots decide between closes for the most part, as tenths of a second are not the bars of many."""
 SECONDS = 60.0
 START_S = 180.0  # at most, until every account trades
 SETTLE_S = 5.0
@@ -50,7 +52,7 @@ class _Spent(msgspec.Struct, frozen=True):
 
 
 def run() -> list[Row]:
-    """Forty accounts with a bot each, all of which decide at once; and with several, in turns."""
+    """Forty accounts with a bot each; and with several, in turns."""
     return [row for bots in (1, BOTS) for row in measured(ACCOUNTS, SECONDS, bots)]
 
 
@@ -64,7 +66,7 @@ def measured(accounts: int, seconds: float, bots: int) -> list[Row]:
         beside = _children(os.getpid())  # the exchange and the server, and nothing else yet
         keys = [site.open_account(url) for _ in range(accounts)]
         more = f"[api]\nport = 0\nmetrics_port = {port}\n"
-        config = ordering.write_config(home, url, store.url, keys, more, bots)
+        config = ordering.write_config(home, url, store.url, keys, more, bots, TIMEFRAME)
         hold = home / ordering.HOLD
         hold.touch()
         with ordering.node(home, config) as pid:

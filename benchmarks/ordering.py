@@ -76,7 +76,7 @@ class _Memory(msgspec.Struct):
 
 def write_config(
     home: Path, url: str, database: str, accounts: Sequence[site.Account], more: str = "",
-    bots: int = 1,
+    bots: int = 1, timeframe: str = "1s",
 ) -> Path:
     """A configuration with bots for each account; the accounts are called a0, a1, ....
 
@@ -86,6 +86,7 @@ def write_config(
         more: tables that stand below the others.
         bots: of each account. They decide together, once in so many tenths of a second, and
             accounts take turns: an account has ten orders a second however many they are.
+        timeframe: of their bars; at each close all accounts are busy at once.
     """  # fmt: skip
     (home / "bots.py").write_text(STRATEGY)
     websocket = url.replace("http", "ws", 1)
@@ -107,8 +108,9 @@ def write_config(
             lines += [
                 "[[bots]]", f'name = "b{number}-{bot}"', f'account = "a{number}"',
                 f'strategy = "{home}/bots.py:Flip"', f'symbols = ["{site.SYMBOL}"]',
-                'timeframe = "1s"', f"params = {{turn = {number % bots}, turns = {bots}}}",
-                "[bots.limits]", "max_orders_per_minute = 1000000",
+                f'timeframe = "{timeframe}"',
+                f"params = {{turn = {number % bots}, turns = {bots}}}", "[bots.limits]",
+                "max_orders_per_minute = 1000000",
             ]  # fmt: skip
     config = home / "holdfast.toml"
     config.write_text("\n".join(lines) + f"\n{more}")
