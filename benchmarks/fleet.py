@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
+import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks import ordering, site
@@ -35,6 +36,13 @@ SECONDS = 60.0
 START_S = 180.0  # at most, until every account trades
 SETTLE_S = 5.0
 QUIET_S = 10.0
+DEPLOYED = Path(__file__).parents[1] / "deploy/postgres/postgresql.conf"
+SAME = (
+    "shared_buffers", "wal_buffers", "checkpoint_timeout", "checkpoint_completion_target",
+    "max_wal_size", "min_wal_size",
+)  # fmt: skip
+SEGMENTS = 32
+"""As many as are kept for further use are left of these: 16 at least (`min_wal_size`)."""
 
 
 class _Spent(msgspec.Struct, frozen=True):
@@ -136,13 +144,33 @@ def _rows(
 
 @contextmanager
 def _store(home: Path, accounts: int) -> Iterator[ChaosStore]:
-    """A server of our own with room for three connections of each account."""
-    server = PostgresServer(f"max_connections={4 * accounts + 50}")
+    """A server of our own, set as a deployed one is, with room for every account."""
+    server = PostgresServer(f"max_connections={4 * accounts + 50}", *_deployed())
     try:
+        _recycle_wal(server.url)
         with chaos_store("postgres", home, {"DATABASE_URL": server.url}) as store:
             yield store
     finally:
         server.stop()
+
+
+def _deployed() -> list[str]:
+    lines = (line.partition("=") for line in DEPLOYED.read_text().splitlines())
+    return [f"{name.strip()}={value.strip()}" for name, _, value in lines if name.strip() in SAME]
+
+
+def _recycle_wal(url: str) -> None:
+    """Have segments of WAL there to be used again, as on every server that has run for a while.
+
+    A new one is filled with 16 MB of zeros, and all commits wait until these are on the disk.
+    """
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("CREATE TABLE filler (n int)")
+        for number in range(SEGMENTS):
+            server.execute("INSERT INTO filler VALUES (%s)", (number,))
+            server.execute("SELECT pg_switch_wal()")
+        server.execute("CHECKPOINT")
+        server.execute("DROP TABLE filler")
 
 
 def _leading(store: ChaosStore, accounts: int) -> bool:
