@@ -1,5 +1,6 @@
 """What holds for every test: examples are the same in every run, a slow machine fails nothing, and
-who sets logging up does so for one test. Several processes begin with what takes longest.
+who sets logging up does so for one test. Several processes begin with what needs this machine for
+itself, and then with what takes longest.
 
 Not here: fixtures of single rooms, which live with their tests.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # Of the whole system, what waits or computes for minutes.
 LONGEST = ("test_simulation", "test_dashboard", "test_faults", "test_list_faults", "test_exits")
+PROCESS = "PYTEST_XDIST_WORKER"  # gw0, gw1, ... where there are several
+ALONE_S = 240.0  # at most, until the test that is alone has ended; then the others go on beside it
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         is_long = "acceptance" in item.path.parts
         (modules.setdefault(item.path, []) if is_long else short).append(item)
-    longest_first = sorted(modules, key=lambda path: path.stem not in LONGEST)
+    longest_first = sorted(modules, key=_rank)
     dealt: list[pytest.Item] = []
     for process in range(processes):
         for path in longest_first[process::processes]:
@@ -54,6 +58,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         dealt += short[:share]
         del short[:share]
     items[:] = dealt + short
+
+
+def _rank(path: Path) -> int:
+    return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _after_the_one_alone(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Have the other processes wait for the first one's first test, if that wants to be alone."""
+    first = request.session.items[0]
+    if os.environ.get(PROCESS, "gw0") != "gw0" and first.get_closest_marker("alone"):
+        ended = _alone_ended(tmp_path_factory)
+        give_up_s = time.monotonic() + ALONE_S
+        while not ended.exists() and time.monotonic() < give_up_s:
+            time.sleep(0.1)
+
+
+@pytest.fixture(autouse=True)
+def _is_alone(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    yield
+    if PROCESS in os.environ and request.node.get_closest_marker("alone"):
+        _alone_ended(tmp_path_factory).touch()
+
+
+def _alone_ended(folders: pytest.TempPathFactory) -> Path:
+    """A file that all processes of this run know: theirs are below one folder."""
+    return folders.getbasetemp().parent / "alone-ended"
 
 
 @pytest.fixture(autouse=True)
