@@ -73,13 +73,13 @@ _LOST_MS: Final = 75_000
 
 
 class Flight(msgspec.Struct, frozen=True, gc=False):
-    """An order that has left, or several in one request.
+    """A request that has left, with an order, several or none.
 
     Attributes:
-        number: of the last of them, among all orders that ever left.
-        beside: how many others were under way when they left.
+        number: of the last of its orders, among all orders that ever left.
+        beside: how many others were under way when it left.
         sent_ms: the exchange's clock then.
-        count: how many they are.
+        count: how many orders it has.
     """
 
     number: int
@@ -162,12 +162,19 @@ class _Window:
             number = numbers.pop()
             self._used[number] = min(self._used.get(number, 0), used)
 
-    def raise_to(self, used: int, server_ms: int) -> None:
-        """The exchange counts `used`: never believe less than we know of."""
+    def raise_to(self, used: int, sent_ms: int) -> None:
+        """The exchange counts `used`: never believe less than we know of.
+
+        Where that may be of two windows it is of the first: of the next one it says nothing, which
+        has only begun, and whose own count comes with the next reply.
+
+        Args:
+            sent_ms: when the request left that this answers.
+        """
         # Others behind the same address may hold the other shares; only what exceeds them is ours.
         ours = used - self._of_others
-        for number in self.numbers(server_ms):
-            self._used[number] = max(self._used.get(number, 0), ours)
+        number = self.numbers(sent_ms)[0]
+        self._used[number] = max(self._used.get(number, 0), ours)
 
 
 class RateBudget:
@@ -225,34 +232,29 @@ class RateBudget:
             found[kind] = min(found.get(kind, 1.0), window.left(server_ms))
         return found
 
-    def spend(self, cost: Cost, server_ms: int) -> Flight | None:
-        """A request is about to leave; an order's flight is to be told with its reply."""
+    def spend(self, cost: Cost, server_ms: int) -> Flight:
+        """A request is about to leave; its flight is to be told with its reply."""
         for window in self._windows:
             amount = cost.of(window.limit.kind)
             if amount:
                 window.use(amount, server_ms)
-        return self._traffic.leave(server_ms, cost.orders) if cost.orders else None
+        return self._traffic.leave(server_ms, cost.orders)
 
     def observe(
-        self,
-        kind: LimitKind,
-        interval_ms: int,
-        used: int,
-        server_ms: int,
-        flight: Flight | None = None,
+        self, kind: LimitKind, interval_ms: int, used: int, server_ms: int, flight: Flight
     ) -> None:
         """A reply says how much of a window the exchange counts as used.
 
         Args:
-            flight: of the order that is answered. Orders are given back when they fill, so their
+            flight: of the request that is answered. Orders are given back when they fill, so their
                 count is followed downwards as well, but for those that it may not include yet.
         """
-        unseen = self._traffic.land(flight) if flight is not None else 0
+        unseen = self._traffic.land(flight)
         for window in self._windows:
             if window.limit.kind is kind and window.limit.interval_ms == interval_ms:
-                if flight is not None and kind is LimitKind.ORDERS:
+                if flight.count and kind is LimitKind.ORDERS:
                     window.lower_to(used + unseen, flight.sent_ms, server_ms)
-                window.raise_to(used, server_ms)
+                window.raise_to(used, flight.sent_ms)
 
     def block(self, kind: LimitKind, for_s: float, mono_ns: int) -> None:
         """The exchange told us to stay away: from orders, or (any other kind) altogether."""

@@ -70,6 +70,27 @@ def test_a_request_near_the_border_counts_in_both_windows() -> None:
     assert budget.delay_s(Purpose.CANCEL, Cost(), border_ms + 1_000, 0) > 0
 
 
+@pytest.mark.parametrize("sent_before_ms", [5_000, 300, 100, 0, -200])
+def test_what_is_told_of_a_window_after_its_end_uses_up_nothing_of_the_next(
+    sent_before_ms: int,
+) -> None:
+    """A reply on its way over the border tells of the minute before, in which much was used."""
+    budget = RateBudget([WEIGHT])
+    border_ms = MIDDLE_MS + 30_000
+    flight = budget.spend(Cost(), border_ms - sent_before_ms)
+
+    budget.observe(LimitKind.WEIGHT, 60_000, 99, border_ms + 240, flight)
+
+    assert budget.delay_s(Purpose.ENTER, Cost(70), border_ms + 500, 0) == 0
+
+
+def test_the_first_count_of_a_window_that_is_surely_its_own_is_believed() -> None:
+    budget = RateBudget([WEIGHT])
+    at_ms = MIDDLE_MS + 30_300
+    budget.observe(LimitKind.WEIGHT, 60_000, 99, at_ms + 5_000, budget.spend(Cost(), at_ms))
+    assert budget.delay_s(Purpose.ENTER, Cost(), at_ms + 5_000, 0) > 0
+
+
 def test_orders_are_counted_apart_from_weight() -> None:
     budget = RateBudget([WEIGHT, ORDERS])
     assert used_up(budget, Purpose.ENTER, Cost(1, orders=1), MIDDLE_MS + 5_000) == 37
@@ -78,9 +99,10 @@ def test_orders_are_counted_apart_from_weight() -> None:
 
 def test_the_exchange_counting_more_than_we_do_is_believed_and_less_is_not() -> None:
     budget = RateBudget([WEIGHT])
-    budget.observe(LimitKind.WEIGHT, 60_000, 99, MIDDLE_MS)
+    flight = budget.spend(Cost(), MIDDLE_MS)
+    budget.observe(LimitKind.WEIGHT, 60_000, 99, MIDDLE_MS, flight)
     assert budget.delay_s(Purpose.CANCEL, Cost(2), MIDDLE_MS, 0) > 0
-    budget.observe(LimitKind.WEIGHT, 60_000, 3, MIDDLE_MS)
+    budget.observe(LimitKind.WEIGHT, 60_000, 3, MIDDLE_MS, flight)
     assert budget.delay_s(Purpose.CANCEL, Cost(2), MIDDLE_MS, 0) > 0
 
 
@@ -143,7 +165,8 @@ def test_weight_is_never_given_back() -> None:
 
 def test_a_share_leaves_the_others_theirs_and_their_use_is_not_charged_to_us() -> None:
     budget = RateBudget([WEIGHT], share=0.5)
-    budget.observe(LimitKind.WEIGHT, 60_000, 50, MIDDLE_MS)
+    flight = budget.spend(Cost(weight=0), MIDDLE_MS)
+    budget.observe(LimitKind.WEIGHT, 60_000, 50, MIDDLE_MS, flight)
     assert used_up(budget, Purpose.CANCEL, Cost(), MIDDLE_MS) == 50
 
 

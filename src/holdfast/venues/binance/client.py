@@ -46,7 +46,7 @@ from holdfast.venues.binance.verdict import (
     held_back,
 )
 from holdfast.venues.binance.wire import Reply
-from holdfast.venues.budget import Cost
+from holdfast.venues.budget import Cost, Flight
 from holdfast.venues.port import (
     Answer,
     Balance,
@@ -212,9 +212,9 @@ class BinanceVenue:
         on_first_byte: Callable[[], None] | None = None,
     ) -> Reply | Verdict:
         """The reply, or what its absence proves. The only way a signed order leaves this room."""
-        wait_s, flight = self.gate.depart(purpose, cost)
-        if wait_s > 0:
-            return held_back(wait_s)
+        departed = self.gate.depart(purpose, cost)
+        if not isinstance(departed, Flight):
+            return held_back(departed)
         window_s = window_ms / 1_000
         loop = asyncio.get_running_loop()
         began_s = loop.time()
@@ -227,7 +227,7 @@ class BinanceVenue:
                 connect_timeout_s=window_s,
                 max_bytes=_ORDER_BYTES,
                 on_first_byte=on_first_byte,
-                on_reply=partial(self.gate.observe, flight=flight),
+                on_reply=partial(self.gate.observe, flight=departed),
             )
         except UnansweredError as error:
             failure = gate.unanswered(error.kind)

@@ -107,14 +107,15 @@ class Gate:
 
     def pass_through(self, purpose: Purpose, cost: Cost) -> float:
         """Count a request that leaves now and return 0; or how long it must wait, uncounted."""
-        return self.depart(purpose, cost)[0]
+        departed = self.depart(purpose, cost)
+        return 0.0 if isinstance(departed, Flight) else departed
 
-    def depart(self, purpose: Purpose, cost: Cost) -> tuple[float, Flight | None]:
-        """As `pass_through`; and of an order its flight, which its reply is to be observed with."""
+    def depart(self, purpose: Purpose, cost: Cost) -> Flight | float:
+        """As `pass_through`, but the request's flight, which its reply is to be observed with."""
         self._heed()
         server_ms = self.clock.now_ms()
         wait_s = self._budget.delay_s(purpose, cost, server_ms, self.clock.mono_ns())
-        return wait_s, self._budget.spend(cost, server_ms) if wait_s == 0 else None
+        return wait_s or self._budget.spend(cost, server_ms)
 
     @property
     def is_away(self) -> bool:
@@ -134,12 +135,14 @@ class Gate:
                 "do: connect then"
             )
 
-    def observe(self, reply: Reply, flight: Flight | None = None) -> None:
+    def observe(self, reply: Reply, flight: Flight) -> None:
         """Learn from a reply how much is used, and whether to stay away.
 
+        Orders stop counting when they fill, the exchange documents ("unfilled order count"), so
+        their count is followed downwards as well.
+
         Args:
-            flight: of the order that it answers. Orders stop counting when they fill, the exchange
-                documents ("unfilled order count"), so their count is followed downwards as well.
+            flight: of the request that it answers.
         """
         for header, kind, interval_ms in self._headers:
             used = _count(reply.headers.get(header, ""))

@@ -6,6 +6,7 @@ Not here: orders and cancels, whose missing answers are verdicts (client, verdic
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from holdfast.errors import RejectedError, RetryableError
@@ -13,7 +14,7 @@ from holdfast.venues.binance import decode
 from holdfast.venues.binance.gate import Gate, failure_of, unanswered
 from holdfast.venues.binance.line import Line, UnansweredError
 from holdfast.venues.binance.verdict import CLOSED, THROTTLED
-from holdfast.venues.budget import Cost
+from holdfast.venues.budget import Cost, Flight
 from holdfast.venues.port import (
     ArchivedError,
     MaintenanceError,
@@ -43,19 +44,20 @@ async def ask(
         RejectedError: the exchange refused the question; ArchivedError where that is why.
     """
     path = path_and_query.partition("?")[0]
-    wait_s = gate.pass_through(purpose, cost)
-    if wait_s > 0:
+    departed = gate.depart(purpose, cost)
+    if not isinstance(departed, Flight):
         throttled = ThrottledError if gate.is_away else UnaskedError
         raise throttled(
-            f"seen: no rate budget for GET {path}; expected: room in {wait_s:.3f} s; do: ask then"
+            f"seen: no rate budget for GET {path}; expected: room in {departed:.3f} s; do: ask then"
         )
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     endpoint = "query" if path in _PRIVATE else "market"
     try:
         reply = await line.ask(
-            "GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES, on_reply=gate.observe
-        )
+            "GET", path_and_query, timeout_s=timeout_s, max_bytes=_MOST_BYTES,
+            on_reply=partial(gate.observe, flight=departed),
+        )  # fmt: skip
     except UnansweredError as error:
         gate.on_answer(endpoint, unanswered(error.kind), loop.time() - began_s)
         raise RetryableError(f"seen: no answer to GET {path}: {error}; do: ask again") from error

@@ -8,7 +8,7 @@ from holdfast.venues.binance import gate
 from holdfast.venues.binance.clock import ServerClock
 from holdfast.venues.binance.gate import Gate
 from holdfast.venues.binance.wire import Reply
-from holdfast.venues.budget import LimitKind, RateLimit
+from holdfast.venues.budget import Flight, LimitKind, RateLimit
 from holdfast.venues.port import Purpose, TimeSample
 
 SECOND_NS = 10**9
@@ -41,9 +41,14 @@ def reply(status: int, body: bytes = b"", headers: dict[str, str] | None = None)
     return Reply(status, headers or {}, body)
 
 
+def observe(opened: Gate, told: Reply) -> None:
+    """As of the reply to a question that left a moment ago."""
+    opened.observe(told, Flight(number=0, beside=0, sent_ms=opened.clock.now_ms(), count=0))
+
+
 def test_used_weight_in_a_header_is_believed(opened: Gate) -> None:
     assert opened.delay_s(Purpose.ENTER) == 0
-    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "5990"}))
+    observe(opened, reply(200, headers={"x-mbx-used-weight-1m": "5990"}))
     assert opened.delay_s(Purpose.ENTER) > 0
     assert opened.delay_s(Purpose.CANCEL) == 0
 
@@ -51,14 +56,14 @@ def test_used_weight_in_a_header_is_believed(opened: Gate) -> None:
 @pytest.mark.parametrize("said", ["9" * 5_000, "9" * 400, "-1", "1e3", "", "\xb2"])
 def test_a_count_that_is_none_is_passed_over(opened: Gate, said: str) -> None:
     """Python refuses to read a number of more than 4300 digits, and an order's reply with it."""
-    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": said}))
+    observe(opened, reply(200, headers={"x-mbx-used-weight-1m": said}))
     assert opened.delay_s(Purpose.ENTER) == 0
-    opened.observe(reply(429, headers={"retry-after": said}))
+    observe(opened, reply(429, headers={"retry-after": said}))
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(60)
 
 
 def test_the_order_count_in_a_header_holds_orders_back_only(opened: Gate) -> None:
-    opened.observe(reply(200, headers={"x-mbx-order-count-10s": "50"}))
+    observe(opened, reply(200, headers={"x-mbx-order-count-10s": "50"}))
     assert 0 < opened.delay_s(Purpose.REDUCE) < 10
     assert opened.delay_s(Purpose.RESOLVE) == 0
 
@@ -66,9 +71,9 @@ def test_the_order_count_in_a_header_holds_orders_back_only(opened: Gate) -> Non
 def test_a_ban_is_told_to_whoever_else_asks_from_this_address(opened: Gate) -> None:
     told: list[float] = []
     opened.on_away = told.append
-    opened.observe(reply(418, headers={"retry-after": "30"}))
-    opened.observe(reply(429))
-    opened.observe(reply(429, b'{"code":-1015,"msg":"x"}', {"retry-after": "5"}))
+    observe(opened, reply(418, headers={"retry-after": "30"}))
+    observe(opened, reply(429))
+    observe(opened, reply(429, b'{"code":-1015,"msg":"x"}', {"retry-after": "5"}))
     assert told == [30, 60], "too many orders are of one account alone"
 
 
@@ -78,7 +83,7 @@ def test_what_others_at_this_address_were_told_holds_everything_back(
     news = [7.0]
     opened.away_s = lambda: news.pop() if news else 0.0
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(7)
-    assert opened.depart(Purpose.RESOLVE, gate.TIME)[0] == pytest.approx(7)
+    assert opened.pass_through(Purpose.RESOLVE, gate.TIME) == pytest.approx(7)
     hands.now_ns += 7 * SECOND_NS
     assert opened.delay_s(Purpose.CANCEL) == 0
 
@@ -104,15 +109,15 @@ def test_too_many_connections_hold_back_nothing_else_unless_they_say_so(
 
 def test_published_limits_replace_the_documented_ones_with_their_headers(opened: Gate) -> None:
     opened.learn((RateLimit(LimitKind.WEIGHT, 3_600_000, 10),))
-    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "9999"}))
+    observe(opened, reply(200, headers={"x-mbx-used-weight-1m": "9999"}))
     assert opened.delay_s(Purpose.ENTER) == 0
-    opened.observe(reply(200, headers={"x-mbx-used-weight-1h": "10"}))
+    observe(opened, reply(200, headers={"x-mbx-used-weight-1h": "10"}))
     assert opened.delay_s(Purpose.ENTER) > 0
 
 
 def test_a_listing_without_limits_changes_none(opened: Gate) -> None:
     opened.learn(())
-    opened.observe(reply(200, headers={"x-mbx-used-weight-1m": "6000"}))
+    observe(opened, reply(200, headers={"x-mbx-used-weight-1m": "6000"}))
     assert opened.delay_s(Purpose.CANCEL) > 0
 
 
@@ -128,7 +133,7 @@ def test_a_listing_without_limits_changes_none(opened: Gate) -> None:
 def test_being_told_to_stay_away_stops_everything_for_that_long(
     opened: Gate, hands: Hands, status: int, headers: dict[str, str], wait_s: float
 ) -> None:
-    opened.observe(reply(status, b'{"code":-1003,"msg":"Too much."}', headers))
+    observe(opened, reply(status, b'{"code":-1003,"msg":"Too much."}', headers))
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(wait_s)
     hands.now_ns += int(wait_s * SECOND_NS)
     assert opened.delay_s(Purpose.CANCEL) == 0
@@ -136,7 +141,7 @@ def test_being_told_to_stay_away_stops_everything_for_that_long(
 
 def test_too_many_orders_stops_orders_only(opened: Gate) -> None:
     body = b'{"code":-1015,"msg":"Too many new orders."}'
-    opened.observe(reply(429, body, {"retry-after": "8"}))
+    observe(opened, reply(429, body, {"retry-after": "8"}))
     assert opened.delay_s(Purpose.ENTER) == pytest.approx(8)
     assert opened.delay_s(Purpose.CANCEL) == 0
 
@@ -150,6 +155,6 @@ def test_a_request_that_has_to_wait_is_not_counted(opened: Gate) -> None:
 
 
 def test_a_jump_of_the_exchanges_clock_does_not_shorten_a_ban(opened: Gate, hands: Hands) -> None:
-    opened.observe(reply(418, b"", {"retry-after": "100"}))
+    observe(opened, reply(418, b"", {"retry-after": "100"}))
     opened.clock.note(TimeSample(2_000_000_000_000, hands.now_ns, hands.now_ns))
     assert opened.delay_s(Purpose.CANCEL) == pytest.approx(100)
