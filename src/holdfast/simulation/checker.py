@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from functools import partial
 
@@ -81,6 +81,7 @@ class Checker:
         most_together: the same of all bots; None where each has a symbol of its own.
         limits: what else binds each of them.
         price: what a unit of a symbol truly costs now.
+        traded: symbols that have a bot.
 
     Attributes:
         told: everything the journal says.
@@ -97,8 +98,9 @@ class Checker:
     """
 
     def __init__(
-        self, account: Account, *, price: Callable[[str], Decimal], breaks: bool,
-        most_held: Decimal, most_together: Decimal | None = None, limits: BotLimits = UNLIMITED,
+        self, account: Account, *, price: Callable[[str], Decimal], traded: Collection[str],
+        breaks: bool, most_held: Decimal, most_together: Decimal | None = None,
+        limits: BotLimits = UNLIMITED,
     ) -> None:
         self.told = Told()
         self.fold = AccountState()
@@ -110,7 +112,7 @@ class Checker:
         self.exposure = Exposure(self.told)
         self.wishes = Wishes(self.told, self.exposure)
         self.shared = Shared(account, self.told, self.exposure, most_together)
-        self._losses = Losses(self.exposure, price)
+        self._losses = Losses(self.exposure, price, account, traded)
         self.limited = Limited(limits, self.exposure, self._losses)
         self.armed_s: dict[str, float] = {}
         self.acted_s = 0.0

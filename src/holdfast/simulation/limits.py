@@ -30,6 +30,7 @@ MINUTE_S = 59.0  # of the world; a node's own clock may run a little faster
 LONGEST_S = 2 * MINUTE_S  # nodes' clocks differ: stamps do not only rise
 UNBOUND = 100_000
 EPOCH_S = EPOCH_NS / 1e9
+_UNKNOWN = "equity unknown"  # as the risk gate says it
 
 
 class BotLimits(msgspec.Struct, frozen=True):
@@ -61,8 +62,8 @@ def draw_limits(source: random.Random, *, may_wait: bool, has_prices: bool) -> B
 
     Args:
         may_wait: an order may have to wait for a limit; not where gaps are measured.
-        has_prices: all that the account holds has a price; nothing may be added under a limit on
-            losses otherwise.
+        has_prices: all that the account begins with has a price; nothing may be added under a
+            limit on losses otherwise.
     """
     is_limited = may_wait and source.random() < LIMITED_SHARE
     notional = source.choice((None, ORDER_NOTIONAL))
@@ -133,6 +134,8 @@ class Limited:
             now_s = WORLD.now_ns / 1e9 - EPOCH_S
             return self._lately(bot, now_s) >= limits.max_orders_per_minute
         if refusal.rule == "max_daily_loss" and limits.max_daily_loss is not None:
+            if refusal.seen == _UNKNOWN:
+                return self._losses.is_unknown()
             return self._losses.of(bot)[1] >= limits.max_daily_loss - PRICES_APART
         return False
 

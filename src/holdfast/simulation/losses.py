@@ -6,12 +6,13 @@ may not be armed for it (limits).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Final
 
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
+from holdfast.exchange.accounts import Account
 from holdfast.exchange.orders import Execution
 from holdfast.simulation.exposure import Exposure
 
@@ -24,11 +25,18 @@ class Losses:
 
     Args:
         price: quote units of one base unit of a symbol, as the exchange traded it last.
+        account: whose money it is.
+        traded: symbols that have a bot; the platform has the prices of no others.
     """
 
-    def __init__(self, exposure: Exposure, price: Callable[[str], Decimal]) -> None:
+    def __init__(
+        self, exposure: Exposure, price: Callable[[str], Decimal], account: Account,
+        traded: Collection[str],
+    ) -> None:  # fmt: skip
         self._exposure = exposure
         self._price = price
+        self._account = account
+        self._priced = {asset for symbol in traded for asset in symbol.split("/")}
         self._spent: dict[str, Decimal] = {}  # quote units, less what sales brought
         self._other_fees: dict[str, Decimal] = {}  # the same, at most
 
@@ -48,3 +56,12 @@ class Losses:
             if name == bot:
                 lost -= self._exposure.held(name, symbol) * self._price(symbol)
         return lost, lost + self._other_fees.get(bot, ZERO)
+
+    def is_unknown(self) -> bool:
+        """Whether the account holds what nobody told the platform the price of, as something that
+        people paid in: nothing may be added under a limit on losses then."""
+        return any(
+            held.free + held.locked
+            for asset, held in self._account.balances.items()
+            if asset not in self._priced
+        )

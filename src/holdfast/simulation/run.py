@@ -109,7 +109,7 @@ class _World:
         self.exchange = SimExchange(self.network, seed, SYMBOLS, purse, fees)
         put_behind(self.exchange.desk.exchange, seed, alone=self.plan.alone)
         self.checker = Checker(
-            self.exchange.account, price=self.exchange.last_price,
+            self.exchange.account, price=self.exchange.last_price, traded=self.sharing.symbols,
             breaks=bool(self.plan.breaks), most_held=MOST_HELD,
             most_together=MOST_TOGETHER if self.sharing.is_crowded else None, limits=limits,
         )

@@ -48,7 +48,8 @@ class Watched:
         self.account = Account(1, world.KEY, "secret")
         self.account.balance("USDT").free = Decimal(100_000)
         self.checker = Checker(
-            self.account, price=lambda _symbol: Decimal(1_000), breaks=False, most_held=MOST
+            self.account, price=lambda _symbol: Decimal(1_000), traded=(PAIR,), breaks=False,
+            most_held=MOST,
         )  # fmt: skip
         self.checker.is_meddled = is_meddled
         self.head = Head("main", 1, 1, 0, bytes(32))

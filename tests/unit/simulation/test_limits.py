@@ -9,6 +9,7 @@ from holdfast.app.demo.told import Told
 from holdfast.domain.fact import Armed
 from holdfast.domain.money import ZERO
 from holdfast.domain.order import Side
+from holdfast.exchange.accounts import Account
 from holdfast.simulation.clock import EPOCH_NS, FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
 from holdfast.simulation.limits import BotLimits, Limited
@@ -24,7 +25,8 @@ class Bot:
     def __init__(self, limits: BotLimits) -> None:
         self.told = Told()
         self.exposure = Exposure(self.told)
-        losses = Losses(self.exposure, lambda _symbol: ZERO)
+        account = Account(1, world.KEY, "secret")
+        losses = Losses(self.exposure, lambda _symbol: ZERO, account, ("BTC/USDT",))
         self.limited = Limited(limits, self.exposure, losses)
 
     def arm(self, number: int, stamped_s: float, side: Side = Side.BUY) -> list[str]:

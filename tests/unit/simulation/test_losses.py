@@ -9,6 +9,7 @@ import pytest
 from holdfast.app.demo.told import Told
 from holdfast.domain.fact import AnyFact, Refusal
 from holdfast.domain.order import Side
+from holdfast.exchange.accounts import Account
 from holdfast.exchange.orders import Execution, Kind, Order, Status
 from holdfast.simulation.clock import FIRST_S, WORLD
 from holdfast.simulation.exposure import Exposure
@@ -27,7 +28,8 @@ class Bot:
         self.price = Decimal(1000)
         self.told = Told()
         self.exposure = Exposure(self.told)
-        self.losses = Losses(self.exposure, lambda _symbol: self.price)
+        self.account = Account(1, world.KEY, "secret")
+        self.losses = Losses(self.exposure, lambda _symbol: self.price, self.account, (PAIR,))
         self.limited = Limited(BotLimits(max_daily_loss=MOST), self.exposure, self.losses)
 
     def commit(self, fact: AnyFact) -> None:
@@ -51,6 +53,12 @@ class Bot:
         )  # fmt: skip
         self.exposure.report(order, fill)
         self.losses.executed("trend", fill)
+
+    def refuse(self, seen: str) -> None:
+        spec = world.armed(2, Side.BUY, "0.1").spec
+        self.commit(
+            Refusal(bot="trend", leg=PAIR, rule="max_daily_loss", seen=seen, limit="1", spec=spec)
+        )
 
     @property
     def lost(self) -> tuple[Decimal, Decimal]:
@@ -103,10 +111,18 @@ def test_who_is_refused_for_a_loss_waits_where_that_is_true(
 ) -> None:
     bot.execute(1, Side.BUY, "1")
     bot.price -= lost
-    spec = world.armed(2, Side.BUY, "0.1").spec
-    bot.commit(
-        Refusal(bot="trend", leg=PAIR, rule="max_daily_loss", seen="1", limit="1", spec=spec)
-    )
+    bot.refuse("1")
     assert ("trend" in bot.limited.waits) is waits
     bot.commit(world.armed(3, Side.BUY, "0.1"))
     assert not bot.limited.waits
+
+
+@pytest.mark.parametrize(("asset", "waits"), [("ETH", True), ("BTC", False), ("USDT", False)])
+def test_who_is_refused_since_nobody_knows_what_it_lost_waits_where_that_is_true(
+    bot: Bot, asset: str, waits: bool
+) -> None:
+    """ETH that somebody paid in has no price where no bot trades it."""
+    bot.account.balance("ETH")
+    bot.account.balance(asset).locked = Decimal("0.003")
+    bot.refuse("equity unknown")
+    assert ("trend" in bot.limited.waits) is waits

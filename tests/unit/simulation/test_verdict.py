@@ -19,8 +19,8 @@ from tests.support import demo_world as world
 def judged(findings: list[Finding], *ghosts: int) -> tuple[list[Finding], list[tuple[str, str]]]:
     """What is left of the findings, and the violations; two attempts at intent 1, one at 2."""
     checker = Checker(
-        Account(1, world.KEY, "s"), price=lambda _symbol: Decimal(1_000), breaks=True,
-        most_held=Decimal(1),
+        Account(1, world.KEY, "s"), price=lambda _symbol: Decimal(1_000), traded=("BTC/USDT",),
+        breaks=True, most_held=Decimal(1),
     )  # fmt: skip
     armed = (world.armed(intent, Side.BUY, "0.1", n=n) for intent, n in ((1, 1), (1, 2), (2, 1)))
     alarms = (Ghost(cid=world.cid(intent), evidence="e") for intent in ghosts)
