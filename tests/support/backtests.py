@@ -9,11 +9,24 @@ from typing import Any
 
 from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.simulated import Run
+from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarColumns, exact
+from holdfast.lab.settlement import Terms
 from holdfast.strategy import FLAT, KEEP, Level, Percent, Quotes, Strategy, Target, View, Wish
 
 MINUTE_NS = 60_000_000_000
 D = Decimal
+BTC = Instrument(
+    symbol="BTC/USDT",
+    venue_symbol="BTCUSDT",
+    base="BTC",
+    quote="USDT",
+    price_tick=D("0.01"),
+    quantity_step=D("0.00001"),
+    min_quantity=D("0.00001"),
+    max_quantity=D(1000),
+    min_notional=D(5),
+)
 
 
 def bars_of(closes: Sequence[float], spread: float = 1.0) -> BarColumns:
@@ -37,6 +50,11 @@ def walk(count: int, seed: int = 1) -> BarColumns:
         price = round(price * (1 + rng.gauss(0, 0.002)), 2)
         closes.append(price)
     return bars_of(closes)
+
+
+def run(strategy: Strategy, bars: BarColumns, **options: Any) -> Run:
+    chosen = {"instruments": (BTC,), "cash": D(1_000_000), "terms": Terms(), **options}
+    return Backtest(strategy, (bars,), **chosen).run()
 
 
 def trades(found: Run) -> list[tuple[int, str, str]]:

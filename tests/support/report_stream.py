@@ -11,6 +11,7 @@ from decimal import Decimal
 import msgspec
 import psycopg
 
+from holdfast.config.database import ReportPolicy
 from holdfast.domain.fact import (
     AnyFact,
     Armed,
@@ -27,6 +28,7 @@ from holdfast.domain.order import AttemptState, OrderState, Side
 from holdfast.journal.database import Database, SqliteDatabase
 from holdfast.journal.port import Group, Snapshot
 from holdfast.journal.postgres_database import PostgresDatabase
+from holdfast.journal.reports import TABLES, Reports, Row
 from holdfast.ledger.fold import apply
 from holdfast.ledger.state import AccountState, to_bytes
 from tests.support.journal_facts import armed
@@ -164,6 +166,7 @@ def folded(journal: Database, until: int | None = None) -> AccountState:
 
 def save_snapshot(journal: Database, seq: int) -> None:
     """Of the fold up to a record, which the next to follow begins at."""
+
     async def run() -> None:
         store = journal.store()
         digest = await store.hash_at(ACCOUNT, seq)
@@ -172,3 +175,17 @@ def save_snapshot(journal: Database, seq: int) -> None:
         await store.close()
 
     asyncio.run(run())
+
+
+NOW_NS = ns(BEGIN + 150 * DAY)
+KEEP_ALL = ReportPolicy()
+
+
+def made(journal: Database, policy: ReportPolicy = KEEP_ALL) -> Reports:
+    reports = journal.reports(policy)
+    reports.make(NOW_NS)
+    return reports
+
+
+def everything(reports: Reports) -> dict[str, list[Row]]:
+    return {table: reports.read(table, ACCOUNT, limit=10**6) for table in TABLES}

@@ -6,51 +6,21 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
 
 from holdfast.cluster import postgres_line
-from holdfast.cluster.port import Claim, Seen
+from holdfast.cluster.port import Claim
 from holdfast.cluster.postgres import PostgresLeases
 from holdfast.cluster.postgres_line import Line
-from holdfast.cluster.timing import Timing
-from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
-from holdfast.journal.postgres_database import PostgresDatabase
-from tests.support.leases import PATIENT, member
-from tests.support.postgres import database, server
+from holdfast.errors import OutcomeUnknownError, RetryableError
+from tests.support.leases import PATIENT
+from tests.support.postgres import server
+from tests.support.postgres_leases import QUICK, A, by_hand, run, seen
 from tests.support.postgres_servers import configure
-from tests.support.waiting import PATIENCE_S, until
-
-T = TypeVar("T")
-
-QUICK = Timing(renew_s=0.5, ttl_s=4.0, call_s=1.0)
-A = member("a")
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with database() as address:
-        yield address
-
-
-def run(url: str, use: Callable[[PostgresLeases], Awaitable[T]], timing: Timing = PATIENT) -> T:
-    async def opened() -> T:
-        leases = PostgresLeases(url, timing)
-        try:
-            return await use(leases)
-        finally:
-            await leases.close()
-
-    return asyncio.run(opened())
-
-
-def by_hand(url: str, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
+from tests.support.waiting import PATIENCE_S
 
 
 def backend(url: str) -> int:
@@ -62,10 +32,6 @@ def backend(url: str) -> int:
     )
     assert isinstance(pid, int)
     return pid
-
-
-async def seen(leases: PostgresLeases, boot_id: str) -> Seen:
-    return next(s for s in (await leases.view()).members if s.member.boot_id == boot_id)
 
 
 def test_a_member_is_connected_as_long_as_its_session_lasts(url: str) -> None:
@@ -364,40 +330,6 @@ def test_a_renewal_does_not_wait_for_the_disk_and_a_claim_does(url: str) -> None
     run(url, use)
 
 
-def test_a_database_that_takes_no_writes_is_told(url: str) -> None:
-    run(url, lambda leases: leases.join(A))
-    by_hand(url, "ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
-    try:
-        with pytest.raises(RetryableError, match="read-only transaction"):
-            run(url, lambda leases: leases.renew("a"))
-    finally:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
-
-
-def test_a_server_that_is_not_there_is_told_in_time() -> None:
-    with pytest.raises(RetryableError, match="does not answer"):
-        run("postgresql://u@127.0.0.1:1/x", lambda leases: leases.renew("a"), QUICK)
-
-
-def test_a_server_that_accepts_and_says_nothing_is_given_up_in_time() -> None:
-    async def use() -> None:
-        held: list[asyncio.StreamWriter] = []
-        server = await asyncio.start_server(lambda _, w: held.append(w), "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        leases = PostgresLeases(f"postgresql://u@127.0.0.1:{port}/x", QUICK)
-        with pytest.raises(RetryableError, match="no answer within 1 s"):
-            await leases.renew("a")
-        await until(lambda: bool(held), "a connection")
-        for writer in held:
-            writer.close()
-        server.close()
-        await server.wait_closed()
-
-    asyncio.run(use())
-
-
 def test_a_server_that_falls_silent_once_it_has_let_somebody_in_is_given_up_for_another_session(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,76 +360,6 @@ def test_a_server_that_falls_silent_once_it_has_let_somebody_in_is_given_up_for_
         run(url, use, QUICK)
     finally:
         os.kill(stopped[0], signal.SIGCONT)
-
-
-def test_what_is_no_address_is_refused_without_being_shown() -> None:
-    with pytest.raises(ConfigError) as refused:
-        PostgresLeases("postgresql://me:sec%ret@h/n", PATIENT)
-    assert "ret" not in str(refused.value).replace("secret", "")
-
-
-def test_a_database_that_does_not_exist_is_a_mistake_in_configuration(url: str) -> None:
-    address, _, rest = url.partition("?")
-    with pytest.raises(ConfigError, match="does not exist"):
-        run(f"{address}_not?{rest}", lambda leases: leases.renew("a"))
-
-
-def test_tables_of_another_version_are_refused(url: str) -> None:
-    run(url, lambda leases: leases.join(A))
-    by_hand(url, "UPDATE lease_version SET version = 9")
-    with pytest.raises(ConfigError, match=r"lease tables of version 9 .*expected: 1"):
-        run(url, lambda leases: leases.renew("a"))
-
-
-def test_rows_changed_by_hand_are_shown_as_they_are(url: str) -> None:
-    async def use(leases: PostgresLeases) -> None:
-        await leases.join(A)
-        by_hand(url, "UPDATE lease_member SET renewals = -3, accounts = '{main,NULL,\"\"}'")
-        by_hand(url, "UPDATE lease_claim SET boot_id = 'nobody I know', turn = 99")
-        assert await leases.renew("a") == ()
-        view = await leases.view()
-        assert view.claims == (Claim("main", "nobody I know", 99),)
-        assert view.members[0].renewals == -2
-        assert view.members[0].member.accounts[0] == "main"
-
-    run(url, use)
-
-
-def test_tables_dropped_by_hand_are_made_again_and_everybody_is_gone(url: str) -> None:
-    async def use(leases: PostgresLeases) -> None:
-        await leases.join(A)
-        by_hand(url, "DROP TABLE lease_member, lease_claim")
-        with pytest.raises(RetryableError, match="they are made again"):
-            await leases.renew("a")
-        assert await leases.renew("a") is None
-
-    run(url, use)
-
-
-def test_leases_may_have_a_database_without_a_journal() -> None:
-    with database(empty=True) as url:
-        run(url, lambda leases: leases.join(A))
-        assert [s.member for s in run(url, lambda leases: leases.view()).members] == [A]
-
-
-def test_leases_that_came_first_are_not_in_the_way_of_a_journal() -> None:
-    with database(empty=True) as url:
-        run(url, lambda leases: leases.join(A))
-        journal = PostgresDatabase(url)
-        assert journal.version() is None
-        journal.upgrade()
-        assert journal.version() is not None
-
-
-def test_many_who_begin_at_once_make_the_tables_once(url: str) -> None:
-    async def use() -> None:
-        stores = [PostgresLeases(url, PATIENT) for _ in range(6)]
-        await asyncio.gather(*(s.join(member(f"n{n}")) for n, s in enumerate(stores)))
-        assert len((await stores[0].view()).members) == 6
-        for store in stores:
-            await store.close()
-
-    asyncio.run(use())
 
 
 def test_a_session_that_takes_longer_to_open_than_a_call_is_used_by_a_later_one(

@@ -2,49 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 
-from holdfast.domain.event import BarClosed, QuoteSeen
-from holdfast.domain.market import Quote
-from holdfast.domain.order import OrderSpec, OrderState, OrderType, Side
+from holdfast.domain.event import BarClosed
+from holdfast.domain.order import OrderType, Side
 from holdfast.ledger.state import Exits, LiveOrder
 from holdfast.strategy import FLAT, Level, Percent, Quotes, Target
 from tests.support.engine_world import World
-
-D = Decimal
-ONE = Decimal(1)
-SAFE = Target(quantity=ONE, stop=Percent(2), take_profit=Percent(4))
-
-
-def holding(wish: Target = SAFE) -> World:
-    """A world in which the wish was bought at 100, and protected."""
-    world = World()
-    world.wish(wish)
-    world.bar()
-    world.settle()
-    world.check()
-    return world
-
-
-def stop_of(world: World) -> LiveOrder:
-    (stop,) = [order for order in world.account.live.values() if order.exit == "stop"]
-    return stop
-
-
-def spec_of(world: World) -> tuple[OrderType, Decimal, Decimal | None]:
-    spec = stop_of(world).armed.spec
-    return spec.type, spec.quantity, spec.stop_price
-
-
-def sells(world: World) -> list[OrderSpec]:
-    return [a.spec for a in world.armed if a.spec.side is Side.SELL]
-
-
-def quote(world: World, price: int) -> None:
-    world.prices["BTC/USDT"] = D(price)
-    world.take(QuoteSeen(Quote(world.now_ns, "BTC/USDT", D(price), D(price))))
+from tests.support.exits import ONE, SAFE, D, holding, quote, sells, spec_of, stop_of
 
 
 def test_a_stop_rests_at_its_distance_from_the_first_fill() -> None:
@@ -323,58 +288,6 @@ def test_a_halt_leaves_the_stop_where_it_is() -> None:
     world.check()
 
 
-def test_a_limit_target_rests_and_is_replaced_by_the_next_decision() -> None:
-    world = World()
-    world.wish(Target(quantity=ONE, limit=D(95)))
-    world.bar()
-    world.settle()
-    assert [o.armed.spec.price for o in world.working()] == [D(95)]
-    assert world.bar() == []
-    world.wish(Target(quantity=ONE, limit=D(96)))
-    world.bar()
-    world.settle()
-    assert [o.armed.spec.price for o in world.working()] == [D(96)]
-    world.wish(FLAT)
-    world.bar()
-    world.settle()
-    assert not world.working()
-    world.check()
-
-
-def test_what_a_capped_order_left_is_asked_for_at_the_next_bar() -> None:
-    world = World()
-    world.wish(Target(quantity=ONE, cap=Percent(1)))
-    world.bar()
-    (capped,) = world.arm()
-    assert (capped.spec.price, str(capped.spec.time_in_force)) == (D(101), "IOC")
-    world.ack(capped.cid, D("0.4"))
-    world.end(capped.cid, OrderState.EXPIRED)
-    world.tick(30)
-    assert not world.arming
-    world.bar()
-    (rest,) = world.arm()
-    assert rest.spec.quantity == D("0.6")
-    world.check()
-
-
-def test_what_a_capped_order_left_waits_for_a_bar_also_while_its_fill_is_on_its_way() -> None:
-    world = World()
-    world.wish(Target(quantity=ONE, cap=Percent(1)))
-    world.bar()
-    (capped,) = world.arm()
-    world.ack(capped.cid)
-    world.execute(capped.cid, D("0.4"))
-    world.venue[capped.cid].open = False
-    world.report(capped.cid)
-    assert not world.arming
-    world.book(capped.cid)
-    assert not world.arming
-    world.bar()
-    (rest,) = world.arm()
-    assert rest.spec.quantity == D("0.6")
-    world.check()
-
-
 def test_a_stop_for_more_than_one_order_may_sell_is_made_of_several() -> None:
     world = holding(Target(quantity=D(2500), stop=Percent(2)))
     stops = [o.armed.spec for o in world.account.live.values() if o.exit == "stop"]
@@ -385,18 +298,6 @@ def test_a_stop_for_more_than_one_order_may_sell_is_made_of_several() -> None:
     world.bar()
     world.settle()
     assert world.held() == 0
-    world.check()
-
-
-def test_a_bot_that_is_stopped_while_its_stop_is_replaced_gets_it_back() -> None:
-    """It makes no decisions any more; what it holds stays protected all the same."""
-    world = holding(Target(quantity=ONE, stop=Percent(10), trail=True))
-    world.bar(price=120)
-    world.ask("stop", bot="bot")
-    world.settle()
-    assert spec_of(world)[1:] == (ONE, D(90))  # where it was: nothing trails while it is stopped
-    world.bar(price=130)
-    world.settle()
     world.check()
 
 
@@ -420,29 +321,6 @@ def test_dust_of_the_last_position_does_not_say_where_the_next_one_is_left(fired
     world.settle()
     assert world.held() == D("0.9995")
     assert spec_of(world) == (OrderType.STOP_LOSS, D("0.999"), D(76) if fired else D(190))
-
-
-def test_a_bot_that_is_stopped_above_its_take_profit_gets_its_stop_back_all_the_same() -> None:
-    """It takes no profit any more, for that would be a decision; so it must not lose its stop."""
-    world = holding(Target(quantity=ONE, stop=Percent(10), take_profit=Percent(30), trail=True))
-    world.bar(price=120)
-    world.ask("stop", bot="bot")
-    quote(world, 140)
-    world.settle()
-    assert world.held() == 1
-    assert spec_of(world)[1:] == (ONE, D(90))
-    world.check()
-
-
-def test_what_a_stop_left_of_a_stopped_bots_position_has_a_stop_again() -> None:
-    world = holding()
-    stop = stop_of(world).armed.cid
-    world.ask("stop", bot="bot")
-    world.fill(stop, D("0.4"))
-    world.end(stop, OrderState.EXPIRED)
-    world.settle()
-    assert spec_of(world) == (OrderType.STOP_LOSS, D("0.6"), D(98))
-    world.check()
 
 
 def test_what_stays_is_protected_as_soon_as_the_sale_of_the_rest_is_armed() -> None:

@@ -25,14 +25,7 @@ from holdfast.journal.postgres_connect import CONNECT_TIMEOUT_S
 from holdfast.journal.postgres_database import PostgresDatabase
 from holdfast.journal.postgres_pool import Pool
 from tests.support.journal_facts import armed
-from tests.support.postgres import database
 from tests.support.waiting import PATIENCE_S, until
-
-
-@pytest.fixture
-def url() -> Iterator[str]:
-    with database() as address:
-        yield address
 
 
 @contextmanager
@@ -167,6 +160,7 @@ def test_what_may_be_run_twice_asks_a_connection_nothing_before_it_is_used(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An account looks for commands four times a second, and forty of them all day."""
+
     def answers(one: Any) -> bool:
         asked.append(one)
         return True

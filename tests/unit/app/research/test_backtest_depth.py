@@ -18,7 +18,6 @@ from holdfast.app.research.backtest import Backtest
 from holdfast.app.research.front import backtest
 from holdfast.app.research.simulated import Run
 from holdfast.domain.fill import Fill
-from holdfast.domain.instrument import Instrument
 from holdfast.domain.market import BarColumns, Level
 from holdfast.domain.money import plain
 from holdfast.errors import ConfigError
@@ -30,16 +29,12 @@ from holdfast.market.orderbook import Diff, Snapshot
 from holdfast.strategy import FLAT, KEEP, Percent, Quotes, Strategy, Target, View, Wish
 from holdfast.strategy import Level as QuoteLevel
 from holdfast.strategy.shipped.sma_cross import SmaCross
-from tests.support.backtests import Attentive, Moody
+from tests.support.backtests import BTC, Attentive, Moody
 from tests.support.books import MS, BookByHand, halved
 from tests.support.recordings import recording
 
 D = Decimal
 S = 1_000_000_000
-BTC = Instrument(
-    symbol="BTC/USDT", venue_symbol="BTCUSDT", base="BTC", quote="USDT", price_tick=D("0.01"),
-    quantity_step=D("0.00001"), min_quantity=D("0.00001"), max_quantity=D(1000), min_notional=D(5),
-)  # fmt: skip
 ETH = msgspec.structs.replace(BTC, symbol="ETH/USDT", venue_symbol="ETHUSDT", base="ETH")
 RAW = "ticks/binance-raw-ws/spot_btcusdt_20240808.gz"
 
