@@ -32,6 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 # Of the whole system, what waits or computes for minutes.
 LONGEST = ("test_simulation", "test_dashboard", "test_faults", "test_list_faults", "test_exits")
 PROCESS = "PYTEST_XDIST_WORKER"  # gw0, gw1, ... where there are several
+BEGINS_WITH = pytest.StashKey[pytest.Item]()
 ALONE_S = 240.0  # at most, until the test that is alone has ended; then the others go on beside it
 
 
@@ -64,13 +65,23 @@ def _rank(path: Path) -> int:
     return LONGEST.index(path.stem) if path.stem in LONGEST else len(LONGEST)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember what this process begins with: shares are dealt as processes become ready."""
+    item.session.stash.setdefault(BEGINS_WITH, item)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _after_the_one_alone(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Have the other processes wait for the first one's first test, if that wants to be alone."""
+    """Have the other processes wait for the very first test, if that wants to be alone."""
     first = request.session.items[0]
-    if os.environ.get(PROCESS, "gw0") != "gw0" and first.get_closest_marker("alone"):
+    if (
+        PROCESS in os.environ
+        and first.get_closest_marker("alone")
+        and request.session.stash[BEGINS_WITH] is not first
+    ):
         ended = _alone_ended(tmp_path_factory)
         give_up_s = time.monotonic() + ALONE_S
         while not ended.exists() and time.monotonic() < give_up_s:

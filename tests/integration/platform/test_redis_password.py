@@ -15,11 +15,10 @@ from redis import Redis
 
 from holdfast.app.web.redis_rates import RedisRates
 from holdfast.cluster.redis import RedisLeases
-from holdfast.cluster.timing import PROFILES
 from holdfast.errors import ConfigError, OutcomeUnknownError, RetryableError
 from holdfast.platform.cache.redis import RedisCache
 from holdfast.platform.jobs.celery_runner import Sender
-from tests.support.leases import member
+from tests.support.leases import PATIENT, member
 from tests.support.redis import RedisServer
 
 USER = "holdfast"
@@ -74,7 +73,7 @@ Uses = dict[str, Callable[[], Awaitable[bool]]]
 async def everybody(url: str) -> AsyncIterator[Uses]:
     """All who use Redis, each with whether it is let in now."""
     cache, rates = RedisCache(url), RedisRates(url, "test")
-    leases, sender = RedisLeases(url, PROFILES["standard"], "test"), Sender(url, "test")
+    leases, sender = RedisLeases(url, PATIENT, "test"), Sender(url, "test")
 
     async def counted() -> bool:
         try:
@@ -150,7 +149,7 @@ def test_a_password_that_is_refused_from_the_start_is_a_mistake_in_the_configura
     async def work() -> None:
         redis.server_takes("hunter-one")
         redis.write("hunter-other")
-        leases = RedisLeases(redis.url, PROFILES["standard"], "test")
+        leases = RedisLeases(redis.url, PATIENT, "test")
         try:
             with pytest.raises(ConfigError, match="refuses us"):
                 await leases.view()
