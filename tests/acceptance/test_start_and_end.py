@@ -8,10 +8,12 @@ order finish. Not here: strategies (test_broken_strategies), journals (test_brok
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from pathlib import Path
 
 from holdfast.app.demo.audit import Kind
+from holdfast.app.live.trader import STOP_TIMEOUT_S
 from holdfast.domain.fact import AttemptMoved
 from holdfast.domain.order import AttemptState
 from tests.support.node import QUOTER, BotLine, flips, until_armed, until_node
@@ -127,7 +129,9 @@ def test_sigterm_in_the_middle_of_an_order_lets_it_finish_and_sends_no_other(
         sent = len(await at.orders(node))
         while len(await at.orders(node)) == sent:
             await asyncio.sleep(0.01)
+        began_s = time.monotonic()
         assert await node.stop() == 0
+        was_slow = time.monotonic() - began_s >= STOP_TIMEOUT_S
 
         stopping = next(line for line in node.logged("stopping") if line["process"] == "main")
         stopped_ms = datetime.fromisoformat(stopping["timestamp"]).timestamp() * 1000
@@ -136,11 +140,14 @@ def test_sigterm_in_the_middle_of_an_order_lets_it_finish_and_sends_no_other(
         # The reply was waited for, and not in vain: nothing is left without an outcome, and what
         # was not sent is known.
         assert not node.logged("close_hung")
-        assert AttemptState.ARMED not in {order.state for order in node.state().live.values()}
+        live = node.state().live.items()
+        left = {cid for cid, order in live if order.state is AttemptState.ARMED}
+        assert was_slow or not left
         # What the machine was too slow for is settled by the next start: an order that came late,
-        # or a reply that was waited for to the end of its time.
+        # a reply that was waited for to the end of its time, what it got no turn for until then.
         moves = [r.fact for r in node.records() if isinstance(r.fact, AttemptMoved)]
         late = {m.cid for m in moves if m.state is AttemptState.REJECTED or m.code == TIMED_OUT}
+        late |= left
         found = (await at.judge(node)).faults
         if not late:
             assert found == []
